@@ -1,0 +1,12 @@
+"""A believable AICC tenant on this machine, in the documents' literal wire shapes.
+
+It imports nothing from the rest of the package, so that a misreading cannot hide in shared code.
+"""
+
+from .faults import Fault
+from .latency import Latency
+from .routes import Recorded
+from .server import Emulator
+from .thread import run_in_thread
+
+__all__ = ["Emulator", "Fault", "Latency", "Recorded", "run_in_thread"]

@@ -1,0 +1,28 @@
+"""Encoded pages, by the bytes that asked for them."""
+
+import attrs
+
+CAPACITY = 512 * 1024 * 1024
+
+
+@attrs.define
+class PageCache:
+    """Pages of one version of the store; a newer version drops them all, and so does fullness."""
+
+    capacity: int = CAPACITY
+    _version: int = attrs.field(default=-1, init=False)
+    _size: int = attrs.field(default=0, init=False)
+    _pages: dict[bytes, bytes] = attrs.field(factory=dict, init=False, repr=False)
+
+    def get(self, request: bytes, version: int) -> bytes | None:
+        """Find the page that these bytes asked for before, if nothing was written since."""
+        return self._pages.get(request) if version == self._version else None
+
+    def put(self, request: bytes, page: bytes, version: int) -> None:
+        """Keep a page; `version` is the store's before it was read."""
+        self._size += len(request) + len(page)
+        if version != self._version or self._size > self.capacity:
+            self._pages.clear()
+            self._version = version
+            self._size = len(request) + len(page)
+        self._pages[request] = page

@@ -1,0 +1,156 @@
+"""The request of case/list: its bounds, and its filters as SQL (document 001)."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+import msgspec
+
+from .answer import BusinessError
+from .shapes import ROW_KEYS
+
+MAX_LIMIT = 100
+MAX_START = 2**53
+MAX_SPAN = timedelta(days=31)
+
+TEXTS = (
+    "caseNo",
+    "contactId",
+    "contactPhone",
+    "creatorId",
+    "origin",
+    "ownerId",
+    "priority",
+    "queueId",
+    "status",
+    "type",
+)
+FLAGS = ("isDirectResponse", "isReopen")
+UNNARROWED = frozenset({"classification", "isExport", "local", "resumenType"})
+"""Accepted, but the documents do not say which rows they leave out: here, none."""
+
+CONTROL = frozenset({"endTime", "limit", "start", "startTime", "title"})
+LENGTHS = {
+    "contactId": 20,
+    "contactPhone": 20,
+    "creatorId": 20,
+    "ownerId": 20,
+    "title": 128,
+    "type": 20,
+}
+
+Wire = dict[str, Any]
+Condition = tuple[str, tuple[Any, ...]]
+Scalar = str | int | float
+
+
+@attrs.frozen
+class Query:
+    """A page of case/list: SQL conditions (fixed text, values apart) and the page's place."""
+
+    conditions: tuple[str, ...]
+    values: tuple[Any, ...]
+    start: int
+    limit: int
+
+
+def parse(body: bytes, *, lower: str, upper: str) -> Query:
+    """Read a request of case/list; `lower` and `upper` compare createdDate with the bounds.
+
+    A filter whose value is null counts as not given.
+    """
+    wire = {key: value for key, value in decode(body).items() if value is not None}
+    check_lengths(wire, LENGTHS)
+    start = _number(wire, "start", least=0, most=MAX_START)
+    limit = _number(wire, "limit", least=1, most=MAX_LIMIT)
+    found = [*_times(wire, lower, upper), *_documented(wire), *_others(wire)]
+    conditions = tuple(condition for condition, _ in found)
+    values = tuple(value for _, several in found for value in several)
+    return Query(conditions, values, start, limit)
+
+
+def decode(body: bytes) -> Wire:
+    """Decode a body that must be a JSON object."""
+    try:
+        wire = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise BusinessError(BusinessError.MALFORMED, f"not JSON: {error}") from error
+    if not isinstance(wire, dict):
+        raise BusinessError(BusinessError.MALFORMED, "the body must be a JSON object")
+    return wire
+
+
+def check_lengths(wire: Wire, lengths: dict[str, int]) -> None:
+    """Refuse texts that are not texts, or longer than documented: in bytes of UTF-8."""
+    for key in wire.keys() & lengths.keys():
+        check_text(wire, key)
+        if len(wire[key].encode()) > lengths[key]:
+            message = f"{key}: longer than {lengths[key]} bytes"
+            raise BusinessError(BusinessError.TOO_LONG, message)
+
+
+def check_text(wire: Wire, key: str) -> None:
+    """Refuse a value that is not a string."""
+    if not isinstance(wire[key], str):
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be a string")
+
+
+def moment(wire: Wire, key: str) -> datetime:
+    """Read `YYYY-MM-DD HH:mm:ss`, that form and no other."""
+    check_text(wire, key)
+    try:
+        read = datetime.fromisoformat(wire[key])
+    except ValueError:
+        read = None
+    if read is None or str(read) != wire[key]:
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be YYYY-MM-DD HH:mm:ss")
+    return read
+
+
+def _number(wire: Wire, key: str, *, least: int, most: int) -> int:
+    if key not in wire:
+        raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
+    value = wire[key]
+    if type(value) is not int or not least <= value <= most:
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be in {least}..{most}")
+    return value
+
+
+def _times(wire: Wire, lower: str, upper: str) -> Iterator[Condition]:
+    bounds = {key: moment(wire, key) for key in ("startTime", "endTime") if key in wire}
+    if len(bounds) > 1 and bounds["endTime"] - bounds["startTime"] > MAX_SPAN:
+        raise BusinessError(BusinessError.SPAN, "startTime to endTime: more than 31 days")
+    if "startTime" in wire:
+        yield f"createdDate {lower} ?", (wire["startTime"],)
+    if "endTime" in wire:
+        yield f"createdDate {upper} ?", (wire["endTime"],)
+
+
+def _documented(wire: Wire) -> Iterator[Condition]:
+    if "title" in wire:
+        yield "instr(title, ?) > 0", (wire["title"],)
+    for key in TEXTS:
+        if key in wire:
+            check_text(wire, key)
+            yield f"{key} = ?", (wire[key],)
+    for key in FLAGS:
+        if key in wire:
+            if not isinstance(wire[key], bool):
+                raise BusinessError(BusinessError.MALFORMED, f"{key}: must be true or false")
+            yield f"{key} = ?", (wire[key],)
+
+
+def _others(wire: Wire) -> Iterator[Condition]:
+    known = {*TEXTS, *FLAGS, *UNNARROWED, *CONTROL}
+    for key in wire.keys() - known:
+        if key in ROW_KEYS and isinstance(wire[key], Scalar):
+            yield f'json_extract("row", \'$."{key}"\') = ?', (wire[key],)
+        else:
+            extension = "SELECT caseId FROM extensions WHERE key = ? AND value = ?"
+            yield f"id IN ({extension})", (key, exact(wire[key]))
+
+
+def exact(value: Any) -> str:
+    """Write a value so that two are equal when their texts are (1 is not true, 1 is not 1.0)."""
+    return msgspec.json.encode(value, order="sorted").decode()

@@ -1,0 +1,51 @@
+"""A strict quota: at most so many requests in any sliding second, counted on arrival."""
+
+from collections import deque
+
+import attrs
+
+SECOND = 1.0
+
+
+@attrs.define
+class Window:
+    """The times of one last second."""
+
+    _times: deque[float] = attrs.field(factory=deque, init=False)
+
+    def add(self, now: float) -> None:
+        """Note a request."""
+        self._times.append(now)
+
+    def count(self, now: float) -> int:
+        """Count the requests of the second that ends now."""
+        times = self._times
+        while times and now - times[0] >= SECOND:
+            times.popleft()
+        return len(times)
+
+
+@attrs.define
+class Quota:
+    """The gate: `limit` requests a second pass, None lets all pass.
+
+    `peak` is the most that arrived in any second, passed or not; `refused` counts the rest.
+    """
+
+    limit: int | None
+    peak: int = attrs.field(default=0, init=False)
+    refused: int = attrs.field(default=0, init=False)
+    _arrived: Window = attrs.field(factory=Window, init=False)
+    _passed: Window = attrs.field(factory=Window, init=False)
+
+    def admit(self, now: float) -> bool:
+        """Count an arrival; refused requests use up nothing."""
+        self._arrived.add(now)
+        self.peak = max(self.peak, self._arrived.count(now))
+        if self.limit is None:
+            return True
+        if self._passed.count(now) >= self.limit:
+            self.refused += 1
+            return False
+        self._passed.add(now)
+        return True

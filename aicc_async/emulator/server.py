@@ -1,0 +1,313 @@
+"""The tenant as a server: routes, quota, faults, latency, and a record of what arrived."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import attrs
+from aiohttp import web
+
+from . import connection
+from . import seed as seeding
+from .answer import Answer, BusinessError, platform_error
+from .faults import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
+from .latency import Latency
+from .qflow import Queue
+from .quota import Quota
+from .routes import OPERATIONS, QFLOW_PATH, Recorded, id_in, operation_of
+from .service import CaseService, refusal
+from .store import Store
+from .tokens import Tokens, sign_in
+
+SHUTDOWN = 0.01
+MOST_RECORDED = 100_000
+
+Wire = dict[str, Any]
+
+
+@attrs.define(kw_only=True, eq=False)
+class Emulator:
+    """A believable AICC tenant, and Q-Flow's `POST Cases`, on this machine.
+
+    `since` and `until` are wall-clock times of the tenant's zone; seeded cases lie in
+    [since, until). A `database` file is kept, and seeded only while it is empty. `quota` is the
+    most requests of any sliding second, the token request apart. Everything but `start` and
+    `close` may be called from any thread.
+    """
+
+    client_id: ClassVar[str] = "emulated-client"
+    client_secret: ClassVar[str] = "emulated-secret"  # noqa: S105 -- guards invented data
+
+    cases: int = 1000
+    since: datetime = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
+    until: datetime = datetime(2026, 1, 1)  # noqa: DTZ001 -- same
+    seed: int = 1
+    database: str | PathLike[str] = ":memory:"
+    quota: int | None = None
+    retry_after: str | None = "1"
+    token_lifetime: float = 7200.0
+    latency: Latency | None = None
+    start_inclusive: bool = True
+    end_inclusive: bool = True
+    newest_first: bool = True
+    max_limit: int = 100
+    auto_assign_key: str | None = None
+    qflow_headers: Mapping[str, str] | None = None
+    record: bool = True
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    requests: list[Recorded] = attrs.field(factory=list, init=False, repr=False)
+    _script: Script = attrs.field(factory=Script, init=False)
+    _callback: "PageCallback | None" = attrs.field(default=None, init=False)
+    _page_number: int = attrs.field(default=0, init=False)
+    _delays: random.Random = attrs.field(init=False)
+    _tokens: Tokens = attrs.field(init=False)
+    _quota: Quota = attrs.field(init=False)
+    _queue: Queue = attrs.field(init=False)
+    _store: Store = attrs.field(init=False)
+    _service: CaseService = attrs.field(init=False)
+    _runner: web.ServerRunner = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._delays = random.Random(self.seed)  # noqa: S311 -- repeatable on purpose
+        self._tokens = Tokens(self.token_lifetime)
+        self._quota = Quota(self.quota)
+        self._queue = Queue(self.qflow_headers)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Fill the store and listen; `port` 0 becomes the port that was free."""
+        self._open_store()
+        server = web.Server(self._serve, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.host, self.port).start()
+        except OSError:
+            await self.close()
+            raise
+        self.port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Stop listening and cut what hangs."""
+        await self._runner.cleanup()
+        self._store.close()
+
+    @property
+    def url(self) -> str:
+        """The domain, to which a client adds /service/… and /baas/…."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def qflow_url(self) -> str:
+        """The base address of Q-Flow."""
+        return f"{self.url}{QFLOW_PATH}"
+
+    @property
+    def enqueued(self) -> list[Wire]:
+        """The records that Q-Flow took."""
+        return self._queue.records
+
+    @property
+    def peak(self) -> int:
+        """The most requests that arrived in any second, the token request apart."""
+        return self._quota.peak
+
+    @property
+    def refused(self) -> int:
+        """How many requests the quota refused."""
+        return self._quota.refused
+
+    def token(self) -> str:
+        """Issue a valid token without a request."""
+        return self._tokens.issue()
+
+    def expire_tokens(self) -> None:
+        """Refuse every token issued so far."""
+        self._tokens.expire_all()
+
+    def fail(self, operation: str, fault: Fault, *, times: int | None = 1) -> None:
+        """Let the next `times` requests of an operation ("*": any) fail; None: all of them."""
+        if operation not in {*OPERATIONS, "*"}:
+            raise ValueError(f"no operation {operation!r}")
+        self._script.add(operation, fault, times)
+
+    def clear_faults(self) -> None:
+        """Forget all faults that were to come."""
+        self._script.clear()
+
+    def on_page(self, callback: "PageCallback | None") -> None:
+        """Call back after every page of case/list, counted from 1, before the next; None: stop."""
+        self._page_number = 0
+        self._callback = callback
+
+    def insert(self, **wire_fields: Any) -> str:
+        """Put a case into the store, unchecked; what is not given is invented."""
+        [case_id] = self.insert_many([wire_fields])
+        return case_id
+
+    def insert_many(self, rows: Iterable[Wire]) -> list[str]:
+        """Put cases into the store as `insert` does, all or none; give their ids."""
+        cases = [self._invented() | row for row in rows]
+        self._store.insert(cases)
+        return [case["id"] for case in cases]
+
+    def delete(self, case_id: str) -> None:
+        """Remove a case."""
+        if not self._store.delete(case_id):
+            raise KeyError(case_id)
+
+    def ids(self, start: str | None = None, end: str | None = None) -> list[str]:
+        """List the ids between two wall-clock times, both included, by (createdDate, id)."""
+        return self._store.ids(start, end)
+
+    def rows(self) -> list[Wire]:
+        """List all rows as case/list answers them, by (createdDate, id)."""
+        return self._store.rows()
+
+    def count(self) -> int:
+        """Count the cases in the store."""
+        return self._store.count()
+
+    def _invented(self) -> Wire:
+        return seeding.single(self._store.next_number(), seed=self.seed)
+
+    def _open_store(self) -> None:
+        self._store = Store(fspath(self.database))
+        self._store.seed(
+            seeding.seeded(self.cases, since=self.since, until=self.until, seed=self.seed)
+        )
+        self._service = CaseService(
+            store=self._store,
+            seed=self.seed,
+            newest_first=self.newest_first,
+            start_inclusive=self.start_inclusive,
+            end_inclusive=self.end_inclusive,
+            max_limit=self.max_limit,
+            auto_assign_key=self.auto_assign_key,
+        )
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        at = time.monotonic()
+        path = request.raw_path
+        operation = operation_of(request.method, path.partition("?")[0])
+        if operation is None:
+            return connection.response(platform_error(404, "404", "no such path"))
+        body = await request.read()
+        call = Recorded(operation, request.method, path, request.headers, body, at)
+        if self.record:
+            self._remember(call)
+        return await self._respond(request, call)
+
+    def _remember(self, call: Recorded) -> None:
+        if len(self.requests) >= MOST_RECORDED:
+            del self.requests[: MOST_RECORDED // 2]
+        self.requests.append(call)
+
+    async def _respond(self, request: web.BaseRequest, call: Recorded) -> web.StreamResponse:
+        if call.operation != "token" and not self._quota.admit(call.at):
+            return await self._answer(call, throttled(self.retry_after))
+        fault = self._script.take(call.operation)
+        if fault is None:
+            return await self._answer(call, self._work(call))
+        if fault in DONE:
+            return await self._fail_after(request, call, fault)
+        return await self._fail_instead(request, call, fault)
+
+    async def _fail_after(
+        self, request: web.BaseRequest, call: Recorded, fault: Fault
+    ) -> web.StreamResponse:
+        answer = self._work(call)
+        if fault is Fault.HANG_AFTER:
+            await connection.never()
+        if fault is Fault.DROP_AFTER:
+            await self._wait(call)
+            return connection.dropped(request)
+        if fault is Fault.CUT_BODY:
+            await self._wait(call)
+            return await connection.cut(request, answer)
+        return await self._answer(call, spoil(answer, fault))
+
+    async def _fail_instead(
+        self, request: web.BaseRequest, call: Recorded, fault: Fault
+    ) -> web.StreamResponse:
+        if fault is Fault.HANG:
+            await connection.never()
+        if fault is Fault.DROP_BEFORE:
+            return connection.reset(request)
+        if fault is Fault.THROTTLED:
+            return await self._answer(call, throttled(self.retry_after))
+        return await self._answer(call, replacement(fault))
+
+    async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
+        await self._wait(call)
+        call.status = answer.status
+        return connection.response(answer)
+
+    async def _wait(self, call: Recorded) -> None:
+        if self.latency is not None and call.operation != "token":
+            await asyncio.sleep(self.latency.draw(self._delays))
+
+    def _work(self, call: Recorded) -> Answer:
+        answer = self._outcome(call)
+        call.applied = answer.applied
+        return answer
+
+    def _outcome(self, call: Recorded) -> Answer:
+        if call.operation == "token":
+            return self._sign_in(call)
+        if call.operation == "enqueue":
+            return self._queue.enqueue(call.body, call.headers)
+        if not self._tokens.valid(call.headers.get("access-token")):
+            return unauthorized()
+        try:
+            return self._case_operation(call)
+        except BusinessError as error:
+            return refusal(error)
+
+    def _case_operation(self, call: Recorded) -> Answer:
+        if call.operation == "get":
+            return self._service.get(id_in(call.path.partition("?")[0]))
+        if not call.headers.get("Content-Type", "").startswith("application/json"):
+            return platform_error(415, "415", "Content-Type must be application/json")
+        if call.operation == "create":
+            return self._service.create(call.body)
+        if call.operation == "modify":
+            return self._service.modify(call.body)
+        return self._list(call.body)
+
+    def _list(self, body: bytes) -> Answer:
+        answer = self._service.list(body)
+        if self._callback is not None:
+            self._page_number += 1
+            self._callback(self, self._page_number)
+        return answer
+
+    def _sign_in(self, call: Recorded) -> Answer:
+        return sign_in(
+            self._tokens,
+            call.body,
+            query=call.path.partition("?")[2],
+            content_type=call.headers.get("Content-Type", ""),
+            wanted=(self.client_id, self.client_secret),
+        )
+
+
+PageCallback = Callable[[Emulator, int], object]

@@ -1,0 +1,44 @@
+"""What the tests share: a tenant on a socket, a client of it, the documents' samples."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aicc_async import AICCClient, ClientCredentials, RetryPolicy
+from aicc_async.emulator import Emulator
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def pytest_configure() -> None:
+    """Leave no loop set before the first test: pytest-asyncio makes one there, never closed."""
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+async def tenant() -> AsyncIterator[Emulator]:
+    """Run a tenant with 300 cases of January to March 2025."""
+    since, until = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
+    async with Emulator(cases=300, since=since, until=until) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def aicc(tenant: Emulator) -> AsyncIterator[AICCClient]:
+    """Run a client of that tenant that signs in and hardly waits between attempts."""
+    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
+    async with AICCClient(tenant.url, auth=auth, retry=RetryPolicy(base=0.001)) as client:
+        yield client
+
+
+@pytest.fixture
+def sample() -> Callable[[str], Any]:
+    """Read one of the documents' samples as JSON."""
+    return lambda name: json.loads((SAMPLES / f"{name}.json").read_bytes())
