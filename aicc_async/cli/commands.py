@@ -1,0 +1,331 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from ..emulator import Emulator, Latency
+from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
+from ..export import ExportReport, export_cases
+from ..models import CaseEnqueue, CaseUpdate, NewCase
+from ..qflow import QFlowClient
+from ..settings import zone
+from ..wire import Wire, dumps, loads
+from .options import DEMO_CASES, DEMO_YEAR, client, connection, demo, query, reader, selection
+from .progress import display
+
+T = TypeVar("T")
+COUNT, PORT = click.IntRange(0), click.IntRange(0, 65535)
+SERVICE, USAGE, INCOMPLETE, INTERRUPTED, CUT_OFF, TERMINATED = 1, 2, 3, 130, 141, 143
+
+
+def run() -> int:
+    """Run a command and return its exit code; errors go to standard error, as one line."""
+    try:
+        return group(prog_name="aicc-async", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except click.Abort:  # at a prompt
+        _say("interrupted")
+        return INTERRUPTED
+    except AICCError as error:
+        _say(f"{type(error).__name__}: {error}{_advice(error)}")
+        return _exit_code(error)
+
+
+def _exit_code(error: AICCError) -> int:
+    if isinstance(error, ConfigError):
+        return USAGE
+    return INCOMPLETE if isinstance(error, ExportError) else SERVICE
+
+
+def _advice(error: AICCError) -> str:
+    if isinstance(error, UnknownOutcome):
+        return "; look for it before you send it again"
+    return f"; {error.resume}" if isinstance(error, ExportError) and error.resume else ""
+
+
+def _say(text: str) -> None:
+    """Write a message as one line; the service's own words may hold anything."""
+    click.echo("".join(mark if mark.isprintable() else " " for mark in text), err=True)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end, or end as the signal says that stopped it."""
+    try:
+        return asyncio.run(_terminable(work))
+    except KeyboardInterrupt:
+        _say("interrupted")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except asyncio.CancelledError:
+        _say("terminated")
+        raise click.exceptions.Exit(TERMINATED) from None
+
+
+async def _terminable(work: Coroutine[Any, Any, T]) -> T:
+    """Let SIGTERM cancel the work as SIGINT does, so that nothing is left behind."""
+    task = asyncio.current_task()
+    if task and sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aicc-async")
+def group() -> None:
+    """Huawei AICC's cases from the shell.
+
+    Settings come from options or from AICC_BASE_URL, AICC_KEY_FILE, AICC_CLIENT_ID with
+    AICC_CLIENT_SECRET, AICC_ACCESS_TOKEN, AICC_TIMEZONE and AICC_RATE_LIMIT. Exit codes: 0 well,
+    1 service, 2 usage, 3 incomplete, 130 interrupted, 143 terminated.
+    """
+
+
+@group.command()
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@selection
+@connection
+@demo
+@click.option("--concurrency", default=8, show_default=True, help="Requests at the same time.")
+def export(
+    out: Path,
+    since: datetime | None,
+    until: datetime | None,
+    filters: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Write all cases that match into OUT, one JSON object on each line.
+
+    \b
+    Example:
+      aicc-async export cases.jsonl --demo --since 2025-01-01 --until 2025-12-31T23:59:59
+    """  # noqa: D301  (click reads the \b)
+    wanted, source = query(since, until, filters), reader(**options)
+
+    async def go() -> ExportReport:
+        async with source as aicc:
+            with display(Console(stderr=True), aicc.stats) as show:
+                return await export_cases(aicc, wanted, out, on_progress=show)
+
+    _echo(_summary(_run(go())))
+
+
+def _summary(report: ExportReport) -> str:
+    rate = report.rows / max(report.seconds, 1e-9)
+    return (
+        f"{click.format_filename(report.path)}: {report.rows:,} cases in {report.windows} windows, "
+        f"{report.size:,} bytes, {report.seconds:.1f} s ({rate:,.0f} rows/s), "
+        f"{report.requests} requests, {report.retries} retries, {report.throttled} throttles"
+    )
+
+
+@group.command("list")
+@selection
+@connection
+@demo
+@click.option("--start", default=0, show_default=True, help="First row.")
+@click.option("--limit", default=100, show_default=True, help="Rows, 1 to 100.")
+def list_(
+    since: datetime | None,
+    until: datetime | None,
+    filters: tuple[str, ...],
+    start: int,
+    limit: int,
+    **options: Any,
+) -> None:
+    """Print one page of cases, one JSON object on each line.
+
+    \b
+    Example:
+      aicc-async list --demo --limit 2 --filter priority=High
+    """  # noqa: D301
+    wanted, source = query(since, until, filters), reader(**options)
+
+    async def go() -> list[dict[str, Any]]:
+        async with source as aicc:
+            page = await aicc.list_cases(wanted, start=start, limit=limit)
+            return list(map(Wire(aicc.timezone).dump, page.cases))
+
+    for case in _run(go()):
+        _print(case, indent=-1)
+
+
+@group.command()
+@click.argument("case_id")
+@connection
+@demo
+def get(case_id: str, **options: Any) -> None:
+    """Print a case with its history, contact and tasks.
+
+    \b
+    Example:
+      aicc-async get --demo c6m8000001tSDqQAcMPR
+    """  # noqa: D301
+    source = reader(**options)
+
+    async def go() -> dict[str, Any]:
+        async with source as aicc:
+            return Wire(aicc.timezone).dump(await aicc.get_case(case_id))
+
+    _print(_run(go()))
+
+
+@group.command()
+@click.argument("file", type=click.File("rb"), default="-")
+@connection
+def create(file: BinaryIO, **options: Any) -> None:
+    """Create a case from JSON (a file, or standard input), and print its id.
+
+    \b
+    Example:
+      echo '{"title": "…", "description": "…", "type": "…", "contactId": "…", "creatorId": "…"}' \\
+        | aicc-async create
+    """  # noqa: D301
+    aicc = client(**options)
+    new = _record(NewCase, file, Wire(aicc.timezone))
+
+    async def go() -> str:
+        async with aicc:
+            return await aicc.create_case(new)
+
+    _print({"caseId": _run(go())}, indent=-1)
+
+
+@group.command()
+@click.argument("file", type=click.File("rb"), default="-")
+@connection
+def modify(file: BinaryIO, **options: Any) -> None:
+    """Change a case by JSON (a file, or standard input), and print its id.
+
+    \b
+    Example:
+      echo '{"id": "c6m8000001tSDqQAcMPR", "title": "…", "description": "…", "creatorId": "…"}' \\
+        | aicc-async modify
+    """  # noqa: D301
+    aicc = client(**options)
+    change = _record(CaseUpdate, file, Wire(aicc.timezone))
+
+    async def go() -> None:
+        async with aicc:
+            await aicc.modify_case(change)
+
+    _run(go())
+    _print({"id": change.id}, indent=-1)
+
+
+@group.command()
+@click.argument("file", type=click.File("rb"), default="-")
+@click.option("--base-url", envvar="AICC_QFLOW_URL", required=True, show_envvar=True)
+@click.option("--form", is_flag=True, help="Send a form instead of JSON.")
+def enqueue(file: BinaryIO, base_url: str, *, form: bool) -> None:
+    """Put a case into a Q-Flow queue, and print it with its CaseId.
+
+    Headers that the server wants stand in AICC_QFLOW_HEADERS, as "Name: value" lines.
+
+    \b
+    Example:
+      echo '{"ServiceId": 2, "Subject": "…"}' | aicc-async enqueue
+    """  # noqa: D301
+    qflow = QFlowClient(base_url, headers=_headers(os.environ.get("AICC_QFLOW_HEADERS", "")))
+    wire = Wire(zone("UTC"))
+    case = _record(CaseEnqueue, file, wire)
+
+    async def go() -> dict[str, Any]:
+        async with qflow:
+            return wire.dump(await qflow.enqueue_case(case, form=form))
+
+    _print(_run(go()))
+
+
+@group.command()
+@click.option("--cases", type=COUNT, default=DEMO_CASES, show_default=True, help="Invented cases.")
+@click.option("--since", type=click.DateTime(), default=DEMO_YEAR[0], show_default=True)
+@click.option("--until", type=click.DateTime(), default=DEMO_YEAR[1], show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--port", type=PORT, default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--quota", type=click.IntRange(1), help="At most so many requests in any second.")
+@click.option("--latency", type=click.FloatRange(0), help="Seconds before every answer.")
+@click.option("--database", default=":memory:", show_default=True, help="A file that is kept.")
+def emulator(latency: float | None, **options: Any) -> None:
+    """Run a tenant on this machine until it is interrupted, which is its normal end (0).
+
+    Prints the variables that the other commands read.
+
+    \b
+    Example:
+      aicc-async emulator --cases 100000 --quota 50
+    """  # noqa: D301
+    if options["since"] >= options["until"]:
+        raise ConfigError("--until: a time after --since is needed")
+    tenant = Emulator(**options, latency=Latency(latency) if latency else None, record=False)
+
+    async def go() -> None:
+        async with _running(tenant):
+            _echo(
+                f"AICC_BASE_URL={tenant.url}\n"
+                f"AICC_CLIENT_ID={tenant.client_id}\n"
+                f"AICC_CLIENT_SECRET={tenant.client_secret}\n"
+                f"AICC_QFLOW_URL={tenant.qflow_url}"
+            )
+            await asyncio.Event().wait()
+
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(_terminable(go()))
+
+
+@asynccontextmanager
+async def _running(tenant: Emulator) -> AsyncIterator[None]:
+    try:
+        await tenant.start()
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"the emulator can't start: {error}") from error
+    try:
+        yield
+    finally:
+        await tenant.close()
+
+
+def _record(cls: type[Any], file: BinaryIO, wire: Wire) -> Any:
+    """Read a record from JSON by wire names; what is wrong with it is the user's to mend."""
+    try:
+        value = loads(file.read())
+        inner = value.get("caseInfo", value) if isinstance(value, dict) else value
+        return wire.load(cls, inner)
+    except AICCError as error:
+        raise ConfigError(f"{file.name}: {error}") from None
+
+
+def _headers(text: str) -> dict[str, str]:
+    lines = [line.partition(":") for line in text.splitlines() if line.strip()]
+    if not all(colon for _, colon, _ in lines):
+        raise ConfigError("AICC_QFLOW_HEADERS: 'Name: value' lines are needed")
+    return {name.strip(): value.strip() for name, _, value in lines}
+
+
+def _print(value: dict[str, Any], *, indent: int = 2) -> None:
+    _echo(msgspec.json.format(dumps(value), indent=indent))
+
+
+def _echo(text: str | bytes) -> None:
+    try:
+        click.echo(text)
+    except OSError as error:
+        # Python writes what is left in its buffer when it ends, and would complain once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(CUT_OFF) from None
+        raise AICCError(f"standard output: {error.strerror}") from None

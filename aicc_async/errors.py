@@ -1,0 +1,120 @@
+"""The errors of this package: every one that it raises on purpose.
+
+    AICCError                        everything below
+    ├── ConfigError (ValueError)     before any I/O: bad settings, a record that breaks a bound
+    ├── TransportError               no whole answer; .sent: may the service have acted?
+    │   └── RequestTimeout (TimeoutError)
+    ├── ApiError                     the service said no: .status .code .message .request_id
+    │   ├── AuthError
+    │   ├── NotFoundError
+    │   ├── RateLimitError           .retry_after
+    │   └── ServerError
+    ├── DecodeError (ValueError)     the answer is not what the documents say: "what @ $.path"
+    ├── UnknownOutcome               a create or enqueue that may or may not have happened
+    └── ExportError                  a listing that could not be read completely
+
+They hold plain values only, so that they can be pickled and kept: no request, no response, no
+token, no body. The error of the library underneath is chained as ``__cause__``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AICCError(Exception):
+    """Everything that this package raises on purpose."""
+
+
+class ConfigError(AICCError, ValueError):
+    """A setting or a record is wrong; nothing was sent."""
+
+
+class TransportError(AICCError):
+    """No whole answer came.
+
+    ``sent`` is False only when it is certain that the request never left this machine.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class RequestTimeout(TransportError, TimeoutError):  # noqa: N818  (reads as the built-in it is)
+    """No whole answer came in time."""
+
+
+class ApiError(AICCError):
+    """The service answered, and refused.
+
+    ``status`` is the HTTP status, ``code`` the ``resCode`` (None when there was none), ``message``
+    the ``resMsg``, ``request_id`` the ``X-Request-Id`` header where the service sends one.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int = 0,
+        code: str | None = None,
+        message: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+
+
+class AuthError(ApiError):
+    """The credentials are wrong, the token is refused for good, or the right is missing."""
+
+
+class NotFoundError(ApiError):
+    """HTTP 404: there is nothing at this address."""
+
+
+class RateLimitError(ApiError):
+    """HTTP 429, after all attempts; ``retry_after`` is what the service asked for, in seconds."""
+
+    retry_after: float | None = None
+
+
+class ServerError(ApiError):
+    """HTTP 5xx, after all attempts where the request may be repeated."""
+
+    retry_after: float | None = None
+
+
+class DecodeError(AICCError, ValueError):
+    """The answer is not what the documents say; the text ends with the path: ``… @ $.result``."""
+
+
+class UnknownOutcome(AICCError):  # noqa: N818  (it is not known to be an error)
+    """A create or an enqueue may or may not have happened, and was not sent again.
+
+    ``operation`` names it; ``candidates`` are ids of records that it may have made, when they were
+    looked up (empty otherwise). ``__cause__`` says what went wrong.
+    """
+
+    def __init__(
+        self, message: str, *, operation: str = "", candidates: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.candidates = tuple(candidates)
+
+
+class ExportError(AICCError):
+    """A listing could not be read completely.
+
+    ``window`` is the span concerned, as text (None: the whole listing); ``resume`` says how to go
+    on.
+    """
+
+    def __init__(self, message: str, *, window: str | None = None, resume: str = "") -> None:
+        super().__init__(message)
+        self.window = window
+        self.resume = resume

@@ -1,0 +1,322 @@
+"""Pages of windows: fetched ahead, handed out in order, checked for drift.
+
+Reading by offset while rows come and go loses and doubles rows in silence. So neighbouring pages
+overlap by a row: while that seam holds and the order is stable, nothing that stood throughout can
+have slipped between them. A window whose seams, totals or distinct ids disagree has drifted, and is
+read again; rows go out as they come, and a second reading hands out only what was missed.
+
+What none of this can see: a row that changes its place in the order while as many others come and
+go, so that every seam and the total look as they did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Generic, TypeVar
+
+from attrs import define, frozen
+
+from .errors import ExportError
+from .protocol import Page
+from .windows import Window
+
+R = TypeVar("R")
+Fetch = Callable[[Window, int, int], Awaitable[Page[R]]]  # window, start, limit
+
+LIMIT = 100  # rows in a page at most (document 001)
+OVERLAP = 1  # rows that neighbouring pages share
+READINGS = 5  # of one window, before it is called unstable
+PAGES_AHEAD = 12  # times the concurrency: with unequal answer times less stalls behind the slowest
+BYTES_AHEAD = 64 * 2**20
+
+
+@frozen
+class Batch(Generic[R]):
+    """New rows of a window; an empty batch ends the window.
+
+    ``announced`` is the window's total as the service told it; ``done`` counts finished windows.
+    """
+
+    rows: Sequence[R]
+    window: Window
+    announced: int
+    done: int
+
+
+@define
+class _Part(Generic[R]):
+    """A page as it was asked for; ``longest`` is what the service is known to give at once."""
+
+    start: int
+    asked: int
+    page: Page[R]
+    longest: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.page.ids)
+
+
+async def read(
+    windows: Sequence[Window], fetch: Fetch[R], *, concurrency: int, strict: bool = True
+) -> AsyncGenerator[Batch[R]]:
+    """Hand out the rows of all windows, each once, oldest window first, in the service's order.
+
+    A row is known by its id within its window and the one before. A window that stays unstable
+    raises ExportError; ``strict=False`` hands out what there is and warns.
+    """
+    before: set[str] = set()
+    async with aclosing(_Lookahead(windows, fetch, concurrency)) as ahead:
+        for done, window in enumerate(windows):
+            handed: set[str] = set()
+            for number in range(READINGS):
+                reading = _Reading[R](before, handed)
+                source = ahead if number == 0 else _Lookahead([window], fetch, concurrency)
+                async with aclosing(_rows(window, reading, source)) as batches:
+                    async for rows in batches:
+                        yield Batch(rows, window, reading.count, done)
+                handed = reading.ids | handed if handed else reading.ids
+                if reading.judge() is None:
+                    break
+            else:
+                _unstable(window, reading.judge(), strict=strict)
+            yield Batch((), window, reading.count, done + 1)
+            before = handed
+
+
+async def _rows(
+    window: Window, reading: _Reading[R], source: _Lookahead[R]
+) -> AsyncGenerator[Sequence[R]]:
+    """Read a window once: what was planned, and on while there may be more."""
+    async with aclosing(source.parts()) as parts:
+        async for part in parts:
+            if rows := reading.take(part):
+                yield rows
+            if reading.ended:
+                return
+    while not reading.ended:
+        start = reading.stop - _overlap(reading.stop)
+        if rows := reading.take(await source.get(window, start, LIMIT)):
+            yield rows
+
+
+def _unstable(window: Window, problem: str | None, *, strict: bool) -> None:
+    message = f"{window}: the rows kept moving in {READINGS} readings: {problem}"
+    if strict:
+        raise ExportError(
+            f"{message}. strict=False takes what there is",
+            window=str(window),
+            resume="read it again when fewer cases change, or in shorter ranges of time",
+        )
+    warnings.warn(f"{message}; rows may be missing", RuntimeWarning, stacklevel=2)
+
+
+def _overlap(size: int) -> int:
+    return OVERLAP if size > OVERLAP else 0
+
+
+class _Reading(Generic[R]):
+    """One reading of a window: what is new in each page, and whether all of it agrees."""
+
+    def __init__(self, *known: set[str]) -> None:
+        self.ids: set[str] = set()
+        self.count = 0
+        self.stop = 0  # rows read without a gap
+        self.ended = False
+        self._known = known
+        self._last_id = ""
+        self._problem: str | None = None
+
+    def take(self, part: _Part[R]) -> Sequence[R]:
+        """Check a page against what came before it, and return its new rows."""
+        page = part.page
+        if part.start and page.count != self.count:
+            self._note(f"the total went from {self.count} to {page.count}")
+        skip = self._check_seam(part)
+        known = len(self.ids)
+        rows = self._fresh(page.ids[skip:], page.rows[skip:])
+        # a page that brings nothing new would come again for ever
+        self.ended = self._is_last(part) or len(self.ids) == known
+        self.count = page.count
+        if part.stop > self.stop:
+            self.stop, self._last_id = part.stop, page.ids[-1]
+        return rows
+
+    def judge(self) -> str | None:
+        """Say what disagrees, if anything does; called when the window is read."""
+        if self._problem is None and len(self.ids) != self.count:
+            self._note(f"{self.count} rows were announced, {len(self.ids)} different ones came")
+        return self._problem
+
+    def _note(self, problem: str) -> None:
+        self._problem = self._problem or problem
+
+    def _is_last(self, part: _Part[R]) -> bool:
+        # shorter than asked says nothing while the service may be one that never gives more: to
+        # stop there would be to stop on the total alone
+        short = len(part.page.ids) < min(part.asked, part.longest)
+        return part.stop <= self.stop or (short and part.stop >= part.page.count)
+
+    def _check_seam(self, part: _Part[R]) -> int:
+        """Return how many rows of the page are known from the one before."""
+        seam = self.stop - 1 - part.start  # where the last row should stand in this page
+        if seam >= 0:
+            if part.page.ids[seam : seam + 1] == [self._last_id]:
+                return 0 if seam else 1
+            self._note(f"rows moved across row {self.stop - 1}")
+        elif part.start > self.stop:
+            self._note(f"rows {self.stop} to {part.start} did not come")
+        elif part.start and part.page.ids:
+            self._note(f"a page of one row has no seam at row {part.start}")
+        return 0
+
+    def _fresh(self, ids: Sequence[str], rows: Sequence[R]) -> Sequence[R]:
+        new = set(ids)
+        plain = len(new) == len(ids) and self.ids.isdisjoint(new)
+        if not plain or not all(known.isdisjoint(new) for known in self._known):
+            rows = self._sift(ids, rows)
+        self.ids |= new
+        return rows
+
+    def _sift(self, ids: Sequence[str], rows: Sequence[R]) -> Sequence[R]:
+        seen: set[str] = set()
+        fresh = []
+        for row_id, row in zip(ids, rows, strict=True):
+            if not any(row_id in known for known in (seen, self.ids, *self._known)):
+                seen.add(row_id)
+                fresh.append(row)
+        return fresh
+
+
+@define(eq=False)
+class _Plan(Generic[R]):
+    """A window's pages under way, in order, and how to ask for the rest once that is known."""
+
+    window: Window
+    tasks: deque[asyncio.Task[list[_Part[R]]]]
+    starts: Iterator[tuple[int, int, int]] | None = None  # start, rows asked, rows there
+
+
+class _Lookahead(Generic[R]):
+    """Fetches ahead: the first pages of the next windows, and all pages of those that are known."""
+
+    def __init__(self, windows: Sequence[Window], fetch: Fetch[R], concurrency: int) -> None:
+        self._windows = iter(windows)
+        self._fetch = fetch
+        self._concurrency = concurrency
+        self._plans: deque[_Plan[R]] = deque()
+        self._unplanned: deque[_Plan[R]] = deque()  # those with pages that are not asked for yet
+        self._under_way = 0  # pages asked for and not handed out
+        self._largest = 1  # bytes
+        self._longest = 0  # rows
+
+    async def parts(self) -> AsyncGenerator[_Part[R]]:
+        """Hand out the pages of the next window, in order."""
+        self._fill()
+        plan = self._plans[0]
+        try:
+            while plan.tasks:
+                parts = await plan.tasks[0]
+                if plan.starts is None:
+                    self._fill()  # while the first page is there to plan by
+                plan.tasks.popleft()
+                self._under_way -= 1
+                self._fill()
+                for part in parts:
+                    yield part
+        finally:
+            self._drop(plan)
+            await _end(plan.tasks)
+
+    async def aclose(self) -> None:
+        """End every fetch under way."""
+        self._windows = iter(())
+        tasks = [task for plan in self._plans for task in plan.tasks]
+        self._unplanned.clear()
+        await _end(tasks)
+
+    def _drop(self, plan: _Plan[R]) -> None:
+        self._plans.popleft()
+        if self._unplanned and self._unplanned[0] is plan:
+            self._unplanned.popleft()
+        self._under_way -= len(plan.tasks)
+
+    def _fill(self, _: object = None) -> None:
+        for plan in tuple(self._unplanned):
+            if self._plan_pages(plan):
+                self._unplanned.remove(plan)
+        while not self._plans or (len(self._unplanned) < self._concurrency and self._has_room(2)):
+            if (window := next(self._windows, None)) is None:
+                break
+            plan = _Plan(window, deque([self._start(window, 0, LIMIT, 0)]))
+            plan.tasks[0].add_done_callback(self._fill)
+            self._plans.append(plan)
+            self._unplanned.append(plan)
+
+    def _plan_pages(self, plan: _Plan[R]) -> bool:
+        """Start fetching a window's pages; False while some are still to be asked for."""
+        if plan.starts is None:
+            first = plan.tasks[0]
+            if not first.done() or first.cancelled() or first.exception():
+                return False
+            part = first.result()[0]
+            plan.starts = _starts(part.stop, part.page.count, part.longest)
+        # half of the room is for the windows that come next, or late ones could take it all
+        share = 1 if plan is self._unplanned[0] else 2
+        while self._has_room(share) or (plan is self._plans[0] and not plan.tasks):
+            if (next_part := next(plan.starts, None)) is None:
+                return True
+            plan.tasks.append(self._start(plan.window, *next_part))
+        return False
+
+    def _start(
+        self, window: Window, start: int, asked: int, stop: int
+    ) -> asyncio.Task[list[_Part[R]]]:
+        self._under_way += 1
+        return asyncio.create_task(self._get_up_to(stop, window, start, start + asked))
+
+    def _has_room(self, share: int) -> bool:
+        pages = min(PAGES_AHEAD * self._concurrency, BYTES_AHEAD // self._largest)
+        return self._under_way * share < pages
+
+    async def _get_up_to(self, stop: int, window: Window, start: int, end: int) -> list[_Part[R]]:
+        """Fetch rows up to ``stop``, going on after a short page from where it ended."""
+        parts: list[_Part[R]] = []
+        while True:
+            parts.append(part := await self.get(window, start, end - start))
+            start = part.stop - _overlap(len(part.page.ids))
+            if part.stop >= stop or start <= part.start:
+                return parts
+
+    async def get(self, window: Window, start: int, asked: int) -> _Part[R]:
+        """Fetch a page now."""
+        page = await self._fetch(window, start, asked)
+        self._largest = max(self._largest, page.size)
+        self._longest = max(self._longest, len(page.ids))
+        return _Part(start, asked, page, self._longest)
+
+
+def _starts(found: int, count: int, longest: int) -> Iterator[tuple[int, int, int]]:
+    """Plan the pages after the first, which shows how many rows the service gives at once.
+
+    Where the last of them should be full, or the first may be all that the service ever gives at
+    once, one more looks beyond the total.
+    """
+    size = min(found, LIMIT)
+    overlap = _overlap(size)
+    start = found - overlap
+    while size and start + overlap < count:
+        yield start, size, min(start + size, count)
+        start += size - overlap
+    if start + overlap == count and size >= min(longest, LIMIT) > 0:
+        yield start, LIMIT, 0
+
+
+async def _end(tasks: Iterable[asyncio.Task[list[_Part[R]]]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

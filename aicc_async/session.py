@@ -1,0 +1,240 @@
+"""The one place where requests go out, and the only file that talks to aiohttp's client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+from attrs import define
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from .auth import Credentials, Tokens
+from .errors import (
+    AICCError,
+    AuthError,
+    ConfigError,
+    DecodeError,
+    RateLimitError,
+    RequestTimeout,
+    ServerError,
+    TransportError,
+    UnknownOutcome,
+)
+from .limiter import Limiter
+from .protocol import TOKEN_REFUSED, Request, refusal
+from .retry import Resending, RetryBudget, retry_after
+from .settings import Endpoint
+
+T = TypeVar("T")
+logger = logging.getLogger("aicc_async")
+
+# errors of aiohttp that are certain to come before the first byte of the request leaves
+_NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ServerFingerprintMismatch,
+    aiohttp.InvalidURL,
+)
+
+
+@define
+class Stats:
+    """What a client has done so far."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+
+class Session:
+    """Send requests: paced, signed, retried where that is safe, with every error one of ours."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        credentials: Credentials | None = None,
+        headers: Mapping[str, str] | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self.stats = Stats()
+        self._endpoint = endpoint
+        self._tokens = Tokens(credentials, self.send) if credentials else None
+        self._headers = dict(headers or {})
+        self._limiter = Limiter(endpoint.rate_limit)
+        self._slots = asyncio.Semaphore(endpoint.max_concurrency)
+        self._budget = RetryBudget()
+        self._http = session
+        self._owned = session is None
+        self._closed = False
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request until it is answered, or may not or should not be sent again.
+
+        Raises UnknownOutcome when a request that may not be repeated may have been acted on, else
+        one of TransportError, ApiError, DecodeError; ConfigError when the session is closed.
+        """
+        self._client()  # a closed one says so at once, not after a wait for its turn
+        resending = Resending(
+            self._endpoint.retry,
+            self._budget,
+            repeatable=request.repeatable,
+            throttled=self._throttled,
+        )
+        try:
+            answer: T = await resending.attempts()(self._exchange, request, resending)
+        except AICCError as error:
+            if resending.in_doubt:
+                raise UnknownOutcome(
+                    f"{request.operation}: it may or may not have happened ({error})",
+                    operation=request.operation,
+                ) from error
+            raise
+        finally:
+            self.stats.retries += resending.retries
+        self._budget.give_back(resending.retries)
+        return answer
+
+    async def close(self) -> None:
+        """Close what is ours; a session of the caller's stays open."""
+        self._closed = True
+        try:
+            if self._tokens:
+                await self._tokens.close()
+        finally:
+            if self._owned and self._http is not None:
+                await self._http.close()
+
+    def _throttled(self, seconds: float) -> None:
+        self.stats.throttled += 1
+        self._limiter.pause(seconds)
+
+    async def _exchange(self, request: Request[T], resending: Resending) -> T:
+        if not request.signed:  # a sign-in: others hold the places and wait for it
+            return await self._attempt(request, resending, None)
+        if self._tokens is not None:
+            await self._tokens.token()  # before the queue: one failed sign-in is for all who wait
+        async with self._slots:
+            if self._tokens is None:
+                return await self._attempt(request, resending, None)
+            return await self._signed(request, resending, self._tokens)
+
+    async def _signed(self, request: Request[T], resending: Resending, tokens: Tokens) -> T:
+        """Make one attempt; a refused token is renewed once within it."""
+        token = await tokens.token()  # in the queue, an earlier one may have run out
+        try:
+            return await self._attempt(request, resending, token)
+        except AuthError as error:
+            refused = error.status == 401 or error.code in TOKEN_REFUSED  # noqa: PLR2004
+            if not refused or not tokens.refuse(token):
+                raise
+        return await self._attempt(request, resending, await tokens.token())
+
+    async def _attempt(self, request: Request[T], resending: Resending, token: str | None) -> T:
+        await self._limiter.acquire()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.stats.requests += 1
+        outcome: object = "no answer"
+        try:
+            status, headers, body = await self._talk(request, resending.left, token)
+            outcome = status
+            return _answer(request, status, headers, body)
+        except AICCError as error:
+            resending.failure = error
+            raise
+        finally:
+            took = loop.time() - began
+            resending.spent += took
+            self._limiter.release()
+            logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
+
+    async def _talk(
+        self, request: Request[Any], seconds: float, token: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        try:
+            return await self._answer_of(request, seconds, token)
+        except AICCError:
+            raise
+        except TimeoutError as error:
+            raise RequestTimeout(
+                f"{request.operation}: no whole answer in time", sent=_sent(error)
+            ) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            _forget_headers(error)
+            kind = type(error).__name__
+            raise TransportError(
+                f"{request.operation}: no whole answer ({kind})", sent=_sent(error)
+            ) from error
+
+    async def _answer_of(
+        self, request: Request[Any], seconds: float, token: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        headers = {**self._headers, "Content-Type": request.content_type}
+        if token is not None:
+            headers["access-token"] = token
+        limits = self._endpoint.timeouts
+        async with self._client().request(
+            request.method,
+            URL(self._endpoint.base_url + request.path, encoded=True),
+            data=request.body,
+            headers=headers,
+            allow_redirects=False,  # an access-token header would travel to another host
+            raise_for_status=False,
+            timeout=aiohttp.ClientTimeout(
+                total=seconds, sock_connect=limits.connect, sock_read=limits.read
+            ),
+        ) as response:
+            return response.status, response.headers, await self._read(request, response)
+
+    async def _read(self, request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
+        """Read the body in pieces, counted after decompression, so that none fills the memory."""
+        limit = self._endpoint.max_body
+        pieces, size = [], 0
+        while piece := await response.content.readany():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise DecodeError(f"{request.operation}: a body of more than {limit} bytes @ $")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._closed or (self._http is not None and self._http.closed):
+            raise ConfigError("the client is closed")
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                # our own semaphore counts; a sign-in goes beside it
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "aicc-async"},
+                read_bufsize=2**18,
+            )
+        return self._http
+
+
+def _answer(request: Request[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
+    if 200 <= status < 300:  # noqa: PLR2004
+        return request.decode(body)
+    error = refusal(request, status, headers, body)
+    if isinstance(error, RateLimitError | ServerError):
+        error.retry_after = retry_after(headers)
+    raise error
+
+
+def _sent(error: BaseException) -> bool:
+    redirected = isinstance(error, aiohttp.RedirectClientError)  # then it was answered
+    return redirected or not isinstance(error, _NOT_SENT)
+
+
+def _forget_headers(error: BaseException) -> None:
+    """Take the request's headers out of an error of aiohttp's: the token stands in them."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        info = error.request_info
+        none = CIMultiDictProxy(CIMultiDict[str]())
+        error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
+        error.args = (error.request_info, error.history)

@@ -1,0 +1,155 @@
+"""Settings, checked once: how fast, how often, how long, where to, in which zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attrs import Attribute, field, frozen
+from yarl import URL
+
+from .errors import ConfigError
+
+_MAX = 1e9  # seconds, beyond any use; refuses infinity too
+
+
+def _at_least(bound: float) -> Any:
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not bound <= value <= _MAX:  # type: ignore[operator]
+            raise ConfigError(
+                f"{attribute.name}: a number of at least {bound:g} is needed, {value!r} was given"
+            )
+
+    return check
+
+
+def _whole(bound: int) -> Any:
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < bound:
+            wanted = f"a whole number of at least {bound}"
+            raise ConfigError(f"{attribute.name}: {wanted} is needed, {value!r} was given")
+
+    return check
+
+
+def _a(*kinds: type) -> Any:
+    wanted = kinds[0].__name__
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, kinds):
+            given = type(value).__name__
+            raise ConfigError(f"{attribute.name}: {wanted} is needed, {given} was given")
+
+    return check
+
+
+@frozen
+class RateLimit:
+    """At most ``limit`` requests in any ``per`` seconds.
+
+    Every attempt counts, sign-in included. The default spaces by the time of sending, plus a slack
+    of 20 ms against the jitter of a network. ``strict=True`` gives a slot back only ``per`` seconds
+    after the *answer*: that is sure under any delay of the network, and costs the latency.
+    """
+
+    limit: int = field(validator=_whole(1))
+    per: float = field(default=1.0, validator=_at_least(0.001), kw_only=True)
+    strict: bool = field(default=False, validator=_a(bool), kw_only=True)
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """How often and how long a request is tried.
+
+    ``attempts`` counts the first one. ``deadline`` bounds one call in seconds, waits between
+    attempts included, waits for the rate limit not. Waits are drawn from 0 to
+    ``base``, doubled at each attempt (full jitter), at most ``cap``; a ``Retry-After`` is honoured
+    up to ``max_retry_after`` seconds.
+    """
+
+    attempts: int = field(default=5, validator=_whole(1))
+    deadline: float = field(default=300.0, validator=_at_least(0.001))
+    base: float = field(default=0.5, validator=_at_least(0))
+    cap: float = field(default=30.0, validator=_at_least(0))
+    max_retry_after: float = field(default=120.0, validator=_at_least(0))
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """Seconds to connect, and seconds without a byte (a server-side script may take 3 minutes)."""
+
+    connect: float = field(default=10.0, validator=_at_least(0.001))
+    read: float = field(default=200.0, validator=_at_least(0.001))
+
+
+@frozen(kw_only=True)
+class Endpoint:
+    """Where a service is, and what may be asked of it at once."""
+
+    base_url: str
+    max_concurrency: int = field(default=8, validator=_whole(1))
+    rate_limit: RateLimit | None = field(default=None, validator=_a(RateLimit, type(None)))
+    retry: RetryPolicy = field(factory=RetryPolicy, validator=_a(RetryPolicy))
+    timeouts: Timeouts = field(factory=Timeouts, validator=_a(Timeouts))
+    max_body: int = field(default=64 * 2**20, validator=_whole(1))
+
+
+def base_url(text: str, *, allow_http: bool = False) -> str:
+    """Check a base URL and return it without a slash at its end.
+
+    Only https, or http to this machine, unless ``allow_http``: a token must not travel in clear.
+    """
+    try:
+        url = URL(text)
+    except (TypeError, ValueError):
+        raise ConfigError("base_url: a URL such as 'https://host' is needed") from None
+    if url.scheme not in {"http", "https"} or not url.host or " " in url.host:
+        raise ConfigError("base_url: a URL such as 'https://host' is needed")
+    if url.user is not None or url.password is not None or url.query_string or url.fragment:
+        raise ConfigError("base_url: no user, password, query or fragment may stand in it")
+    if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
+        raise ConfigError(f"base_url: http to {url.host} needs allow_http=True; use https")
+    return str(url).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def zone(name: str | ZoneInfo) -> ZoneInfo:
+    """Find a zone of the IANA database by name."""
+    try:
+        return name if isinstance(name, ZoneInfo) else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise ConfigError(
+            f"timezone: a name such as 'Asia/Shanghai' is needed, {name!r} was given"
+        ) from None
+
+
+def rate_limit(text: str) -> RateLimit:
+    """Read ``10`` (a second) or ``600/60`` (in any 60 seconds)."""
+    limit, slash, per = text.partition("/")
+    try:
+        return RateLimit(int(limit), per=float(per) if slash else 1.0)
+    except ConfigError:
+        raise
+    except ValueError:
+        raise ConfigError(f"rate limit: '10' or '600/60' is needed, {text!r} was given") from None
+
+
+def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """Read ``AICC_BASE_URL``, ``AICC_TIMEZONE`` and ``AICC_RATE_LIMIT``; empty is as not set."""
+    if not environ.get("AICC_BASE_URL"):
+        raise ConfigError("AICC_BASE_URL is not set")
+    options: dict[str, Any] = {}
+    if environ.get("AICC_TIMEZONE"):
+        options["timezone"] = environ["AICC_TIMEZONE"]
+    if environ.get("AICC_RATE_LIMIT"):
+        options["rate_limit"] = rate_limit(environ["AICC_RATE_LIMIT"])
+    return environ["AICC_BASE_URL"], options

@@ -1,0 +1,378 @@
+"""The command as a process: exit codes, signals, pipes, and what a terminal shows."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from rich.console import Console
+
+from aicc_async.cli.progress import display
+from aicc_async.emulator import Emulator, run_in_thread
+from aicc_async.export import Progress
+from aicc_async.session import Stats
+
+COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
+SECONDS = 10  # until a process that hangs fails its test
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Emulator]:
+    """Run a tenant for all tests of this file."""
+    since, until = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
+    with run_in_thread(cases=300, since=since, until=until) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def tenant(shared: Emulator) -> Emulator:
+    """Give that tenant with nothing recorded and nothing moving."""
+    shared.on_page(None)
+    shared.requests.clear()
+    return shared
+
+
+def variables(tenant: Emulator) -> dict[str, str]:
+    """Give a process's variables: no settings but a token of the tenant."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("AICC_")}
+    settings = {"AICC_BASE_URL": tenant.url, "AICC_ACCESS_TOKEN": tenant.token()}
+    return plain | settings | {"TERM": "xterm", "COLUMNS": "90"}
+
+
+@pytest.fixture
+def start(tenant: Emulator, tmp_path: Path) -> Iterator[Start]:
+    """Start a command in an empty folder; what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run_it(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        settings = {"env": variables(tenant), "cwd": tmp_path, **pipes, **options}
+        process = subprocess.Popen((*COMMAND, *arguments), text=True, **settings)  # noqa: S603
+        started.append(process)
+        return process
+
+    yield run_it
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    """Look until something has happened in another process or thread."""
+    end = time.monotonic() + SECONDS
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@contextmanager
+def throttling(tenant: Emulator) -> Iterator[None]:
+    """Let the tenant refuse soon, and ask for a minute's patience."""
+    tenant._quota.limit, tenant.retry_after = 2, "60"
+    try:
+        yield
+    finally:
+        tenant._quota.limit, tenant.retry_after = None, "1"
+
+
+# ---- exit codes ----------------------------------------------------------------------------
+
+
+def test_well_is_0(start: Start, tenant: Emulator, tmp_path: Path) -> None:
+    """The file is whole; without a terminal a quick export says nothing but its summary."""
+    process = start("export", "out.jsonl")
+    out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, err) == (0, "")
+    assert re.fullmatch(r"out\.jsonl: \d+ cases in 1 windows, .* 0 throttles\n", out)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert sorted(row["id"] for row in rows) == sorted(tenant.ids())
+
+
+def test_a_refusal_of_the_service_is_1(start: Start) -> None:
+    """One line on standard error, nothing on standard output."""
+    process = start("get", "nobody")
+    out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out) == (1, "")
+    assert re.fullmatch(r"ApiError: .*\n", err)
+
+
+def test_a_wrong_filter_is_2(start: Start, tenant: Emulator) -> None:
+    """Nothing is asked of the service."""
+    process = start("list", "--filter", "nonsense=1")
+    out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out, tenant.requests) == (2, "", [])
+    assert err.startswith("ConfigError: --filter nonsense")
+
+
+def test_rows_that_keep_moving_are_3(start: Start, tenant: Emulator, tmp_path: Path) -> None:
+    """No file is left, whole or not."""
+    tenant.on_page(lambda emulator, _: emulator.insert(createdDate="2025-03-30 12:00:00"))
+    process = start("export", "out.jsonl")
+    out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out) == (3, "")
+    assert re.fullmatch(r"ExportError: .*\n", err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "ending"),
+    [(signal.SIGINT, (130, "interrupted\n")), (signal.SIGTERM, (143, "terminated\n"))],
+)
+def test_a_signal_in_the_middle_leaves_nothing(
+    start: Start, tenant: Emulator, tmp_path: Path, sent: signal.Signals, ending: tuple[int, str]
+) -> None:
+    """Within two seconds: one line, no traceback, and the folder as it was."""
+    (tmp_path / "out.jsonl").write_text("old\n")
+    before = tenant.refused
+    with throttling(tenant):
+        process = start("export", "out.jsonl")
+        wait_until(lambda: tenant.refused > before)
+        assert len(list(tmp_path.iterdir())) == 2
+        began = time.monotonic()
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=SECONDS)
+    assert time.monotonic() - began < 2
+    assert (out, (process.returncode, err)) == ("", ending)
+    assert (tmp_path / "out.jsonl").read_text() == "old\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+# ---- pipes ---------------------------------------------------------------------------------
+
+
+def test_a_reader_that_leaves_is_no_error(start: Start) -> None:
+    """``list | head -1`` ends quietly, with the code that a shell gives for it."""
+    process = start("list")
+    assert process.stdout
+    process.stdout.close()
+    assert process.stderr
+    assert (process.stderr.read(), process.wait(SECONDS)) == ("", 141)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_standard_output_is_one_line(start: Start) -> None:
+    """What can't be written is said once."""
+    with Path("/dev/full").open("wb") as full:
+        process = start("list", stdout=full)
+        _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert err == "AICCError: standard output: No space left on device\n"
+
+
+def test_standard_input_is_not_taken_for_a_secret(start: Start, tenant: Emulator) -> None:
+    """Without a terminal the secret is not asked for, and the JSON goes nowhere."""
+    process = start("create", "--client-id", "someone", start_new_session=True)
+    out, err = process.communicate('{"title": "invented"}', timeout=SECONDS)
+    assert (process.returncode, out, tenant.requests) == (2, "", [])
+    assert err.startswith("ConfigError: AICC_CLIENT_SECRET is not set, and there is no terminal")
+
+
+# ---- the emulator --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_the_emulator_serves_until_a_signal_and_ends_well(
+    start: Start, sent: signal.Signals
+) -> None:
+    """It prints the variables that another command needs; to be stopped is its normal end."""
+    process = start("emulator", "--port", "0", "--cases", "3")
+    assert process.stdout
+    printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(4))
+    assert printed.keys() == {
+        "AICC_BASE_URL",
+        "AICC_CLIENT_ID",
+        "AICC_CLIENT_SECRET",
+        "AICC_QFLOW_URL",
+    }
+    if sent == signal.SIGINT:
+        other = start("list", env={**os.environ, "AICC_ACCESS_TOKEN": "", **printed})
+        out, _ = other.communicate(timeout=SECONDS)
+        assert len(out.splitlines()) == 3
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+# ---- the terminal --------------------------------------------------------------------------
+
+
+class Screen:
+    """A pseudo-terminal's other end: what is typed, and what comes back."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self.text = ""
+
+    def read_until(self, pattern: str) -> None:
+        """Read until the pattern has come."""
+        wait_until(lambda: self._read() and re.search(pattern, self.text))
+
+    def read_to_end(self) -> None:
+        """Read until the last process has left the terminal."""
+        wait_until(lambda: not self._read())
+
+    def type(self, text: str) -> None:
+        """Send keys."""
+        os.write(self._handle, text.encode())
+
+    @property
+    def lines(self) -> list[str]:
+        """Give what stays on the screen after rich's erasing and moving up."""
+        shown: list[str] = [""]
+        row = 0
+        for token in re.findall(r"\x1b\[[?0-9;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", self.text):
+            if token == "\n":
+                row += 1
+                shown += [""] * (row + 1 - len(shown))
+            elif token.endswith("A") and token.startswith("\x1b"):
+                row -= int(token[2:-1] or 1)
+            elif token == "\x1b[2K":
+                shown[row] = ""
+            elif token[0] not in "\x1b\r":
+                shown[row] += token
+        return [line for line in shown if line]
+
+    def _read(self) -> bool:
+        if not select.select([self._handle], [], [], 0.01)[0]:
+            return True
+        try:
+            data = os.read(self._handle, 65536)
+        except OSError:  # Linux: nobody is there any more
+            return False
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+
+@pytest.fixture
+def screen() -> Iterator[tuple[Screen, int]]:
+    """Open a pseudo-terminal: our end, and the handle that a process gets."""
+    ours, theirs = pty.openpty()
+    try:
+        yield Screen(ours), theirs
+    finally:
+        os.close(ours)
+
+
+def test_a_terminal_shows_a_bar_and_keeps_the_summary(
+    start: Start, tenant: Emulator, screen: tuple[Screen, int]
+) -> None:
+    """Windows, rows, rate and throttles show while it runs; only the summary stays."""
+    shown, theirs = screen
+    tenant.on_page(lambda *_: time.sleep(0.1))
+    process = start(
+        "export", "out.jsonl", "--concurrency", "1", stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown.read_to_end()
+    assert process.wait(SECONDS) == 0
+    assert re.search(
+        r"windows 0/1 .*━.* \d+ rows, [\d,]+ rows/s, 0 throttles, 0:00:\d\d left", shown.text
+    )
+    assert len(shown.lines) == 1
+    assert shown.lines[0].startswith("out.jsonl: ")
+
+
+def test_an_interrupted_bar_leaves_a_clean_terminal(
+    start: Start, tenant: Emulator, screen: tuple[Screen, int]
+) -> None:
+    """After ^C only one word is on the screen, and the cursor shows again."""
+    shown, theirs = screen
+    with throttling(tenant):
+        process = start("export", "out.jsonl", stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown.read_until(r"[1-9] throttles")
+        process.send_signal(signal.SIGINT)
+        shown.read_to_end()
+    assert process.wait(SECONDS) == 130
+    assert shown.lines == ["interrupted"]
+    assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l")
+
+
+def test_a_secret_is_typed_unseen(
+    start: Start, tenant: Emulator, screen: tuple[Screen, int]
+) -> None:
+    """The question stands on the terminal, the answer does not, and the data are elsewhere."""
+    shown, theirs = screen
+    process = start(
+        "list",
+        "--client-id",
+        tenant.client_id,
+        "--limit",
+        "1",
+        stdin=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown.read_until("Client secret: ")
+    shown.type(f"{tenant.client_secret}\n")
+    shown.read_to_end()
+    assert process.stdout
+    assert len(process.stdout.read().splitlines()) == 1
+    assert process.wait(SECONDS) == 0
+    assert tenant.client_secret not in shown.text
+
+
+# ---- progress without a terminal -----------------------------------------------------------
+
+
+class Clock:
+    """A clock that a test puts forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("aicc_async.cli.progress.time.monotonic", lambda: self.now)
+
+
+def plain(file: IO[str]) -> Console:
+    """Make a console that is no terminal."""
+    return Console(file=file, force_terminal=False, width=40)
+
+
+def test_plain_lines_come_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour's export with ten pages a second makes few lines, each whole."""
+    clock, file = Clock(monkeypatch), io.StringIO()
+    with display(plain(file), Stats()) as show:
+        for page in range(36_000):
+            clock.now = 100 + page / 10
+            show(Progress(windows=12, windows_done=3, rows=page * 100, fraction=page / 36_000))
+    lines = file.getvalue().splitlines()
+    assert 55 <= len(lines) <= 70
+    assert lines[0] == "windows 3/12, 5,000 rows, 1,000 rows/s, 0 throttles, 0:59:55 left"
+
+
+def test_the_first_seconds_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short export prints no progress."""
+    clock, file = Clock(monkeypatch), io.StringIO()
+    with display(plain(file), Stats()) as show:
+        for _ in range(40):
+            clock.now += 0.1
+            show(Progress(windows=1, windows_done=1, rows=100, fraction=1.0))
+    assert file.getvalue() == ""
+
+
+def test_the_time_left_is_not_guessed_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any total is known no time is told."""
+    clock, file = Clock(monkeypatch), io.StringIO()
+    with display(plain(file), Stats()) as show:
+        clock.now += 6
+        show(Progress(windows=2, throttled=1200))
+    assert file.getvalue() == "windows 0/2, 0 rows, 0 rows/s, 1,200 throttles\n"

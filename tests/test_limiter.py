@@ -1,0 +1,268 @@
+"""The limiter, on a clock that the tests own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
+from typing import Any, TypeVar
+
+import looptime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aicc_async.limiter import SLACK, Limiter
+from aicc_async.settings import RateLimit
+
+T = TypeVar("T")
+TINY = 1e-6  # the clock of the tests counts microseconds
+
+arrivals = st.lists(st.floats(0, 3), min_size=1, max_size=25)
+rates = st.builds(
+    RateLimit, st.integers(1, 6), per=st.sampled_from([0.1, 0.5, 1.0]), strict=st.booleans()
+)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run on a new event loop whose clock starts at 0 and jumps from event to event."""
+    with closing(looptime.new_event_loop(start=0, noop_cycles=1)) as loop:
+        return loop.run_until_complete(main())
+
+
+def now() -> float:
+    """Read the clock."""
+    return asyncio.get_running_loop().time()
+
+
+async def call(limiter: Limiter, log: list[tuple[float, float]], takes: float = 0.0) -> None:
+    """Take a slot, note when, be answered a while later."""
+    await limiter.acquire()
+    went = now()
+    try:
+        await asyncio.sleep(takes)
+    finally:
+        limiter.release()
+        log.append((went, now()))
+
+
+async def calls_at(
+    limiter: Limiter, moments: Sequence[float], takes: Sequence[float] = ()
+) -> list[tuple[float, float]]:
+    """Make a call at each moment; tell when each went and was answered, in order of going."""
+    log: list[tuple[float, float]] = []
+
+    async def later(i: int, moment: float) -> None:
+        await asyncio.sleep(moment)
+        await call(limiter, log, takes[i % len(takes)] if takes else 0.0)
+
+    await asyncio.gather(*(later(i, moment) for i, moment in enumerate(moments)))
+    return sorted(log)
+
+
+def most_in(per: float, moments: Sequence[float]) -> int:
+    """Count the most moments that lie within a span shorter than ``per``."""
+    return max(sum(a <= b < a + per - TINY for b in moments) for a in moments)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rates, arrivals)
+def test_never_more_than_n_in_any_t(rate: RateLimit, moments: list[float]) -> None:
+    """Whatever the arrivals, no span of T holds more than N sends."""
+    log = run(lambda: calls_at(Limiter(rate), moments))
+    assert len(log) == len(moments)
+    assert most_in(rate.per, [went for went, _ in log]) <= rate.limit
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 4), arrivals, st.lists(st.floats(0, 2), min_size=1), st.floats(0, 1))
+def test_strict_holds_wherever_between_send_and_answer_it_is_counted(
+    limit: int, moments: list[float], takes: list[float], fraction: float
+) -> None:
+    """A strict limit holds if the service counts at the send, the answer, or between."""
+    rate = RateLimit(limit, strict=True)
+    log = run(lambda: calls_at(Limiter(rate), moments, takes))
+    assert most_in(1.0, [went + fraction * (back - went) for went, back in log]) <= limit
+
+
+def test_strict_holds_when_each_arrives_at_the_worst_moment() -> None:
+    """Sends that arrive late beside sends that arrive early still are no more than N."""
+    log = run(lambda: calls_at(Limiter(RateLimit(2, strict=True)), [0.0] * 8, [0.9]))
+    late_then_early = [back for _, back in log[:2]] + [went for went, _ in log[2:4]]
+    assert most_in(1.0, late_then_early) == 2
+
+
+def test_loose_spaces_by_the_send() -> None:
+    """Without strict, a slot comes back T and the slack after the send, answered or not."""
+    log = run(lambda: calls_at(Limiter(RateLimit(2)), [0.0] * 5, [60.0]))
+    expected = [0, 0, 1 + SLACK, 1 + SLACK, 2 + 2 * SLACK]
+    assert [went for went, _ in log] == pytest.approx(expected, abs=2e-3)
+
+
+def test_strict_spaces_by_the_answer() -> None:
+    """With strict, a slot comes back T and the slack after the answer."""
+    log = run(lambda: calls_at(Limiter(RateLimit(1, strict=True)), [0.0] * 3, [2.0]))
+    expected = [0, 3 + SLACK, 6 + 2 * SLACK]
+    assert [went for went, _ in log] == pytest.approx(expected, abs=2e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rates, st.integers(1, 20))
+def test_first_come_first_served(rate: RateLimit, count: int) -> None:
+    """Slots go out in the order in which they were asked for."""
+
+    async def main() -> list[int]:
+        limiter, order = Limiter(rate), list[int]()
+
+        async def one(i: int) -> None:
+            await limiter.acquire()
+            order.append(i)
+            limiter.release()
+
+        await asyncio.gather(*(one(i) for i in range(count)))
+        return order
+
+    assert run(main) == list(range(count))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    rates,
+    st.integers(2, 12),
+    st.lists(st.tuples(st.integers(0, 11), st.floats(0, 4)), max_size=8),
+)
+def test_a_cancelled_waiter_takes_nothing(
+    rate: RateLimit, count: int, cuts: list[tuple[int, float]]
+) -> None:
+    """Cancelled at any moment, a waiter uses no slot up and blocks nobody."""
+
+    async def main() -> tuple[list[float], int]:
+        limiter, log = Limiter(rate), list[tuple[float, float]]()
+        waiting = [asyncio.create_task(call(limiter, log)) for _ in range(count)]
+        for i, moment in cuts:
+            asyncio.get_running_loop().call_later(moment, waiting[i % count].cancel)
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        return [went for went, _ in log], sum(end is None for end in ends)
+
+    went, survivors = run(main)
+    assert len(went) >= survivors
+    for i, moment in enumerate(sorted(went)):  # as if the cancelled ones had never been
+        assert moment <= (i // rate.limit) * (rate.per + SLACK) + 0.02
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_cancelled_after_any_number_of_steps(steps: int) -> None:
+    """Cancelled between any two steps of the loop, the head of the queue leaves it moving."""
+
+    async def main() -> float:
+        limiter = Limiter(RateLimit(1))
+        await limiter.acquire()
+        first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        first.cancel()
+        await second
+        return now()
+
+    assert run(main) == pytest.approx(1 + SLACK, abs=2e-3)
+
+
+def test_cancelled_while_every_strict_slot_is_out() -> None:
+    """A waiter that is cancelled before any answer leaves its place to the next one."""
+
+    async def main() -> float:
+        limiter = Limiter(RateLimit(1, strict=True))
+        await limiter.acquire()
+        first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
+        await asyncio.sleep(5)
+        first.cancel()
+        limiter.release()
+        await second
+        return now()
+
+    assert run(main) == pytest.approx(6 + SLACK, abs=2e-3)
+
+
+@pytest.mark.parametrize("rate", [None, RateLimit(100), RateLimit(100, strict=True)])
+def test_a_pause_holds_everybody(rate: RateLimit | None) -> None:
+    """Those who come during a pause go when it ends, limit or not."""
+
+    async def main() -> list[tuple[float, float]]:
+        limiter = Limiter(rate)
+        limiter.pause(3.0)
+        return await calls_at(limiter, [0.0, 1.0, 2.9, 3.1])
+
+    assert [went for went, _ in run(main)] == pytest.approx([3, 3, 3, 3.1], abs=2e-3)
+
+
+def test_a_pause_holds_those_who_wait_already() -> None:
+    """A pause that begins while somebody waits for a slot holds them too."""
+
+    async def main() -> list[tuple[float, float]]:
+        limiter = Limiter(RateLimit(1))
+        asyncio.get_running_loop().call_later(0.5, limiter.pause, 10.0)
+        return await calls_at(limiter, [0.0, 0.0])
+
+    assert [went for went, _ in run(main)] == pytest.approx([0, 10.5], abs=2e-3)
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(-1, 5)), min_size=1, max_size=6))
+@settings(max_examples=50, deadline=None)
+def test_the_longest_pause_counts(pauses: list[tuple[float, float]]) -> None:
+    """A shorter pause never ends a longer one."""
+
+    async def main() -> float:
+        limiter, last = Limiter(), 0.0
+        for wait, pause in sorted(pauses):
+            await asyncio.sleep(wait - now())
+            limiter.pause(pause)
+            last = max(last, now() + pause)
+        await limiter.acquire()
+        return max(now() - max(last, max(pauses)[0]), last - now())
+
+    assert run(main) <= 2e-3
+
+
+@pytest.mark.looptime
+async def test_no_limit_is_no_wait() -> None:
+    """Without a limit, no acquire gives control away."""
+    limiter, other = Limiter(), list[int]()
+    asyncio.get_running_loop().call_soon(other.append, 1)
+    for _ in range(1000):
+        await limiter.acquire()
+        limiter.release()
+    assert other == []
+
+
+@pytest.mark.looptime
+async def test_free_slots_are_no_wait() -> None:
+    """The first N go at once, also when the clock of the loop stands at 0."""
+    limiter = Limiter(RateLimit(50, per=3600))
+    before = now()
+    for _ in range(50):
+        await limiter.acquire()
+    assert now() == before
+
+
+def test_a_second_loop_may_use_it_after_the_first() -> None:
+    """A limiter made outside any loop works in the loop that comes."""
+    limiter = Limiter(RateLimit(3))
+    assert len(run(lambda: calls_at(limiter, [0.0] * 3))) == 3
+
+
+def test_waiting_costs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at the clock again and again: an hour's wait is a handful of timers."""
+    limiter, sleeps = Limiter(RateLimit(1, per=3600)), list[float]()
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        sleeps.append(seconds)
+        await sleep(seconds)
+
+    async def main() -> None:
+        await asyncio.gather(*(limiter.acquire() for _ in range(5)))
+
+    monkeypatch.setattr(asyncio, "sleep", counted)
+    run(main)
+    assert 4 <= len(sleeps) <= 8
+    assert max(sleeps) > 3000

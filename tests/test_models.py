@@ -1,0 +1,346 @@
+"""Records: what is accepted, what a refusal says, and what a repr never shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+import pytest
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aicc_async import models
+from aicc_async.errors import ConfigError
+from aicc_async.models import CaseEnqueue, CaseQuery, CaseUpdate, NewCase
+
+SECRET = "hush-0123"
+NEEDED: dict[type, dict[str, Any]] = {
+    NewCase: {"title": "", "description": "", "type": "t", "contact_id": "c", "creator_id": "u"},
+    CaseUpdate: {"id": "i", "title": "", "description": "", "creator_id": "u"},
+    CaseQuery: {},
+    CaseEnqueue: {"service_id": 2},
+}
+BYTES = {  # the documents' "Length (Bytes)"
+    NewCase: {
+        "title": 128,
+        "description": 20_000,
+        "type": 20,
+        "owner_id": 20,
+        "contact_id": 20,
+        "creator_id": 20,
+        "contact_phone": 20,
+        "be_id": 20,
+    },
+    CaseUpdate: {
+        "id": 20,
+        "title": 128,
+        "description": 20_000,
+        "contact_id": 20,
+        "creator_id": 20,
+        "contact_phone": 20,
+    },
+    CaseQuery: {
+        "title": 128,
+        "owner_id": 20,
+        "type": 20,
+        "contact_id": 20,
+        "contact_phone": 20,
+        "creator_id": 20,
+    },
+}
+UNITS = {"ext_ref": 200, "notes": 4000, "subject": 100}
+BOUNDS = [(cls, name, bound) for cls, fields in BYTES.items() for name, bound in fields.items()]
+CHARACTERS = {1: "a", 2: "é", 3: "工", 4: "😀"}  # by their bytes in UTF-8
+RECORDS = [kind for kind in vars(models).values() if isinstance(kind, type) and attrs.has(kind)]
+SENT = list(NEEDED)
+SHOWN = {  # ids, codes, times and flags; all else is contact data, free text, or unknown
+    *("id", "case_id", "case_no", "external_no", "parent_id", "related_id", "relate_id", "be_id"),
+    *("contact_id", "creator_id", "owner_id", "owner_type", "queue_id", "user_id", "customer_id"),
+    *("organization_id", "subject_id", "service_id", "service_id_ext_ref", "procedure_ext_ref"),
+    *("procedure_option_ext_ref", "type", "type_name", "priority", "origin", "state", "status"),
+    *("reason", "classification", "classification_code", "resume_type", "level", "channel"),
+    *("industry", "scale", "local", "count", "suspend_accumulated_time", "start_time", "end_time"),
+    *("due_date", "created_date", "closed_date", "stay_date", "suspend_date"),
+    *("last_modified_date", "auto_close", "default_billing_address", "default_shipping_address"),
+    *("case", "cases", "trace", "customer", "tasks"),  # records with reprs of their own
+}
+texts = st.one_of(st.text(max_size=200), st.text("工é😀a", max_size=200))
+
+
+def _make(cls: type, **fields: Any) -> Any:
+    return cls(**NEEDED[cls] | fields)
+
+
+def _utf8(text: str) -> int:
+    return sum(1 + (ord(c) > 0x7F) + (ord(c) > 0x7FF) + (ord(c) > 0xFFFF) for c in text)
+
+
+@pytest.mark.parametrize("width", CHARACTERS)
+@pytest.mark.parametrize(("cls", "name", "bound"), BOUNDS)
+def test_a_text_may_be_as_long_as_documented(cls: type, name: str, bound: int, width: int) -> None:
+    """A text of exactly the bound in UTF-8 bytes is accepted as it is, in any script."""
+    text = CHARACTERS[width] * (bound // width) + "a" * (bound % width)
+
+    assert getattr(_make(cls, **{name: text}), name) == text
+
+
+@pytest.mark.parametrize("width", CHARACTERS)
+@pytest.mark.parametrize(("cls", "name", "bound"), BOUNDS)
+def test_one_byte_more_is_refused(cls: type, name: str, bound: int, width: int) -> None:
+    """The refusal says field, bound and size, and nothing of the text."""
+    text = CHARACTERS[width] * (bound // width) + "a" * (bound % width + 1)
+
+    with pytest.raises(ConfigError) as caught:
+        _make(cls, **{name: text})
+
+    assert str(caught.value) == f"{name}: at most {bound} bytes, {bound + 1} were given"
+
+
+@given(texts)
+def test_a_title_is_measured_in_bytes(text: str) -> None:
+    """Any text is accepted if, and only if, its UTF-8 bytes fit."""
+    if _utf8(text) <= 128:
+        assert _make(NewCase, title=text).title == text
+    else:
+        with pytest.raises(ConfigError, match=r"^title: at most 128 bytes, \d+ were given$"):
+            _make(NewCase, title=text)
+
+
+@pytest.mark.parametrize(("character", "units"), [("a", 1), ("工", 1), ("😀", 2)])
+@pytest.mark.parametrize("name", UNITS)
+def test_q_flow_counts_utf16_units(name: str, character: str, units: int) -> None:
+    """An emoji counts twice there, a Chinese character once; the bound itself is allowed."""
+    bound = UNITS[name]
+    text = character * (bound // units)
+
+    assert getattr(_make(CaseEnqueue, **{name: text}), name) == text
+    with pytest.raises(ConfigError) as caught:
+        _make(CaseEnqueue, **{name: text + "a"})
+    wanted = f"{name}: at most {bound} UTF-16 units, {bound + 1} were given"
+    assert str(caught.value) == wanted
+
+
+@given(texts)
+def test_a_subject_is_measured_in_units(text: str) -> None:
+    """Any text is accepted if, and only if, its UTF-16 units fit."""
+    if len(text) + sum(ord(c) > 0xFFFF for c in text) <= 100:
+        assert _make(CaseEnqueue, subject=text).subject == text
+    else:
+        with pytest.raises(ConfigError, match=r"^subject: at most 100 UTF-16 units, "):
+            _make(CaseEnqueue, subject=text)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        *((NewCase, name) for name in ("type", "contact_id", "creator_id")),
+        *((CaseUpdate, name) for name in ("id", "creator_id")),
+    ],
+)
+def test_mandatory_ids_must_not_be_empty(cls: type, name: str) -> None:
+    """An empty id is refused before it is sent."""
+    with pytest.raises(ConfigError) as caught:
+        _make(cls, **{name: ""})
+
+    assert str(caught.value) == f"{name}: it is mandatory, an empty text was given"
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value", "wanted"),
+    [
+        (NewCase, "title", 5, "str is needed, int was given"),
+        (NewCase, "title", None, "str is needed, NoneType was given"),
+        (NewCase, "priority", b"High", "str is needed, bytes was given"),
+        (NewCase, "due_date", "2025-01-01 00:00:00", "datetime is needed, str was given"),
+        (NewCase, "due_date", date(2025, 1, 1), "datetime is needed, date was given"),
+        (NewCase, "is_auto_assigned", 1, "bool is needed, int was given"),
+        (NewCase, "is_auto_assigned", None, "bool is needed, NoneType was given"),
+        (NewCase, "attachment", 5, "str is needed, int was given"),
+        (NewCase, "attachment", b"", "str is needed, bytes was given"),
+        (NewCase, "attachment", ["a", None], "str is needed, NoneType was given"),
+        (NewCase, "attachment", list("abcdef"), "at most 5 attachments, 6 were given"),
+        (NewCase, "extra", [], "Mapping is needed, list was given"),
+        (CaseUpdate, "id", 5, "str is needed, int was given"),
+        (CaseQuery, "is_reopen", "true", "bool is needed, str was given"),
+        (CaseQuery, "local", 5, "str or bool is needed, int was given"),
+        (CaseEnqueue, "service_id", True, "int is needed, bool was given"),
+        (CaseEnqueue, "service_id", "2", "int is needed, str was given"),
+        (CaseEnqueue, "customer_id", 2.0, "int is needed, float was given"),
+        (CaseEnqueue, "custom_properties", [], "Mapping is needed, list was given"),
+        (CaseEnqueue, "custom_properties", {"a": 1}, "str is needed, int was given"),
+        (CaseEnqueue, "custom_properties", {1: "a"}, "str is needed, int was given"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(
+    cls: type, name: str, value: object, wanted: str
+) -> None:
+    """The refusal says the field, the kind that is needed and the kind that was given."""
+    with pytest.raises(ConfigError) as caught:
+        _make(cls, **{name: value})
+
+    assert str(caught.value) == f"{name}: {wanted}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attachment": None},
+        {"attachment": "a,b,c,d,e,f"},
+        {"attachment": list("abcde")},
+        {"attachment": ("a",)},
+        {"attachment": []},
+        {"due_date": datetime(2025, 1, 1, tzinfo=UTC)},
+        {"extra": {"AICC__region__CST": ["a", {"b": None}]}},
+        {"extra": MappingProxyType({"a": 1})},
+    ],
+)
+def test_what_is_documented_is_accepted(fields: dict[str, Any]) -> None:
+    """Values are kept as they were given."""
+    record = _make(NewCase, **fields)
+
+    assert {name: getattr(record, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("extra", "wanted"),
+    [
+        ({1: "a"}, "extra: the keys must be texts"),
+        ({"a": float("nan")}, "extra: it can't be written as JSON (ValueError)"),
+        ({"a": float("inf")}, "extra: it can't be written as JSON (ValueError)"),
+        ({"a": datetime(2025, 1, 1, tzinfo=UTC)}, "extra: it can't be written as JSON (TypeError)"),
+        ({"a": {SECRET}}, "extra: it can't be written as JSON (TypeError)"),
+        ({"a": SECRET.encode()}, "extra: it can't be written as JSON (TypeError)"),
+        ({"a": SECRET + "\ud83d"}, "extra: it can't be written as JSON (UnicodeEncodeError)"),
+    ],
+    ids=ascii,
+)
+def test_extra_must_be_json(extra: Mapping[Any, Any], wanted: str) -> None:
+    """What would not arrive as it was given is refused when the record is made."""
+    with pytest.raises(ConfigError) as caught:
+        _make(NewCase, extra=extra)
+
+    assert str(caught.value) == wanted
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"), [(NewCase, "title"), (NewCase, "priority"), (CaseEnqueue, "notes")]
+)
+def test_half_a_character_is_refused(cls: type, name: str) -> None:
+    """A lone surrogate can't be sent, and the refusal does not quote the text around it."""
+    with pytest.raises(ConfigError) as caught:
+        _make(cls, **{name: SECRET + "\ud83d"})
+
+    assert str(caught.value) == f"{name}: half a surrogate pair is no text"
+
+
+@pytest.mark.parametrize(
+    ("fields", "flag"),
+    [
+        ({}, True),
+        ({"owner_id": ""}, True),
+        ({"owner_id": "o"}, False),
+        ({"owner_id": "o", "is_auto_assigned": True}, True),
+        ({"is_auto_assigned": False}, False),
+    ],
+)
+def test_a_case_without_an_owner_is_assigned_automatically(
+    fields: dict[str, Any], flag: bool
+) -> None:
+    """The mandatory flag follows from the owner unless it is given."""
+    assert _make(NewCase, **fields).is_auto_assigned is flag
+
+
+@pytest.mark.parametrize("cls", SENT)
+def test_what_is_sent_is_frozen(cls: type) -> None:
+    """A checked record can't be changed behind the check."""
+    record = _make(cls)
+
+    with pytest.raises(FrozenInstanceError):
+        record.extra = {}
+
+
+@pytest.mark.parametrize("cls", RECORDS)
+def test_records_have_slots(cls: type) -> None:
+    """A misspelt attribute is an error, and a row takes little memory."""
+    assert "__slots__" in vars(cls)
+
+
+@pytest.mark.parametrize("cls", SENT)
+@given(data=st.data())
+def test_a_refusal_never_quotes_a_text(cls: type, data: st.DataObject) -> None:
+    """Whatever is wrong with a record, its texts do not stand in the error."""
+    names = [field.name for field in attrs.fields(cls)]
+    wrong = st.sampled_from([SECRET * 2000, [SECRET] * 6, SECRET.encode(), {SECRET: {SECRET}}])
+    fields = data.draw(st.dictionaries(st.sampled_from(names), wrong, min_size=1))
+
+    try:
+        _make(cls, **fields)
+    except ConfigError as error:
+        message = str(error)
+    else:
+        message = ""
+    assert SECRET not in message
+
+
+def _filled(cls: type) -> Any:
+    """Make a record with the secret in every field, without asking its validators."""
+    record: Any = object.__new__(cls)
+    for field in attrs.fields(cls):
+        object.__setattr__(record, field.name, f"{SECRET}-{field.name}.")
+    return record
+
+
+@pytest.mark.parametrize("cls", RECORDS)
+def test_a_repr_shows_no_contact_data(cls: type) -> None:
+    """Only what is known to be harmless is in a repr."""
+    record = _filled(cls)
+
+    shown = {
+        field.name for field in attrs.fields(cls) if getattr(record, field.name) in repr(record)
+    }
+    assert {name for name in shown if not name.startswith("is_")} <= SHOWN
+    assert shown
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: models.CasePage([_filled(models.Case)], 1),
+        lambda: models.CaseDetail(
+            case=models.CaseInfo(id="i", title=SECRET, creator_name=SECRET),
+            trace=[models.CaseTrace(description=SECRET, to_address=SECRET, extra={"a": SECRET})],
+            customer=models.Customer(name=SECRET, address=models.Address(street=SECRET)),
+            tasks=[models.Task(title=SECRET, attachment=SECRET)],
+            extra={"a": SECRET},
+        ),
+    ],
+    ids=["page", "detail"],
+)
+def test_the_repr_of_a_whole_shows_nothing_of_its_parts(make: Callable[[], object]) -> None:
+    """A record within a record keeps its own discretion."""
+    text = repr(make())
+
+    assert f"{SECRET}-title." not in text
+    assert f"{SECRET}-contact_phone." not in text
+    assert f"'{SECRET}'" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (models.Priority, "Critical High Medium Low"),
+        (models.Origin, "Voice Whatsapp webchat Email"),
+        (models.State, "Processing Pending Completed"),
+        (models.Classification, "Todo Follow Created Processed"),
+        (models.ResumeType, "newCases finishedCases unfinishedCases overCases"),
+        (models.OwnerType, "user queue"),
+    ],
+)
+def test_enums_hold_the_documented_values(kind: type[Any], values: str) -> None:
+    """The members are texts, and spelt as the wire spells them."""
+    assert [str(member) for member in kind] == values.split()
+    assert all(isinstance(member, str) for member in kind)

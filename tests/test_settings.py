@@ -1,0 +1,258 @@
+"""Settings: what is refused, and that the refusal says field, bound and what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, nan
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aicc_async import settings
+from aicc_async.errors import ConfigError
+from aicc_async.settings import Endpoint, RateLimit, RetryPolicy, Timeouts
+
+Make = Callable[[Any], object]
+SECONDS: dict[str, tuple[Make, str]] = {
+    "per": (lambda value: RateLimit(1, per=value), "0.001"),
+    "deadline": (lambda value: RetryPolicy(deadline=value), "0.001"),
+    "base": (lambda value: RetryPolicy(base=value), "0"),
+    "cap": (lambda value: RetryPolicy(cap=value), "0"),
+    "max_retry_after": (lambda value: RetryPolicy(max_retry_after=value), "0"),
+    "connect": (lambda value: Timeouts(connect=value), "0.001"),
+    "read": (lambda value: Timeouts(read=value), "0.001"),
+}
+WHOLE: dict[str, Make] = {
+    "limit": RateLimit,
+    "attempts": lambda value: RetryPolicy(attempts=value),
+    "max_concurrency": lambda value: Endpoint(base_url="https://h", max_concurrency=value),
+    "max_body": lambda value: Endpoint(base_url="https://h", max_body=value),
+}
+KINDS: dict[str, tuple[Make, str]] = {
+    "strict": (lambda value: RateLimit(1, strict=value), "bool"),
+    "rate_limit": (lambda value: Endpoint(base_url="https://h", rate_limit=value), "RateLimit"),
+    "retry": (lambda value: Endpoint(base_url="https://h", retry=value), "RetryPolicy"),
+    "timeouts": (lambda value: Endpoint(base_url="https://h", timeouts=value), "Timeouts"),
+}
+NO_NUMBERS: list[object] = [None, "1", True, nan, inf, -inf, 10**400, -1, [1]]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value)[:9])
+@pytest.mark.parametrize("name", SECONDS)
+def test_seconds_are_bounded_numbers(name: str, value: object) -> None:
+    """What is no number, or below the bound, or endless, is refused with all that one needs."""
+    make, bound = SECONDS[name]
+
+    with pytest.raises(ConfigError) as caught:
+        make(value)
+
+    wanted = f"{name}: a number of at least {bound} is needed, {value!r} was given"
+    assert str(caught.value) == wanted
+
+
+@pytest.mark.parametrize("name", SECONDS)
+def test_seconds_at_the_bound_are_accepted(name: str) -> None:
+    """The bound itself is allowed."""
+    make, bound = SECONDS[name]
+
+    assert getattr(make(float(bound)), name) == float(bound)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, "1", True, None], ids=repr)
+@pytest.mark.parametrize("name", WHOLE)
+def test_counts_are_whole_and_at_least_one(name: str, value: object) -> None:
+    """A count is an int from 1."""
+    with pytest.raises(ConfigError) as caught:
+        WHOLE[name](value)
+
+    wanted = f"{name}: a whole number of at least 1 is needed, {value!r} was given"
+    assert str(caught.value) == wanted
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_one_is_enough(name: str) -> None:
+    """The least count is accepted."""
+    assert getattr(WHOLE[name](1), name) == 1
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_setting_of_another_kind_is_refused(name: str) -> None:
+    """A number where settings belong is refused before any request."""
+    make, wanted = KINDS[name]
+
+    with pytest.raises(ConfigError) as caught:
+        make(5)
+
+    assert str(caught.value) == f"{name}: {wanted} is needed, int was given"
+
+
+def test_settings_are_frozen() -> None:
+    """A checked setting can't be changed behind the check."""
+    policy = RetryPolicy()
+
+    with pytest.raises(FrozenInstanceError):
+        policy.attempts = 0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://service.example", "https://service.example"),
+        ("https://service.example/", "https://service.example"),
+        ("https://service.example:8443/API/", "https://service.example:8443/API"),
+        ("HTTPS://Service.Example", "https://service.example"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+    ],
+)
+def test_a_good_base_url_is_kept_without_its_last_slash(text: str, url: str) -> None:
+    """Only https, or http to this machine, and a path may follow."""
+    assert settings.base_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "host", ["service.example", "127.0.0.1.example", "10.0.0.1", "192.0.2.1", "[::2]"]
+)
+def test_http_to_another_machine_needs_consent(host: str) -> None:
+    """A token does not travel in clear unless asked for; the host is named."""
+    with pytest.raises(ConfigError, match="allow_http=True") as caught:
+        settings.base_url(f"http://{host}")
+
+    assert host.strip("[]") in str(caught.value)
+    assert settings.base_url(f"http://{host}", allow_http=True) == f"http://{host}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "service.example", "//service.example", "ftp://service.example", "https://"),
+        *("https:///path", "https://h:port", "https://h:99999", "https://[::1", "https://h t"),
+        *("https://h\ud800", 5, None, b"https://h"),
+    ],
+    ids=ascii,
+)
+def test_what_is_no_url_is_refused(text: Any) -> None:
+    """Anything that has no http scheme and host is told what a URL looks like."""
+    with pytest.raises(ConfigError, match=r"^base_url: a URL such as 'https://host' is needed$"):
+        settings.base_url(text, allow_http=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://hush@h",
+        "https://user:hush@h",
+        "https://:hush@h",
+        "https://h?token=hush",
+        "https://h/#hush",
+        "http://hush@127.0.0.1",
+        "https://user:hush@h:port",
+    ],
+)
+def test_secrets_in_a_url_are_refused_and_not_repeated(text: str) -> None:
+    """A user, password, query or fragment is refused without writing it anywhere."""
+    with pytest.raises(ConfigError, match=r"^base_url: ") as caught:
+        settings.base_url(text)
+
+    assert "hush" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@given(st.one_of(st.text(), st.text("htps:/@?#[]%.0a\n ").map("https://h".__add__)))
+def test_any_text_is_a_url_or_a_config_error(text: str) -> None:
+    """Nothing but ConfigError comes out of a bad URL, and a good one stays as it came out."""
+    try:
+        url = settings.base_url(text)
+    except ConfigError:
+        return
+    assert settings.base_url(url) == url
+
+
+def test_a_zone_is_found_by_name() -> None:
+    """A name of the IANA database, or a zone, is a zone."""
+    zone = ZoneInfo("Europe/Berlin")
+
+    assert settings.zone("Europe/Berlin") == zone
+    assert settings.zone(zone) is zone
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "Nowhere", "Europe", "../UTC", "/etc/hosts", "a\0", "\ud800", 8, None, b"UTC", []],
+    ids=ascii,
+)
+def test_no_zone_is_refused(name: Any) -> None:
+    """What names no zone is refused, and named."""
+    with pytest.raises(ConfigError) as caught:
+        settings.zone(name)
+
+    wanted = f"timezone: a name such as 'Asia/Shanghai' is needed, {name!r} was given"
+    assert str(caught.value) == wanted
+
+
+@given(st.integers(1, 10**6), st.floats(0.001, 10**6))
+def test_a_rate_is_read_back(limit: int, per: float) -> None:
+    """A rate written as a text is that rate."""
+    assert settings.rate_limit(f"{limit}/{per}") == RateLimit(limit, per=per)
+    assert settings.rate_limit(str(limit)) == RateLimit(limit)
+
+
+@pytest.mark.parametrize("text", ["", "/", "ten", "1.5", "10/", "10/60/2", "/60", "10/minute"])
+def test_no_rate_is_refused(text: str) -> None:
+    """What is no rate is told what a rate looks like."""
+    with pytest.raises(ConfigError) as caught:
+        settings.rate_limit(text)
+
+    wanted = f"rate limit: '10' or '600/60' is needed, {text!r} was given"
+    assert str(caught.value) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "start"), [("0", "limit: "), ("-1", "limit: "), ("1/0", "per: "), ("1/nan", "per: ")]
+)
+def test_a_rate_out_of_bounds_is_refused(text: str, start: str) -> None:
+    """A rate below its bounds is refused by the name of the part that is wrong."""
+    with pytest.raises(ConfigError, match=f"^{start}"):
+        settings.rate_limit(text)
+
+
+@given(st.one_of(st.text(), st.text("0123456789/.-e ", max_size=9)))
+def test_any_text_is_a_rate_or_a_config_error(text: str) -> None:
+    """Nothing but ConfigError comes out of a bad rate."""
+    try:
+        rate = settings.rate_limit(text)
+    except ConfigError:
+        return
+    assert rate.limit >= 1
+
+
+def test_the_environment_is_read() -> None:
+    """All three variables end up where they belong."""
+    environ = {
+        "AICC_BASE_URL": "https://h",
+        "AICC_TIMEZONE": "Europe/Berlin",
+        "AICC_RATE_LIMIT": "600/60",
+    }
+    options = {"timezone": "Europe/Berlin", "rate_limit": RateLimit(600, per=60)}
+
+    assert settings.from_environment(environ) == ("https://h", options)
+
+
+def test_empty_variables_are_as_not_set() -> None:
+    """An empty variable leaves the default in place."""
+    environ = {"AICC_BASE_URL": "https://h", "AICC_TIMEZONE": "", "AICC_RATE_LIMIT": ""}
+
+    assert settings.from_environment(environ) == ("https://h", {})
+
+
+@pytest.mark.parametrize("environ", [{}, {"AICC_BASE_URL": ""}])
+def test_without_a_base_url_nothing_starts(environ: dict[str, str]) -> None:
+    """The one variable that has no default is asked for by name."""
+    with pytest.raises(ConfigError, match=r"^AICC_BASE_URL is not set$"):
+        settings.from_environment(environ)

@@ -1,0 +1,165 @@
+"""Windows: every second of a range is covered, and no window is longer than the list accepts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aicc_async.errors import ConfigError
+from aicc_async.windows import MAX_SPAN, Window, split, wall
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+NAMES = [
+    "Africa/Casablanca",  # leaves summer time for a month in between
+    "America/Santiago",  # changes at midnight
+    "Antarctica/Troll",  # changes by two hours
+    "Asia/Shanghai",  # changes no more
+    "Australia/Lord_Howe",  # changes by half an hour
+    "Europe/Berlin",
+    "Pacific/Apia",  # left out a day
+    "UTC",
+]
+zones = st.sampled_from(NAMES).map(ZoneInfo)
+moments = st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1)).map(  # noqa: DTZ001
+    lambda moment: moment.replace(microsecond=0)
+)
+spans = st.one_of(
+    st.timedeltas(timedelta(0), timedelta(days=400)),
+    st.timedeltas(MAX_SPAN - 2 * HOUR, MAX_SPAN + 2 * HOUR),
+).map(lambda span: timedelta(seconds=span // SECOND))
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _longest(window: Window, zone: ZoneInfo) -> timedelta:
+    """Tell the longest time between any readings of a window's ends."""
+    assert window.start is not None
+    assert window.end is not None
+    starts, ends = (
+        [end.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+        for end in (window.start, window.end)
+    )
+    return max(ends) - min(starts)
+
+
+@given(moments, spans, zones)
+@example(_at("2024-10-26 12:00:00"), 2 * DAY, ZoneInfo("Europe/Berlin"))
+@example(_at("2024-02-20 00:00:00"), 60 * DAY, ZoneInfo("Africa/Casablanca"))
+@example(_at("2011-12-01 00:00:00"), 60 * DAY, ZoneInfo("Pacific/Apia"))
+def test_windows_cover_the_range_without_a_gap(
+    start: datetime, span: timedelta, zone: ZoneInfo
+) -> None:
+    """They begin and end with the range, go forward, and share their boundary seconds."""
+    windows = list(split(start, start + span, zone))
+
+    assert (windows[0].start, windows[-1].end) == (start, start + span)
+    assert all(one.end == next_.start for one, next_ in pairwise(windows))
+    ends = [window.end for window in windows if window.end]
+    assert ends == sorted(set(ends))
+
+
+@given(moments, spans, zones)
+@example(_at("2024-09-27 00:00:00"), 31 * DAY, ZoneInfo("Europe/Berlin"))
+@example(_at("2024-10-27 02:30:00"), 31 * DAY, ZoneInfo("Europe/Berlin"))
+@example(_at("2024-02-29 02:30:00"), 31 * DAY, ZoneInfo("Europe/Berlin"))
+@example(_at("2024-03-10 01:30:00"), 31 * DAY, ZoneInfo("Africa/Casablanca"))
+def test_no_window_is_longer_than_31_days(start: datetime, span: timedelta, zone: ZoneInfo) -> None:
+    """Neither by the clock on the wall nor by time passed, however a doubled hour is read."""
+    for window in split(start, start + span, zone):
+        assert window.start is not None
+        assert window.end is not None
+        assert window.end - window.start <= MAX_SPAN
+        assert _longest(window, zone) <= MAX_SPAN
+
+
+@given(moments, spans, zones)
+def test_windows_are_as_long_as_they_may_be(
+    start: datetime, span: timedelta, zone: ZoneInfo
+) -> None:
+    """No window but the last is more than a clock's change short of 31 days."""
+    *full, _ = split(start, start + span, zone)
+
+    assert all(_longest(window, zone) >= MAX_SPAN - DAY - 2 * HOUR for window in full)
+
+
+@pytest.mark.parametrize(
+    ("span", "count"),
+    [(timedelta(0), 1), (SECOND, 1), (MAX_SPAN, 1), (MAX_SPAN + SECOND, 2), (2 * MAX_SPAN, 2)],
+    ids=str,
+)
+def test_31_days_are_one_window(span: timedelta, count: int) -> None:
+    """The bound itself is allowed, one second more is not."""
+    start = _at("2023-05-16 00:00:00")
+
+    assert len(list(split(start, start + span, ZoneInfo("Asia/Shanghai")))) == count
+
+
+def test_an_hour_shown_twice_shortens_a_window() -> None:
+    """Where the clock is put back, 31 days on the wall are 31 days and an hour."""
+    start, end = _at("2024-10-01 00:00:00"), _at("2024-11-01 00:00:00")
+
+    windows = list(split(start, end, ZoneInfo("Europe/Berlin")))
+
+    assert windows == [Window(start, end - HOUR), Window(end - HOUR, end)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ends_of_the_calendar_can_be_split(name: str) -> None:
+    """The first and the last days that Python knows raise nothing."""
+    first, last = _at("0001-01-01 00:00:00"), _at("9999-12-31 23:59:59")
+
+    assert list(split(first, first + DAY, ZoneInfo(name))) == [Window(first, first + DAY)]
+    assert list(split(last - DAY, last, ZoneInfo(name))) == [Window(last - DAY, last)]
+
+
+@given(st.datetimes(timezones=zones), zones)
+def test_wall_time_is_the_moment_in_the_zone(moment: datetime, zone: ZoneInfo) -> None:
+    """It is naive, in whole seconds, and with its fold names the second of the moment."""
+    try:
+        there = moment.astimezone(zone)
+    except OverflowError:
+        with pytest.raises(ConfigError):
+            wall(moment, zone)
+        return
+    naive = wall(moment, zone)
+
+    assert (naive.tzinfo, naive.microsecond, naive.fold) == (None, 0, 0)
+    assert naive == there.replace(tzinfo=None, microsecond=0)
+
+
+@given(st.datetimes(), zones)
+def test_naive_times_are_taken_as_they_are(moment: datetime, zone: ZoneInfo) -> None:
+    """A naive time is in the zone already; only its fraction goes."""
+    assert wall(moment, zone) == moment.replace(microsecond=0)
+
+
+def test_a_moment_outside_the_calendar_is_a_config_error() -> None:
+    """A moment that has no date in the zone is refused by one of our errors."""
+    with pytest.raises(ConfigError, match="no wall-clock time in Asia/Shanghai"):
+        wall(datetime.max.replace(tzinfo=UTC), ZoneInfo("Asia/Shanghai"))
+
+
+@pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        (Window(), "all time"),
+        (Window(_at("2025-01-01")), "2025-01-01 00:00:00 to …"),
+        (Window(None, _at("2025-01-01")), "… to 2025-01-01 00:00:00"),
+        (
+            Window(_at("2025-01-01"), _at("2025-01-02")),
+            "2025-01-01 00:00:00 to 2025-01-02 00:00:00",
+        ),
+    ],
+)
+def test_a_window_reads_well(window: Window, text: str) -> None:
+    """Errors show windows as a person would write them."""
+    assert str(window) == text
