@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -177,7 +177,7 @@ class AICCClient:
         if whole.start is None:
             return [whole]
         now = wall(datetime.now(self._zone), self._zone)
-        return list(_cut(whole.start, whole.end or max(now, whole.start), self._zone))
+        return list(split(whole.start, whole.end or max(now, whole.start), self._zone))
 
     def _batches(
         self, lister: Callable[[CaseQuery], Lister[R]], query: CaseQuery, *, strict: bool
@@ -223,23 +223,6 @@ class AICCClient:
     def _instant(self, moment: datetime) -> datetime:
         # in UTC: two times of one zone are compared without their fold
         return self._local(moment).astimezone(UTC)
-
-
-_SECOND = timedelta(seconds=1)
-
-
-def _cut(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[Window]:
-    """Cut a range so that neighbours share two seconds.
-
-    Should the service exclude both of its bounds, a boundary second that is only shared is in
-    neither.
-    """
-    while True:
-        window = next(split(start, end, zone))
-        yield window
-        if window.end is None or window.end == end:
-            return
-        start = window.end - _SECOND
 
 
 def _put_back(first: datetime, second: datetime) -> timedelta:

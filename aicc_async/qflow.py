@@ -78,6 +78,6 @@ class QFlowClient:
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
-        if not (isinstance(value, str) and value.isprintable() and f"{name}".isprintable()):
+        if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
             raise ConfigError(f"headers: {name!r} is not a printable text")
     return headers

@@ -117,8 +117,8 @@ class Session:
     async def _exchange(self, request: Request[T], resending: Resending) -> T:
         if not request.signed:  # a sign-in: others hold the places and wait for it
             return await self._attempt(request, resending, None)
-        if self._tokens is not None:
-            await self._tokens.token()  # before the queue: one failed sign-in is for all who wait
+        if self._tokens is not None:  # before the queue: one failed sign-in is for all who wait
+            await _token(self._tokens, request)
         async with self._slots:
             if self._tokens is None:
                 return await self._attempt(request, resending, None)
@@ -126,14 +126,14 @@ class Session:
 
     async def _signed(self, request: Request[T], resending: Resending, tokens: Tokens) -> T:
         """Make one attempt; a refused token is renewed once within it."""
-        token = await tokens.token()  # in the queue, an earlier one may have run out
+        token = await _token(tokens, request)  # in the queue, an earlier one may have run out
         try:
             return await self._attempt(request, resending, token)
         except AuthError as error:
             refused = error.status == 401 or error.code in TOKEN_REFUSED  # noqa: PLR2004
             if not refused or not tokens.refuse(token):
                 raise
-        return await self._attempt(request, resending, await tokens.token())
+        return await self._attempt(request, resending, await _token(tokens, request))
 
     async def _attempt(self, request: Request[T], resending: Resending, token: str | None) -> T:
         await self._limiter.acquire()
@@ -214,7 +214,16 @@ class Session:
                 headers={"User-Agent": "aicc-async"},
                 read_bufsize=2**18,
             )
+            # aiohttp would send a GET twice on a stale connection, unpaced and uncounted
+            self._http._retry_connection = False  # noqa: SLF001  (its own tests' switch)
         return self._http
+
+
+async def _token(tokens: Tokens, request: Request[Any]) -> str:
+    try:
+        return await tokens.token()
+    except TransportError as error:  # the sign-in was sent, the request itself was not
+        raise type(error)(f"{request.operation}: sign-in failed: {error}", sent=False) from error
 
 
 def _answer(request: Request[T], status: int, headers: Mapping[str, str], body: bytes) -> T:

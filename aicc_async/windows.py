@@ -1,8 +1,9 @@
 """Windows of time: a range is cut into spans that the list accepts.
 
 All times here are wall-clock times of the tenant's zone, naive and in whole seconds, as they stand
-on the wire. Whether ``startTime`` and ``endTime`` are inclusive is not documented, so neighbouring
-windows share their boundary second, and rows seen twice are dropped by id elsewhere.
+on the wire. Whether ``startTime`` and ``endTime`` are inclusive is not documented: if neither is, a
+boundary second that is only shared is in neither window. So neighbours overlap by one second more,
+and rows seen twice are dropped by id elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from attrs import frozen
 from .errors import ConfigError
 
 MAX_SPAN = timedelta(days=31)  # document 001, endTime
+SECOND = timedelta(seconds=1)
 
 
 @frozen
@@ -58,15 +60,15 @@ def _offsets(moment: datetime, zone: ZoneInfo) -> list[timedelta]:
 def split(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[Window]:
     """Cut a range of wall-clock time into windows, oldest first.
 
-    Each is at most 31 days long by the clock and by time passed; each begins with the second that
-    the one before ends with. A range of one second gives one window.
+    Each is at most 31 days long by the clock and by time passed; each begins a second before the
+    one before ends. A range of one second gives one window.
     """
     while True:
         stop = _latest_stop(start, end, zone)
         yield Window(start, stop)
         if stop == end:
             return
-        start = stop
+        start = stop - SECOND
 
 
 def _latest_stop(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
@@ -91,9 +92,8 @@ class Wire:
     def __init__(self, zone: ZoneInfo, *, auto_assign: tuple[str, ...] = AUTO_ASSIGN) -> None:
         self.zone = zone
         self._auto_assign = auto_assign
-        self._time = _time_reader(zone)
-        self._converter = _converter(zone, self._time)
-        self._read_case = _generate_reader(Case, self._time)
+        self._converter = _converter(zone)
+        self._read_case = _generate_reader(Case, _time_reader(zone))
 
     def dump(self, record: Any) -> dict[str, Any]:
         """Turn a record into wire fields, ``extra`` among them at the same level."""
@@ -207,8 +207,9 @@ def _maybe(check: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda value, kind: None if value is None else check(value, kind)
 
 
-def _converter(zone: ZoneInfo, read_time: Callable[[Any], datetime | None]) -> Converter:
-    converter = Converter(detailed_validation=True)
+@lru_cache(maxsize=8)  # it writes code for every record: 10 ms
+def _converter(zone: ZoneInfo) -> Converter:
+    converter, read_time = Converter(detailed_validation=True), _time_reader(zone)
     for kind in (str, int, bool, float):
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(int | float | None, _maybe(_exactly(int, float)))

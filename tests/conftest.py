@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from aicc_async import AICCClient, ClientCredentials, RetryPolicy
 from aicc_async.emulator import Emulator
+
+# a slow machine is no failure: nothing is judged by time here
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 SAMPLES = Path(__file__).parent / "samples"
 

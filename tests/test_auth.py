@@ -333,7 +333,7 @@ def key_file(folder: Path, text: str | bytes) -> Path:
     "text",
     [
         f"{HEAD}someone,an-id,{SECRET}\n",
-        f"\ufeff{HEAD}someone,an-id,{SECRET}",
+        f"\ufeffclient_id,client_secret\nan-id,{SECRET}",
         f"{HEAD}\n\nsomeone,an-id,{SECRET}\n\n,,\n",
         f"username, client_id, client_secret\r\nsomeone, an-id, {SECRET}\r\n",
         f'client_secret,client_id\n"{SECRET}","an-id"\n',

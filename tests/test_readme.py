@@ -17,7 +17,9 @@ from aicc_async.emulator import run_in_thread
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", README, re.DOTALL | re.M)
+BLOCKS = re.findall(
+    r"^```(\w+)\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", README, re.DOTALL | re.MULTILINE
+)
 SCRIPTS = [(code, out) for kind, code, out in BLOCKS if kind == "python" and "pytest" not in code]
 TESTS = [code for kind, code, _ in BLOCKS if kind == "python" and "pytest" in code]
 COMMANDS = [(code, out) for kind, code, out in BLOCKS if kind == "sh"]

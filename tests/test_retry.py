@@ -147,10 +147,7 @@ def always() -> list[Row]:
     """Tell what each operation does when the fault never ends."""
     rows: list[Row] = []
     for fault, error in AGAIN.items():
-        rows += [(fault, operation, ATTEMPTS, error) for operation in ("list", "modify", "token")]
-        # aiohttp itself sends a GET once more when its connection is lost
-        resent = 2 if fault in (Fault.DROP_BEFORE, Fault.DROP_AFTER) else 1
-        rows += [(fault, "get", ATTEMPTS * resent, error)]
+        rows += [(fault, operation, ATTEMPTS, error) for operation in SAFE]
         rows += [(fault, operation, 1, UnknownOutcome) for operation in ONCE]
     for fault, error in NOT_READ.items():
         rows += [(fault, operation, 1, error) for operation in SAFE]
@@ -269,6 +266,14 @@ async def test_fifty_calls_that_fail_twice(clients: Clients) -> None:
     await asyncio.gather(*(clients.call("list") for _ in range(50)))
     assert clients.arrived("list") == 1 + 50 + 90
     assert clients.aicc.stats.retries == 90
+
+
+async def test_retries_that_succeed_cost_nothing(clients: Clients) -> None:
+    """A hundred calls and more that each succeed at the second attempt use no budget up."""
+    for _ in range(BUDGET // RETRY_COST + 5):
+        clients.tenant.fail("modify", Fault.HTTP_503)
+        await clients.call("modify")
+    assert clients.aicc.stats.retries == BUDGET // RETRY_COST + 5
 
 
 # ---- pure rules ----------------------------------------------------------------------------

@@ -58,11 +58,12 @@ def _longest(window: Window, zone: ZoneInfo) -> timedelta:
 def test_windows_cover_the_range_without_a_gap(
     start: datetime, span: timedelta, zone: ZoneInfo
 ) -> None:
-    """They begin and end with the range, go forward, and share their boundary seconds."""
+    """They begin and end with the range, go forward, and a boundary second is inside of both."""
     windows = list(split(start, start + span, zone))
 
     assert (windows[0].start, windows[-1].end) == (start, start + span)
-    assert all(one.end == next_.start for one, next_ in pairwise(windows))
+    pairs = [(one.end, next_.start) for one, next_ in pairwise(windows)]
+    assert all(end and start and end - start == SECOND for end, start in pairs)
     ends = [window.end for window in windows if window.end]
     assert ends == sorted(set(ends))
 
@@ -93,7 +94,14 @@ def test_windows_are_as_long_as_they_may_be(
 
 @pytest.mark.parametrize(
     ("span", "count"),
-    [(timedelta(0), 1), (SECOND, 1), (MAX_SPAN, 1), (MAX_SPAN + SECOND, 2), (2 * MAX_SPAN, 2)],
+    [
+        (timedelta(0), 1),
+        (SECOND, 1),
+        (MAX_SPAN, 1),
+        (MAX_SPAN + SECOND, 2),
+        (2 * MAX_SPAN - SECOND, 2),
+        (2 * MAX_SPAN, 3),
+    ],
     ids=str,
 )
 def test_31_days_are_one_window(span: timedelta, count: int) -> None:
@@ -109,7 +117,7 @@ def test_an_hour_shown_twice_shortens_a_window() -> None:
 
     windows = list(split(start, end, ZoneInfo("Europe/Berlin")))
 
-    assert windows == [Window(start, end - HOUR), Window(end - HOUR, end)]
+    assert windows == [Window(start, end - HOUR), Window(end - HOUR - SECOND, end)]
 
 
 @pytest.mark.parametrize("name", NAMES)
