@@ -7,7 +7,7 @@ from collections import deque
 
 from .settings import RateLimit
 
-SLACK = 0.02  # seconds; sends that are T apart may arrive a little closer: measured, 20 ms sufficed
+SLACK = 0.02  # seconds; sends that are T apart may arrive a little closer: measured, 20 ms suffice
 TICK = 0.001  # seconds; a wait below the clock's resolution would come back at once, and again
 
 
@@ -48,8 +48,8 @@ class Limiter:
 
     def _give_back(self) -> None:
         if self._free is not None and self._rate is not None:
-            now = asyncio.get_running_loop().time()
-            self._free.append(now + self._rate.per + SLACK)
+            slack = TICK if self._rate.strict else SLACK
+            self._free.append(asyncio.get_running_loop().time() + self._rate.per + slack)
 
     async def _until_free(self) -> None:
         while self._free is not None and not self._free:

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from .errors import ExportError
 from .protocol import Page
@@ -41,7 +41,7 @@ class Batch(Generic[R]):
     ``announced`` is the window's total as the service told it; ``done`` counts finished windows.
     """
 
-    rows: Sequence[R]
+    rows: Sequence[R] = field(repr=False)  # people stand in them
     window: Window
     announced: int
     done: int

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState
 
 from .errors import AICCError, DecodeError, RateLimitError, ServerError, TransportError
 from .settings import RetryPolicy
 
+P = ParamSpec("P")
+T = TypeVar("T")
 BUDGET = 500  # botocore's standard mode: what a storm of retries may cost before it is stopped
 RETRY_COST = 5
 MOST_DOUBLINGS = 60  # further on a float overflows, and any cap is reached long before
@@ -117,11 +119,27 @@ class Resending:
         """Tell whether something may have happened that must not happen twice."""
         return not self._repeatable and may_have_happened(self.failure)
 
-    def attempts(self) -> AsyncRetrying:
-        """Make the loop; one for each send, since its state is not for sharing."""
-        return AsyncRetrying(
+    async def run(self, attempt: Callable[P, Awaitable[T]], *args: P.args, **kw: P.kwargs) -> T:
+        """Attempt it, and again while that is safe and promises anything.
+
+        The loop is made when the first attempt has failed: it costs as much as a third of a
+        request. One for each send, since its state is not for sharing.
+        """
+        try:
+            return await attempt(*args, **kw)
+        except AICCError as error:
+            failed = [error]
+
+        async def again() -> T:
+            if failed:
+                raise failed.pop()
+            return await attempt(*args, **kw)
+
+        loop = AsyncRetrying(
             retry=self._again, wait=self._pause, stop=self._enough, sleep=self._sleep, reraise=True
         )
+        answer: T = await loop(again)
+        return answer
 
     def _again(self, state: RetryCallState) -> bool:
         error = _error(state)

@@ -87,7 +87,7 @@ class Session:
             throttled=self._throttled,
         )
         try:
-            answer: T = await resending.attempts()(self._exchange, request, resending)
+            answer = await resending.run(self._exchange, request, resending)
         except AICCError as error:
             if resending.in_doubt:
                 raise UnknownOutcome(

@@ -51,8 +51,9 @@ class RateLimit:
     """At most ``limit`` requests in any ``per`` seconds.
 
     Every attempt counts, sign-in included. The default spaces by the time of sending, plus a slack
-    of 20 ms against the jitter of a network. ``strict=True`` gives a slot back only ``per`` seconds
-    after the *answer*: that is sure under any delay of the network, and costs the latency.
+    of 20 ms: enough on a calm network, but a request that is held up for longer may meet a 429.
+    ``strict=True`` gives a slot back only ``per`` seconds after the *answer*: that is sure under
+    any delay, and costs the latency.
     """
 
     limit: int = field(validator=_whole(1))

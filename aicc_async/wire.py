@@ -1,9 +1,8 @@
 """Records to wire values and back. No I/O, no envelope.
 
 Wire names live here alone, typos and all. Everything is strict: a text where a number belongs is a
-``DecodeError`` that names the path, never a silent conversion. Rows of a list are many, so ``Case``
-has a generated function of its own; on any misfit the row goes through the slow converter, which
-says what is wrong and where.
+``DecodeError`` that names the path, never a silent conversion. Rows of a list are many: ``rows.py``
+reads them faster, and comes here when they are not as documented.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_origin
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -93,7 +92,6 @@ class Wire:
         self.zone = zone
         self._auto_assign = auto_assign
         self._converter = _converter(zone)
-        self._read_case = _generate_reader(Case, _time_reader(zone))
 
     def dump(self, record: Any) -> dict[str, Any]:
         """Turn a record into wire fields, ``extra`` among them at the same level."""
@@ -113,18 +111,7 @@ class Wire:
             raise DecodeError(f"{error} @ {path}") from None
 
     def load_cases(self, rows: list[Any], *, path: str = "$") -> list[Case]:
-        """Turn many rows into cases, fast. The rows are used up: each becomes its ``extra``.
-
-        Raises DecodeError without saying which value: call ``explain_cases`` with fresh rows.
-        """
-        read = self._read_case
-        try:
-            return [read(row) for row in rows]
-        except (TypeError, ValueError, AttributeError):
-            raise DecodeError(f"a row is not as documented @ {path}") from None
-
-    def explain_cases(self, rows: list[Any], *, path: str = "$") -> list[Case]:
-        """Do the same slowly, with an error that names row and field."""
+        """Turn rows into cases; an error names row and field."""
         return [self.load(Case, row, path=f"{path}[{i}]") for i, row in enumerate(rows)]
 
 
@@ -144,7 +131,8 @@ def loads(body: bytes) -> Any:
         raise DecodeError(f"{len(body)} bytes that are no JSON @ $") from None
 
 
-def _time_reader(zone: ZoneInfo) -> Callable[[Any], datetime | None]:
+def time_reader(zone: ZoneInfo) -> Callable[[Any], datetime | None]:
+    """Make a function that reads the wire's times, strictly, as aware ones of the zone."""
     parse, combine = datetime.fromisoformat, datetime.combine
 
     def read(text: Any) -> datetime | None:
@@ -209,7 +197,7 @@ def _maybe(check: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 @lru_cache(maxsize=8)  # it writes code for every record: 10 ms
 def _converter(zone: ZoneInfo) -> Converter:
-    converter, read_time = Converter(detailed_validation=True), _time_reader(zone)
+    converter, read_time = Converter(detailed_validation=True), time_reader(zone)
     for kind in (str, int, bool, float):
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(int | float | None, _maybe(_exactly(int, float)))
@@ -332,41 +320,3 @@ def _unwrap_customer(value: Any, converter: Converter) -> Customer | None:
 
 def _wrap_detail(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"customerInfo": {"customerInfo": body["customerInfo"]}}
-
-
-def _generate_reader(cls: type[T], read_time: Callable[[Any], Any]) -> Callable[[Any], T]:
-    """Write and compile a function that turns a row into a record at a third of cattrs' cost.
-
-    It uses the row up: what is left of it after the known fields is the record's ``extra``.
-    """
-    hints = get_type_hints(cls)
-    names = wire_names(cls)
-    lines = ["def read(row):", " pop = row.pop"]
-    wrong = []
-    for name, wire in names.items():
-        lines.append(f" {name} = pop({wire!r}, None)")
-        if hints[name] == datetime | None:
-            lines.append(f" if {name} is not None: {name} = read_time({name})")
-        else:
-            wrong.append(_misfit(name, hints[name]))
-    lines.append(f" if {' or '.join(wrong)}: raise TypeError")
-    # set one by one: a call with so many keywords costs as much as all the rest
-    lines.append(" record = new(cls)")
-    lines += [f" record.{name} = {name}" for name in names]
-    lines += [" record.extra = row", " return record"]
-    scope: dict[str, Any] = {"cls": cls, "new": object.__new__, "read_time": read_time}
-    exec("\n".join(lines), scope)  # noqa: S102  (made of our own field names only)
-    read: Callable[[Any], T] = scope["read"]
-    return read
-
-
-_MISFITS = {
-    str: "{0}.__class__ is not str",
-    str | None: "({0} is not None and {0}.__class__ is not str)",
-    bool | None: "({0} is not None and {0}.__class__ is not bool)",
-    int | float | None: "({0} is not None and {0}.__class__ not in (int, float))",
-}
-
-
-def _misfit(name: str, hint: Any) -> str:
-    return _MISFITS[hint].format(name)

@@ -378,7 +378,7 @@ class Sender:
             self.policy, self.budget, repeatable=repeatable, throttled=self.pauses.append
         )
         try:
-            return await resending.attempts()(exchange, resending)
+            return await resending.run(exchange, resending)
         except AICCError as error:
             return error
 
@@ -531,7 +531,7 @@ async def test_what_failed_elsewhere_is_not_retried_here() -> None:
     calls: list[int] = []
     resending = Resending(RetryPolicy(), RetryBudget(), repeatable=False, throttled=print)
     with pytest.raises(ServerError):
-        await resending.attempts()(sign_in_failed, resending)
+        await resending.run(sign_in_failed, resending)
     assert (calls, resending.in_doubt) == ([1], False)
 
 

@@ -34,6 +34,7 @@ from aicc_async.models import (
     Priority,
     Task,
 )
+from aicc_async.rows import CaseReader
 from aicc_async.windows import wall
 from aicc_async.wire import AUTO_ASSIGN, Wire, dumps, loads, wire_names
 
@@ -52,7 +53,18 @@ NEW: dict[str, Any] = {
 UPDATE: dict[str, Any] = {"id": "i", "title": "t", "description": "d", "creator_id": "u"}
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 NO_TIME = "a time is needed as YYYY-MM-DD HH:mm:ss"
+CASE_NAMES = set(wire_names(Case).values())
 RECEIVED = [Case, CaseInfo, CaseTrace, Customer, Address, Organization, Task, EnqueuedCase]
+
+
+def fast(zone: ZoneInfo, rows: list[Any]) -> list[Case] | None:
+    """Read rows as a client does that has seen their extension fields before; None if it can't."""
+    reader = CaseReader(zone)
+    extra = {key: None for row in rows if isinstance(row, dict) for key in row}
+    reader.learn([Case(id="", extra={key: None for key in extra if key not in CASE_NAMES})])
+    page = {"caseList": rows, "count": len(rows)}
+    found = reader.read(dumps({"resCode": "0", "result": [page]}))
+    return found and found[0]
 
 
 def _in(body: dict[str, Any], *path: str | int, value: object) -> dict[str, Any]:
@@ -162,7 +174,7 @@ def test_a_listed_row_comes_back_whole(sample: Sample, number: int) -> None:
     """Every key has the same value; what the table names and the sample lacks is null."""
     printed = sample("001_list_response")["result"][0]["caseList"][number]
 
-    [case] = WIRE.load_cases([dict(printed)])
+    [case] = WIRE.load_cases([printed])
 
     assert WIRE.dump(case) == printed | {"ownerType": None}
     assert set(case.extra) == {"type.__objectType", "type.name"}
@@ -455,8 +467,7 @@ def test_what_is_no_such_time_is_refused(text: str) -> None:
 
     with pytest.raises(DecodeError) as caught:
         WIRE.load(Case, row, path=PATH)
-    with pytest.raises(DecodeError):
-        WIRE.load_cases([dict(row)])
+    assert fast(SHANGHAI, [row]) is None
 
     assert str(caught.value) == f"{NO_TIME} @ {PATH}.createdDate"
 
@@ -506,9 +517,8 @@ def test_a_wrong_type_in_a_row_is_named(value: object, name: str, what: str) -> 
     rows = [{"id": "a"}, {"id": "b", name: value}]
 
     with pytest.raises(DecodeError) as caught:
-        WIRE.explain_cases(rows, path="$.result[0].caseList")
-    with pytest.raises(DecodeError, match=r"a row is not as documented @ \$\.r$"):
-        WIRE.load_cases(copy.deepcopy(rows), path="$.r")
+        WIRE.load_cases(rows, path="$.result[0].caseList")
+    assert fast(SHANGHAI, rows) is None
 
     assert str(caught.value) == f"{what} @ $.result[0].caseList[1].{name}"
 
@@ -516,10 +526,9 @@ def test_a_wrong_type_in_a_row_is_named(value: object, name: str, what: str) -> 
 @pytest.mark.parametrize("row", [None, 5, "text", [], ["id"], True], ids=repr)
 def test_a_row_that_is_no_object_is_named(row: object) -> None:
     """Fast and slow reading refuse it, and the slow one says where it stands."""
-    with pytest.raises(DecodeError):
-        WIRE.load_cases([row])
+    assert fast(SHANGHAI, [row]) is None
     with pytest.raises(DecodeError, match=r"^an object is needed, .* was given @ \$\[0\]$"):
-        WIRE.explain_cases([row])
+        WIRE.load_cases([row])
 
 
 def test_every_misfit_of_a_row_is_named() -> None:
@@ -614,7 +623,7 @@ values = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.floats(allow_nan=False),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=5),
     st.sampled_from(["2023-06-16 16:25:22", "2023-06-31 16:25:22", "2023-06-16 16:25+08"]),
     st.lists(st.none(), max_size=1),
@@ -636,16 +645,13 @@ def _outcome(read: Callable[[], list[Case]]) -> list[Case] | None:
 @given(rows)
 def test_fast_and_slow_reading_agree(row: dict[str, Any]) -> None:
     """Both make the same record of a row, or both refuse it."""
-    fast = _outcome(lambda: WIRE.load_cases([dict(row)]))
-    slow = _outcome(lambda: WIRE.explain_cases([row]))
-
-    assert fast == slow
+    assert fast(SHANGHAI, [row]) == _outcome(lambda: WIRE.load_cases([row]))
 
 
 @given(rows)
 def test_a_row_that_is_read_is_written_back(row: dict[str, Any]) -> None:
     """Nothing of a row is lost: every key comes back, an empty time as null."""
-    if case := _outcome(lambda: WIRE.load_cases([dict(row)])):
+    if case := _outcome(lambda: WIRE.load_cases([row])):
         body = WIRE.dump(case[0])
         dates = {name for name in row if name.endswith("Date") and row[name] == ""}
 
