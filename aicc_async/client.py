@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,7 @@ from .errors import ConfigError
 from .models import Case, CaseDetail, CasePage, CaseQuery, CaseUpdate, NewCase
 from .paging import LIMIT, Batch, read
 from .protocol import CaseCalls, Lister, Page
-from .session import Session, Stats
+from .session import Session, SessionHolder
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 from .windows import MAX_SPAN, Window, split, wall
 from .wire import AUTO_ASSIGN, Wire
@@ -26,7 +25,7 @@ from .wire import AUTO_ASSIGN, Wire
 R = TypeVar("R")
 
 
-class AICCClient:
+class AICCClient(SessionHolder):
     """A tenant's cases.
 
     ``base_url`` is the domain, such as ``https://service.besclouds.com``. ``timezone`` is the zone
@@ -80,26 +79,6 @@ class AICCClient:
         if "auth" not in options:
             found["auth"] = credentials_from(environ)
         return cls(base_url, **found | options)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; calls after this are refused."""
-        await self._session.close()
-
-    @property
-    def stats(self) -> Stats:
-        """Count requests, retries and throttles so far."""
-        return self._session.stats
 
     @property
     def timezone(self) -> ZoneInfo:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 
@@ -12,12 +10,12 @@ from . import settings
 from .errors import ConfigError
 from .models import CaseEnqueue, EnqueuedCase
 from .protocol import enqueue
-from .session import Session, Stats
+from .session import Session, SessionHolder
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 from .wire import Wire
 
 
-class QFlowClient:
+class QFlowClient(SessionHolder):
     """A Q-Flow server.
 
     ``base_url`` is the API's base, such as ``https://host/API``. Which header carries its token is
@@ -45,26 +43,6 @@ class QFlowClient:
         )
         self._wire = Wire(settings.zone("UTC"))  # no naive time is on this wire
         self._session = Session(endpoint, headers=_checked(headers or {}), session=session)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; calls after this are refused."""
-        await self._session.close()
-
-    @property
-    def stats(self) -> Stats:
-        """Count requests, retries and throttles so far."""
-        return self._session.stats
 
     async def enqueue_case(self, case: CaseEnqueue, *, form: bool = False) -> EnqueuedCase:
         """Put a case into a queue (document 003) and return it with its ``case_id``.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from attrs import define
@@ -217,6 +218,32 @@ class Session:
             # aiohttp would send a GET twice on a stale connection, unpaced and uncounted
             self._http._retry_connection = False  # noqa: SLF001  (its own tests' switch)
         return self._http
+
+
+class SessionHolder:
+    """What every client does with its session."""
+
+    _session: Session
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; calls after this are refused."""
+        await self._session.close()
+
+    @property
+    def stats(self) -> Stats:
+        """Count requests, retries and throttles so far."""
+        return self._session.stats
 
 
 async def _token(tokens: Tokens, request: Request[Any]) -> str:
