@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -28,7 +29,7 @@ from .errors import (
 from .limiter import Limiter
 from .protocol import TOKEN_REFUSED, Request, refusal
 from .retry import Resending, RetryBudget, retry_after
-from .settings import Endpoint
+from .settings import Endpoint, Timeouts
 
 T = TypeVar("T")
 logger = logging.getLogger("aicc_async")
@@ -179,17 +180,14 @@ class Session:
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None:
             headers["access-token"] = token
-        limits = self._endpoint.timeouts
         async with self._client().request(
             request.method,
-            URL(self._endpoint.base_url + request.path, encoded=True),
+            _url(self._endpoint.base_url, request.path),
             data=request.body,
             headers=headers,
             allow_redirects=False,  # an access-token header would travel to another host
             raise_for_status=False,
-            timeout=aiohttp.ClientTimeout(
-                total=seconds, sock_connect=limits.connect, sock_read=limits.read
-            ),
+            timeout=_timeout(seconds, self._endpoint.timeouts),
         ) as response:
             return response.status, response.headers, await self._read(request, response)
 
@@ -218,6 +216,16 @@ class Session:
             # aiohttp would send a GET twice on a stale connection, unpaced and uncounted
             self._http._retry_connection = False  # noqa: SLF001  (its own tests' switch)
         return self._http
+
+
+@lru_cache(maxsize=64)
+def _url(base: str, path: str) -> URL:
+    return URL(base + path, encoded=True)
+
+
+@lru_cache(maxsize=8)  # the first attempt of every request has the same
+def _timeout(total: float, limits: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total, sock_connect=limits.connect, sock_read=limits.read)
 
 
 class SessionHolder:
