@@ -13,7 +13,7 @@ from floor import read_all
 from tenant import YEAR, Tenant, tenant
 
 ROWS = 100_000
-PAIRS = 5
+PAIRS = 15
 BOUND = 55.0  # per cent of the floor's rows a second, at least
 
 
