@@ -7,7 +7,7 @@ from collections import deque
 
 from .settings import RateLimit
 
-SLACK = 0.02  # seconds; sends that are T apart may arrive a little closer: measured, 20 ms suffice
+SLACK = 0.02  # seconds; sends that are T apart may arrive closer; a longer stall meets a 429
 TICK = 0.001  # seconds; a wait below the clock's resolution would come back at once, and again
 
 
