@@ -5,40 +5,56 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from attrs import define
+
 from .settings import RateLimit
 
 SLACK = 0.02  # seconds; sends that are T apart may arrive closer; a longer stall meets a 429
 TICK = 0.001  # seconds; a wait below the clock's resolution would come back at once, and again
 
 
+@define(eq=False)
+class Slot:
+    """One of the N: taken until ``free``, a time of the loop's clock."""
+
+    free: float = 0.0
+    _seconds: float = 0.0
+
+    def take(self) -> None:
+        """Count from now. Again when the request leaves: connecting takes a while, or a stall."""
+        self.free = asyncio.get_running_loop().time() + self._seconds
+
+
 class Limiter:
     """Hand out slots, first come first served; ``pause()`` holds everybody back.
 
-    A log of the last N slots is kept: the next one is free when the oldest is T old. Times are the
-    loop's own. A cancelled waiter takes nothing.
+    A slot comes back T after it was taken, a strict one T after the answer: so no two sends of
+    one slot are closer than T, and there are N. Times are the loop's own. A cancelled waiter takes
+    nothing.
     """
 
     def __init__(self, rate: RateLimit | None = None) -> None:
-        self._rate = rate
-        self._free = deque([0.0] * rate.limit) if rate else None  # when each slot is free again
+        self._strict = rate is not None and rate.strict
+        self._seconds = rate.per + (TICK if rate.strict else SLACK) if rate else 0.0
+        self._free = deque(Slot() for _ in range(rate.limit)) if rate else None
         self._paused_until = 0.0
         self._turn = asyncio.Lock()
         self._returned = asyncio.Event()
 
-    async def acquire(self) -> None:
-        """Wait for a slot and take it."""
+    async def acquire(self) -> Slot | None:
+        """Wait for a slot and take it; None where the time of sending doesn't count."""
         if self._free is None and self._wait() <= 0:
-            return
+            return None
         async with self._turn:
             await self._until_free()
-            if self._free is not None:
-                self._free.popleft()
-                if self._rate and not self._rate.strict:
-                    self._give_back()
+            if self._free is None:
+                return None
+            self._free.popleft()
+            return None if self._strict else self._give_back()
 
     def release(self) -> None:
         """Say that the answer came; only a strict limit waits for that."""
-        if self._rate and self._rate.strict:
+        if self._strict:
             self._give_back()
             self._returned.set()
 
@@ -46,10 +62,12 @@ class Limiter:
         """Let nobody through for so long; a shorter pause never ends a longer one."""
         self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
 
-    def _give_back(self) -> None:
-        if self._free is not None and self._rate is not None:
-            slack = TICK if self._rate.strict else SLACK
-            self._free.append(asyncio.get_running_loop().time() + self._rate.per + slack)
+    def _give_back(self) -> Slot:
+        slot = Slot(seconds=self._seconds)
+        slot.take()
+        if self._free is not None:
+            self._free.append(slot)
+        return slot
 
     async def _until_free(self) -> None:
         while self._free is not None and not self._free:
@@ -59,5 +77,5 @@ class Limiter:
             await asyncio.sleep(max(seconds, TICK))
 
     def _wait(self) -> float:
-        free = self._free[0] if self._free else 0.0
+        free = self._free[0].free if self._free else 0.0
         return max(free, self._paused_until) - asyncio.get_running_loop().time()

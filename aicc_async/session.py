@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -26,7 +27,7 @@ from .errors import (
     TransportError,
     UnknownOutcome,
 )
-from .limiter import Limiter
+from .limiter import Limiter, Slot
 from .protocol import TOKEN_REFUSED, Request, refusal
 from .retry import Resending, RetryBudget, retry_after
 from .settings import Endpoint, Timeouts
@@ -42,6 +43,20 @@ _NOT_SENT = (
     aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
 )
+
+
+class _Body(aiohttp.BytesPayload):
+    """A body that takes its slot anew when it leaves; a request without one doesn't."""
+
+    def __init__(self, body: bytes, slot: Slot) -> None:
+        super().__init__(body)
+        self._slot = slot
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        await super().write_with_length(writer, content_length)
+        self._slot.take()
 
 
 @define
@@ -138,13 +153,13 @@ class Session:
         return await self._attempt(request, resending, await _token(tokens, request))
 
     async def _attempt(self, request: Request[T], resending: Resending, token: str | None) -> T:
-        await self._limiter.acquire()
+        slot = await self._limiter.acquire()
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.stats.requests += 1
         outcome: object = "no answer"
         try:
-            status, headers, body = await self._talk(request, resending.left, token)
+            status, headers, body = await self._talk(request, resending.left, token, slot)
             outcome = status
             return _answer(request, status, headers, body)
         except AICCError as error:
@@ -157,10 +172,10 @@ class Session:
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
 
     async def _talk(
-        self, request: Request[Any], seconds: float, token: str | None
+        self, request: Request[Any], seconds: float, token: str | None, slot: Slot | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         try:
-            return await self._answer_of(request, seconds, token)
+            return await self._answer_of(request, seconds, token, slot)
         except AICCError:
             raise
         except TimeoutError as error:
@@ -175,7 +190,7 @@ class Session:
             ) from error
 
     async def _answer_of(
-        self, request: Request[Any], seconds: float, token: str | None
+        self, request: Request[Any], seconds: float, token: str | None, slot: Slot | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None:
@@ -183,7 +198,7 @@ class Session:
         async with self._client().request(
             request.method,
             _url(self._endpoint.base_url, request.path),
-            data=request.body,
+            data=_Body(request.body, slot) if slot else request.body,
             headers=headers,
             allow_redirects=False,  # an access-token header would travel to another host
             raise_for_status=False,

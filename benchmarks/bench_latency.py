@@ -35,7 +35,7 @@ async def measure(server: Tenant, path: Path) -> dict[Latency, float]:
     ratios: dict[Latency, list[float]] = {latency: [] for latency in BOUNDS}
     for _ in range(ROUNDS):
         for latency, found in ratios.items():
-            server.delay(latency)
+            server.set(latency=latency)
             found.append(await export(server, path, latency.mean))
         print(f"200 ms {ratios[CONSTANT][-1]:.3f}x   50 ms, unequal {ratios[UNEQUAL][-1]:.3f}x")
     return {latency: median(found) for latency, found in ratios.items()}

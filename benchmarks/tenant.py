@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from aicc_async import AICCClient, CaseQuery, RateLimit, StaticToken
-from aicc_async.emulator import Emulator, Latency
+from aicc_async.emulator import Emulator
 
 ZONE = ZoneInfo("Asia/Shanghai")
 UNTIL = datetime(2026, 1, 1, tzinfo=ZONE)  # where the emulator's cases end
@@ -37,16 +37,16 @@ class Tenant:
             self.url, auth=auth, max_concurrency=concurrency, rate_limit=rate_limit, timezone=ZONE
         )
 
-    def delay(self, latency: Latency | None) -> None:
-        """Let every answer from now on take so long."""
-        self._pipe.send(latency)
+    def set(self, **options: Any) -> None:
+        """Change options of the emulator: ``latency`` or ``quota``."""
+        self._pipe.send(options)
         self._pipe.recv()
 
-    def refused_and_peak(self) -> tuple[int, int]:
-        """Tell how many requests the quota refused, and the most that came in any second."""
-        self._pipe.send(None)
-        refused, peak = self._pipe.recv()
-        return refused, peak
+    def refused(self) -> int:
+        """Tell how many requests the quota refused so far."""
+        self._pipe.send({})
+        count: int = self._pipe.recv()
+        return count
 
 
 @contextmanager
@@ -76,7 +76,9 @@ async def _serve(pipe: Connection, options: dict[str, Any]) -> None:
         pipe.send((emulator.url, emulator.token()))
         while True:
             try:
-                emulator.latency = await asyncio.to_thread(pipe.recv)
+                changes = await asyncio.to_thread(pipe.recv)
             except EOFError:
                 return
-            pipe.send((emulator.refused, emulator.peak))
+            for name, value in changes.items():
+                setattr(emulator, name, value)
+            pipe.send(emulator.refused)

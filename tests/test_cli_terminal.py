@@ -86,11 +86,11 @@ def wait_until(happened: Callable[[], object]) -> None:
 @contextmanager
 def throttling(tenant: Emulator) -> Iterator[None]:
     """Let the tenant refuse soon, and ask for a minute's patience."""
-    tenant._quota.limit, tenant.retry_after = 2, "60"
+    tenant.quota, tenant.retry_after = 2, "60"
     try:
         yield
     finally:
-        tenant._quota.limit, tenant.retry_after = None, "1"
+        tenant.quota, tenant.retry_after = None, "1"
 
 
 # ---- exit codes ----------------------------------------------------------------------------

@@ -691,12 +691,12 @@ async def test_a_port_in_use_is_told(tenant: Emulator) -> None:
 )
 def test_the_quota_is_strict(limit: int, gaps: list[float]) -> None:
     """No second holds more than the quota, and nothing is refused without need."""
-    quota, now = Quota(limit), 0.0
+    quota, now = Quota(), 0.0
     passed: list[float] = []
     for gap in gaps:
         now += gap
         recent = [at for at in passed if now - at < 1.0]
-        admitted = quota.admit(now)
+        admitted = quota.admit(now, limit)
         assert admitted is (len(recent) < limit)
         passed += [now] * admitted
     assert quota.refused == len(gaps) - len(passed)
@@ -704,9 +704,9 @@ def test_the_quota_is_strict(limit: int, gaps: list[float]) -> None:
 
 def test_the_peak_counts_refused_requests() -> None:
     """The peak is what arrived within a second, passed or not."""
-    quota = Quota(1)
+    quota = Quota()
     for now in (0.0, 0.5, 0.9, 1.0, 2.5):
-        quota.admit(now)
+        quota.admit(now, 1)
     assert (quota.peak, quota.refused) == (3, 2)
 
 

@@ -266,3 +266,18 @@ def test_waiting_costs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     run(main)
     assert 4 <= len(sleeps) <= 8
     assert max(sleeps) > 3000
+
+
+def test_a_slot_counts_from_when_the_request_left() -> None:
+    """What comes between the slot and the send, a connection or a stall, is not lost on anybody."""
+
+    async def main() -> float:
+        limiter = Limiter(RateLimit(1))
+        slot = await limiter.acquire()
+        await asyncio.sleep(0.5)
+        assert slot is not None
+        slot.take()
+        await limiter.acquire()
+        return now()
+
+    assert run(main) == pytest.approx(1.5 + SLACK, abs=2e-3)

@@ -45,6 +45,16 @@ def test_documented_rows_are_read_fast(reader: CaseReader) -> None:
     assert (found[0][1], found[1]) == (Case(id="j"), 2)
 
 
+@pytest.mark.parametrize("first", ["2025-01-02 03:04:05", ""])
+def test_empty_times_are_read_fast(reader: CaseReader, first: str) -> None:
+    """A service that writes "" for a time that isn't costs no second look, whenever it begins."""
+    for text in (first, "", "2025-01-02 03:04:05"):
+        found = reader.read(page(PLAIN | {"closedDate": text}))
+        assert found is not None
+        expected = "2025-01-02 03:04:05+08:00" if text else "None"
+        assert str(found[0][0].closed_date) == expected
+
+
 def test_extension_fields_are_learned(reader: CaseReader) -> None:
     """A field that was seen once is read fast ever after; null and missing stay apart."""
     body = page(PLAIN | {"AICC__a__CST": 1, "type.name": ""}, PLAIN | {"AICC__a__CST": None}, PLAIN)

@@ -200,7 +200,7 @@ async def test_three_attempts_each() -> None:
 
 async def test_the_rate_is_kept_on_the_wire(tenant: Emulator) -> None:
     """A tenant with a strict quota never refuses a client that keeps to it."""
-    tenant._quota.limit = 20
+    tenant.quota = 20
     rate = RateLimit(20)
     auth = StaticToken(tenant.token())
     async with AICCClient(tenant.url, auth=auth, rate_limit=rate, max_concurrency=30) as client:

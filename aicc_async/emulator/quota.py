@@ -27,24 +27,23 @@ class Window:
 
 @attrs.define
 class Quota:
-    """The gate: `limit` requests a second pass, None lets all pass.
+    """The gate.
 
     `peak` is the most that arrived in any second, passed or not; `refused` counts the rest.
     """
 
-    limit: int | None
     peak: int = attrs.field(default=0, init=False)
     refused: int = attrs.field(default=0, init=False)
     _arrived: Window = attrs.field(factory=Window, init=False)
     _passed: Window = attrs.field(factory=Window, init=False)
 
-    def admit(self, now: float) -> bool:
-        """Count an arrival; refused requests use up nothing."""
+    def admit(self, now: float, limit: int | None) -> bool:
+        """Count an arrival: `limit` a second pass, None lets all; refused ones use up nothing."""
         self._arrived.add(now)
         self.peak = max(self.peak, self._arrived.count(now))
-        if self.limit is None:
+        if limit is None:
             return True
-        if self._passed.count(now) >= self.limit:
+        if self._passed.count(now) >= limit:
             self.refused += 1
             return False
         self._passed.add(now)

@@ -77,7 +77,7 @@ class Emulator:
     def __attrs_post_init__(self) -> None:
         self._delays = random.Random(self.seed)  # noqa: S311 -- repeatable on purpose
         self._tokens = Tokens(self.token_lifetime)
-        self._quota = Quota(self.quota)
+        self._quota = Quota()
         self._queue = Queue(self.qflow_headers)
 
     async def __aenter__(self) -> Self:
@@ -222,7 +222,7 @@ class Emulator:
         self.requests.append(call)
 
     async def _respond(self, request: web.BaseRequest, call: Recorded) -> web.StreamResponse:
-        if call.operation != "token" and not self._quota.admit(call.at):
+        if call.operation != "token" and not self._quota.admit(call.at, self.quota):
             return await self._answer(call, throttled(self.retry_after))
         fault = self._script.take(call.operation)
         if fault is None:
