@@ -105,7 +105,7 @@ def base_url(text: str, *, allow_http: bool = False) -> str:
     """
     try:
         url = URL(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, IndexError):  # "0://[]@" is an IndexError of yarl
         raise ConfigError("base_url: a URL such as 'https://host' is needed") from None
     if url.scheme not in {"http", "https"} or not url.host or " " in url.host:
         raise ConfigError("base_url: a URL such as 'https://host' is needed")

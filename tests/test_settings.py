@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async import settings
@@ -165,6 +165,7 @@ def test_secrets_in_a_url_are_refused_and_not_repeated(text: str) -> None:
 
 
 @given(st.one_of(st.text(), st.text("htps:/@?#[]%.0a\n ").map("https://h".__add__)))
+@example("0://[]@")
 def test_any_text_is_a_url_or_a_config_error(text: str) -> None:
     """Nothing but ConfigError comes out of a bad URL, and a good one stays as it came out."""
     try:
