@@ -5,8 +5,10 @@ It imports nothing from the rest of the package, so that a misreading cannot hid
 
 from .faults import Fault
 from .latency import Latency
+from .misplaced import PageFault
+from .quirks import Quirks
 from .routes import Recorded
 from .server import Emulator
 from .thread import run_in_thread
 
-__all__ = ["Emulator", "Fault", "Latency", "Recorded", "run_in_thread"]
+__all__ = ["Emulator", "Fault", "Latency", "PageFault", "Quirks", "Recorded", "run_in_thread"]

@@ -35,6 +35,7 @@ class BusinessError(Exception):
     MISSING = "405230002"
     TOO_LONG = "405230003"
     SPAN = "405230004"
+    TOO_DEEP = "405230005"
     NOT_FOUND = "405230404"
 
     def __init__(self, code: str, message: str) -> None:

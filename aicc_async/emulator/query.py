@@ -1,18 +1,19 @@
 """The request of case/list: its bounds, and its filters as SQL (document 001)."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import attrs
 import msgspec
 
 from .answer import BusinessError
+from .quirks import DATES, SPANS, Quirks
 from .shapes import ROW_KEYS
 
 MAX_LIMIT = 100
 MAX_START = 2**53
-MAX_SPAN = timedelta(days=31)
+WELL_BEHAVED = Quirks()
 
 TEXTS = (
     "caseNo",
@@ -55,16 +56,17 @@ class Query:
     limit: int
 
 
-def parse(body: bytes, *, lower: str, upper: str) -> Query:
-    """Read a request of case/list; `lower` and `upper` compare createdDate with the bounds.
+def parse(body: bytes, *, lower: str, upper: str, quirks: Quirks = WELL_BEHAVED) -> Query:
+    """Read a request of case/list; `lower` and `upper` compare the date with the bounds.
 
     A filter whose value is null counts as not given.
     """
     wire = {key: value for key, value in decode(body).items() if value is not None}
     check_lengths(wire, LENGTHS)
     start = _number(wire, "start", least=0, most=MAX_START)
-    limit = _number(wire, "limit", least=1, most=MAX_LIMIT)
-    found = [*_times(wire, lower, upper), *_documented(wire), *_others(wire)]
+    most = MAX_LIMIT if quirks.over_limit == "documented" else MAX_START
+    limit = _number(wire, "limit", least=1, most=most)
+    found = [*_times(wire, lower, upper, quirks), *_documented(wire), *_others(wire)]
     conditions = tuple(condition for condition, _ in found)
     values = tuple(value for _, several in found for value in several)
     return Query(conditions, values, start, limit)
@@ -117,14 +119,16 @@ def _number(wire: Wire, key: str, *, least: int, most: int) -> int:
     return value
 
 
-def _times(wire: Wire, lower: str, upper: str) -> Iterator[Condition]:
+def _times(wire: Wire, lower: str, upper: str, quirks: Quirks) -> Iterator[Condition]:
     bounds = {key: moment(wire, key) for key in ("startTime", "endTime") if key in wire}
-    if len(bounds) > 1 and bounds["endTime"] - bounds["startTime"] > MAX_SPAN:
+    too_long = SPANS[quirks.span]
+    if len(bounds) > 1 and too_long(bounds["startTime"], bounds["endTime"]):
         raise BusinessError(BusinessError.SPAN, "startTime to endTime: more than 31 days")
+    date = DATES[quirks.date_field]
     if "startTime" in wire:
-        yield f"createdDate {lower} ?", (wire["startTime"],)
+        yield f"{date} {lower} ?", (wire["startTime"],)
     if "endTime" in wire:
-        yield f"createdDate {upper} ?", (wire["endTime"],)
+        yield f"{date} {upper} ?", (wire["endTime"],)
 
 
 def _documented(wire: Wire) -> Iterator[Condition]:

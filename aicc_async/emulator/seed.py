@@ -81,6 +81,7 @@ def seeded(cases: int, *, since: datetime, until: datetime, seed: int) -> Iterat
     draw = random.Random(seed)  # noqa: S311 -- the same data every time is the point
     for number, moment in enumerate(moments(cases, draw, since=since, until=until), 1):
         case = invent(number, moment, draw)
+        case["modifiedDate"] = case["closedDate"] or case["suspendDate"] or case["createdDate"]
         if draw.random() < WITH_EXTENSIONS:
             case["AICC__region__CST"] = REGIONS[number % len(REGIONS)]
             case["AICC__score__CST"] = int(draw.random() * 5) + 1
@@ -215,8 +216,12 @@ WALL_CLOCK = timezone(timedelta(hours=8))
 def single(number: int, *, seed: int) -> Wire:
     """Invent one case more, created now."""
     draw = random.Random(f"{seed}/{number}")  # noqa: S311 -- the same data every time is the point
-    now = datetime.now(WALL_CLOCK).replace(microsecond=0, tzinfo=None)
-    return invent(number, now, draw)
+    return invent(number, datetime.fromisoformat(wall_clock()), draw)
+
+
+def wall_clock() -> str:
+    """Write down the present second as the tenant does."""
+    return str(datetime.now(WALL_CLOCK).replace(microsecond=0, tzinfo=None))
 
 
 def fresh(number: int, fields: Wire, *, seed: int) -> Wire:

@@ -14,10 +14,12 @@ from aiohttp import web
 
 from . import connection
 from . import seed as seeding
-from .answer import Answer, BusinessError, platform_error
+from .answer import AICC_JSON, Answer, BusinessError, platform_error
 from .faults import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
 from .latency import Latency
+from .misplaced import PageFault, PageScript
 from .qflow import Queue
+from .quirks import Quirks, Rules
 from .quota import Quota
 from .routes import OPERATIONS, QFLOW_PATH, Recorded, id_in, operation_of
 from .service import CaseService, refusal
@@ -36,8 +38,9 @@ class Emulator:
 
     `since` and `until` are wall-clock times of the tenant's zone; seeded cases lie in
     [since, until). A `database` file is kept, and seeded only while it is empty. `quota` is the
-    most requests of any sliding second, the token request apart. Everything but `start` and
-    `close` may be called from any thread.
+    most requests of any sliding second, the token request apart. `quota`, `quirks` and what
+    decides on pages (`newest_first`, the inclusive bounds, `max_limit`) may be assigned while it
+    runs. Everything but `start` and `close` may be called from any thread.
     """
 
     client_id: ClassVar[str] = "emulated-client"
@@ -56,6 +59,7 @@ class Emulator:
     end_inclusive: bool = True
     newest_first: bool = True
     max_limit: int = 100
+    quirks: Quirks = Quirks()  # noqa: RUF009 -- frozen
     auto_assign_key: str | None = None
     qflow_headers: Mapping[str, str] | None = None
     record: bool = True
@@ -64,6 +68,7 @@ class Emulator:
 
     requests: list[Recorded] = attrs.field(factory=list, init=False, repr=False)
     _script: Script = attrs.field(factory=Script, init=False)
+    _page_script: PageScript = attrs.field(factory=PageScript, init=False)
     _callback: "PageCallback | None" = attrs.field(default=None, init=False)
     _page_number: int = attrs.field(default=0, init=False)
     _delays: random.Random = attrs.field(init=False)
@@ -150,8 +155,13 @@ class Emulator:
         self._script.add(operation, fault, times)
 
     def clear_faults(self) -> None:
-        """Forget all faults that were to come."""
+        """Forget all faults that were to come, those of pages too."""
         self._script.clear()
+        self._page_script.clear()
+
+    def fail_page(self, fault: PageFault, *, skip: int = 0, times: int = 1) -> None:
+        """Answer `times` pages of case/list wrongly, after `skip` more that are right."""
+        self._page_script.add(fault, skip, times)
 
     def on_page(self, callback: "PageCallback | None") -> None:
         """Call back after every page of case/list, counted from 1, before the next; None: stop."""
@@ -168,6 +178,15 @@ class Emulator:
         cases = [self._invented() | row for row in rows]
         self._store.insert(cases)
         return [case["id"] for case in cases]
+
+    def move(self, case_id: str, created: str | None = None) -> None:
+        """Change a case's place in the order: give it another createdDate, or modify it now.
+
+        Either way it is the latest that was modified.
+        """
+        fields = {"createdDate": created} if created else {}
+        if not self._store.change(case_id, fields | {"modifiedDate": seeding.wall_clock()}):
+            raise KeyError(case_id)
 
     def delete(self, case_id: str) -> None:
         """Remove a case."""
@@ -197,11 +216,16 @@ class Emulator:
         self._service = CaseService(
             store=self._store,
             seed=self.seed,
+            auto_assign_key=self.auto_assign_key,
+        )
+
+    def _rules(self) -> Rules:
+        return Rules(
             newest_first=self.newest_first,
             start_inclusive=self.start_inclusive,
             end_inclusive=self.end_inclusive,
             max_limit=self.max_limit,
-            auto_assign_key=self.auto_assign_key,
+            quirks=self.quirks,
         )
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -268,6 +292,8 @@ class Emulator:
     def _work(self, call: Recorded) -> Answer:
         answer = self._outcome(call)
         call.applied = answer.applied
+        if answer.content_type == AICC_JSON:
+            answer.content_type = self.quirks.content_type
         return answer
 
     def _outcome(self, call: Recorded) -> Answer:
@@ -294,7 +320,7 @@ class Emulator:
         return self._list(call.body)
 
     def _list(self, body: bytes) -> Answer:
-        answer = self._service.list(body)
+        answer = self._service.list(body, self._rules(), self._page_script.take())
         if self._callback is not None:
             self._page_number += 1
             self._callback(self, self._page_number)

@@ -4,8 +4,10 @@ import attrs
 
 from . import seed, shapes
 from .answer import Answer, BusinessError, platform_error
+from .misplaced import PageFault, misplaced
 from .pages import PageCache
-from .query import parse
+from .query import Query, parse
+from .quirks import Quirks, Rules
 from .store import Store
 from .write import parse_create, parse_modify
 
@@ -16,12 +18,9 @@ class CaseService:
 
     store: Store
     seed: int
-    newest_first: bool
-    start_inclusive: bool
-    end_inclusive: bool
-    max_limit: int
     auto_assign_key: str | None
     _pages: PageCache = attrs.field(factory=PageCache, init=False)
+    _asked: int = attrs.field(default=0, init=False)
 
     def create(self, body: bytes) -> Answer:
         """Create a case (document 000); a second one like it is a second case."""
@@ -33,7 +32,7 @@ class CaseService:
     def modify(self, body: bytes) -> Answer:
         """Overwrite the fields given (document 002)."""
         case_id, fields = parse_modify(body)
-        if not self.store.change(case_id, fields):
+        if not self.store.change(case_id, {"modifiedDate": seed.wall_clock()} | fields):
             raise _unknown(case_id)
         return Answer(200, shapes.MODIFIED, applied=True)
 
@@ -48,22 +47,46 @@ class CaseService:
             raise _unknown(case_id)
         return Answer(200, shapes.detail(*found))
 
-    def list(self, body: bytes) -> Answer:
+    def list(self, body: bytes, rules: Rules, fault: PageFault | None = None) -> Answer:
         """List a page of the matching cases (document 001)."""
-        version = self.store.version
+        self._asked += 1
+        if fault is not None or rules.quirks.fickle:
+            return Answer(200, self._page(body, rules, fault))
+        version = (self.store.version, rules)
         page = self._pages.get(body, version)
         if page is None:
-            page = self._page(body)
+            page = self._page(body, rules, None)
             self._pages.put(body, page, version)
         return Answer(200, page)
 
-    def _page(self, body: bytes) -> bytes:
-        lower = ">=" if self.start_inclusive else ">"
-        upper = "<=" if self.end_inclusive else "<"
-        query = parse(body, lower=lower, upper=upper)
-        clamped = attrs.evolve(query, limit=min(query.limit, self.max_limit))
-        rows, count = self.store.page(clamped, newest_first=self.newest_first)
-        return shapes.page(rows, count)
+    def _page(self, body: bytes, rules: Rules, fault: PageFault | None) -> bytes:
+        query = _placed(body, rules)
+        if fault is not None:
+            query = misplaced(query, fault)
+        rows, count = self.store.page(
+            query, newest_first=rules.newest_first, order=rules.quirks.order
+        )
+        return shapes.page(rows, self._announced(count, rules.quirks))
+
+    def _announced(self, count: int, quirks: Quirks) -> int:
+        return max(count + quirks.count_offset + quirks.count_drift * self._asked, 0)
+
+
+def _placed(body: bytes, rules: Rules) -> Query:
+    """Read a request and put its page where the tenant's rules allow it."""
+    quirks = rules.quirks
+    lower = ">=" if rules.start_inclusive else ">"
+    upper = "<=" if rules.end_inclusive else "<"
+    query = parse(body, lower=lower, upper=upper, quirks=quirks)
+    limit = min(query.limit, rules.max_limit)
+    if query.limit > limit and quirks.over_limit == "refuse":
+        raise BusinessError(BusinessError.MALFORMED, f"limit: must be in 1..{rules.max_limit}")
+    start = 0 if quirks.ignore_start else query.start
+    if quirks.deepest_start is not None and start > quirks.deepest_start:
+        if quirks.too_deep == "refuse":
+            raise BusinessError(BusinessError.TOO_DEEP, f"start: at most {quirks.deepest_start}")
+        limit = 0
+    return attrs.evolve(query, start=start, limit=limit)
 
 
 def refusal(error: BusinessError) -> Answer:

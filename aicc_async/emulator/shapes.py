@@ -48,12 +48,13 @@ HIDDEN_KEYS = frozenset(
         "isAutoAssigned",
         "isDirectResponse",
         "isReopen",
+        "modifiedDate",
         "ownerName",
         "ownerType",
         "queueId",
     }
 )
-"""Documented fields that a case has but that the sample rows of case/list do not show."""
+"""Fields that a case has but that the sample rows of case/list do not show."""
 
 KNOWN_KEYS = HIDDEN_KEYS.union(ROW_KEYS)
 

@@ -11,6 +11,7 @@ import msgspec
 
 from . import shapes
 from .query import Query, exact
+from .quirks import ORDERS
 
 COLUMNS = (
     "id",
@@ -113,11 +114,13 @@ class Store:
             return _decode(row), _decode(hidden)
         return None
 
-    def page(self, query: Query, *, newest_first: bool) -> tuple[list[bytes], int]:
+    def page(
+        self, query: Query, *, newest_first: bool, order: str = "created"
+    ) -> tuple[list[bytes], int]:
         """Read the rows of a page as encoded JSON, and how many rows match in all."""
         where = " AND ".join(query.conditions) or "1"
-        order = "DESC" if newest_first else "ASC"
-        sorting = f"ORDER BY createdDate {order}, id {order} LIMIT ? OFFSET ?"
+        by = ORDERS[order].format(way="DESC" if newest_first else "ASC")
+        sorting = f"ORDER BY {by} LIMIT ? OFFSET ?"
         rows = f'SELECT "row" FROM cases WHERE {where} {sorting}'  # noqa: S608 -- fixed texts
         with self._lock:
             found = self._read(rows, (*query.values, query.limit, query.start))
