@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from os import PathLike
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -15,8 +16,9 @@ from . import settings
 from .auth import Credentials, credentials_from
 from .errors import ConfigError
 from .models import Case, CaseDetail, CasePage, CaseQuery, CaseUpdate, NewCase
-from .paging import LIMIT, Batch, read
-from .protocol import CaseCalls, Lister, Page
+from .paging import LIMIT, Batch, Fetch, read
+from .profile import Profile
+from .protocol import CaseCalls, DatedRow, Lister, Page
 from .session import Session, SessionHolder
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 from .windows import MAX_SPAN, Window, split, wall
@@ -32,7 +34,9 @@ class AICCClient(SessionHolder):
     of the naive times on the wire: the tenant's; it is not documented which that is. ``rate_limit``
     is for all calls of this client together. ``session`` is the caller's own, and never closed
     here. ``auto_assign`` names the spellings of the auto-assign flag that a create sends: the
-    document's table and its sample differ, so both are sent unless told otherwise.
+    document's table and its sample differ, so both are sent unless told otherwise. ``profile`` is
+    what ``probe`` found out, or the file of it: its rate is kept unless ``rate_limit`` is given,
+    and no page is asked for that is larger than the tenant gives.
 
     One client serves a whole process: it may be shared by any number of tasks of one event loop.
     """
@@ -51,11 +55,13 @@ class AICCClient(SessionHolder):
         allow_http: bool = False,
         max_body: int = 64 * 2**20,
         auto_assign: Iterable[str] = AUTO_ASSIGN,
+        profile: Profile | str | PathLike[str] | None = None,
     ) -> None:
+        self._profile = _profile(profile)
         endpoint = Endpoint(
             base_url=settings.base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
-            rate_limit=rate_limit,
+            rate_limit=rate_limit or self._profile.rate_limit,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
             max_body=max_body,
@@ -63,6 +69,7 @@ class AICCClient(SessionHolder):
         if not isinstance(auth, Credentials):
             raise ConfigError("auth: StaticToken or ClientCredentials is needed")
         self._zone = settings.zone(timezone)
+        self._base_url = endpoint.base_url
         self._concurrency = max_concurrency
         self._calls = CaseCalls(Wire(self._zone, auto_assign=_spellings(auto_assign)))
         self._session = Session(endpoint, credentials=auth, session=session)
@@ -79,6 +86,21 @@ class AICCClient(SessionHolder):
         if "auth" not in options:
             found["auth"] = credentials_from(environ)
         return cls(base_url, **found | options)
+
+    @property
+    def base_url(self) -> str:
+        """The domain, without a slash at its end."""
+        return self._base_url
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be under way."""
+        return self._concurrency
+
+    @property
+    def profile(self) -> Profile:
+        """What is known of the tenant; all None without a profile."""
+        return self._profile
 
     @property
     def timezone(self) -> ZoneInfo:
@@ -119,7 +141,7 @@ class AICCClient(SessionHolder):
             raise ConfigError(
                 "end_time: at most 31 days after start_time; iter_cases takes any range"
             )
-        page = await self._session.send(self._calls.list_cases(query)(window, start, limit))
+        page = await self._fetch(self._calls.list_cases(query))(window, start, limit)
         return CasePage(page.rows, page.count)
 
     async def iter_cases(
@@ -150,24 +172,42 @@ class AICCClient(SessionHolder):
         """
         return self._batches(self._calls.list_rows, _query(query), strict=strict)
 
+    def page_reader(self, query: CaseQuery) -> Fetch[DatedRow]:
+        """Make a coroutine function that reads one page: (window, start, limit) → page.
+
+        For exports: rows are the service's own bytes, each with its creation date as text; no bound
+        is checked.
+        """
+        return self._fetch(self._calls.list_dated(query))
+
     def windows(self, query: CaseQuery) -> list[Window]:
         """Cut a query's range into the windows that it is read in; an open end is now."""
         whole = self._window(query)
         if whole.start is None:
             return [whole]
         now = wall(datetime.now(self._zone), self._zone)
-        return list(split(whole.start, whole.end or max(now, whole.start), self._zone))
+        return self.split(whole.start, whole.end or max(now, whole.start))
+
+    def split(self, start: datetime, end: datetime) -> list[Window]:
+        """Cut a range of wall-clock time into windows that this tenant takes, oldest first."""
+        span = MAX_SPAN
+        if self._profile.span == "dates":  # then the first and the last day count whole
+            span -= timedelta(days=1)
+        return list(split(start, end, self._zone, span))
 
     def _batches(
         self, lister: Callable[[CaseQuery], Lister[R]], query: CaseQuery, *, strict: bool
     ) -> AsyncGenerator[Batch[R]]:
-        windows = self.windows(query)
-        request = lister(query)
+        fetch = self._fetch(lister(query))
+        return read(self.windows(query), fetch, concurrency=self._concurrency, strict=strict)
+
+    def _fetch(self, request: Lister[R]) -> Fetch[R]:
+        most = self._profile.page_size or LIMIT
 
         async def fetch(window: Window, start: int, limit: int) -> Page[R]:
-            return await self._session.send(request(window, start, limit))
+            return await self._session.send(request(window, start, min(limit, most)))
 
-        return read(windows, fetch, concurrency=self._concurrency, strict=strict)
+        return fetch
 
     def _window(self, query: CaseQuery) -> Window:
         start, end = query.start_time, query.end_time
@@ -215,6 +255,15 @@ def _query(query: CaseQuery | None) -> CaseQuery:
         return CaseQuery()
     _check_kind("query", query, CaseQuery)
     return query
+
+
+def _profile(given: Profile | str | PathLike[str] | None) -> Profile:
+    if isinstance(given, str | PathLike):
+        return Profile.load(given)
+    if given is None:
+        return Profile()
+    _check_kind("profile", given, Profile)
+    return given
 
 
 def _check_kind(name: str, value: object, kind: type) -> None:

@@ -3,7 +3,8 @@
 Reading by offset while rows come and go loses and doubles rows in silence. So neighbouring pages
 overlap by a row: while that seam holds and the order is stable, nothing that stood throughout can
 have slipped between them. A window whose seams, totals or distinct ids disagree has drifted, and is
-read again; rows go out as they come, and a second reading hands out only what was missed.
+read again. ``read`` hands rows out as they come, and from a second reading only what was missed;
+``readings`` tells its caller that the window begins anew.
 
 What none of this can see: a row that changes its place in the order while as many others come and
 go, so that every seam and the total look as they did.
@@ -16,9 +17,10 @@ import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
+from itertools import compress
 from typing import Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from .errors import ExportError
 from .protocol import Page
@@ -36,15 +38,38 @@ BYTES_AHEAD = 64 * 2**20
 
 @frozen
 class Batch(Generic[R]):
-    """New rows of a window; an empty batch ends the window.
+    """Rows of a window that its present reading had not brought yet, with their ids.
 
-    ``announced`` is the window's total as the service told it; ``done`` counts finished windows.
+    ``announced`` is the window's total as the service told it; ``done`` counts finished windows,
+    ``reading`` how often this one was begun. An empty batch ends the window: for ``readings`` it
+    carries the ``verdict``.
     """
 
+    ids: Sequence[str] = field(repr=False)
     rows: Sequence[R] = field(repr=False)  # people stand in them
     window: Window
     announced: int
     done: int
+    reading: int = 1
+    verdict: Verdict | None = None
+
+
+@frozen
+class Verdict:
+    """What is known of a window when it was read: whether its last reading agreed with itself.
+
+    ``announced`` and ``announced_last`` are the totals that its first and last page told,
+    ``received`` counts the rows that came, ``distinct`` their ids. ``problem`` says what disagreed
+    (None: nothing); ``settled`` that it disagreed twice in the very same way.
+    """
+
+    readings: int
+    announced: int
+    announced_last: int
+    received: int
+    distinct: int
+    problem: str | None = None
+    settled: bool = False
 
 
 @define
@@ -70,42 +95,74 @@ async def read(
     raises ExportError; ``strict=False`` hands out what there is and warns.
     """
     before: set[str] = set()
+    handed: set[str] = set()
+    async with aclosing(readings(windows, fetch, concurrency=concurrency)) as batches:
+        async for batch in batches:
+            if batch.verdict is None:
+                new = set(batch.ids)
+                known = [ids for ids in (before, handed) if not ids.isdisjoint(new)]
+                fresh = _without(batch, *known) if known else batch
+                handed |= new
+                if fresh.rows:
+                    yield fresh
+                continue
+            if batch.verdict.problem:
+                _unstable(batch.window, batch.verdict, strict=strict)
+            yield batch
+            before, handed = handed, set()
+
+
+async def readings(
+    windows: Sequence[Window], fetch: Fetch[R], *, concurrency: int
+) -> AsyncGenerator[Batch[R]]:
+    """Read window after window, and again those that disagree; a verdict ends each.
+
+    A new ``reading`` begins the window anew: it replaces what came before.
+    """
     async with aclosing(_Lookahead(windows, fetch, concurrency)) as ahead:
         for done, window in enumerate(windows):
-            handed: set[str] = set()
-            for number in range(READINGS):
-                reading = _Reading[R](before, handed)
-                source = ahead if number == 0 else _Lookahead([window], fetch, concurrency)
+            problems: list[tuple[int, set[str]]] = []
+            for number in range(1, READINGS + 1):
+                reading = _Reading[R]()
+                source = ahead if number == 1 else _Lookahead([window], fetch, concurrency)
                 async with aclosing(_rows(window, reading, source)) as batches:
-                    async for rows in batches:
-                        yield Batch(rows, window, reading.count, done)
-                handed = reading.ids | handed if handed else reading.ids
-                if reading.judge() is None:
+                    async for ids, rows in batches:
+                        yield Batch(ids, rows, window, reading.count, done, number)
+                problem = reading.judge()
+                settled = (reading.count, reading.ids) in problems
+                if problem is None or settled:
                     break
-            else:
-                _unstable(window, reading.judge(), strict=strict)
-            yield Batch((), window, reading.count, done + 1)
-            before = handed
+                problems.append((reading.count, reading.ids))
+            verdict = reading.verdict(number, problem, settled=settled)
+            yield Batch((), (), window, reading.count, done + 1, number, verdict)
+
+
+def _without(batch: Batch[R], *known: set[str]) -> Batch[R]:
+    fresh = [not any(row_id in ids for ids in known) for row_id in batch.ids]
+    return evolve(
+        batch, ids=list(compress(batch.ids, fresh)), rows=list(compress(batch.rows, fresh))
+    )
 
 
 async def _rows(
     window: Window, reading: _Reading[R], source: _Lookahead[R]
-) -> AsyncGenerator[Sequence[R]]:
+) -> AsyncGenerator[tuple[Sequence[str], Sequence[R]]]:
     """Read a window once: what was planned, and on while there may be more."""
     async with aclosing(source.parts()) as parts:
         async for part in parts:
-            if rows := reading.take(part):
-                yield rows
+            if (taken := reading.take(part))[0]:
+                yield taken
             if reading.ended:
                 return
     while not reading.ended:
         start = reading.stop - _overlap(reading.stop)
-        if rows := reading.take(await source.get(window, start, LIMIT)):
-            yield rows
+        if (taken := reading.take(await source.get(window, start, LIMIT)))[0]:
+            yield taken
 
 
-def _unstable(window: Window, problem: str | None, *, strict: bool) -> None:
-    message = f"{window}: the rows kept moving in {READINGS} readings: {problem}"
+def _unstable(window: Window, verdict: Verdict, *, strict: bool) -> None:
+    found = "disagreed alike" if verdict.settled else "kept moving"
+    message = f"{window}: the rows {found} in {verdict.readings} readings: {verdict.problem}"
     if strict:
         raise ExportError(
             f"{message}. strict=False takes what there is",
@@ -122,35 +179,53 @@ def _overlap(size: int) -> int:
 class _Reading(Generic[R]):
     """One reading of a window: what is new in each page, and whether all of it agrees."""
 
-    def __init__(self, *known: set[str]) -> None:
+    def __init__(self) -> None:
         self.ids: set[str] = set()
         self.count = 0
+        self._first_count = 0
+        self._received = 0
         self.stop = 0  # rows read without a gap
         self.ended = False
-        self._known = known
         self._last_id = ""
         self._problem: str | None = None
 
-    def take(self, part: _Part[R]) -> Sequence[R]:
+    def take(self, part: _Part[R]) -> tuple[Sequence[str], Sequence[R]]:
         """Check a page against what came before it, and return its new rows."""
         page = part.page
-        if part.start and page.count != self.count:
+        self._received += len(page.ids)
+        if not part.start:
+            self._first_count = page.count
+        elif page.count != self.count:
             self._note(f"the total went from {self.count} to {page.count}")
         skip = self._check_seam(part)
         known = len(self.ids)
-        rows = self._fresh(page.ids[skip:], page.rows[skip:])
+        fresh = self._fresh(page.ids[skip:], page.rows[skip:])
         # a page that brings nothing new would come again for ever
         self.ended = self._is_last(part) or len(self.ids) == known
         self.count = page.count
         if part.stop > self.stop:
             self.stop, self._last_id = part.stop, page.ids[-1]
-        return rows
+        return fresh
 
     def judge(self) -> str | None:
         """Say what disagrees, if anything does; called when the window is read."""
-        if self._problem is None and len(self.ids) != self.count:
+        if len(self.ids) != self.count:
             self._note(f"{self.count} rows were announced, {len(self.ids)} different ones came")
+        if self.stop != self.count:
+            self._note(f"{self.count} rows were announced, the last one came as row {self.stop}")
         return self._problem
+
+    def verdict(self, number: int, problem: str | None, *, settled: bool) -> Verdict:
+        """Sum up."""
+        return Verdict(
+            readings=number,
+            announced=self._first_count,
+            announced_last=self.count,
+            received=self._received,
+            distinct=len(self.ids),
+            problem=problem,
+            settled=settled,
+        )
 
     def _note(self, problem: str) -> None:
         self._problem = self._problem or problem
@@ -174,22 +249,14 @@ class _Reading(Generic[R]):
             self._note(f"a page of one row has no seam at row {part.start}")
         return 0
 
-    def _fresh(self, ids: Sequence[str], rows: Sequence[R]) -> Sequence[R]:
+    def _fresh(self, ids: Sequence[str], rows: Sequence[R]) -> tuple[Sequence[str], Sequence[R]]:
         new = set(ids)
-        plain = len(new) == len(ids) and self.ids.isdisjoint(new)
-        if not plain or not all(known.isdisjoint(new) for known in self._known):
-            rows = self._sift(ids, rows)
+        if len(new) != len(ids) or not self.ids.isdisjoint(new):
+            found = dict(zip(ids, rows, strict=True))
+            fresh = [row_id for row_id in found if row_id not in self.ids]
+            ids, rows = fresh, [found[row_id] for row_id in fresh]
         self.ids |= new
-        return rows
-
-    def _sift(self, ids: Sequence[str], rows: Sequence[R]) -> Sequence[R]:
-        seen: set[str] = set()
-        fresh = []
-        for row_id, row in zip(ids, rows, strict=True):
-            if not any(row_id in known for known in (seen, self.ids, *self._known)):
-                seen.add(row_id)
-                fresh.append(row)
-        return fresh
+        return ids, rows
 
 
 @define(eq=False)

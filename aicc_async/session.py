@@ -80,6 +80,7 @@ class Session:
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         self.stats = Stats()
+        self.last_headers: Mapping[str, str] = {}  # of the last answer, whatever its status
         self._endpoint = endpoint
         self._tokens = Tokens(credentials, self.send) if credentials else None
         self._headers = dict(headers or {})
@@ -160,7 +161,7 @@ class Session:
         outcome: object = "no answer"
         try:
             status, headers, body = await self._talk(request, resending.left, token, slot)
-            outcome = status
+            outcome, self.last_headers = status, headers
             return _answer(request, status, headers, body)
         except AICCError as error:
             resending.failure = error

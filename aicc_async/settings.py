@@ -145,7 +145,10 @@ def rate_limit(text: str) -> RateLimit:
 
 
 def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """Read ``AICC_BASE_URL``, ``AICC_TIMEZONE`` and ``AICC_RATE_LIMIT``; empty is as not set."""
+    """Read ``AICC_BASE_URL``, ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` and ``AICC_PROFILE``.
+
+    Empty is as not set.
+    """
     if not environ.get("AICC_BASE_URL"):
         raise ConfigError("AICC_BASE_URL is not set")
     options: dict[str, Any] = {}
@@ -153,4 +156,6 @@ def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         options["timezone"] = environ["AICC_TIMEZONE"]
     if environ.get("AICC_RATE_LIMIT"):
         options["rate_limit"] = rate_limit(environ["AICC_RATE_LIMIT"])
+    if environ.get("AICC_PROFILE"):
+        options["profile"] = environ["AICC_PROFILE"]
     return environ["AICC_BASE_URL"], options

@@ -57,22 +57,47 @@ def _offsets(moment: datetime, zone: ZoneInfo) -> list[timedelta]:
     return [offset for offset in readings if offset is not None]
 
 
-def split(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[Window]:
+def split(
+    start: datetime, end: datetime, zone: ZoneInfo, span: timedelta = MAX_SPAN
+) -> Iterator[Window]:
     """Cut a range of wall-clock time into windows, oldest first.
 
-    Each is at most 31 days long by the clock and by time passed; each begins a second before the
+    Each is at most ``span`` long by the clock and by time passed; each begins a second before the
     one before ends. A range of one second gives one window.
     """
     while True:
-        stop = _latest_stop(start, end, zone)
+        stop = _latest_stop(start, end, zone, span)
         yield Window(start, stop)
         if stop == end:
             return
         start = stop - SECOND
 
 
-def _latest_stop(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
-    stop = start + min(end - start, MAX_SPAN)
-    while (over := elapsed(start, stop, zone) - MAX_SPAN) > timedelta(0):
+def _latest_stop(start: datetime, end: datetime, zone: ZoneInfo, span: timedelta) -> datetime:
+    stop = start + min(end - start, span)
+    while (over := elapsed(start, stop, zone) - span) > timedelta(0):
         stop -= over
     return stop
+
+
+def bisect(window: Window) -> tuple[Window, Window] | None:
+    """Halve a window; the halves overlap as neighbours do. None when it is as short as it gets.
+
+    That is two seconds from start to end: shorter ones would hold nothing if neither bound is
+    inclusive. An open window can't be halved.
+    """
+    if window.start is None or window.end is None or window.end - window.start < 3 * SECOND:
+        return None
+    middle = window.start + (window.end - window.start + SECOND) // (2 * SECOND) * SECOND
+    return Window(window.start, middle), Window(middle - SECOND, window.end)
+
+
+def joined(
+    first: Window, second: Window, zone: ZoneInfo, span: timedelta = MAX_SPAN
+) -> Window | None:
+    """Put two neighbours together; None when that would be too long for one."""
+    if first.start is None or second.end is None:
+        return None
+    whole = Window(first.start, second.end)
+    fits = elapsed(first.start, second.end, zone) <= span
+    return whole if fits and second.end - first.start <= span else None

@@ -28,7 +28,9 @@ from aicc_async.emulator.service import CaseService
 from aicc_async.wire import wire_names
 
 SAMPLES = Path(__file__).parent / "samples"
-COMMANDS = ["export", "list", "get", "create", "modify", "enqueue", "emulator"]
+COMMANDS = [
+    *("export", "list", "get", "create", "modify", "enqueue", "emulator", "probe", "report"),
+]
 DEMO_CASE = "c6m8000001tSDqQAcMPR"
 NEW = {"title": "t", "description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
 
@@ -118,7 +120,7 @@ def test_export_writes_the_file_and_ends_with_a_summary(
     ended = call("export", "out.jsonl", "--since", "2025-01-01", "--until", "2025-03-31")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert {row["id"] for row in rows} == set(tenant.ids("2025-01-01", "2025-03-31 23:59:59"))
-    assert ended.out.startswith(f"out.jsonl: {len(rows)} cases in 3 windows, ")
+    assert ended.out.startswith(f"out.jsonl: {len(rows):,} cases in 3 windows (3 verified), ")
     assert (ended.code, ended.err) == (0, "")
 
 
@@ -546,16 +548,79 @@ def test_the_service_s_words_cannot_break_the_line(
     assert tenant.requests[-1].status == 200
 
 
-def test_rows_that_keep_moving_are_exit_code_3(
+MARCH = ("--since", "2025-03-01", "--until", "2025-03-31")
+
+
+@pytest.fixture
+def restless(tenant: Emulator) -> Emulator:
+    """Crowd one second, and let more rows come into it for ever."""
+    tenant.insert_many([{"createdDate": "2025-03-30 12:00:00"}] * 150)
+    tenant.on_page(lambda emulator, _: emulator.insert(createdDate="2025-03-30 12:00:00"))
+    return tenant
+
+
+def test_what_is_unverified_is_exit_code_3(restless: Emulator, call: Call, tmp_path: Path) -> None:
+    """The file is there, and a line for each window says why it should not be relied on."""
+    ended = call("export", "out.jsonl", *MARCH)
+    assert ended.code == 3
+    assert "unverified" in ended.out
+    assert ended.err.startswith("unverified: 2025-03-30 11:59:5")
+    assert "the total went from" in ended.err
+    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) > 150
+    assert restless.requests
+
+
+def test_no_strict_only_says_so(restless: Emulator, call: Call) -> None:
+    """The same with --no-strict is a success that tells of its doubts."""
+    ended = call("export", "out.jsonl", *MARCH, "--no-strict")
+    assert (ended.code, ended.err.startswith("unverified: ")) == (0, True)
+    assert restless.requests
+
+
+def test_an_unfinished_export_is_gone_on_with_or_in_the_way(
     tenant: Emulator, call: Call, tmp_path: Path
 ) -> None:
-    """The message says which window, and how to go on."""
-    tenant.on_page(lambda emulator, _: emulator.insert(createdDate="2025-03-30 12:00:00"))
-    ended = call("export", "out.jsonl")
-    assert (ended.code, ended.out) == (3, "")
-    assert ended.err.startswith("ExportError: all time: the rows kept moving")
-    assert "in shorter ranges of time" in ended.err
-    assert list(tmp_path.iterdir()) == []
+    """The same command ends it; another one is refused until it is told to begin anew."""
+    tenant.insert_many([{"createdDate": "2025-03-20 12:00:00"}] * 300)
+
+    def fail(emulator: Emulator, page: int) -> None:
+        if page == 5:
+            emulator.fail("list", Fault.BUSINESS_ERROR, times=None)
+
+    tenant.on_page(fail)
+    assert call("export", "out.jsonl", *MARCH).code == 1
+    tenant.on_page(None)
+    tenant.clear_faults()
+    refused = call("export", "out.jsonl")
+    assert refused.code == 2
+    assert "unfinished export of another query" in refused.err
+    assert "--restart" in refused.err
+    assert call("export", "out.jsonl", *MARCH).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "out.jsonl",
+        "out.jsonl.manifest.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("out.txt",),
+        ("out.jsonl", "--raw-cells"),
+        ("out.jsonl", "--lookback", "7"),
+        ("out.jsonl", "--settle", "soon"),
+        ("out.jsonl", "--format", "xml"),
+        ("postgresql://host/db?port=x",),
+    ],
+)
+def test_what_makes_no_export_is_a_usage_error(
+    tenant: Emulator, call: Call, arguments: tuple[str, ...]
+) -> None:
+    """It is said before the first request, and nothing is left."""
+    ended = call("export", *arguments)
+    assert (ended.code, ended.out, tenant.requests) == (2, "", [])
+    assert ended.err
+    assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize("target", ["missing/out.jsonl", ".", "/dev/null"])
@@ -586,6 +651,8 @@ def test_every_help_s_example_works(tenant: Emulator, call: Call, command: str) 
     stdin, arguments = example(command, call)
     if command == "modify" and DEMO_CASE not in tenant.ids():
         tenant.insert(id=DEMO_CASE)  # the emulator's command has it
+    if command == "report":
+        call(*example("export", call)[1])
     ended = call(*arguments, stdin=stdin.encode())
     assert (ended.code, ended.err) == (0, "")
     assert ended.out

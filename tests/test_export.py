@@ -1,44 +1,42 @@
-"""The export: every row once, a file only when it is whole, true figures."""
+"""The export: every row once, a file only when it is whole, true figures, and going on."""
 # ruff: noqa: ASYNC240  (the files are small, and on this machine)
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import resource
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from functools import reduce
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from aicc_async import (
     AICCClient,
     ApiError,
+    AuthError,
     CaseQuery,
     ConfigError,
     ExportError,
     ExportReport,
+    RateLimitError,
+    ServerError,
     StaticToken,
     export_cases,
 )
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.answer import Answer
 from aicc_async.emulator.service import CaseService
-from aicc_async.export import Progress, jsonl
-from aicc_async.export.jsonl import json_lines
-from aicc_async.export.run import _advance
-from aicc_async.paging import Batch
-from aicc_async.windows import Window
+from aicc_async.export import Progress, manifest, run
 
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
 QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
@@ -65,8 +63,9 @@ def largest_file(size: int) -> Iterator[None]:
 def cancelled_at_the_first_page(aicc: AICCClient, out: Path) -> asyncio.Task[ExportReport]:
     """Begin an export that is cancelled when its first rows are written."""
 
-    def cancel(_: Progress) -> None:
-        task.cancel()
+    def cancel(state: Progress) -> None:
+        if state.rows:
+            task.cancel()
 
     task = asyncio.create_task(export_cases(aicc, QUARTER, out, on_progress=cancel))
     return task
@@ -90,6 +89,10 @@ def left(out: Path) -> list[str]:
     return sorted(entry.name for entry in out.parent.iterdir())
 
 
+WHOLE = ["cases.jsonl", "cases.jsonl.manifest.json"]
+SPOOL = ".cases.jsonl.export"
+
+
 # ---- what is in the file -------------------------------------------------------------------
 
 
@@ -111,10 +114,12 @@ async def test_the_oldest_window_comes_first(aicc: AICCClient, out: Path) -> Non
 
 
 async def test_no_query_takes_everything(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
-    """None means all cases of all time, in one window."""
+    """None means all cases until now, in windows from where they begin."""
     report = await export_cases(aicc, None, out)
-    assert (report.rows, report.windows) == (tenant.count(), 1)
+    assert (report.rows, report.verified) == (tenant.count(), True)
     assert len(lines(out)) == tenant.count()
+    assert report.windows[0].start is not None
+    assert "2024-11" < report.windows[0].start < "2025-01-02"
 
 
 async def test_a_filter_narrows_the_file(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
@@ -130,8 +135,8 @@ async def test_rows_printed_over_several_lines_become_one_line_each(
     """A service that indents its JSON does not break the file's lines."""
     plain = CaseService.list
 
-    def indented(service: CaseService, body: bytes) -> Answer:
-        answer = plain(service, body)
+    def indented(service: CaseService, *args: Any) -> Answer:
+        answer = plain(service, *args)
         answer.body = msgspec.json.format(answer.body, indent=2)
         return answer
 
@@ -152,10 +157,11 @@ async def test_an_open_end_is_fixed_once(aicc: AICCClient, tenant: Emulator, out
     tenant.on_page(lambda emulator, _: emulator.insert(createdDate="2099-01-01 00:00:00"))
     report = await export_cases(aicc, CaseQuery(start_time=SINCE), out)
     bodies = [json.loads(call.body) for call in tenant.requests if call.operation == "list"]
-    ranges = {(body["startTime"], body["endTime"]) for body in bodies}
-    assert len(ranges) == report.windows > 12
-    assert report.rows == 300
-    assert max(ranges)[1] < "2099"
+    ends = {body["endTime"] for body in bodies if body.get("limit") == 100}
+    assert len(ends) == len(report.windows) > 12
+    assert (report.rows, report.verified) == (300, True)
+    assert max(ends) == report.end is not None
+    assert report.windows[-1].verdict == "open"
 
 
 async def test_times_in_an_hour_that_is_shown_twice_are_no_error(
@@ -182,31 +188,43 @@ async def test_an_older_file_stays_until_the_new_one_is_whole(aicc: AICCClient, 
     await export_cases(aicc, QUARTER, out, on_progress=lambda _: seen.add(out.read_text()))
     assert seen == {"old\n"}
     assert len(lines(out)) == 300
-    assert left(out) == ["cases.jsonl"]
+    assert left(out) == WHOLE
 
 
 @pytest.mark.parametrize("old", [[], ["cases.jsonl"]], ids=["new", "replaced"])
-async def test_cancelled_in_the_middle_it_leaves_nothing(
+async def test_cancelled_in_the_middle_it_can_be_gone_on_with(
     aicc: AICCClient, out: Path, old: list[str]
 ) -> None:
-    """Cancellation passes through, and the folder is as it was."""
+    """Cancellation passes through, the target is as it was, and the next run ends what it began."""
     for name in old:
         (out.parent / name).write_text("old\n")
     task = cancelled_at_the_first_page(aicc, out)
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert left(out) == old
+    assert left(out) == [SPOOL, *old]
     assert all((out.parent / name).read_text() == "old\n" for name in old)
+    report = await export_cases(aicc, QUARTER, out)
+    assert (report.runs, report.rows, len(lines(out)), left(out)) == (2, 300, 300, WHOLE)
 
 
-async def test_a_refusal_in_the_middle_leaves_nothing(
+async def test_a_refusal_in_the_middle_can_be_gone_on_with(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
-    """A failure of the service passes through, and the folder is as it was."""
-    tenant.on_page(lambda emulator, _: emulator.fail("list", Fault.BUSINESS_ERROR, times=None))
+    """After a failure of the service, what was read is not read again."""
+
+    def fail(emulator: Emulator, number: int) -> None:
+        if number == 9:
+            emulator.fail("list", Fault.BUSINESS_ERROR, times=None)
+
+    tenant.on_page(fail)
     with pytest.raises(ApiError, match="405230099"):
         await export_cases(aicc, QUARTER, out)
-    assert left(out) == []
+    assert left(out) == [SPOOL]
+    tenant.on_page(None)
+    tenant.clear_faults()
+    report = await export_cases(aicc, QUARTER, out)
+    assert (report.runs, report.rows, len(lines(out))) == (2, 300, 300)
+    assert report.requests == len(tenant.requests)
 
 
 async def test_an_error_of_the_callback_is_nobody_elses(aicc: AICCClient, out: Path) -> None:
@@ -220,15 +238,137 @@ async def test_an_error_of_the_callback_is_nobody_elses(aicc: AICCClient, out: P
     assert left(out) == []
 
 
-async def test_rows_that_keep_moving_leave_nothing(
+async def test_rows_that_keep_moving_are_told_of(
     aicc: AICCClient, busy: Emulator, out: Path
 ) -> None:
-    """When no reading of a window agrees with itself, ExportError names the window."""
+    """When no reading of a window agrees with itself, the report names it; the file is there."""
     busy.on_page(lambda emulator, _: emulator.insert(createdDate="2025-03-30 12:00:00"))
-    with pytest.raises(ExportError, match="kept moving") as caught:
-        await export_cases(aicc, QUARTER, out)
-    assert str(caught.value.window).endswith(" to 2025-04-01 00:00:00")
+    report = await export_cases(aicc, QUARTER, out)
+    assert not report.verified
+    assert report.unverified
+    for window in report.unverified:
+        assert str(window.start) <= "2025-03-30 12:00:00" <= str(window.end)
+        assert "the total went from" in window.reason
+    assert len(lines(out)) == report.rows >= 800
+    assert manifest.load(out.with_name("cases.jsonl.manifest.json")) == report
+
+
+async def test_a_window_that_settles_is_repaired(
+    aicc: AICCClient, busy: Emulator, out: Path
+) -> None:
+    """A window that agrees at its second reading says so, and holds what that reading brought."""
+
+    def insert_once(emulator: Emulator, number: int) -> None:
+        if number == 9:
+            emulator.insert(createdDate="2025-03-30 12:00:00")
+
+    busy.on_page(insert_once)
+    report = await export_cases(aicc, QUARTER, out)
+    assert sorted(window.verdict for window in report.windows) == ["repaired", *["verified"] * 2]
+    assert report.verified
+    assert sorted(lines(out)) == sorted(map(msgspec.json.encode, busy.rows()))
+
+
+async def test_crowded_windows_are_halved(
+    aicc: AICCClient, busy: Emulator, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No window has more rows than an offset is trusted for, unless it is as short as it gets."""
+    monkeypatch.setattr(run, "MOST", 50)
+    busy.insert_many([{"createdDate": "2025-02-10 10:00:00"}] * 130)
+    report = await export_cases(aicc, QUARTER, out)
+    crowded = [window for window in report.windows if window.distinct > 50]
+    assert {(window.distinct, window.verdict) for window in crowded} == {(130, "verified")}
+    assert (report.rows, report.verified) == (930, True)
+    assert sorted(lines(out)) == sorted(map(msgspec.json.encode, busy.rows()))
+
+
+# ---- another run -------------------------------------------------------------------------------
+
+
+async def test_an_unfinished_export_of_something_else_is_in_the_way(
+    aicc: AICCClient, out: Path
+) -> None:
+    """It is not gone on with, and not thrown away unless that is asked for."""
+    task = cancelled_at_the_first_page(aicc, out)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    query = CaseQuery(start_time=SINCE, end_time=UNTIL, contact_phone="+12025550143")
+    with pytest.raises(ConfigError, match="unfinished export of another query") as caught:
+        await export_cases(aicc, query, out)
+    assert "2025550143" not in str(caught.value)
+    report = await export_cases(aicc, query, out, restart=True)
+    assert (report.runs, report.query["contactPhone"]) == (1, "(hidden)")
+
+
+async def test_two_runs_of_one_export_do_not_mix(aicc: AICCClient, out: Path) -> None:
+    """The second is refused while the first is at work, which goes on undisturbed."""
+    found = await asyncio.gather(
+        *(export_cases(aicc, QUARTER, out) for _ in range(2)), return_exceptions=True
+    )
+    [refused] = [error for error in found if isinstance(error, BaseException)]
+    assert isinstance(refused, ConfigError)
+    assert "another run of this export is at work" in str(refused)
+    assert len(lines(out)) == 300
+    assert left(out) == WHOLE
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "db"])
+async def test_the_same_command_every_night(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path, suffix: str
+) -> None:
+    """A run that goes on adds what is new; a table also takes what changed."""
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    out = tmp_path / f"cases.{suffix}"
+    until = datetime.now() - timedelta(hours=1)  # noqa: DTZ005  (wall-clock times)
+    moments = [until - timedelta(minutes=minutes) for minutes in (90, 60, 30)]
+    first = CaseQuery(end_time=until - timedelta(minutes=45))
+    tenant.insert_many({"createdDate": f"{moment:%Y-%m-%d %H:%M:%S}"} for moment in moments)
+
+    async def run(query: CaseQuery) -> ExportReport:
+        return await export_cases(aicc, query, out, since_last=timedelta(hours=1))
+
+    reports = [await run(first), await run(CaseQuery(end_time=until)), await run(CaseQuery())]
+    assert [report.verified for report in reports] == [True] * 3
+    assert reports[0].rows == reports[0].added == 302
+    assert [report.rows for report in reports[1:]] == [3, 2]  # the look-back holds some again
+    if suffix != "db":
+        assert [report.added for report in reports[1:]] == [1, 0]
+    assert left(out) == [out.name, f"{out.name}.manifest.json"]
+
+
+async def test_another_query_is_not_gone_on_with(aicc: AICCClient, out: Path) -> None:
+    """A file of urgent cases is not filled up with others, nor is one of another zone."""
+    urgent = CaseQuery(start_time=SINCE, end_time=UNTIL, priority="High")
+    await export_cases(aicc, urgent, out)
+    with pytest.raises(ConfigError, match="another query or zone"):
+        await export_cases(aicc, CaseQuery(end_time=UNTIL), out, since_last=timedelta(days=1))
+    assert left(out) == WHOLE
+
+
+@pytest.mark.parametrize("fault", [Fault.HTTP_503, Fault.TOKEN_EXPIRED_401, Fault.THROTTLED])
+async def test_a_failure_while_planning_is_no_answer(
+    aicc: AICCClient, tenant: Emulator, out: Path, fault: Fault
+) -> None:
+    """A service in trouble is not taken for one that counts no range without an end."""
+    tenant.retry_after = None
+    tenant.fail("list", fault, times=None)
+    with pytest.raises((ServerError, AuthError, RateLimitError)):
+        await export_cases(aicc, None, out)
     assert left(out) == []
+
+
+async def test_rows_without_a_date_are_missed_by_every_window_and_told_of(
+    aicc: AICCClient, tenant: Emulator, out: Path
+) -> None:
+    """A count of the whole range finds what no window can hold."""
+    report = await export_cases(aicc, CaseQuery(end_time=UNTIL), out)
+    assert report.whole is not None
+    assert (report.whole.announced, report.whole.agrees) == (300, True)
+    tenant.insert(createdDate="1970-01-01 00:00:00")  # before any time that is looked at
+    report = await export_cases(aicc, CaseQuery(end_time=UNTIL), out)
+    assert report.whole is not None
+    assert (report.whole.announced, report.whole.agrees, report.verified) == (301, False, False)
 
 
 def folder(tmp_path: Path) -> Path:
@@ -256,7 +396,7 @@ def pipe(tmp_path: Path) -> Path:
         below_a_file,
         pipe,
         lambda tmp_path: tmp_path / "missing" / "cases.jsonl",
-        lambda tmp_path: tmp_path / ("x" * 255),
+        lambda tmp_path: tmp_path / ("x" * 250 + ".jsonl"),
         lambda _: Path(os.devnull),
         lambda _: Path("/"),
         lambda _: "",
@@ -270,31 +410,25 @@ async def test_a_target_that_cannot_be_made_is_refused_before_any_request(
     target = make(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ConfigError, match=r"^path: "):
-        await export_cases(aicc, QUARTER, target)
+        await export_cases(aicc, QUARTER, target, format="jsonl")
     assert sorted(tmp_path.rglob("*")) == before
     assert tenant.requests == []
     assert not Path(os.devnull).is_file()
 
 
-@pytest.mark.parametrize("buffer", [4096, jsonl.BUFFER], ids=["while writing", "at the end"])
-async def test_a_full_disk_leaves_nothing(
-    aicc: AICCClient, out: Path, monkeypatch: pytest.MonkeyPatch, buffer: int
+@pytest.mark.parametrize("size", [50_000, 150_000], ids=["while reading", "while writing"])
+async def test_a_full_disk_is_told_of_and_can_be_gone_on_with(
+    aicc: AICCClient, out: Path, size: int
 ) -> None:
-    """ExportError names the file; an older one of that name stays."""
-    monkeypatch.setattr(jsonl, "BUFFER", buffer)
+    """ExportError says how to go on; an older file of that name stays until then."""
     out.write_text("old\n")
-    with largest_file(50_000), pytest.raises(ExportError, match=r"cases\.jsonl: it can't be"):
-        await export_cases(aicc, QUARTER, out)
-    assert left(out) == ["cases.jsonl"]
+    with largest_file(size), pytest.raises(ExportError, match="it can't be written") as caught:
+        await export_cases(aicc, CaseQuery(start_time=SINCE, end_time=UNTIL), out)
+    assert "run the same" in caught.value.resume
+    assert left(out) == [SPOOL, "cases.jsonl"]
     assert out.read_text() == "old\n"
-
-
-async def test_a_full_disk_does_not_hide_a_cancellation(aicc: AICCClient, out: Path) -> None:
-    """What can't be written any more when the task is cancelled is not an error."""
-    task = cancelled_at_the_first_page(aicc, out)
-    with largest_file(100), pytest.raises(asyncio.CancelledError):
-        await task
-    assert left(out) == []
+    report = await export_cases(aicc, QUARTER, out)
+    assert (report.rows, len(lines(out)), left(out)) == (300, 300, WHOLE)
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
@@ -319,23 +453,19 @@ async def test_a_link_stays_a_link(aicc: AICCClient, out: Path, tmp_path: Path) 
     assert len(lines(tmp_path / "elsewhere" / "real.jsonl")) == 300
 
 
-async def test_two_exports_into_one_file_do_not_disturb_each_other(
-    aicc: AICCClient, out: Path
-) -> None:
-    """Each writes under a name of its own; the last one stays, whole."""
-    await asyncio.gather(*(export_cases(aicc, QUARTER, out) for _ in range(2)))
-    assert len(lines(out)) == 300
-    assert left(out) == ["cases.jsonl"]
-
-
 # ---- figures -------------------------------------------------------------------------------
 
 
 async def test_the_report_tells_the_truth(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
     """Rows, windows, bytes and requests are what the file and the tenant saw."""
     report = await export_cases(aicc, QUARTER, str(out))
-    assert (report.path, report.rows, report.windows) == (out, 300, 3)
+    assert (report.target, report.format, report.rows) == ("cases.jsonl", "jsonl", 300)
+    assert [window.verdict for window in report.windows] == ["verified"] * 3
+    assert sum(window.distinct for window in report.windows) == 300
     assert report.size == out.stat().st_size
+    assert report.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert report.days == Counter(sorted(row["createdDate"][:10] for row in tenant.rows()))
+    assert (report.start, report.end) == ("2025-01-01 00:00:00", "2025-04-01 00:00:00")
     assert report.requests == len(tenant.requests)
     assert (report.retries, report.throttled) == (0, 0)
     assert 0 < report.seconds < 5
@@ -355,22 +485,19 @@ async def test_the_report_counts_its_own_run_only(
     assert (report.retries, report.throttled) == (2, 1)
 
 
-async def test_progress_only_ever_goes_forward(aicc: AICCClient, busy: Emulator, out: Path) -> None:
-    """Figures grow page by page, also while the total does, and end at all of it."""
-
-    def insert(emulator: Emulator, number: int) -> None:
-        if number < 8:
-            emulator.insert_many([{"createdDate": "2025-03-30 12:00:00"}] * 30)
-
-    busy.on_page(insert)
+async def test_progress_tells_the_total_in_advance(
+    aicc: AICCClient, busy: Emulator, out: Path
+) -> None:
+    """Once all is planned the total is known, and figures grow page by page to all of it."""
     states: list[Progress] = []
     report = await export_cases(aicc, QUARTER, out, on_progress=states.append)
-    assert [state.rows for state in states] == sorted(state.rows for state in states)
-    assert [state.fraction for state in states] == sorted(state.fraction for state in states)
-    assert len({state.announced for state in states}) > 3
-    last = states[-1]
-    assert (last.fraction, last.windows_done, last.windows) == (1.0, 3, 3)
-    assert last.rows == report.rows == busy.count() == len(lines(out))
+    reading = [state for state in states if state.stage == "reading"]
+    assert states[0].stage == "planning"
+    assert {state.total for state in reading} == {800}
+    assert [state.rows for state in reading] == sorted(state.rows for state in reading)
+    assert (reading[0].fraction, reading[-1].fraction) == (0.0, 1.0)
+    assert (reading[-1].windows_done, reading[-1].windows) == (3, 3)
+    assert reading[-1].rows == report.rows == busy.count() == len(lines(out))
 
 
 async def test_progress_tells_throttles(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
@@ -380,46 +507,3 @@ async def test_progress_tells_throttles(aicc: AICCClient, tenant: Emulator, out:
     states: list[Progress] = []
     await export_cases(aicc, QUARTER, out, on_progress=states.append)
     assert states[-1].throttled == 1
-
-
-# ---- properties ----------------------------------------------------------------------------
-
-ROW = st.binary(max_size=40).map(lambda data: data.replace(b"\n", b""))
-PAGES = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 300), st.booleans()), max_size=30)
-
-
-@given(st.lists(st.lists(ROW, min_size=1), max_size=8))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_lines_are_rows_whatever_the_batches(
-    tmp_path: Path, batches: Sequence[Sequence[bytes]]
-) -> None:
-    """Every row of every batch is one line, in order, and the size is the file's."""
-    path = tmp_path / "rows.jsonl"
-    with json_lines(path) as file:
-        for batch in batches:
-            file.write(batch)
-    assert lines(path) == [row for batch in batches for row in batch]
-    assert file.size == path.stat().st_size
-
-
-@given(PAGES)
-def test_fraction_stays_within_bounds_and_never_falls(pages: list[tuple[int, int, bool]]) -> None:
-    """Whatever the service announces, 0 <= fraction <= 1, and it only grows."""
-    done = 0
-    states = [Progress(windows=1 + sum(last for *_, last in pages))]
-    for rows, announced, last in pages:
-        done += last
-        batch = Batch([b""] * (0 if last else rows), Window(), announced, done)
-        states.append(_advance(states[-1], batch, 0))
-    fractions = [state.fraction for state in states]
-    assert fractions == sorted(fractions)
-    assert 0 <= fractions[0] <= fractions[-1] <= 1
-
-
-@given(PAGES)
-def test_progress_counts_every_row(pages: list[tuple[int, int, bool]]) -> None:
-    """The rows of all batches together are the rows told."""
-    batches = [Batch([b""] * rows, Window(), announced, 0) for rows, announced, _ in pages]
-    end = reduce(lambda state, batch: _advance(state, batch, 7), batches, Progress(windows=1))
-    assert end.rows == sum(rows for rows, *_ in pages)
-    assert end.throttled == (7 if pages else 0)

@@ -21,6 +21,7 @@ ROOMS = [  # from the ground up: a room imports only rooms before it
         "models",
         "windows",
         "settings",
+        "profile",
         "wire",
         "rows",
         "protocol",
@@ -28,7 +29,18 @@ ROOMS = [  # from the ground up: a room imports only rooms before it
         "auth",
         "retry",
     ),
-    *("session", "paging", "client", "qflow", "export", "emulator", "cli", "testing", "__init__"),
+    *(
+        "session",
+        "paging",
+        "client",
+        "qflow",
+        "probe",
+        "export",
+        "emulator",
+        "cli",
+        "testing",
+        "__init__",
+    ),
 ]
 FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 ALONE = {"emulator"}  # a tenant that shares code with the client would share its misreadings
@@ -41,7 +53,8 @@ DESIGN = {
 LOADED = """
 import sys
 import aicc_async
-print(*sorted({"click", "rich", "sqlite3", "aiohttp.web", "orjson"} & sys.modules.keys()))
+heavy = {"click", "rich", "jinja2", "aiohttp.web", "orjson", "pyarrow", "psycopg", "zstandard"}
+print(*sorted(heavy & sys.modules.keys()))
 """
 
 

@@ -124,6 +124,6 @@ def test_a_misfit_is_named_after_learning(decode: Callable[[bytes], Page[Case]])
 def test_no_row_is_shown(decode: Callable[[bytes], Page[Case]]) -> None:
     """Neither a page nor a batch of raw rows shows what stands in the rows."""
     raw = raw_page(page(PLAIN | {"contactPhone": "0700-5550"}))
-    batch = Batch(raw.rows, Window(), 1, 0)
+    batch = Batch(raw.ids, raw.rows, Window(), 1, 0)
     assert b"0700-5550" in batch.rows[0]
     assert "0700" not in f"{raw} {batch} {decode(page(PLAIN | {'contactPhone': '0700-5550'}))}"

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async.errors import ConfigError
-from aicc_async.windows import MAX_SPAN, Window, split, wall
+from aicc_async.windows import MAX_SPAN, Window, bisect, elapsed, joined, split, wall
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -171,3 +171,71 @@ def test_a_moment_outside_the_calendar_is_a_config_error() -> None:
 def test_a_window_reads_well(window: Window, text: str) -> None:
     """Errors show windows as a person would write them."""
     assert str(window) == text
+
+
+@given(moments, spans)
+@example(_at("2025-01-01"), 2 * SECOND)
+@example(_at("2025-01-01"), 3 * SECOND)
+def test_halves_cover_a_window_and_are_shorter(start: datetime, span: timedelta) -> None:
+    """They share a second and overlap by one more than a boundary; two seconds stay whole."""
+    window = Window(start, start + span)
+    halves = bisect(window)
+    if halves is None:
+        assert span <= 2 * SECOND
+        return
+    first, second = halves
+    assert (first.start, second.end) == (window.start, window.end)
+    assert first.end
+    assert second.start
+    assert second.end
+    assert first.end - second.start == SECOND
+    lengths = (first.end - start, second.end - second.start)
+    assert all(2 * SECOND <= length < span for length in lengths)
+    assert abs(lengths[0] - lengths[1]) <= SECOND
+
+
+@pytest.mark.parametrize(
+    "window", [Window(), Window(_at("2025-01-01")), Window(None, _at("2025-01-01"))], ids=str
+)
+def test_an_open_window_has_no_halves(window: Window) -> None:
+    """Nobody knows its middle."""
+    assert bisect(window) is None
+
+
+@given(moments, spans)
+def test_halving_ends_at_two_seconds(start: datetime, span: timedelta) -> None:
+    """However often it is done, there are not more steps than a month of seconds has bits."""
+    window, steps = Window(start, start + min(span, MAX_SPAN)), 0
+    while halves := bisect(window):
+        window, steps = halves[steps % 2], steps + 1
+    assert steps <= 23
+
+
+@given(moments, spans, zones)
+def test_halves_can_be_joined_again(start: datetime, span: timedelta, zone: ZoneInfo) -> None:
+    """What was one window becomes that window, where the list accepts its length."""
+    window = Window(start, start + span)
+    halves = bisect(window)
+    if halves:
+        fits = elapsed(start, start + span, zone) <= MAX_SPAN and span <= MAX_SPAN
+        assert joined(*halves, zone) == (window if fits else None)
+
+
+@given(moments, spans, zones)
+def test_joined_windows_are_no_longer_than_31_days(
+    start: datetime, span: timedelta, zone: ZoneInfo
+) -> None:
+    """Neighbours of a split are joined only where both fit into one window."""
+    for one, next_ in pairwise(split(start, start + span, zone)):
+        whole = joined(one, next_, zone)
+        if whole:
+            assert (whole.start, whole.end) == (one.start, next_.end)
+            assert _longest(whole, zone) <= MAX_SPAN
+
+
+def test_open_windows_are_not_joined() -> None:
+    """A window without an end or a beginning stays as it is."""
+    closed = Window(_at("2025-01-01"), _at("2025-01-02"))
+    utc = ZoneInfo("UTC")
+    assert joined(Window(None, _at("2025-01-01")), closed, utc) is None
+    assert joined(closed, Window(_at("2025-01-02")), utc) is None

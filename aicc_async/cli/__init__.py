@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 try:
+    from . import probe, report  # noqa: F401  (they register their commands)
     from .commands import run
 except ModuleNotFoundError as error:  # the extra is not installed
     if error.name not in {"click", "rich"}:

@@ -9,8 +9,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, TypeVar
 
 import click
@@ -19,17 +18,30 @@ from rich.console import Console
 
 from ..emulator import Emulator, Latency
 from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
-from ..export import ExportReport, export_cases
+from ..export import FORMATS, ExportReport, export_cases
 from ..models import CaseEnqueue, CaseUpdate, NewCase
 from ..qflow import QFlowClient
 from ..settings import zone
 from ..wire import Wire, dumps, loads
-from .options import DEMO_CASES, DEMO_YEAR, client, connection, demo, query, reader, selection
+from .options import (
+    DEMO_CASES,
+    DEMO_YEAR,
+    LAST,
+    Span,
+    client,
+    connection,
+    demo,
+    query,
+    reader,
+    selection,
+    selection_or_last,
+)
 from .progress import display
+from .summary import doubts, summary
 
 T = TypeVar("T")
 COUNT, PORT = click.IntRange(0), click.IntRange(0, 65535)
-SERVICE, USAGE, INCOMPLETE, INTERRUPTED, CUT_OFF, TERMINATED = 1, 2, 3, 130, 141, 143
+SERVICE, USAGE, INCOMPLETE, INTERRUPTED, CUT_OFF = 1, 2, 3, 130, 141
 
 
 def run() -> int:
@@ -64,16 +76,13 @@ def _say(text: str) -> None:
     click.echo("".join(mark if mark.isprintable() else " " for mark in text), err=True)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end, or end as the signal says that stopped it."""
+def _run(work: Coroutine[Any, Any, T], advice: str = "") -> T:
+    """Run it to its end, or end in order when a signal stops it."""
     try:
         return asyncio.run(_terminable(work))
-    except KeyboardInterrupt:
-        _say("interrupted")
+    except (KeyboardInterrupt, asyncio.CancelledError):  # SIGINT, SIGTERM
+        _say(f"interrupted; {advice}" if advice else "interrupted")
         raise click.exceptions.Exit(INTERRUPTED) from None
-    except asyncio.CancelledError:
-        _say("terminated")
-        raise click.exceptions.Exit(TERMINATED) from None
 
 
 async def _terminable(work: Coroutine[Any, Any, T]) -> T:
@@ -91,46 +100,87 @@ def group() -> None:
 
     Settings come from options or from AICC_BASE_URL, AICC_KEY_FILE, AICC_CLIENT_ID with
     AICC_CLIENT_SECRET, AICC_ACCESS_TOKEN, AICC_TIMEZONE and AICC_RATE_LIMIT. Exit codes: 0 well,
-    1 service, 2 usage, 3 incomplete, 130 interrupted, 143 terminated.
+    1 service, 2 usage, 3 incomplete or unverified, 130 interrupted.
     """
 
 
 @group.command()
-@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
-@selection
+@click.argument("out")
+@selection_or_last
+@click.option(
+    "--lookback",
+    type=Span(),
+    default="1d",
+    show_default=True,
+    metavar="SPAN",
+    help="With --since last: how much of what was read before is read again.",
+)
+@click.option("--format", "name", type=click.Choice(FORMATS), help="What OUT's suffix doesn't say.")
+@click.option("--raw-cells", is_flag=True, help="CSV: leave cells that a spreadsheet would run.")
+@click.option(
+    "--settle",
+    type=Span(),
+    default="5m",
+    show_default=True,
+    metavar="SPAN",
+    help="What ended less than that ago is read again by a later run.",
+)
+@click.option(
+    "--strict/--no-strict",
+    default=True,
+    show_default=True,
+    help="Exit with 3 when anything is unverified.",
+)
+@click.option("--restart", is_flag=True, help="Throw away what an unfinished run has read.")
 @connection
 @demo
 @click.option("--concurrency", default=8, show_default=True, help="Requests at the same time.")
 def export(
-    out: Path,
+    *,
+    out: str,
     since: datetime | None,
     until: datetime | None,
     filters: tuple[str, ...],
+    lookback: timedelta,
+    name: str | None,
+    raw_cells: bool,
+    settle: timedelta,
+    strict: bool,
+    restart: bool,
     **options: Any,
 ) -> None:
-    """Write all cases that match into OUT, one JSON object on each line.
+    """Write all cases that match into OUT, verified; run it again to go on after any end.
+
+    OUT is a file (.jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite, .db) or a
+    postgresql:// URL; its manifest is written beside it. Every night: --since last --lookback 7d.
 
     \b
     Example:
-      aicc-async export cases.jsonl --demo --since 2025-01-01 --until 2025-12-31T23:59:59
+      aicc-async export cases.jsonl --demo --since 2025-01-01 --until 2025-12-31
     """  # noqa: D301  (click reads the \b)
-    wanted, source = query(since, until, filters), reader(**options)
+    wanted, source = query(None if since is LAST else since, until, filters), reader(**options)
 
     async def go() -> ExportReport:
         async with source as aicc:
             with display(Console(stderr=True), aicc.stats) as show:
-                return await export_cases(aicc, wanted, out, on_progress=show)
+                return await export_cases(
+                    aicc,
+                    wanted,
+                    out,
+                    format=name,
+                    raw_cells=raw_cells,
+                    since_last=lookback if since is LAST else None,
+                    settle=settle,
+                    restart=restart,
+                    on_progress=show,
+                )
 
-    _echo(_summary(_run(go())))
-
-
-def _summary(report: ExportReport) -> str:
-    rate = report.rows / max(report.seconds, 1e-9)
-    return (
-        f"{click.format_filename(report.path)}: {report.rows:,} cases in {report.windows} windows, "
-        f"{report.size:,} bytes, {report.seconds:.1f} s ({rate:,.0f} rows/s), "
-        f"{report.requests} requests, {report.retries} retries, {report.throttled} throttles"
-    )
+    report = _run(go(), advice="run the same again to go on")
+    _echo(summary(report))
+    for line in doubts(report):
+        _say(line)
+    if strict and not report.verified:
+        raise click.exceptions.Exit(INCOMPLETE)
 
 
 @group.command("list")

@@ -25,6 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEMO_CASES = 12_000
 DEMO_YEAR = (datetime(2025, 1, 1), datetime(2026, 1, 1))  # noqa: DTZ001  (wall-clock times)
 
+LAST = datetime.min  # noqa: DTZ901  (stands for the word of --since last)
 RANGE = {"start_time", "end_time"}  # --since and --until
 FILTERS = {
     name: field
@@ -34,18 +35,40 @@ FILTERS = {
 }
 
 
+UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+class Span(click.ParamType[timedelta]):
+    """A length of time: 7d, 12h, 5m, 30s."""
+
+    name = "span"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Read a number and a unit."""
+        if isinstance(value, timedelta):
+            return value
+        if not value[:-1].isdecimal() or value[-1] not in UNITS:
+            self.fail(f"{value!r} is no length of time such as 7d, 12h, 5m or 30s", param, ctx)
+        return timedelta(**{UNITS[value[-1]]: int(value[:-1])})
+
+
 class Moment(click.ParamType[datetime]):
     """A date or a time; a date alone is its first second, or its last one."""
 
     name = "time"
 
-    def __init__(self, *, last: bool = False) -> None:
+    def __init__(self, *, last: bool = False, word: str = "") -> None:
         self._last = last
+        self._word = word
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
         """Read ISO 8601; without an offset it is taken in the client's zone."""
+        if self._word and value == self._word:
+            return LAST
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
@@ -65,6 +88,7 @@ def connection(command: F) -> F:
             click.option("--token-file", type=path, help="A file that holds an access token."),
             click.option("--timezone", help="The tenant's zone.  [AICC_TIMEZONE, Asia/Shanghai]"),
             click.option("--rate", help="At most so many requests in any second; 600/60."),
+            click.option("--profile", type=path, help="What probe found.  [AICC_PROFILE]"),
         ]
     ):
         command = option(command)
@@ -79,9 +103,19 @@ def demo(command: F) -> F:
 
 def selection(command: F) -> F:
     """Add the options that say which cases."""
+    return _selection(command, Moment(), "First second, or day: 2025-01-01.")
+
+
+def selection_or_last(command: F) -> F:
+    """Add the same, where a run may go on from the last one."""
+    first = "First second, or day: 2025-01-01; last: where the run before ended."
+    return _selection(command, Moment(word="last"), first)
+
+
+def _selection(command: F, since: Moment, text: str) -> F:
     for option in reversed(
         [
-            click.option("--since", type=Moment(), help="First second, or day: 2025-01-01."),
+            click.option("--since", type=since, help=text),
             click.option(
                 "--until", type=Moment(last=True), help="Last second, or day: 2025-01-31T18:00:00."
             ),
@@ -170,6 +204,8 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if options["timezone"]:
         settings["timezone"] = options["timezone"]
+    if options["profile"]:
+        settings["profile"] = options["profile"]
     if options["rate"]:
         settings["rate_limit"] = rate_limit(options["rate"])
     return settings

@@ -80,15 +80,19 @@ class _Figures(ProgressColumn):
         state: Progress | None = task.fields["state"]
         throttled = self._stats.throttled
         if state is None:
-            return Text(f"waiting for the first page, {throttled:,} throttles", no_wrap=True)
+            return Text(f"planning, {throttled:,} throttles", no_wrap=True)
         now = evolve(state, throttled=throttled)
         return Text(_figures(now, task.elapsed or 0.0), no_wrap=True)
 
 
 def _figures(state: Progress, seconds: float) -> str:
-    rate = state.rows / max(seconds, 1e-9)
-    text = f"{state.rows:,} rows, {rate:,.0f} rows/s, {state.throttled:,} throttles"
-    if not state.fraction:
+    if state.stage == "planning":
+        return f"planning, {state.throttled:,} throttles"
+    if state.stage == "writing":
+        return f"writing {state.rows:,} rows"
+    rate = (state.rows - state.resumed) / max(seconds, 1e-9)
+    done = f"{100 * state.fraction:.0f} %, {state.rows:,} rows"
+    text = f"{done}, {rate:,.0f} rows/s, {state.throttled:,} throttles"
+    if not rate:
         return text
-    left = timedelta(seconds=round(seconds / state.fraction - seconds))
-    return f"{text}, {left} left"
+    return f"{text}, {timedelta(seconds=round((state.total - state.rows) / rate))} left"

@@ -1,70 +1,100 @@
-"""Newline-delimited JSON: written under another name beside the target, renamed when whole."""
+"""Newline-delimited JSON: the service's own bytes, plain or compressed."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import gzip
+import io
+import shutil
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
-from secrets import token_hex
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import IO, Any, ClassVar
 
-from ..errors import ConfigError, ExportError
+import msgspec
 
+from ..errors import ConfigError
+from .atomic import replacing
+from .extra import load
+
+Batches = Iterable[Sequence[bytes]]
+BATCH = 1000  # rows
 BUFFER = 2**20
+GZIP_LEVEL = 6
+
+
+class _Key(msgspec.Struct):
+    id: str
+
+
+_read_id = msgspec.json.Decoder(_Key).decode
 
 
 class JSONLines:
-    """A file of rows, one JSON object on each line."""
+    """A file of rows, one JSON object on each line; ``.gz`` and ``.zst`` are compressed.
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self._file = file
-        self._path = path
-        self.size = 0
-
-    def write(self, rows: Sequence[bytes]) -> None:
-        """Append rows, each JSON on one line."""
-        with _writing(self._path):
-            self.size += self._file.write(b"\n".join(rows))
-            self.size += self._file.write(b"\n")
-
-
-@contextmanager
-def json_lines(path: Path) -> Iterator[JSONLines]:
-    """Open a file that appears at ``path`` when the block ends well, and not at all when it fails.
-
-    Raises ConfigError when it can't be made, ExportError when it can't be written.
+    Going on appends a member (a frame) of its own, which every reader of these formats takes.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
-    part, file = _begin(path, target)
-    try:
-        yield JSONLines(file, path)
-        with _writing(path):
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            part.replace(target)
-    finally:
-        with suppress(OSError):  # what is left in the buffer is not wanted any more
-            file.close()
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+
+    upserts: ClassVar[bool] = False
+
+    def __init__(self, target: Path, *, compression: str = "") -> None:
+        self._target = target
+        self._compression = compression
+
+    def write(self, batches: Batches, *, keep: bool) -> int:
+        """Write rows into a new file; ``keep``: after those of the old one, new ids only."""
+        with replacing(self._target) as part:
+            if not keep or not self._target.exists():
+                return self._write(part, batches)
+            with TemporaryFile(dir=part.parent) as spill:
+                new = self._spill(batches, spill)
+                shutil.copyfile(self._target, part)
+                if not new:
+                    return 0
+                lines = (row for row in spill if _id(row) in new)
+                return self._write(part, iter(lambda: list(islice(lines, BATCH)), []))
+
+    def _write(self, part: Path, batches: Batches) -> int:
+        added = 0
+        with part.open("ab", buffering=BUFFER) as raw, self._compressed(raw) as file:
+            for batch in batches:
+                file.write(b"".join(batch))
+                added += len(batch)
+        return added
+
+    def _spill(self, batches: Batches, spill: IO[bytes]) -> set[str]:
+        """Put rows aside, and tell which ids the file has not: those of a night fit in memory."""
+        new: set[str] = set()
+        for batch in batches:
+            spill.writelines(batch)
+            new.update(map(_id, batch))
+        spill.seek(0)
+        try:
+            with self._target.open("rb", buffering=BUFFER) as raw, self._plain(raw) as file:
+                for row in file:
+                    new.discard(_id(row))
+        except (ValueError, EOFError, OSError) as error:
+            kind = type(error).__name__
+            raise ConfigError(f"path: {self._target} can't be gone on with ({kind})") from None
+        return new
+
+    def _compressed(self, raw: IO[bytes]) -> Any:
+        if self._compression == "gz":
+            # without a time in it, equal rows make equal bytes
+            return gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0)
+        if self._compression == "zst":
+            return load("zstandard", "zstd").ZstdCompressor().stream_writer(raw, closefd=False)
+        return raw
+
+    def _plain(self, raw: IO[bytes]) -> Any:
+        if self._compression == "gz":
+            return gzip.GzipFile("", "rb", fileobj=raw)
+        if self._compression == "zst":
+            reader = load("zstandard", "zstd").ZstdDecompressor()
+            return io.BufferedReader(reader.stream_reader(raw, read_across_frames=True), BUFFER)
+        return raw
 
 
-def _begin(path: Path, target: Path) -> tuple[Path, BinaryIO]:
-    """Make an empty file beside the target; a name of its own lets two exports run at once."""
-    try:
-        if path.exists() and not path.is_file():  # a device, say: it must not be replaced
-            raise ConfigError(f"path: {path} is no file")
-        part = target.with_name(f".{target.name}.{token_hex(4)}.part")
-        return part, part.open("xb", buffering=BUFFER)
-    except OSError as error:
-        raise ConfigError(f"path: {path.parent} can't be written to: {error.strerror}") from error
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ExportError(f"{path}: it can't be written: {error.strerror}") from error
+def _id(row: bytes) -> str:
+    return _read_id(row).id

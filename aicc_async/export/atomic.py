@@ -1,0 +1,95 @@
+"""Files that appear when they are whole: written under another name beside the target."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import AICCError, ConfigError, ExportError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a hidden file that becomes ``path`` when the block ends well.
+
+    When it fails, nothing has changed. One writer of a target at a time is the caller's to see to:
+    the hidden name is always the same, so that what a killed process left is written over.
+
+    Raises ConfigError when the target can't be made there, ExportError when it can't be written.
+    """
+    target = _real(path)
+    with _part(path, target) as part:
+        yield part
+        _sync(part)
+        part.replace(target)
+        sync_folder(target.parent)
+
+
+def replace(path: Path, whole: Path) -> None:
+    """Make ``path`` the same file as another one, which stays and is synced; a copy if need be.
+
+    That is durable once the folder is synced.
+    """
+    target = _real(path)
+    with _part(path, target) as part:
+        part.unlink()
+        try:
+            os.link(whole, part)
+        except OSError:  # there are file systems without links, and folders on another
+            shutil.copyfile(whole, part)
+            _sync(part)
+        part.replace(target)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # a link stays a link
+
+
+@contextmanager
+def _part(path: Path, target: Path) -> Iterator[Path]:
+    part = target.with_name(f".{target.name}.part")
+    check_target(path)
+    try:
+        part.unlink(missing_ok=True)  # not truncate: it may be another name of what is linked here
+        part.touch()
+    except OSError as error:
+        raise ConfigError(f"path: {path.parent} can't be written to: {error.strerror}") from error
+    try:
+        yield part
+    except AICCError:  # one of ours may be an OSError too
+        raise
+    except OSError as error:
+        raise ExportError(
+            f"{path}: it can't be written: {error.strerror or type(error).__name__}",
+            resume="mend that, and run the same again",
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a name durable: a rename lives in the folder; where folders can't be synced, don't."""
+    with suppress(OSError):  # Windows opens no folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def check_target(path: Path) -> None:
+    """Raise ConfigError when there is something else than a file: a device must not be replaced."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"path: {path} is no file")
+    except OSError as error:
+        raise ConfigError(f"path: {path}: {error.strerror}") from error
+
+
+def _sync(part: Path) -> None:
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,167 @@
+"""The file of the rows, as it grows window by window."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from itertools import compress
+from operator import itemgetter
+from pathlib import Path
+
+from attrs import Factory, define
+
+from ..protocol import DatedRow
+from ..windows import Window
+from .doubles import Neighbours
+from .manifest import WindowReport
+from .spool import BUFFER, Done, Spool, writing
+
+FEW = 200_000  # ids that fit in 20 MB
+_day = itemgetter(slice(len("2025-01-31")))
+
+
+@define
+class _Reading:
+    """What a reading wrote: a line each."""
+
+    number: int
+    ids: list[str] = Factory(list)
+    dates: list[str] = Factory(list)
+
+
+class GrowingFile:
+    """Takes the rows of one window after the other; a new reading of one replaces its rows."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._folder = spool.folder
+        self._path = spool.rows
+        self._neighbours = Neighbours(spool)
+        with writing(self._folder):
+            self._file = spool.rows.open("ab", buffering=0)  # a page at once needs no buffer
+            self._start = spool.size()
+            self._cut()
+        self._digest, self._digested = hashlib.sha256(), 0
+        self._distinct: set[str] | None = None if self._start else set()
+        self._count = 0
+        self._begin_window()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def write(self, reading: int, ids: Sequence[str], rows: Sequence[DatedRow]) -> None:
+        """Append rows that are no doubles; a new reading begins the window anew."""
+        with writing(self._folder):
+            self._begin_reading(reading)
+            dates, lines = zip(*rows, strict=True)
+            new = self._neighbours.new(ids)
+            if new is not None:
+                self._known.update(ids)
+                ids, dates, lines = (tuple(compress(each, new)) for each in (ids, dates, lines))
+            self._append(ids, dates, lines)
+
+    def end_window(self, window: Window, report: WindowReport) -> Done:
+        """Say that it has all its rows.
+
+        A window that no two readings agree on gets what any brought: nobody knows which was right.
+        """
+        with writing(self._folder):
+            self._begin_reading(report.readings)  # the last one may have brought nothing
+            if report.verdict == "unverified":
+                self._unite()
+            self._drop_earlier()
+        reading = self._reading
+        self._count_distinct(set(reading.ids), len(reading.ids))
+        days = Counter(map(_day, reading.dates))
+        done = Done(window, report, self._file.tell(), reading.ids, days)
+        self._begin_window()
+        return done
+
+    def undo_window(self) -> None:
+        """Take the window's rows back."""
+        with writing(self._folder):
+            self._cut()
+            self._drop_earlier()
+        self._begin_window()
+
+    def sync(self, size: int) -> None:
+        """Make durable what the system has, and digest so much of it; in a thread."""
+        with writing(self._folder):
+            os.fsync(self._file.fileno())
+            self._digest_up_to(size)
+
+    def sha256(self, size: int) -> str:
+        """Tell the digest of so much of it, which an earlier run may have written; in a thread."""
+        with writing(self._folder):
+            self._digest_up_to(size)
+        return self._digest.hexdigest()
+
+    def is_distinct(self) -> bool:
+        """Tell whether it is known that no id stands there twice: they are few, and of one run."""
+        return self._distinct is not None and len(self._distinct) == self._count
+
+    def _count_distinct(self, ids: set[str], count: int) -> None:
+        self._count += count
+        if self._distinct is not None:
+            self._distinct |= ids
+            if self._count > FEW:
+                self._distinct = None
+        self._neighbours.end_window(ids | self._known)
+
+    def _digest_up_to(self, size: int) -> None:
+        if self._digested == size:
+            return
+        with self._path.open("rb", buffering=0) as file:
+            file.seek(self._digested)
+            while self._digested < size:
+                block = file.read(min(BUFFER, size - self._digested))
+                self._digest.update(block)
+                self._digested += len(block)
+
+    def _begin_window(self) -> None:
+        self._start = self._file.tell()
+        self._known: set[str] = set()  # ids of pages that brought doubles of neighbours
+        self._reading = _Reading(1)
+        self._earlier: list[_Reading] = []
+
+    def _append(self, ids: Sequence[str], dates: Sequence[str], lines: Sequence[bytes]) -> None:
+        if ids:
+            rest = memoryview(b"\n".join([*lines, b""]))
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self._reading.ids += ids
+            self._reading.dates += dates
+
+    def _begin_reading(self, number: int) -> None:
+        """Put the rows of the reading before aside, if this is another one."""
+        if number == self._reading.number:
+            return
+        with self._path.open("rb") as source, self._aside(self._reading).open("wb") as aside:
+            source.seek(self._start)
+            shutil.copyfileobj(source, aside)
+        self._earlier.append(self._reading)
+        self._cut()
+        self._known, self._reading = set(), _Reading(number)
+
+    def _unite(self) -> None:
+        known = self._known.union(self._reading.ids)
+        for earlier in self._earlier:
+            with self._aside(earlier).open("rb") as lines:
+                for row_id, date, line in zip(earlier.ids, earlier.dates, lines, strict=True):
+                    if row_id not in known:
+                        self._append([row_id], [date], [line.rstrip(b"\n")])
+            known.update(earlier.ids)
+
+    def _cut(self) -> None:
+        self._file.truncate(self._start)
+        self._file.seek(self._start)
+
+    def _drop_earlier(self) -> None:
+        for earlier in self._earlier:
+            self._aside(earlier).unlink()
+
+    def _aside(self, reading: _Reading) -> Path:
+        return self._folder / f"reading.{reading.number}"

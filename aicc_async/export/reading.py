@@ -1,0 +1,193 @@
+"""Windows into the spool, each with a verdict; those that keep moving are halved."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from ..client import AICCClient
+from ..paging import LIMIT, Batch, Fetch, Verdict, readings
+from ..protocol import DatedRow
+from ..windows import Window, bisect, wall
+from .growing import GrowingFile
+from .manifest import Verdict as Judged
+from .manifest import WindowReport
+from .plan import Planned
+from .spool import Done, Spool, text
+from .totals import Totals
+
+T = TypeVar("T")
+TICK = 0.1  # seconds
+BACKLOG = 16  # windows that wait to be made durable
+Show = Callable[[Batch[DatedRow]], None]
+
+
+async def read_windows(
+    aicc: AICCClient,
+    fetch: Fetch[DatedRow],
+    spool: Spool,
+    *,
+    totals: Totals,
+    settle: timedelta,
+    show: Show,
+) -> tuple[str, bool]:
+    """Read every window that is not done yet, oldest first.
+
+    Return the SHA-256 of all rows, and whether it is known that no id stands among them twice.
+    """
+    rows = GrowingFile(spool)
+    reader = _Reader(spool, rows, totals=totals, settle=settle, zone=aicc.timezone)
+
+    async def read(windows: Sequence[Window]) -> None:
+        pages = readings(windows, fetch, concurrency=aicc.concurrency)
+        async with aclosing(pages) as batches:
+            async for batch in batches:
+                halves = await reader.take(batch)
+                show(batch)
+                if halves:  # they come before what is planned behind them
+                    await read(halves)
+
+    try:
+        await read([planned.window for planned in spool.todo()])
+        await reader.settled()
+        return await in_thread(lambda: rows.sha256(spool.size())), rows.is_distinct()
+    finally:
+        await reader.close()
+        rows.close()
+
+
+class _Reader:
+    """Writes what comes; windows are made durable, some at once, while the next are read."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        rows: GrowingFile,
+        *,
+        totals: Totals,
+        settle: timedelta,
+        zone: ZoneInfo,
+    ) -> None:
+        self._spool = spool
+        self._rows = rows
+        self._totals = totals
+        self._settle = settle
+        self._zone = zone
+        self._done: list[Done] = []
+        self._syncing: asyncio.Task[None] | None = None
+
+    async def take(self, batch: Batch[DatedRow]) -> Sequence[Window]:
+        """Write rows; where the window ends, judge it, and tell what to read in its place."""
+        window, verdict = batch.window, batch.verdict
+        if verdict is None:
+            self._rows.write(batch.reading, batch.ids, batch.rows)
+            return ()
+        halves = bisect(window) if self._may_halve(verdict) else None
+        if halves:
+            self._rows.undo_window()
+            await self.settled()
+            self._spool.split(window, [Planned(part, verdict.announced // 2) for part in halves])
+            return halves
+        report = self._report(window, verdict)
+        self._done.append(self._rows.end_window(window, report))
+        if self._syncing is None or self._syncing.done() or len(self._done) >= BACKLOG:
+            await self._sync()
+        return ()
+
+    def _may_halve(self, verdict: Verdict) -> bool:
+        return _keeps_moving(verdict) and self._spool.is_plausible()
+
+    async def settled(self) -> None:
+        """Wait until all windows so far are safely on disk."""
+        while self._done or self._syncing:
+            await self._sync()
+
+    async def _sync(self) -> None:
+        """Wait for what is under way, and begin with what came since."""
+        if self._syncing:
+            task, self._syncing = self._syncing, None
+            await task
+        if self._done:
+            done, self._done = self._done, []
+            notes = self._totals.notes()
+
+            def work() -> None:
+                self._rows.sync(done[-1].size)
+                self._spool.finish(done, **notes)
+
+            self._syncing = asyncio.create_task(in_thread(work))
+
+    async def close(self) -> None:
+        """Let nothing go on behind: what is being made durable may end."""
+        if self._syncing:
+            await asyncio.gather(self._syncing, return_exceptions=True)
+
+    def _report(self, window: Window, verdict: Verdict) -> WindowReport:
+        seen = self._totals.now()
+        return WindowReport(
+            start=text(window.start),
+            end=text(window.end),
+            verdict=self._verdict(window, verdict),
+            reason=verdict.problem or "",
+            announced=verdict.announced,
+            announced_last=verdict.announced_last,
+            received=verdict.received,
+            distinct=verdict.distinct,
+            readings=verdict.readings,
+            finished=round(seen.seconds, 3),
+            requests=seen.requests,
+            retries=seen.retries,
+            throttled=seen.throttled,
+        )
+
+    def _verdict(self, window: Window, verdict: Verdict) -> Judged:
+        if verdict.problem:
+            return "unverified"
+        settled = wall(datetime.now(self._zone), self._zone) - self._settle
+        if window.end is None or window.end > settled:
+            return "open"
+        return "verified" if verdict.readings == 1 else "repaired"
+
+
+def _keeps_moving(verdict: Verdict) -> bool:
+    """Tell whether halves may do better; what disagrees alike, or fits in a page, won't."""
+    return bool(verdict.problem) and not verdict.settled and verdict.distinct > LIMIT
+
+
+async def in_thread(
+    work: Callable[[], T],
+    *,
+    stop: threading.Event | None = None,
+    tick: Callable[[], object] = lambda: None,
+) -> T:
+    """Run it in a thread, with a ``tick`` now and then.
+
+    When that fails, or the task is cancelled, the thread is asked to ``stop`` and waited for.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        while not (await asyncio.wait([task], timeout=TICK))[0]:
+            tick()
+        return task.result()
+    finally:
+        if not task.done():
+            if stop:
+                stop.set()
+            await _ended(task)
+
+
+async def _ended(task: asyncio.Future[T]) -> None:
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:  # raised again when nothing goes on behind
+            cancelled = error
+    task.exception()  # seen, so that it is not reported as lost
+    if cancelled:
+        raise cancelled

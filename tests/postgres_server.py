@@ -1,0 +1,92 @@
+"""A Postgres server for the tests: a plugin (``pytest_plugins = ["postgres_server"]``).
+
+It is made anew in a temporary folder, listens on a unix socket there, and is stopped at the end.
+Without the server's programs (Debian: postgresql) the tests that want it are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
+
+import psycopg
+import pytest
+
+PASSWORD = "hush-4711"
+SETTINGS = """
+listen_addresses = ''
+unix_socket_directories = '{folder}'
+fsync = off
+full_page_writes = off
+autovacuum = off
+max_wal_size = 4GB
+"""
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Give the URL of a superuser, with the password, on a server of this session."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no Postgres server is installed (Debian: apt-get install postgresql)")
+    folder = Path(mkdtemp(prefix="aicc-pg-"))  # short: a socket's path has at most 107 bytes
+    try:
+        _start(programs, folder)
+        try:
+            yield f"postgresql://postgres:{PASSWORD}@/postgres?host={folder}"
+        finally:
+            _run(programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """Give the URL of an empty schema, by way of the connection's search_path."""
+    schema = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_server) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}".encode())
+    return f"{postgres_server}&options=-csearch_path%3D{schema}"
+
+
+def _programs() -> Path | None:
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    path = os.pathsep.join([*map(str, debian), os.environ["PATH"]])
+    found = shutil.which("initdb", path=path)
+    return Path(found).parent if found else None
+
+
+def _start(programs: Path, folder: Path) -> None:
+    password = folder / "password"
+    password.write_text(PASSWORD)
+    if user := _user():
+        shutil.chown(folder, user)
+        shutil.chown(password, user)
+    data = folder / "data"
+    options = ("--no-sync", "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C")
+    _run(programs / "initdb", "-D", data, f"--pwfile={password}", *options)
+    with (data / "postgresql.conf").open("a") as file:
+        file.write(SETTINGS.format(folder=folder))
+    _run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "start")
+
+
+def _run(*command: str | Path) -> None:
+    """Run a program of the server; its own output would hold a pipe open for ever."""
+    subprocess.run(  # noqa: S603  (Postgres itself)
+        command, check=True, user=_user(), extra_groups=[] if _user() else None, cwd="/",
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _user() -> str | None:
+    """Name somebody else when we are root: Postgres refuses to run as root."""
+    if os.geteuid():
+        return None
+    return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else "nobody"

@@ -1,0 +1,326 @@
+"""Exports from a tenant that works against them: nothing is lost in silence, nothing is doubled."""
+# ruff: noqa: S311  (repeatable draws are the point)
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+
+from aicc_async import AICCClient, CaseQuery, ExportReport, StaticToken, export_cases
+from aicc_async.emulator import Emulator, PageFault, Quirks
+from aicc_async.export import reading, run
+from aicc_async.export.manifest import WindowReport
+
+SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
+SECOND = timedelta(seconds=1)
+CHUNKS, RUNS = 12, 30
+MOST_REQUESTS = 20  # for a row that is announced
+Move = Callable[["Adversary"], None]
+
+
+@attrs.define(kw_only=True)
+class Adversary:
+    """Draws a tenant, a query and a script from a seed, and remembers what stood throughout."""
+
+    seed: int
+    draw: random.Random = attrs.field(init=False)
+    tenant: Emulator = attrs.field(init=False)
+    query: CaseQuery = attrs.field(init=False)
+    most: int = attrs.field(init=False)  # rows in a window of the plan
+    moves: Sequence[Move] = ()
+    pages: int = 0
+    touched: set[str] = attrs.field(factory=set)
+    versions: set[bytes] = attrs.field(factory=set)
+    hot: list[str] = attrs.field(factory=list)
+    span: timedelta = attrs.field(init=False)
+    before: dict[str, str] = attrs.field(init=False)
+    _often: float = attrs.field(init=False)
+    _until: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        draw = self.draw = random.Random(self.seed)
+        self.tenant = Emulator(
+            cases=0,
+            seed=self.seed,
+            start_inclusive=draw.random() < 0.5,
+            end_inclusive=draw.random() < 0.5,
+            newest_first=draw.random() < 0.5,
+            max_limit=draw.choice([1, 2, 3, 5, 8, 13] if self.moves else [2, 5, 13]),
+            quirks=Quirks(order=draw.choice(["created"] * 3 + ["modified", "id"])),
+        )
+        self.span = draw.choice([20 * SECOND, timedelta(days=3), timedelta(days=90)])
+        self.most = draw.choice([4, 12, 40, 10_000])
+        self._often = draw.choice([0.05, 0.2, 0.7]) if self.moves else 0.0
+        self._until = draw.choice([10, 60, 10_000])  # pages, then it is quiet
+
+    def fill(self) -> None:
+        """Put rows in, many of them in the same seconds, and choose the range that is asked for."""
+        self.hot = [self._moment() for _ in range(3)]
+        for _ in range(self.draw.choice([0, 3, 30, 70])):
+            self.insert()
+        self.touched.clear()
+        self.before = {row["id"]: row["createdDate"] for row in self.tenant.rows()}
+        end = SINCE + self.span
+        self.query = self.draw.choice([
+            CaseQuery(start_time=SINCE, end_time=end),
+            CaseQuery(start_time=SINCE + self.span / 4, end_time=end - self.span / 4),
+            CaseQuery(end_time=end),
+        ])  # fmt: skip
+
+    def on_page(self, _: Emulator, __: int) -> None:
+        """Do something between two pages, now and then."""
+        self.pages += 1
+        while self.pages <= self._until and self.draw.random() < self._often:
+            self.draw.choice(self.moves)(self)
+
+    def insert(self) -> None:
+        """Add a case."""
+        self.touched.add(self.tenant.insert(createdDate=self._moment()))
+        self._remember()
+
+    def delete(self) -> None:
+        """Take a case away."""
+        if ids := self.tenant.ids():
+            self.tenant.delete(self._touch(ids))
+
+    def exchange(self) -> None:
+        """Take a case away and add one: the total stays, and all between them shift by a row."""
+        self.delete()
+        self.insert()
+
+    def move(self) -> None:
+        """Give a case another date, or only modify it."""
+        if ids := self.tenant.ids():
+            self.tenant.move(self._touch(ids), self.draw.choice([self._moment(), None]))
+            self._remember()
+
+    def misplace(self) -> None:
+        """Answer a page that is empty, repeated or the first one."""
+        self.tenant.fail_page(self.draw.choice(list(PageFault)), skip=self.draw.randrange(3))
+
+    def lie(self) -> None:
+        """Announce too many or too few, or the truth again."""
+        self._quirk(count_offset=self.draw.choice([0, 0, -50, -7, -1, 1, 7, 50]))
+
+    def drift(self) -> None:
+        """Announce another count at every request, or no longer."""
+        if self.query.start_time:  # else its beginning is found in 1990, hundreds of windows ago
+            self._quirk(count_drift=self.draw.choice([0, 0, -1, 1]))
+
+    def ignore(self) -> None:
+        """Ignore offsets, or no longer."""
+        self._quirk(ignore_start=self.draw.random() < 0.5)
+
+    def clamp(self) -> None:
+        """Give other pages at most."""
+        self.tenant.max_limit = self.draw.choice([1, 2, 3, 5, 8, 13])
+
+    def shuffle(self) -> None:
+        """Give rows of the same second, or all, in any order; or no longer."""
+        self._quirk(order=self.draw.choice(["created", "shuffled_ties", "shuffled"]))
+
+    def stood(self) -> dict[str, str]:
+        """Tell which cases of the range stood untouched throughout, and when they were created."""
+        start, end = str(self.query.start_time or ""), str(self.query.end_time)
+        return {
+            row_id: date
+            for row_id, date in self.before.items()
+            if row_id not in self.touched and self.is_between(date, start, end)
+        }
+
+    def is_between(self, date: str, start: str, end: str) -> bool:
+        """Tell whether the tenant has a date in a range."""
+        after = date >= start if self.tenant.start_inclusive else date > start
+        return after and (date <= end if self.tenant.end_inclusive else date < end)
+
+    def _moment(self) -> str:
+        if self.hot and self.draw.random() < 0.6:
+            return self.draw.choice(self.hot)
+        return str(SINCE + self.draw.randrange(self.span // SECOND + 1) * SECOND)
+
+    def _touch(self, ids: Sequence[str]) -> str:
+        row_id = self.draw.choice(ids)
+        self.touched.add(row_id)
+        return row_id
+
+    def _quirk(self, **changes: Any) -> None:
+        self.tenant.quirks = attrs.evolve(self.tenant.quirks, **changes)
+
+    def _remember(self) -> None:
+        self.versions.update(msgspec.json.encode(row) for row in self.tenant.rows())
+
+
+FAULTS: list[Move] = [Adversary.misplace, Adversary.clamp, Adversary.ignore]
+KINDS: list[list[Move]] = [
+    [Adversary.insert, Adversary.delete],
+    [Adversary.exchange],
+    [Adversary.move],
+    [Adversary.lie, Adversary.drift],
+    FAULTS,
+    [*FAULTS, Adversary.shuffle],
+    [*FAULTS, Adversary.insert, Adversary.delete, Adversary.exchange],
+    [*FAULTS, Adversary.insert, Adversary.move],
+    [*FAULTS, Adversary.delete, Adversary.move],
+    [Adversary.lie, Adversary.drift, Adversary.ignore, Adversary.insert, Adversary.delete],
+]
+"""What works together against an export.
+
+Not together are those that can make a wrong reading look right in every way, so that nobody could
+see it: a row that moves (or a shuffled order) while as many others come as go, so that seams and
+totals look as they did; and a total that lies by just as many rows as an empty page hides, a clamp
+cuts off, or a move doubles.
+"""
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Give a file's path in an empty folder."""
+    return tmp_path / "cases.jsonl"
+
+
+async def exported(adversary: Adversary, out: Path, patch: pytest.MonkeyPatch) -> ExportReport:
+    """Export from the adversary's tenant, with bounds so small that few rows reach them."""
+    patch.setattr(run, "MOST", adversary.most)
+    patch.setattr(reading, "LIMIT", adversary.most)
+    async with adversary.tenant as tenant:
+        adversary.fill()
+        tenant.on_page(adversary.on_page)
+        auth, concurrency = StaticToken(tenant.token()), adversary.draw.choice([1, 2, 8])
+        async with AICCClient(tenant.url, auth=auth, max_concurrency=concurrency) as aicc:
+            return await export_cases(aicc, adversary.query, out)
+
+
+def rows_of(out: Path) -> dict[str, bytes]:
+    """Read a file's lines by their ids, each of which must be JSON, ended, and there once."""
+    *lines, rest = out.read_bytes().split(b"\n")
+    assert rest == b""
+    rows = {json.loads(line)["id"]: line for line in lines}
+    assert len(rows) == len(lines)
+    return rows
+
+
+def is_doubted(report: ExportReport, date: str) -> bool:
+    """Tell whether the report says that a case of this date may be missing."""
+    if report.whole and not report.whole.agrees:
+        return True
+    return any((doubt.start or "") <= date <= (doubt.end or "~") for doubt in report.unverified)
+
+
+def check_file(adversary: Adversary, report: ExportReport, out: Path) -> None:
+    """Check that what is in the file was in the tenant, and what is not is doubted."""
+    rows = rows_of(out)
+    missing = {row_id: date for row_id, date in adversary.stood().items() if row_id not in rows}
+    assert set(rows.values()) <= adversary.versions
+    assert [row_id for row_id, date in missing.items() if not is_doubted(report, date)] == []
+
+
+def check_figures(report: ExportReport, out: Path) -> None:
+    """Check that the report tells the truth of the file."""
+    rows, content = rows_of(out), out.read_bytes()
+    days = Counter(json.loads(row)["createdDate"][:10] for row in rows.values())
+    assert (report.rows, report.added, report.days) == (len(rows), len(rows), dict(days))
+    assert report.size == len(content)
+    assert report.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def check_windows(report: ExportReport) -> None:
+    """Check that the windows cover the range, and that each verdict is borne out by its figures."""
+    first, last = report.windows[0], report.windows[-1]
+    assert report.start in (first.start, None)
+    assert report.end == last.end
+    for window, next_ in pairwise(report.windows):
+        assert window.end
+        assert next_.start
+        assert datetime.fromisoformat(window.end) - datetime.fromisoformat(next_.start) >= SECOND
+    assert all(map(is_borne_out, report.windows))
+
+
+def is_borne_out(window: WindowReport) -> bool:
+    """Tell whether a window's verdict fits its figures."""
+    agrees = window.announced == window.announced_last == window.distinct <= window.received
+    once, several = agrees and window.readings == 1, agrees and window.readings > 1
+    fits = {"verified": once, "repaired": several, "unverified": bool(window.reason), "open": False}
+    return fits[window.verdict]
+
+
+def check_requests(adversary: Adversary, report: ExportReport) -> None:
+    """Check that the work was in proportion to what was announced, in a page each."""
+    announced = sum(window.announced for window in report.windows)
+    pages = announced + len(adversary.versions) + len(report.windows)
+    assert report.requests <= MOST_REQUESTS * pages + 60  # those are for the beginning of it all
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+async def test_nothing_is_lost_in_silence(
+    chunk: int, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the tenant does, each case that stood is in the file or in doubt, and none twice."""
+    for seed in range(chunk * RUNS, (chunk + 1) * RUNS):
+        adversary = Adversary(seed=seed, moves=KINDS[seed % len(KINDS)])
+        report = await exported(adversary, out, monkeypatch)
+        check_file(adversary, report, out)
+        check_figures(report, out)
+        check_windows(report)
+        check_requests(adversary, report)
+
+
+@pytest.mark.parametrize("seed", range(5000, 5030))
+async def test_a_quiet_tenant_is_proven(
+    seed: int, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nobody at work every window is verified, and announces the cases that are in it."""
+    adversary = Adversary(seed=seed)
+    report = await exported(adversary, out, monkeypatch)
+    assert report.verified
+    assert rows_of(out).keys() == adversary.stood().keys()
+    for window in report.windows:
+        inside = [
+            date
+            for date in adversary.before.values()
+            if adversary.is_between(date, window.start or "", window.end or "~")
+        ]
+        assert (window.verdict, window.distinct) == ("verified", len(inside))
+
+
+async def test_a_lie_while_planning_cuts_no_beginning_off(out: Path) -> None:
+    """The first cases are found although the totals deny them until the plan is made."""
+
+    def be_honest(tenant: Emulator, _: int) -> None:
+        if json.loads(tenant.requests[-1].body)["limit"] > 1:  # rows are wanted: planning is over
+            tenant.quirks = Quirks()
+
+    rows = ["2024-03-01 12:00:00", "2024-09-01 12:00:00", *["2025-01-02 12:00:00"] * 5]
+    async with Emulator(cases=0, quirks=Quirks(count_offset=-3)) as tenant:
+        tenant.insert_many({"createdDate": date} for date in rows)
+        tenant.on_page(be_honest)
+        async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
+            report = await export_cases(aicc, CaseQuery(end_time=SINCE + timedelta(days=9)), out)
+    assert len(rows_of(out)) == len(rows) or not report.verified
+
+
+@pytest.mark.parametrize(
+    "quirks",
+    [Quirks(count_drift=n, count_offset=9000) for n in (-1, 0, 1)],
+    ids=["shrinking", "steady", "growing"],
+)
+async def test_invented_totals_are_not_chased_to_the_last_second(quirks: Quirks, out: Path) -> None:
+    """However many rows are announced where there are few, the export ends soon, in doubt."""
+    async with Emulator(cases=0, quirks=quirks) as tenant:
+        tenant.insert_many({"createdDate": f"2025-01-0{i} 12:00:00"} for i in range(1, 8))
+        async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
+            month = CaseQuery(start_time=SINCE, end_time=SINCE + timedelta(days=31))
+            report = await asyncio.wait_for(export_cases(aicc, month, out), 10)
+    assert (report.verified, report.rows) == (False, 7)
+    assert report.requests < 5 * 2 * 90  # readings, once halved, of the pages that were announced

@@ -1,0 +1,333 @@
+"""The spool: what is done is safe, everything else is as if it had never been begun."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rows_for_sinks import no_file_beyond
+
+from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError, export_cases
+from aicc_async.export.doubles import without_doubles
+from aicc_async.export.growing import GrowingFile
+from aicc_async.export.manifest import Verdict, WindowReport
+from aicc_async.export.plan import Planned
+from aicc_async.export.spool import Done, Spool
+from aicc_async.windows import Window
+
+DAY = timedelta(days=1)
+START = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
+WINDOWS = [Window(START + n * DAY, START + (n + 1) * DAY) for n in range(6)]
+QUARTER = CaseQuery(start_time=START, end_time=START + 90 * DAY)
+HOLD = """
+import sys, pathlib
+from aicc_async.export.spool import Spool
+spool = Spool.open(pathlib.Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def report(window: Window, *, readings: int = 1, verdict: Verdict = "verified") -> WindowReport:
+    """Report a window; its figures are not looked at here."""
+    return WindowReport(
+        start=str(window.start), end=str(window.end), verdict=verdict, readings=readings,
+        announced=0, announced_last=0, received=0, distinct=0,
+        finished=0.0, requests=0, retries=0, throttled=0,
+    )  # fmt: skip
+
+
+def put(rows: GrowingFile, ids: Sequence[str], *, reading: int = 1, day: int = 1) -> None:
+    """Write rows of a day."""
+    rows.write(reading, ids, [(f"2025-01-{day:02} 12:00:00", row(row_id, day)) for row_id in ids])
+
+
+def row(row_id: str, day: int = 1) -> bytes:
+    """Write a row without its line's end."""
+    return f'{{"id":"{row_id}","createdDate":"2025-01-{day:02} 12:00:00"}}'.encode()
+
+
+def end(
+    rows: GrowingFile, number: int, *, readings: int = 1, verdict: Verdict = "verified"
+) -> Done:
+    """End a window."""
+    window = WINDOWS[number]
+    return rows.end_window(window, report(window, readings=readings, verdict=verdict))
+
+
+def make_durable(spool: Spool, rows: GrowingFile, done: Done) -> None:
+    """Sync the rows of a window, then say that it is done."""
+    rows.sync(done.size)
+    spool.finish([done])
+
+
+def lines(path: Path) -> list[bytes]:
+    """Read lines."""
+    return path.read_bytes().splitlines()
+
+
+@contextmanager
+def growing(spool: Spool) -> Iterator[GrowingFile]:
+    """Open the file of a spool."""
+    with closing(GrowingFile(spool)) as rows:
+        yield rows
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Name the folder of an export."""
+    return tmp_path / ".cases.jsonl.export"
+
+
+@pytest.fixture
+def spool(folder: Path) -> Iterator[Spool]:
+    """Open a spool with six windows of a day each."""
+    with closing(Spool.open(folder)) as opened:
+        opened.plan([Planned(window, 2) for window in WINDOWS], header="mine")
+        yield opened
+
+
+# ---- what is done, and what is not ---------------------------------------------------------
+
+
+def test_a_window_is_done_when_it_is_finished_and_not_before(spool: Spool, folder: Path) -> None:
+    """After a sudden end the finished window is there, and what stood behind it is cut off."""
+    with growing(spool) as rows:
+        put(rows, ["a", "b"])
+        make_durable(spool, rows, end(rows, 0))
+        put(rows, ["c"])
+        end(rows, 1)
+        put(rows, ["d"])
+    spool.close()
+    with closing(Spool.open(folder)) as again, growing(again) as rows:
+        assert [planned.window for planned in again.todo()] == WINDOWS[1:]
+        assert again.notes()["header"] == "mine"
+        assert lines(again.rows) == [row("a"), row("b")]
+        put(rows, ["c"])
+        end(rows, 1)
+        assert lines(again.rows) == [row("a"), row("b"), row("c")]
+
+
+def test_the_rows_are_synced_before_they_are_said_to_be_done(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the disk refuses to take is not done."""
+
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with growing(spool) as rows:
+        put(rows, ["a"])
+        done = end(rows, 0)
+        monkeypatch.setattr("os.fsync", fail)
+        with pytest.raises(ExportError, match="No space left on device"):
+            make_durable(spool, rows, done)
+    assert len(spool.todo()) == len(WINDOWS)
+
+
+def test_halves_take_the_place_of_a_window(spool: Spool) -> None:
+    """They come first, and in the order of time; rows of the whole are taken back."""
+    halves = [Window(START, START + DAY / 2), Window(START + DAY / 2, START + DAY)]
+    with growing(spool) as rows:
+        put(rows, ["a"])
+        put(rows, ["b"], reading=2)
+        rows.undo_window()
+        spool.split(WINDOWS[0], [Planned(half, 1) for half in halves])
+        assert lines(spool.rows) == []
+    assert [planned.window for planned in spool.todo()] == [*halves, *WINDOWS[1:]]
+
+
+def test_a_restart_forgets_everything(spool: Spool, folder: Path) -> None:
+    """Windows, notes and rows are gone."""
+    with growing(spool) as rows:
+        put(rows, ["a"])
+        make_durable(spool, rows, end(rows, 0))
+    spool.close()
+    with closing(Spool.open(folder, restart=True)) as again:
+        assert (again.todo(), again.reports(), again.size()) == ([], [], 0)
+        assert "header" not in again.notes()
+        assert not again.rows.exists()
+
+
+@pytest.mark.parametrize("left", [None, 0, 9], ids=["missing", "empty", "cut off"])
+def test_rows_that_are_gone_are_read_again(left: int | None, spool: Spool, folder: Path) -> None:
+    """A spool that has not all that it says it has begins anew."""
+    with growing(spool) as rows:
+        put(rows, ["a", "b"])
+        make_durable(spool, rows, end(rows, 0))
+    spool.close()
+    if left is None:
+        spool.rows.unlink()
+    else:
+        spool.rows.write_bytes(spool.rows.read_bytes()[:left])
+    with closing(Spool.open(folder)) as again:
+        assert again.reports() == []
+        assert "header" not in again.notes()
+
+
+def test_the_digest_covers_what_an_earlier_run_wrote(spool: Spool, folder: Path) -> None:
+    """It is that of the whole file, whoever wrote it."""
+    with growing(spool) as rows:
+        put(rows, ["a"])
+        make_durable(spool, rows, end(rows, 0))
+    spool.close()
+    with closing(Spool.open(folder)) as again, growing(again) as rows:
+        put(rows, ["b"])
+        make_durable(again, rows, end(rows, 1))
+        assert rows.sha256(again.size()) == hashlib.sha256(again.rows.read_bytes()).hexdigest()
+        assert lines(again.rows) == [row("a"), row("b")]
+
+
+# ---- one row each --------------------------------------------------------------------------
+
+
+def test_doubles_of_neighbours_are_dropped(spool: Spool, folder: Path) -> None:
+    """A row in the overlap of two windows stands once, also when a run ended between them."""
+    with growing(spool) as rows:
+        put(rows, ["a", "b"])
+        make_durable(spool, rows, end(rows, 0))
+    spool.close()
+    with closing(Spool.open(folder)) as again, growing(again) as rows:
+        put(rows, ["b", "c"])
+        make_durable(again, rows, end(rows, 1))
+        put(rows, ["c", "b"])
+        make_durable(again, rows, end(rows, 2))
+        assert lines(again.rows) == [row("a"), row("b"), row("c")]
+
+
+def test_a_later_reading_replaces_an_earlier_one(spool: Spool) -> None:
+    """Of a window that agreed in the end, only the rows of that reading are kept."""
+    with growing(spool) as rows:
+        put(rows, ["a", "b"])
+        put(rows, ["b", "c"], reading=2)
+        end(rows, 0, readings=2, verdict="repaired")
+        put(rows, ["d"])
+        end(rows, 1, readings=2, verdict="repaired")
+    assert lines(spool.rows) == [row("b"), row("c")]
+
+
+def test_readings_that_never_agree_are_united(spool: Spool, folder: Path) -> None:
+    """What any of them brought is kept, once, and nothing else is left behind."""
+    with growing(spool) as rows:
+        put(rows, ["a", "b"])
+        put(rows, ["b", "c"], reading=2)
+        put(rows, ["d", "a"], reading=4)
+        end(rows, 0, readings=5, verdict="unverified")
+    assert sorted(lines(spool.rows)) == [row(row_id) for row_id in "abcd"]
+    assert {path.name for path in folder.iterdir()} <= {
+        "rows.jsonl", "state.db", "state.db-wal", "state.db-shm",
+    }  # fmt: skip
+
+
+def test_a_case_whose_date_changed_stands_once(spool: Spool) -> None:
+    """However far apart the windows are in which it was seen; its first date counts."""
+    with growing(spool) as rows:
+        for number, ids in enumerate(["ab", "c", "d", "e", "fa"]):
+            put(rows, list(ids), day=number + 1)
+            make_durable(spool, rows, end(rows, number))
+    path, days = without_doubles(spool)
+    assert lines(path) == list(map(row, "abcdef", [1, 1, 2, 3, 4, 5]))
+    assert days == {f"2025-01-0{day}": 2 if day == 1 else 1 for day in range(1, 6)}
+
+
+ids_of_a_reading = st.lists(st.sampled_from("abcdefghij"), unique=True)
+readings_of_a_window = st.lists(ids_of_a_reading, min_size=1, max_size=3)
+windows_of_ids = st.lists(st.tuples(readings_of_a_window, st.booleans()), max_size=len(WINDOWS))
+
+
+@given(windows_of_ids)
+def test_every_row_stands_once(windows: list[tuple[list[list[str]], bool]]) -> None:
+    """Whatever windows and readings bring, each id that counts is on one line, in one day."""
+    with TemporaryDirectory() as folder, closing(Spool.open(Path(folder))) as spool:
+        spool.plan([Planned(window, 2) for window in WINDOWS])
+        wanted: set[str] = set()
+        with growing(spool) as rows:
+            for number, (readings, agree) in enumerate(windows):
+                for reading, ids in enumerate(readings, 1):
+                    if ids:
+                        put(rows, ids, reading=reading)
+                verdict: Verdict = "repaired" if agree else "unverified"
+                end_of = end(rows, number, readings=len(readings), verdict=verdict)
+                make_durable(spool, rows, end_of)
+                wanted.update(*(readings[-1:] if agree else readings))
+        path, days = without_doubles(spool)
+        assert sorted(lines(path)) == sorted(map(row, wanted))
+        assert days.total() == len(wanted)
+
+
+# ---- who may not have it -------------------------------------------------------------------
+
+
+def test_another_run_is_kept_out_until_it_is_killed(folder: Path) -> None:
+    """The lock of a process that is killed is taken back by the system."""
+    command = (sys.executable, "-c", HOLD, str(folder))
+    with subprocess.Popen(  # noqa: S603  (our own command)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ConfigError, match="another run of this export is at work"):
+            Spool.open(folder)
+        holder.send_signal(signal.SIGKILL)
+    with closing(Spool.open(folder)) as spool:
+        assert spool.todo() == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000], ids=["text", "header"]
+)
+def test_a_state_that_is_garbage_is_refused(content: bytes, folder: Path) -> None:
+    """It is not thrown away unasked; the message says what to delete."""
+    folder.mkdir()
+    (folder / "state.db").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"\.export: it holds no export .* delete it"):
+        Spool.open(folder)
+    assert (folder / "state.db").read_bytes() == content
+
+
+def test_a_state_of_something_else_is_refused(folder: Path) -> None:
+    """A database with other columns is no spool of ours."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "state.db")) as db:
+        db.execute("CREATE TABLE windows (pane TEXT)")
+    with pytest.raises(ConfigError, match="it holds no export"):
+        Spool.open(folder)
+
+
+def test_a_state_that_is_a_folder_is_refused(folder: Path) -> None:
+    """SQLite can't open it, and we say so."""
+    (folder / "state.db").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"\.export"):
+        Spool.open(folder)
+
+
+def test_a_file_where_the_folder_should_be_is_refused(folder: Path) -> None:
+    """The message names the place."""
+    folder.write_text("mine")
+    with pytest.raises(ConfigError, match="can't be written to"):
+        Spool.open(folder)
+    assert folder.read_text() == "mine"
+
+
+@pytest.mark.parametrize("size", [5_000, 60_000, 150_000])
+async def test_a_full_disk_costs_no_row(size: int, aicc: AICCClient, tmp_path: Path) -> None:
+    """The export ends with one of our errors, leaves no target, and goes on when there is room."""
+    out, whole = tmp_path / "cases.jsonl", tmp_path / "whole.jsonl"
+    with no_file_beyond(size), pytest.raises((ConfigError, ExportError)) as caught:
+        await export_cases(aicc, QUARTER, out)
+    assert "can't be written" in str(caught.value) or "holds no export" in str(caught.value)
+    assert not out.exists()
+    await export_cases(aicc, QUARTER, out)
+    await export_cases(aicc, QUARTER, whole)
+    assert out.read_bytes() == whole.read_bytes()
