@@ -602,6 +602,20 @@ def test_an_unfinished_export_is_gone_on_with_or_in_the_way(
     ]
 
 
+def test_a_night_s_run_adds_what_is_new_and_says_what_it_can_t(
+    tenant: Emulator, call: Call
+) -> None:
+    """--since last goes on; for a file a warning says that changes are not seen."""
+    nightly = ("export", "out.jsonl", "--since", "last", "--lookback", "7d", "--until")
+    first, second = call(*nightly, "2025-03-15"), call(*nightly, "2025-03-31")
+    assert (first.code, first.err, second.code) == (0, "", 0)
+    assert second.err == (
+        "warning: out.jsonl: new cases are added; changes of older ones are not seen\n"
+    )
+    rows = [json.loads(line)["id"] for line in Path("out.jsonl").read_bytes().splitlines()]
+    assert sorted(rows) == sorted(tenant.ids(None, "2025-03-31 23:59:59"))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

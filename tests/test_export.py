@@ -11,7 +11,7 @@ import resource
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -328,7 +328,11 @@ async def test_the_same_command_every_night(
     async def run(query: CaseQuery) -> ExportReport:
         return await export_cases(aicc, query, out, since_last=timedelta(hours=1))
 
-    reports = [await run(first), await run(CaseQuery(end_time=until)), await run(CaseQuery())]
+    reports = [await run(first)]
+    not_seen = pytest.warns(RuntimeWarning, match="changes of older ones are not seen")
+    for query in (CaseQuery(end_time=until), CaseQuery()):
+        with nullcontext() if suffix == "db" else not_seen:
+            reports.append(await run(query))
     assert [report.verified for report in reports] == [True] * 3
     assert reports[0].rows == reports[0].added == 302
     assert [report.rows for report in reports[1:]] == [3, 2]  # the look-back holds some again

@@ -40,7 +40,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def write(path: Path, *rows: bytes, keep: bool = False, raw_cells: bool = False) -> int:
     """Write rows into a CSV file."""
-    return CSV(path, ZONE, raw_cells=raw_cells).write(in_batches(rows), keep=keep)
+    return CSV(path, raw_cells=raw_cells).write(in_batches(rows), keep=keep)
 
 
 def test_the_file_is_rfc_4180_byte_for_byte(path: Path) -> None:
@@ -248,7 +248,7 @@ def test_an_interrupted_write_changes_nothing(path: Path, keep: bool, error: Bas
     write(path, *lines(1))
     before = path.read_bytes()
     with pytest.raises(type(error)) as caught:
-        CSV(path, ZONE).write(failing(lines(2, 3), error), keep=keep)
+        CSV(path).write(failing(lines(2, 3), error), keep=keep)
     assert caught.value is error
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
@@ -292,7 +292,7 @@ def test_memory_does_not_grow_with_the_rows(path: Path) -> None:
 
     tracemalloc.start()
     try:
-        assert CSV(path, ZONE).write(many(), keep=False) == 10_000
+        assert CSV(path).write(many(), keep=False) == 10_000
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

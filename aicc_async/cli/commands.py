@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import sys
+import warnings
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -175,7 +176,11 @@ def export(
                     on_progress=show,
                 )
 
-    report = _run(go(), advice="run the same again to go on")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", RuntimeWarning)
+        report = _run(go(), advice="run the same again to go on")
+    for warning in told:
+        _say(f"warning: {warning.message}")
     _echo(summary(report))
     for line in doubts(report):
         _say(line)

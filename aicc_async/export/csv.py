@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, ClassVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -38,7 +37,7 @@ class CSV:
 
     Columns are the documented fields by their wire names, in the documents' order, then the
     extension fields that any row has, sorted. Null and missing are both empty; a nested value is
-    compact JSON; all others are as the service wrote them, times too, so that ``zone`` isn't used.
+    compact JSON; all others are as the service wrote them, times too.
 
     A cell that a spreadsheet would run as a formula (``=``, ``+``, ``-``, ``@``, a tab or a line
     break at its beginning: a phone "+1202…" too) gets an apostrophe in front of that sign. So does
@@ -53,13 +52,7 @@ class CSV:
 
     upserts: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        target: Path,
-        zone: ZoneInfo,  # noqa: ARG002  (all sinks are made alike)
-        *,
-        raw_cells: bool = False,
-    ) -> None:
+    def __init__(self, target: Path, *, raw_cells: bool = False) -> None:
         self._target = target
         self._finish: Callable[[str], str] = str if raw_cells else _defuse
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -66,8 +67,9 @@ async def export_cases(
     Progress is durable in a hidden folder beside the target: the same call goes on where an
     earlier one ended, however it did. ``restart`` throws that away. ``since_last`` goes on from
     where the last whole run into this target ended, less so much time: tables are brought up to
-    date, files get the new cases only. ``raw_cells`` leaves cells of a CSV as they are, also those
-    that a spreadsheet would run. ``on_progress`` is called after every page, and must be quick.
+    date, files get the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves
+    cells of a CSV as they are, also those that a spreadsheet would run. ``on_progress`` is called
+    after every page, and must be quick.
 
     Raises ConfigError when the target can't be made or holds an unfinished export of something
     else, ExportError when it can't be written, else what the client raises; all of it can be gone
@@ -79,6 +81,12 @@ async def export_cases(
     if since_last is not None:
         start = last_end(aicc, query, found, newest=newest, back=since_last)
         query = evolve(query, start_time=start)
+        if start and not found.sink.upserts:
+            warnings.warn(
+                f"{found.name}: new cases are added; changes of older ones are not seen",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     with _spool(found, restart=restart) as spool:
         job = _Job(aicc, query, found, spool=spool, keep=since_last is not None, show=on_progress)
         return await job.run(settle)

@@ -94,7 +94,7 @@ def target_of(
     if chosen == "csv":
         from .csv import CSV  # noqa: PLC0415
 
-        return make(CSV(path, zone, raw_cells=raw_cells))
+        return make(CSV(path, raw_cells=raw_cells))
     return make(JSONLines(path, compression=chosen.removeprefix("jsonl").lstrip(".")))
 
 
