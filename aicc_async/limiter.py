@@ -43,7 +43,7 @@ class Limiter:
 
     async def acquire(self) -> Slot | None:
         """Wait for a slot and take it; None where the time of sending doesn't count."""
-        if self._free is None and self._wait() <= 0:
+        if self._free is None and (not self._paused_until or self._wait() <= 0):
             return None
         async with self._turn:
             await self._until_free()

@@ -32,9 +32,10 @@ class Neighbours:
 
     def new(self, ids: Sequence[str]) -> list[bool] | None:
         """Tell for each id whether it is new; None when all are."""
-        if all(known.isdisjoint(ids) for known in self._last):
-            return None
-        return [not any(row_id in known for known in self._last) for row_id in ids]
+        for known in self._last:
+            if not known.isdisjoint(ids):
+                return [not any(row_id in known for known in self._last) for row_id in ids]
+        return None
 
     def end_window(self, ids: set[str]) -> None:
         """Note what a window brought."""

@@ -17,8 +17,9 @@ from ..protocol import DatedRow
 from ..windows import Window
 from .doubles import Neighbours
 from .manifest import WindowReport
-from .spool import BUFFER, Done, Spool, writing
+from .spool import Done, Spool, writing
 
+PIECE = 2**18  # bytes
 FEW = 200_000  # ids that fit in 20 MB
 _day = itemgetter(slice(len("2025-01-31")))
 
@@ -114,12 +115,13 @@ class GrowingFile:
     def _digest_up_to(self, size: int) -> None:
         if self._digested == size:
             return
+        piece = memoryview(bytearray(PIECE))  # one, used again: memory costs more than reading
         with self._path.open("rb", buffering=0) as file:
             file.seek(self._digested)
             while self._digested < size:
-                block = file.read(min(BUFFER, size - self._digested))
-                self._digest.update(block)
-                self._digested += len(block)
+                count = file.readinto(piece[: size - self._digested])
+                self._digest.update(piece[:count])
+                self._digested += count
 
     def _begin_window(self) -> None:
         self._start = self._file.tell()
