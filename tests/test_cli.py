@@ -564,7 +564,7 @@ def test_what_is_unverified_is_exit_code_3(restless: Emulator, call: Call, tmp_p
     ended = call("export", "out.jsonl", *MARCH)
     assert ended.code == 3
     assert "unverified" in ended.out
-    assert ended.err.startswith("unverified: 2025-03-30 11:59:5")
+    assert "unverified: 2025-03-30 11:59:5" in ended.err
     assert "the total went from" in ended.err
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) > 150
     assert restless.requests
@@ -573,7 +573,7 @@ def test_what_is_unverified_is_exit_code_3(restless: Emulator, call: Call, tmp_p
 def test_no_strict_only_says_so(restless: Emulator, call: Call) -> None:
     """The same with --no-strict is a success that tells of its doubts."""
     ended = call("export", "out.jsonl", *MARCH, "--no-strict")
-    assert (ended.code, ended.err.startswith("unverified: ")) == (0, True)
+    assert (ended.code, "unverified: " in ended.err) == (0, True)
     assert restless.requests
 
 
