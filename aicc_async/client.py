@@ -190,10 +190,13 @@ class AICCClient(SessionHolder):
 
     def split(self, start: datetime, end: datetime) -> list[Window]:
         """Cut a range of wall-clock time into windows that this tenant takes, oldest first."""
-        span = MAX_SPAN
-        if self._profile.span == "dates":  # then the first and the last day count whole
-            span -= timedelta(days=1)
-        return list(split(start, end, self._zone, span))
+        return list(split(start, end, self._zone, self.span))
+
+    @property
+    def span(self) -> timedelta:
+        """The longest window that this tenant takes."""
+        by_dates = self._profile.span == "dates"  # then the first and the last day count whole
+        return MAX_SPAN - timedelta(days=1) if by_dates else MAX_SPAN
 
     def _batches(
         self, lister: Callable[[CaseQuery], Lister[R]], query: CaseQuery, *, strict: bool

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from importlib import import_module
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Self
 from attrs import Attribute, asdict, field, fields, frozen
 
 from .errors import ConfigError
+from .extras import load
 from .settings import RateLimit
 
 MARGIN = 0.8  # of the rate that passed: what is asked of it by default
@@ -123,11 +123,9 @@ class Profile:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write it as TOML; what is unknown is left out. Needs the extra ``cli``."""
-        try:
-            tomli_w = import_module("tomli_w")
-        except ModuleNotFoundError:
-            raise ConfigError("tomli-w is missing: pip install 'aicc-async[cli]'") from None
-        text: str = tomli_w.dumps(asdict(self, filter=lambda _, value: value is not None))
+        text: str = load("tomli_w", "cli").dumps(
+            asdict(self, filter=lambda _, value: value is not None)
+        )
         try:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as error:

@@ -33,10 +33,11 @@ from aicc_async import (
     StaticToken,
     export_cases,
 )
-from aicc_async.emulator import Emulator, Fault
+from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.emulator.answer import Answer
 from aicc_async.emulator.service import CaseService
 from aicc_async.export import Progress, manifest, run
+from aicc_async.profile import Profile
 
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
 QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
@@ -280,6 +281,21 @@ async def test_crowded_windows_are_halved(
     assert {(window.distinct, window.verdict) for window in crowded} == {(130, "verified")}
     assert (report.rows, report.verified) == (930, True)
     assert sorted(lines(out)) == sorted(map(msgspec.json.encode, busy.rows()))
+
+
+async def test_joined_windows_are_no_longer_than_the_tenant_takes(
+    aicc: AICCClient, busy: Emulator, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is halved and put together again keeps to a span that is counted in dates."""
+    busy.quirks = Quirks(span="dates")
+    busy.insert_many([{"createdDate": "2025-01-30 18:00:00"}] * 170)  # shortly before a cut
+    monkeypatch.setattr(run, "MOST", 160)
+    auth, profile = StaticToken(busy.token()), Profile(span="dates")
+    async with AICCClient(busy.url, auth=auth, profile=profile) as client:
+        noon = SINCE + timedelta(hours=12)
+        report = await export_cases(client, CaseQuery(start_time=noon, end_time=UNTIL), out)
+    assert (report.rows, report.verified) == (len(busy.ids(str(noon), None)), True)
+    assert aicc.span - client.span == timedelta(days=1)
 
 
 # ---- another run -------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ ROOT = Path(aicc_async.__file__).parent
 ROOMS = [  # from the ground up: a room imports only rooms before it
     *(
         "errors",
+        "extras",
         "models",
         "windows",
         "settings",

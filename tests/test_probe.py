@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -363,7 +364,7 @@ def test_the_command_without_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """What is missing for the file is told before the tenant is asked."""
-    monkeypatch.setattr("aicc_async.cli.probe.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "tomli_w", None)
     path = tmp_path / "profile.toml"
     monkeypatch.setattr("sys.argv", ["aicc-async", "probe", "--demo", "-o", str(path)])
     assert run() == 2

@@ -195,6 +195,7 @@ def export(
 @click.option("--start", default=0, show_default=True, help="First row.")
 @click.option("--limit", default=100, show_default=True, help="Rows, 1 to 100.")
 def list_(
+    *,
     since: datetime | None,
     until: datetime | None,
     filters: tuple[str, ...],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from ..errors import ConfigError
+from ..extras import load
 from ..probe import probe as ask
 from ..profile import Profile
 from .commands import _run, group
@@ -56,8 +55,8 @@ def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
     Example:
       aicc-async probe --demo -o profile.toml
     """  # noqa: D301  (click reads the \b)
-    if output and not find_spec("tomli_w"):  # before the tenant is asked, not after
-        raise ConfigError("tomli-w is missing: pip install 'aicc-async[cli]'")
+    if output:
+        load("tomli_w", "cli")  # before the tenant is asked, not after
     source = reader(**options)
 
     async def go() -> Profile:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -107,10 +106,3 @@ class _Seen:
 
     def _is_new(self, row_id: str) -> bool:
         return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (row_id,)).rowcount > 0
-
-
-def batches(rows: Path, size: int) -> Iterator[list[bytes]]:
-    """Hand out the lines of a file, some at a time."""
-    with rows.open("rb", buffering=BUFFER) as file:
-        while batch := list(islice(file, size)):
-            yield batch

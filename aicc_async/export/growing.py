@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from errno import EIO
 from itertools import compress
 from operator import itemgetter
 from pathlib import Path
@@ -120,6 +121,8 @@ class GrowingFile:
             file.seek(self._digested)
             while self._digested < size:
                 count = file.readinto(piece[: size - self._digested])
+                if not count:  # somebody has cut it
+                    raise OSError(EIO, "it is shorter than what was written")
                 self._digest.update(piece[:count])
                 self._digested += count
 

@@ -25,7 +25,7 @@ def header_of(aicc: AICCClient, query: CaseQuery, target: Target, *, keep: bool)
     wire = Wire(aicc.timezone).dump(query)
     return {
         "tenant": aicc.base_url,
-        "query": shown(aicc, query),
+        "query": _shown(wire, query),
         "hidden": hashlib.sha256(dumps(wire)).hexdigest(),
         "zone": str(aicc.timezone),
         "format": target.format,
@@ -33,10 +33,9 @@ def header_of(aicc: AICCClient, query: CaseQuery, target: Target, *, keep: bool)
     }
 
 
-def shown(aicc: AICCClient, query: CaseQuery) -> dict[str, Any]:
-    """Write a query's filters by wire names, without what may be contact data."""
+def _shown(wire: Mapping[str, Any], query: CaseQuery) -> dict[str, Any]:
+    """Take what may be contact data out of a query's filters."""
     hidden = HIDDEN | set(query.extra)
-    wire = Wire(aicc.timezone).dump(query)
     return {name: "(hidden)" if name in hidden else value for name, value in wire.items()}
 
 
@@ -62,7 +61,8 @@ def last_end(
     last = manifest.load(target.manifest)
     if last is None:
         return newest and wall(newest, aicc.timezone) - back
-    _check_goes_on(target, last, shown(aicc, query), aicc.timezone)
+    filters = _shown(Wire(aicc.timezone).dump(query), query)
+    _check_goes_on(target, last, filters, aicc.timezone)
     ends = [datetime.fromisoformat(last.end) - back] if last.end else []
     again = [window.start for window in last.windows if window.verdict in {"open", "unverified"}]
     return min(ends + [datetime.fromisoformat(start) for start in again if start], default=None)

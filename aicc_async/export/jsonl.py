@@ -6,7 +6,6 @@ import gzip
 import io
 import shutil
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, ClassVar
@@ -14,11 +13,11 @@ from typing import IO, Any, ClassVar
 import msgspec
 
 from ..errors import ConfigError
+from ..extras import load
 from .atomic import replacing
-from .extra import load
+from .batches import in_batches
 
 Batches = Iterable[Sequence[bytes]]
-BATCH = 1000  # rows
 BUFFER = 2**20
 GZIP_LEVEL = 6
 
@@ -41,6 +40,7 @@ class JSONLines:
     def __init__(self, target: Path, *, compression: str = "") -> None:
         self._target = target
         self._compression = compression
+        self._zstd = load("zstandard", "zstd") if compression == "zst" else None
 
     def write(self, batches: Batches, *, keep: bool) -> int:
         """Write rows into a new file; ``keep``: after those of the old one, new ids only."""
@@ -53,7 +53,7 @@ class JSONLines:
                 if not new:
                     return 0
                 lines = (row for row in spill if _id(row) in new)
-                return self._write(part, iter(lambda: list(islice(lines, BATCH)), []))
+                return self._write(part, in_batches(lines))
 
     def _write(self, part: Path, batches: Batches) -> int:
         added = 0
@@ -83,15 +83,15 @@ class JSONLines:
         if self._compression == "gz":
             # without a time in it, equal rows make equal bytes
             return gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0)
-        if self._compression == "zst":
-            return load("zstandard", "zstd").ZstdCompressor().stream_writer(raw, closefd=False)
+        if self._zstd:
+            return self._zstd.ZstdCompressor().stream_writer(raw, closefd=False)
         return raw
 
     def _plain(self, raw: IO[bytes]) -> Any:
         if self._compression == "gz":
             return gzip.GzipFile("", "rb", fileobj=raw)
-        if self._compression == "zst":
-            reader = load("zstandard", "zstd").ZstdDecompressor()
+        if self._zstd:
+            reader = self._zstd.ZstdDecompressor()
             return io.BufferedReader(reader.stream_reader(raw, read_across_frames=True), BUFFER)
         return raw
 

@@ -54,8 +54,9 @@ class WindowReport:
 class WholeCount:
     """The total of the range by counts without an end, which no window can have left out.
 
-    ``announced`` is the last of them. They agree when the rows of the windows are not fewer than
-    both the count before the windows were read and the one after.
+    ``announced`` is the last of them. They agree when the rows that came, and those of the range's
+    last second, are not fewer than the smaller of two counts: before the windows were read, and
+    after.
     """
 
     announced: int

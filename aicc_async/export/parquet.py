@@ -12,11 +12,11 @@ from typing import Any, ClassVar, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError, ExportError
+from ..extras import load
 from ..models import Case
-from ..rows import CaseReader
-from ..wire import Wire, dumps, loads, wire_names
+from ..wire import dumps, wire_names
 from .atomic import replacing
-from .extra import load
+from .typed import TypedRows
 
 EXTRA = "parquet"
 ROWS = 50_000  # of a row group: one per page takes nine times as long
@@ -88,7 +88,7 @@ class Parquet:
 
     def _typed(self, batches: Iterable[Sequence[bytes]]) -> Iterator[Any]:
         """Turn rows into Arrow's record batches."""
-        rows = _Rows(self._zone)
+        rows = TypedRows(self._zone)
         for batch in batches:
             cases = rows.read(batch)
             columns = [self._column(name, map(attrgetter(name), cases)) for name in _NAMES]
@@ -151,31 +151,6 @@ class Parquet:
             if self._compute.any(known).as_py():
                 table = table.filter(self._compute.invert(known))
         return table
-
-
-class _Rows:
-    """Reads rows as a client reads its pages: fast when they are as documented, else strictly."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._wire = Wire(zone)
-        self._pages = CaseReader(zone)
-        self._done = 0
-
-    def read(self, batch: Sequence[bytes]) -> list[Case]:
-        """Turn rows into cases; an error counts the rows of all batches."""
-        rows = b",".join(batch)
-        page = b'{"resCode":"0","result":{"count":0,"caseList":[' + rows + b"]}}"
-        cases, _ = self._pages.read(page) or (self._slowly(batch), 0)
-        self._done += len(batch)
-        return cases
-
-    def _slowly(self, batch: Sequence[bytes]) -> list[Case]:
-        cases = [
-            self._wire.load(Case, loads(row), path=f"$[{number}]")
-            for number, row in enumerate(batch, self._done)
-        ]
-        self._pages.learn(cases)
-        return cases
 
 
 def _beyond(fields: Iterable[Any], others: Iterable[Any]) -> str:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from ..windows import Window, bisect, joined
+from ..windows import MAX_SPAN, Window, bisect, joined
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -31,15 +31,20 @@ class Planned:
 
 
 async def plan(
-    windows: Sequence[Window], count: Count, zone: ZoneInfo, *, most: int = MOST
+    windows: Sequence[Window],
+    count: Count,
+    zone: ZoneInfo,
+    *,
+    most: int = MOST,
+    span: timedelta = MAX_SPAN,
 ) -> list[Planned]:
     """Count windows, halve those with too many rows, and join small neighbours; oldest first.
 
-    A window of two seconds stays whole, however many rows it has.
+    None is longer than ``span``. A window of two seconds stays whole, however many rows it has.
     """
     found = await together([_halved(window, count, most) for window in windows])
     pieces = [piece for several in found for piece in several]
-    return _joined(pieces, zone, most)
+    return _joined(pieces, zone, most=most, span=span)
 
 
 async def _halved(window: Window, count: Count, most: int) -> list[Planned]:
@@ -84,12 +89,14 @@ async def both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) ->
     return one, two
 
 
-def _joined(pieces: Sequence[Planned], zone: ZoneInfo, most: int) -> list[Planned]:
+def _joined(
+    pieces: Sequence[Planned], zone: ZoneInfo, *, most: int, span: timedelta
+) -> list[Planned]:
     """Join neighbours, oldest first, while they stay small and short enough."""
     result: list[Planned] = []
     for piece in pieces:
         last = result[-1] if result else None
-        whole = joined(last.window, piece.window, zone) if last else None
+        whole = joined(last.window, piece.window, zone, span) if last else None
         if last and whole and last.count + piece.count <= most:
             result[-1] = Planned(whole, last.count + piece.count)
         else:

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError, ExportError
 from ..models import Case
-from ..wire import Wire, dumps, loads, wire_names
+from ..wire import dumps, wire_names
+from .typed import TypedRows
 
 try:
     import psycopg
@@ -96,11 +97,11 @@ class Postgres:
         Raises ConfigError when the table is not ours, ExportError when the database can't be
         reached or refuses, DecodeError for a row that is not as documented.
         """
-        wire, rest, written = Wire(self._zone), iter(batches), 0
+        typed, rest, written = TypedRows(self._zone), iter(batches), 0
         with self._connected() as connection, connection.cursor() as cursor:
             self._make(cursor)
             for first in rest:
-                _copy(cursor, wire, chain([first], islice(rest, PART - 1)))
+                _copy(cursor, typed, chain([first], islice(rest, PART - 1)))
                 cursor.execute(_UPSERT)
                 written += cursor.rowcount
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
@@ -161,10 +162,10 @@ def _address(url: str) -> tuple[str, str, str]:
     )
 
 
-def _copy(cursor: Cursor, wire: Wire, batches: Iterable[Batch]) -> None:
+def _copy(cursor: Cursor, typed: TypedRows, batches: Iterable[Batch]) -> None:
     with cursor.copy(_COPY) as copy:
         for batch in batches:
-            for case in wire.load_cases([loads(_storable(row)) for row in batch]):
+            for case in typed.read([_storable(row) for row in batch]):
                 copy.write_row([_cell(getattr(case, name)) for name in _NAMES])
 
 

@@ -24,19 +24,19 @@ from ..protocol import DatedRow
 from ..windows import SECOND, Window, wall
 from . import manifest
 from .atomic import replace
-from .doubles import batches, without_doubles
+from .batches import in_batches
+from .doubles import without_doubles
 from .header import check_same, header_of, last_end
 from .manifest import ExportReport, WholeCount
 from .plan import MOST, Planned, both, first_day, plan, together
 from .progress import Progress
 from .reading import in_thread, read_windows
 from .sinks import Target, target_of
-from .spool import Spool, text
+from .spool import BUFFER, Spool, text
 from .totals import Totals
 from .whole import compare_whole, count_whole, is_refusal
 
 SETTLE = timedelta(minutes=5)
-BATCH = 1000  # rows
 
 Show = Callable[[Progress], None]
 
@@ -193,9 +193,11 @@ class _Job:
     async def _windows(
         self, start: datetime | None, end: datetime, settled: datetime
     ) -> list[Planned]:
-        most = _most(self._aicc.profile)
+        aicc, most = self._aicc, _most(self._aicc.profile)
         parts = await self._cut(start, end, settled)  # apart, so that no window is half settled
-        planned = [plan(part, self._count, self._aicc.timezone, most=most) for part in parts]
+        planned = [
+            plan(part, self._count, aicc.timezone, most=most, span=aicc.span) for part in parts
+        ]
         return [piece for pieces in await together(planned) for piece in pieces]
 
     async def _cut(
@@ -270,11 +272,12 @@ class _Job:
 
         def lines() -> Iterator[list[bytes]]:
             nonlocal written
-            for batch in batches(rows, BATCH):
-                if stop.is_set():
-                    raise _Stopped
-                yield batch
-                written += len(batch)
+            with rows.open("rb", buffering=BUFFER) as file:
+                for batch in in_batches(file):
+                    if stop.is_set():
+                        raise _Stopped
+                    yield batch
+                    written += len(batch)
 
         return await in_thread(
             lambda: sink.write(lines(), keep=keep),

@@ -14,7 +14,6 @@ from attrs import frozen
 
 from ..errors import ConfigError
 from .atomic import check_target
-from .extra import load
 from .jsonl import JSONLines
 from .manifest import manifest_path
 
@@ -23,12 +22,6 @@ SUFFIXES = {f".{name}": name for name in FORMATS[:6]} | {
     ".ndjson": "jsonl",
     ".db": "sqlite",
     ".sqlite3": "sqlite",
-}
-
-
-_LIBRARIES = {  # and the extras that install them
-    "jsonl.zst": ("zstandard", "zstd"),
-    "parquet": ("pyarrow", "parquet"),
 }
 
 
@@ -71,13 +64,11 @@ def target_of(
     chosen = name or _format(target)
     if chosen not in FORMATS:
         raise ConfigError(f"format: one of {', '.join(FORMATS)} is needed, {chosen!r} was given")
-    if chosen in _LIBRARIES:
-        load(*_LIBRARIES[chosen])  # now, not when all is read
     if raw_cells and chosen != "csv":
         raise ConfigError(f"raw_cells: only CSV has cells that could be run, this is {chosen}")
     if chosen == "postgres":
         return _server(target, zone)
-    # each is imported when it is wanted: some need libraries that are not always there
+    # each is imported when it is wanted, and asks for its library now, not when all is read
     path = Path(target)
     check_target(path)
     spool = path.with_name(f".{path.name}.export")

@@ -89,7 +89,7 @@ class Spool:
         self._db.close()
 
     def clear(self) -> None:
-        """Forget everything: the target is whole, or another one is wanted."""
+        """Forget everything: another export is wanted, or the rows are gone."""
         with writing(self._folder), self._turn, self._db:
             self._db.execute("DELETE FROM notes")
             self._db.execute("DELETE FROM windows")

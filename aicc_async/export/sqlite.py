@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from ..errors import AICCError, ConfigError, ExportError
 from ..models import Case
-from ..wire import Wire, dumps, loads, wire_names
+from ..wire import dumps, wire_names
+from .typed import TypedRows
 
 PATIENCE = 5.0  # seconds to wait for another program's lock
 _NAMES = (*wire_names(Case), "extra")
@@ -72,11 +73,11 @@ class SQLite:
         Raises ConfigError when the target is no database that can be written, ExportError when
         writing fails, DecodeError for a row that is not as documented.
         """
-        wire = Wire(self._zone)
+        rows = TypedRows(self._zone)
         with self._transaction() as database:
             _make(database, self._target)
             return sum(
-                database.executemany(_UPSERT, map(_cells, _cases(wire, batch))).rowcount
+                database.executemany(_UPSERT, map(_cells, rows.read(batch))).rowcount
                 for batch in batches
             )
 
@@ -142,10 +143,6 @@ class SQLite:
             f"{self._target}: it can't be written: {_TROUBLE.get(code, error)}",
             resume="mend that, and run the same again",
         )
-
-
-def _cases(wire: Wire, batch: Sequence[bytes]) -> list[Case]:
-    return wire.load_cases([loads(row) for row in batch])
 
 
 def _cells(case: Case) -> list[object]:

@@ -1,11 +1,11 @@
-"""Libraries that only some formats need."""
+"""Libraries that not every user needs."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
 
-from ..errors import ConfigError
+from .errors import ConfigError
 
 
 def load(module: str, extra: str) -> ModuleType:
