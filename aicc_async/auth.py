@@ -1,4 +1,4 @@
-"""Who is asking: a static token, or client credentials that sign in and renew the token."""
+"""Who is asking: a token that is given, or a sign-in that gets one and renews it."""
 
 from __future__ import annotations
 
@@ -114,11 +114,17 @@ def sign_in(credentials: ClientCredentials) -> Request[Grant]:
     )
 
 
+def token_in(value: Any, name: str) -> str:
+    """Take a token out of a sign-in's answer; it must be fit to stand in a header."""
+    token = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(token, str) or not token or not token.isprintable():
+        raise DecodeError(f"a token is needed @ $.{name}")
+    return token
+
+
 def _grant(body: bytes) -> Grant:
     value = loads(body)
-    token = value.get("access_token") if isinstance(value, dict) else None
-    if not isinstance(token, str) or not token or not token.isprintable():
-        raise DecodeError("a token is needed @ $.access_token")
+    token = token_in(value, "access_token")
     try:
         lifetime = float(value.get("expires_in") or SHORTEST_LIFETIME)
     except (TypeError, ValueError, OverflowError):
@@ -127,13 +133,29 @@ def _grant(body: bytes) -> Grant:
     return Grant(token, lifetime if 0 < lifetime < inf else SHORTEST_LIFETIME)
 
 
+@frozen
+class Signing:
+    """How requests are signed: with a token, or with what a sign-in gives; and in which header."""
+
+    source: StaticToken | Request[Grant]
+    header: str = "access-token"
+    prefix: str = ""
+
+
+def signing(credentials: Credentials) -> Signing:
+    """Sign as AICC wants it."""
+    return Signing(credentials if isinstance(credentials, StaticToken) else sign_in(credentials))
+
+
 class Tokens:
     """The token in use; renewed once, however many callers need it at the same time."""
 
     def __init__(
-        self, credentials: Credentials, send: Callable[[Request[Grant]], Awaitable[Grant]]
+        self,
+        source: StaticToken | Request[Grant],
+        send: Callable[[Request[Grant]], Awaitable[Grant]],
     ) -> None:
-        self._credentials = credentials
+        self._source = source
         self._send = send
         self._token: str | None = None
         self._renew_at = 0.0
@@ -141,12 +163,12 @@ class Tokens:
 
     async def token(self) -> str:
         """Return a token that is good for a while, signing in when there is none."""
-        if isinstance(self._credentials, StaticToken):
-            return self._credentials.token
+        if isinstance(self._source, StaticToken):
+            return self._source.token
         if self._token is not None and asyncio.get_running_loop().time() < self._renew_at:
             return self._token
         if self._renewal is None:
-            self._renewal = asyncio.create_task(self._renew(self._credentials))
+            self._renewal = asyncio.create_task(self._renew(self._source))
             self._renewal.add_done_callback(self._settle)
         return await self._wait_for(self._renewal)
 
@@ -154,7 +176,7 @@ class Tokens:
         """Forget a token that the service refused; False when there can be no other."""
         if token == self._token:
             self._token = None
-        return isinstance(self._credentials, ClientCredentials)
+        return not isinstance(self._source, StaticToken)
 
     async def close(self) -> None:
         """End a sign-in that nobody waits for any more."""
@@ -172,8 +194,8 @@ class Tokens:
                 raise ConfigError("the client was closed during sign-in") from None
             raise
 
-    async def _renew(self, credentials: ClientCredentials) -> str:
-        grant = await self._send(sign_in(credentials))
+    async def _renew(self, sign_in: Request[Grant]) -> str:
+        grant = await self._send(sign_in)
         margin = min(MARGIN, grant.lifetime / 10)
         self._renew_at = asyncio.get_running_loop().time() + grant.lifetime - margin
         self._token = grant.token

@@ -3,28 +3,69 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from math import inf
 from os import PathLike
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import aiohttp
 
 from . import settings
-from .auth import Credentials, credentials_from
+from .ahead import in_order
+from .auth import Credentials, credentials_from, signing
+from .calls import CaseCalls
+from .changing import Changes, check_unchanged, kept, update_of
+from .creating import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
 from .errors import ConfigError
-from .models import Case, CaseDetail, CasePage, CaseQuery, CaseUpdate, NewCase
+from .journal import Journal, SQLiteJournal
+from .models import (
+    Case,
+    CaseCancel,
+    CaseDetail,
+    CasePage,
+    CaseProcess,
+    CaseQuery,
+    CaseStatistics,
+    CaseTransfer,
+    CaseType,
+    CaseTypePage,
+    CaseTypeQuery,
+    CaseUpdate,
+    CurrentStatistics,
+    NewCase,
+    NewTask,
+    StatisticsPage,
+    StatisticsQuery,
+    StatusUpdate,
+    Task,
+    TaskPage,
+    TaskQuery,
+    TaskTransfer,
+    TaskUpdate,
+)
 from .paging import LIMIT, Batch, Fetch, read
 from .profile import Profile
-from .protocol import CaseCalls, DatedRow, Lister, Page
+from .protocol import UNTOLD, DatedRow, Lister, Page, RawParts
 from .session import Session, SessionHolder
-from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
+from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
+from .totals import counted
 from .windows import MAX_SPAN, Window, split, wall
-from .wire import AUTO_ASSIGN, Wire
+from .wire import Wire
 
+WAITING = 4  # times the requests: creates that wait for a list to show them hold up no others
 R = TypeVar("R")
+Q = TypeVar("Q")
 
 
 class AICCClient(SessionHolder):
@@ -33,10 +74,13 @@ class AICCClient(SessionHolder):
     ``base_url`` is the domain, such as ``https://service.besclouds.com``. ``timezone`` is the zone
     of the naive times on the wire: the tenant's; it is not documented which that is. ``rate_limit``
     is for all calls of this client together. ``session`` is the caller's own, and never closed
-    here. ``auto_assign`` names the spellings of the auto-assign flag that a create sends: the
-    document's table and its sample differ, so both are sent unless told otherwise. ``profile`` is
-    what ``probe`` found out, or the file of it: its rate is kept unless ``rate_limit`` is given,
-    and no page is asked for that is larger than the tenant gives.
+    here. ``dialect`` says what the tenant speaks where the documents contradict each other.
+    ``profile`` is what ``probe`` found out, or the file of it: its rate is kept unless
+    ``rate_limit`` is given, and no page is asked for that is larger than the tenant gives.
+
+    ``journal`` remembers creates by their keys; it is closed with the client, and no other client
+    should have it. ``on_unknown`` and ``list_lag`` say what ``create_case`` does when a case may
+    have been made: raise, or look for it, for so many seconds after it was sent.
 
     One client serves a whole process: it may be shared by any number of tasks of one event loop.
     """
@@ -54,8 +98,11 @@ class AICCClient(SessionHolder):
         session: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
         max_body: int = 64 * 2**20,
-        auto_assign: Iterable[str] = AUTO_ASSIGN,
+        dialect: Dialect | None = None,
         profile: Profile | str | PathLike[str] | None = None,
+        journal: Journal | None = None,
+        on_unknown: OnUnknown = "raise",
+        list_lag: float = LIST_LAG,
     ) -> None:
         self._profile = _profile(profile)
         endpoint = Endpoint(
@@ -71,8 +118,23 @@ class AICCClient(SessionHolder):
         self._zone = settings.zone(timezone)
         self._base_url = endpoint.base_url
         self._concurrency = max_concurrency
-        self._calls = CaseCalls(Wire(self._zone, auto_assign=_spellings(auto_assign)))
-        self._session = Session(endpoint, credentials=auth, session=session)
+        dialect = _dialect(dialect)
+        wire = Wire(self._zone, auto_assign=dialect.auto_assign)
+        self._calls = CaseCalls(wire, dialect)
+        self._session = Session(endpoint, signing=signing(auth), session=session)
+        self._has_journal = journal is not None
+        self._on_unknown = _on_unknown(on_unknown)
+        self._creator = Creator(
+            tenant=self._base_url,
+            journal=journal or SQLiteJournal(":memory:"),
+            list_lag=_seconds("list_lag", list_lag),
+            send=self._send_new,
+            find=self.iter_cases,
+            get=self.get_case,
+            fields=wire.dump,
+            headers=lambda: self._session.last_headers,
+            finds_by_time=self._profile.date_field in {None, "createdDate"},
+        )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
@@ -107,14 +169,102 @@ class AICCClient(SessionHolder):
         """The zone of the times on the wire."""
         return self._zone
 
-    async def create_case(self, new: NewCase) -> str:
+    async def create_case(
+        self,
+        new: NewCase,
+        *,
+        key: str | None = None,
+        on_unknown: OnUnknown | None = None,
+        wait: bool = True,
+    ) -> str:
         """Create a case and return its id (document 000).
 
-        It is never sent again once its bytes may have left: when the outcome is not known then,
-        UnknownOutcome is raised. Other errors mean that no case was made.
+        It is never sent again blindly once its bytes may have left. When the outcome is not known
+        then, ``on_unknown="raise"`` (the client's default) raises UnknownOutcome; ``"reconcile"``
+        looks the case up in the list until ``list_lag`` seconds have passed: the one that is found
+        is the outcome, with none it is sent again, and UnknownOutcome tells the candidates when it
+        can't be said. Other errors mean that no case was made.
+
+        With a ``key`` (and a journal) a case is made once, however often and by how many processes
+        it is asked for, over crashes: the journal holds the key before the first byte leaves. A
+        confirmed key returns its case without a request. One that may have been sent is looked for
+        first. Another record under the key is a ConfigError. While another call is at work on it,
+        this one waits, or with ``wait=False`` raises KeyInUse. A rejected one may be sent again.
+
+        What looking up can't see: a case that shows later than ``list_lag`` is made twice, and so
+        is one whose contact, creator, type or title was changed before it was looked for, or that
+        the service dates more than two minutes off (its clock, as its answers tell it, is made
+        good; ``timezone`` must be right). An equal case that somebody else made within these
+        minutes is taken for it; the cases of other keys never are.
         """
         _check_kind("new", new, NewCase)
-        return await self._session.send(self._calls.create_case(new))
+        how = self._on_unknown if on_unknown is None else _on_unknown(on_unknown)
+        if key is None and how == "raise":
+            return await self._send_new(new)
+        if key is None:
+            key = f"unnamed-{uuid4().hex}"
+        else:
+            self._check_journal()
+        made = await self._creator.create(new, key=key, on_unknown=how, wait=wait)
+        return made.case_id
+
+    async def create_cases(
+        self,
+        items: Iterable[tuple[str, NewCase]] | AsyncIterable[tuple[str, NewCase]],
+        *,
+        on_unknown: OnUnknown | None = None,
+    ) -> AsyncGenerator[CreateOutcome]:
+        """Create many cases by their keys, as ``create_case`` does, and tell what became of each.
+
+        Outcomes come in the order of the items, which are taken as there is room; some requests are
+        under way at once, within the client's limits. Run again with the same keys and journal
+        after any end, it makes what is missing: the others are ``already``. One that is refused or
+        unknown doesn't end it. Credentials that are, limits, a service that can't be reached and
+        the journal do: their errors are raised.
+        """
+        self._check_journal()
+        how = self._on_unknown if on_unknown is None else _on_unknown(on_unknown)
+
+        async def create(item: tuple[str, NewCase]) -> CreateOutcome:
+            key, new = item
+            _check_kind("new", new, NewCase)
+            return await self._creator.outcome(new, key=key, on_unknown=how)
+
+        places = self._concurrency * WAITING
+        async with aclosing(in_order(items, create, concurrency=places)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+
+    def _check_journal(self) -> None:
+        if not self._has_journal:
+            raise ConfigError("key: a journal is needed to remember it")
+
+    async def change_case(
+        self,
+        case_id: str,
+        *,
+        creator_id: str,
+        if_unchanged: CaseDetail | None = None,
+        **changes: Unpack[Changes],
+    ) -> None:
+        """Change single fields of a case: those of ``CaseUpdate``, as ``priority="High"``.
+
+        The service wants title and description with every change: the case is read first, and they
+        are sent as they are (documents 002 and 004). With ``if_unchanged``, what ``get_case`` gave
+        earlier, CaseChanged is raised when the case is not as it was then. Both are best effort:
+        the service has no lock, and what somebody changes between the reading and the sending is
+        overwritten (title and description), or not noticed.
+        """
+        if if_unchanged is not None:
+            _check_kind("if_unchanged", if_unchanged, CaseDetail)
+        # what is wrong with it is said before anything is asked
+        update_of(case_id, creator_id, {"title": "…", "description": "…", **changes})
+        case = (await self.get_case(case_id)).case
+        if if_unchanged is not None:
+            check_unchanged(if_unchanged.case, case)
+        given = "title" in changes and "description" in changes
+        whole = changes if given else {**kept(case), **changes}
+        await self.modify_case(update_of(case_id, creator_id, whole))
 
     async def modify_case(self, change: CaseUpdate) -> None:
         """Change a case (document 002); sent again on a failure, since the outcome is the same."""
@@ -126,6 +276,32 @@ class AICCClient(SessionHolder):
         _check_id(case_id)
         return await self._session.send(self._calls.get_case(case_id))
 
+    def get_cases(
+        self, ids: Iterable[str] | AsyncIterable[str], *, concurrency: int | None = None
+    ) -> AsyncGenerator[CaseDetail]:
+        """Read many cases as ``get_case`` does, in the order of their ids.
+
+        Up to ``concurrency`` requests are under way (1 to the client's own, which is the default),
+        and answers are held ahead, eight times as many at most. Ids are taken when there is room
+        for their answers; an async generator of ids is closed with this one.
+
+        An error is raised where its case would have come, and ends it: NotFoundError or ApiError
+        for a case that the service doesn't know (any more), ConfigError for an id that is none,
+        before it is sent. Break out under ``contextlib.aclosing`` to end the fetching ahead at
+        that very moment.
+
+        Not promised: one moment for all of them. A case may change, or go, before its turn comes.
+        """
+        if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | AsyncIterable):
+            raise ConfigError(f"ids: texts are needed, {type(ids).__name__} was given")
+        most = self._concurrency
+        places = most if concurrency is None else concurrency
+        if places.__class__ is not int or not 1 <= places <= most:
+            raise ConfigError(
+                f"concurrency: a whole number from 1 to {most} is needed, {places!r} was given"
+            )
+        return in_order(ids, self.get_case, concurrency=places)
+
     async def list_cases(
         self, query: CaseQuery | None = None, *, start: int = 0, limit: int = LIMIT
     ) -> CasePage:
@@ -134,7 +310,7 @@ class AICCClient(SessionHolder):
         ``start`` is a row number from 0, ``limit`` 1 to 100; the query's range may span 31 days.
         Rows that come or go between two calls shift the pages: ``iter_cases`` minds that.
         """
-        query = _query(query)
+        query = _query(query, CaseQuery)
         _check_page(start, limit)
         window = self._window(query)
         if window.start and window.end and window.end - window.start > MAX_SPAN:
@@ -157,7 +333,7 @@ class AICCClient(SessionHolder):
 
         Break out under ``contextlib.aclosing`` to end the fetching ahead at that very moment.
         """
-        pages = self._batches(self._calls.list_cases, _query(query), strict=strict)
+        pages = self._batches(self._calls.list_cases, _query(query, CaseQuery), strict=strict)
         async with aclosing(pages) as batches:
             async for batch in batches:
                 for case in batch.rows:
@@ -170,7 +346,7 @@ class AICCClient(SessionHolder):
 
         Nothing of a row is checked but its id. An empty batch ends a window.
         """
-        return self._batches(self._calls.list_rows, _query(query), strict=strict)
+        return self._batches(self._calls.list_rows, _query(query, CaseQuery), strict=strict)
 
     def page_reader(self, query: CaseQuery) -> Fetch[DatedRow]:
         """Make a coroutine function that reads one page: (window, start, limit) → page.
@@ -179,6 +355,158 @@ class AICCClient(SessionHolder):
         is checked.
         """
         return self._fetch(self._calls.list_dated(query))
+
+    def detail_reader(self) -> Callable[[str], Awaitable[RawParts]]:
+        """Make a coroutine function that reads a case's detail: id → parts by wire names.
+
+        For exports: parts are the service's own bytes, on one line each; no bound is checked.
+        """
+        return lambda case_id: self._session.send(self._calls.get_raw(case_id))
+
+    async def transfer_case(self, transfer: CaseTransfer) -> None:
+        """Hand a case over to a user or a queue (Case 2.0, ``POST /case/transfer``).
+
+        Sent again on a failure: the same owner twice is the same owner.
+        """
+        _check_kind("transfer", transfer, CaseTransfer)
+        await self._session.send(self._calls.transfer_case(transfer))
+
+    async def process_case(self, process: CaseProcess) -> None:
+        """Add a note to a case, or send a mail or an SMS (Case 2.0, ``POST /case/process``).
+
+        It is never sent again once its bytes may have left: when the outcome is not known then,
+        UnknownOutcome is raised.
+        """
+        _check_kind("process", process, CaseProcess)
+        await self._session.send(self._calls.process_case(process))
+
+    async def cancel_case(self, cancel: CaseCancel) -> None:
+        """Cancel a case (Case 2.0, ``POST /case/cancel``).
+
+        Sent again on a failure: a cancelled case stays so. What the service says to a second one,
+        after a first whose answer was lost, is not documented.
+        """
+        _check_kind("cancel", cancel, CaseCancel)
+        await self._session.send(self._calls.cancel_case(cancel))
+
+    async def update_case_status(self, update: StatusUpdate) -> None:
+        """Put a case to another flow node (Case 2.0, ``POST /status/update``).
+
+        Which nodes there are, a case type's ``case_status`` tells. Sent again on a failure.
+        """
+        _check_kind("update", update, StatusUpdate)
+        await self._session.send(self._calls.update_case_status(update))
+
+    async def list_case_types(
+        self, query: CaseTypeQuery | None = None, *, start: int = 0, limit: int = LIMIT
+    ) -> CaseTypePage:
+        """Read one page of the case types (Case 2.0, ``POST /caseType/list``).
+
+        ``start`` is a row number from 0, ``limit`` 1 to 100.
+        """
+        lister = self._calls.list_case_types(_query(query, CaseTypeQuery))
+        page = await self._page(lister, start, limit)
+        return CaseTypePage(page.rows, page.count)
+
+    def iter_case_types(
+        self, query: CaseTypeQuery | None = None, *, strict: bool = True
+    ) -> AsyncGenerator[CaseType]:
+        """Read all case types that match, each once, as ``iter_cases`` reads cases."""
+        lister = self._calls.list_case_types(_query(query, CaseTypeQuery))
+        return self._all(lister, strict=strict)
+
+    async def get_case_type(self, type_id: str) -> CaseType:
+        """Read a case type (Case 2.0, ``GET /caseType/{id}``)."""
+        _check_id(type_id, "type_id")
+        return await self._session.send(self._calls.get_case_type(type_id))
+
+    async def current_statistics(self) -> CurrentStatistics:
+        """Count the tenant's cases at this moment (Case 2.0, ``GET /statistics/case/current``)."""
+        return await self._session.send(self._calls.current_statistics())
+
+    async def list_statistics(
+        self, query: StatisticsQuery, *, start: int = 0, limit: int = LIMIT
+    ) -> StatisticsPage:
+        """Read one page of the daily counts (Case 2.0, ``POST /statistics/case/report``).
+
+        Newest day first; ``start`` is a row number from 0, ``limit`` 1 to 100.
+        """
+        _check_kind("query", query, StatisticsQuery)
+        page = await self._page(self._calls.list_statistics(query), start, limit)
+        return StatisticsPage(page.rows, page.count)
+
+    def iter_statistics(
+        self, query: StatisticsQuery, *, strict: bool = True
+    ) -> AsyncGenerator[CaseStatistics]:
+        """Read all daily counts that match, as ``iter_cases`` reads cases.
+
+        They have no ids: a row is known by its day and its case type.
+        """
+        _check_kind("query", query, StatisticsQuery)
+        return self._all(self._calls.list_statistics(query), strict=strict)
+
+    async def create_task(self, new: NewTask) -> str | None:
+        """Create a task (Case 2.0, ``POST /task``) and return its id.
+
+        None when the service doesn't tell it: its answer is not documented. Never sent again once
+        its bytes may have left: when the outcome is not known then, UnknownOutcome is raised.
+        """
+        _check_kind("new", new, NewTask)
+        return await self._session.send(self._calls.create_task(new))
+
+    async def modify_task(self, change: TaskUpdate) -> None:
+        """Change a task (Case 2.0, ``POST /task/modify``); sent again on a failure."""
+        _check_kind("change", change, TaskUpdate)
+        await self._session.send(self._calls.modify_task(change))
+
+    async def list_tasks(
+        self, query: TaskQuery | None = None, *, start: int = 0, limit: int = LIMIT
+    ) -> TaskPage:
+        """Read one page of the tasks (Case 2.0, ``POST /task/list``).
+
+        ``start`` is a row number from 0, ``limit`` 1 to 100. The answer is not documented: rows
+        under ``taskList`` or ``tasks``, or alone, are read; the count is None where it is not told.
+        """
+        page = await self._page(self._calls.list_tasks(_query(query, TaskQuery)), start, limit)
+        return TaskPage(page.rows, None if page.count == UNTOLD else page.count)
+
+    def iter_tasks(
+        self, query: TaskQuery | None = None, *, strict: bool = True
+    ) -> AsyncGenerator[Task]:
+        """Read all tasks that match, each once, as ``iter_cases`` reads cases.
+
+        Where the service tells no total, they are read until nothing new comes; ExportError says
+        when they can't be read to an end.
+        """
+        return self._all(self._calls.list_tasks(_query(query, TaskQuery)), strict=strict)
+
+    async def get_task(self, task_id: str) -> Task:
+        """Read a task (Case 2.0, ``GET /task/{id}``, or POST: ``Dialect.task_detail``)."""
+        _check_id(task_id, "task_id", most=inf)
+        return await self._session.send(self._calls.get_task(task_id))
+
+    async def transfer_task(self, transfer: TaskTransfer) -> None:
+        """Hand a task over (Case 2.0, ``POST /task/transfer``); sent again on a failure."""
+        _check_kind("transfer", transfer, TaskTransfer)
+        await self._session.send(self._calls.transfer_task(transfer))
+
+    async def update_task_status(self, update: StatusUpdate) -> None:
+        """Put a task to another status (Case 2.0, ``POST /task/status/update``).
+
+        Sent again on a failure: the same status twice is the same status.
+        """
+        _check_kind("update", update, StatusUpdate)
+        await self._session.send(self._calls.update_task_status(update))
+
+    async def close(self) -> None:
+        """Close the connections and the journal; calls after this are refused."""
+        try:
+            await super().close()
+        finally:
+            await self._creator.journal.close()
+
+    async def _send_new(self, new: NewCase) -> str:
+        return await self._session.send(self._calls.create_case(new))
 
     def windows(self, query: CaseQuery) -> list[Window]:
         """Cut a query's range into the windows that it is read in; an open end is now."""
@@ -203,6 +531,19 @@ class AICCClient(SessionHolder):
     ) -> AsyncGenerator[Batch[R]]:
         fetch = self._fetch(lister(query))
         return read(self.windows(query), fetch, concurrency=self._concurrency, strict=strict)
+
+    async def _page(self, lister: Lister[R], start: int, limit: int) -> Page[R]:
+        _check_page(start, limit)
+        return await self._fetch(lister)(Window(), start, limit)
+
+    async def _all(self, lister: Lister[R], *, strict: bool) -> AsyncGenerator[R]:
+        """Read a listing without times to its end."""
+        fetch = counted(self._fetch(lister))
+        pages = read([Window()], fetch, concurrency=self._concurrency, strict=strict)
+        async with aclosing(pages) as batches:
+            async for batch in batches:
+                for row in batch.rows:
+                    yield row
 
     def _fetch(self, request: Lister[R]) -> Fetch[R]:
         most = self._profile.page_size or LIMIT
@@ -253,10 +594,10 @@ def _put_back(first: datetime, second: datetime) -> timedelta:
     return max((first.utcoffset() or zero) - (second.utcoffset() or zero), zero)
 
 
-def _query(query: CaseQuery | None) -> CaseQuery:
+def _query(query: Q | None, kind: type[Q]) -> Q:
     if query is None:
-        return CaseQuery()
-    _check_kind("query", query, CaseQuery)
+        return kind()
+    _check_kind("query", query, kind)
     return query
 
 
@@ -269,20 +610,40 @@ def _profile(given: Profile | str | PathLike[str] | None) -> Profile:
     return given
 
 
+def _dialect(given: Dialect | None) -> Dialect:
+    if given is None:
+        return Dialect()
+    _check_kind("dialect", given, Dialect)
+    return given
+
+
 def _check_kind(name: str, value: object, kind: type) -> None:
     if not isinstance(value, kind):
         given = type(value).__name__
         raise ConfigError(f"{name}: {kind.__name__} is needed, {given} was given")
 
 
-def _check_id(case_id: str) -> None:
+def _on_unknown(word: OnUnknown) -> OnUnknown:
+    if word not in ("raise", "reconcile"):
+        raise ConfigError(f"on_unknown: 'raise' or 'reconcile' is needed, {word!r} was given")
+    return word
+
+
+def _seconds(name: str, value: float) -> float:
+    if value.__class__ not in (int, float) or not 0 <= value <= LONGEST_LAG:
+        raise ConfigError(f"{name}: 0 to {LONGEST_LAG} seconds are needed, {value!r} was given")
+    return value
+
+
+def _check_id(value: str, name: str = "case_id", *, most: float = 20) -> None:
     try:
-        size = len(case_id.encode()) if isinstance(case_id, str) else 0
+        size = len(value.encode()) if isinstance(value, str) else 0
     except UnicodeEncodeError:
         size = 0
     # dots alone are no name in a path, however they are encoded
-    if not 0 < size <= 20 or case_id in {".", ".."}:  # noqa: PLR2004  (document 004)
-        raise ConfigError("case_id: a text of 1 to 20 bytes is needed, other than dots alone")
+    if not 0 < size <= most or value in {".", ".."}:
+        bound = f"1 to {most} bytes" if most < inf else "at least 1 byte"
+        raise ConfigError(f"{name}: a text of {bound} is needed, other than dots alone")
 
 
 def _check_page(start: int, limit: int) -> None:
@@ -290,10 +651,3 @@ def _check_page(start: int, limit: int) -> None:
         raise ConfigError(f"start: a whole number of at least 0 is needed, {start!r} was given")
     if limit.__class__ is not int or not 1 <= limit <= LIMIT:
         raise ConfigError(f"limit: a whole number from 1 to {LIMIT} is needed, {limit!r} was given")
-
-
-def _spellings(names: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(names)
-    if not found or not set(found) <= set(AUTO_ASSIGN):
-        raise ConfigError(f"auto_assign: one or both of {', '.join(AUTO_ASSIGN)} are needed")
-    return found

@@ -11,6 +11,9 @@
     │   └── ServerError
     ├── DecodeError (ValueError)     the answer is not what the documents say: "what @ $.path"
     ├── UnknownOutcome               a create or enqueue that may or may not have happened
+    ├── KeyInUse                     another create with this key is on its way
+    ├── CaseChanged                  a case is not as it was read any more
+    ├── JournalError                 the journal can't be read or written
     └── ExportError                  a listing that could not be read completely
 
 They hold plain values only, so that they can be pickled and kept: no request, no response, no
@@ -105,6 +108,27 @@ class UnknownOutcome(AICCError):  # noqa: N818  (it is not known to be an error)
         super().__init__(message)
         self.operation = operation
         self.candidates = tuple(candidates)
+
+
+class KeyInUse(AICCError):  # noqa: N818  (nothing is wrong)
+    """Another call, in this process or another one, is at work on a create with this key."""
+
+
+class CaseChanged(AICCError):  # noqa: N818  (nothing is wrong)
+    """A case is not as the caller read it any more, and was left as it is; ``fields`` say where."""
+
+    def __init__(self, message: str, *, fields: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+
+class JournalError(AICCError):
+    """The journal can't be read or written.
+
+    Nothing was sent, or else ``case_id`` is the case that was made and could not be noted.
+    """
+
+    case_id: str | None = None
 
 
 class ExportError(AICCError):

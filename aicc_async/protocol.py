@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from codecs import utf_8_decode
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode
 
 import msgspec
 from attrs import field, frozen
@@ -18,16 +16,13 @@ from attrs import field, frozen
 from .errors import (
     ApiError,
     AuthError,
-    ConfigError,
     DecodeError,
     NotFoundError,
     RateLimitError,
     ServerError,
 )
-from .models import Case, CaseDetail, CaseEnqueue, CaseQuery, CaseUpdate, EnqueuedCase, NewCase
-from .rows import CaseReader
 from .windows import Window
-from .wire import Wire, dumps, loads
+from .wire import loads
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,7 +59,9 @@ class Page(Generic[R]):
     size: int
 
 
+UNTOLD = -1  # the total of a page whose total the service does not tell
 Lister = Callable[[Window, int, int], Request[Page[R]]]  # window, start, limit
+RawParts = dict[str, msgspec.Raw]  # of a case's detail, by their wire names
 DatedRow = tuple[str, Any]  # createdDate as it stands; the row as written, bytes or a view
 
 
@@ -87,6 +84,29 @@ def only(value: Any) -> tuple[dict[str, Any], str]:
     if value.__class__ is not dict:
         raise DecodeError(f"an object or an array of one is needed @ {path}")
     return value, path
+
+
+def listed(value: Any, *names: str) -> tuple[list[Any], Any, str]:
+    """Take rows and total out of a result, and tell the rows' path.
+
+    The rows stand under one of the names, in an object or an array of one; or are the result
+    itself, which has no total then. An empty array is an empty page.
+    """
+    if value == []:
+        return [], 0, "$.result"
+    wrapped = value.__class__ is list and len(value) == 1 and _holds(value[0], names)
+    if value.__class__ is list and not wrapped:
+        return value, None, "$.result"
+    answer, path = only(value)
+    name = next((name for name in names if name in answer), names[0])
+    rows = answer.get(name)
+    if rows.__class__ is not list:
+        raise DecodeError(f"a list is needed @ {path}.{name}")
+    return rows, answer.get("count"), f"{path}.{name}"
+
+
+def _holds(value: Any, names: tuple[str, ...]) -> bool:
+    return value.__class__ is dict and not value.keys().isdisjoint(names)
 
 
 def refusal(
@@ -160,6 +180,13 @@ class _RawEnvelope(msgspec.Struct):
     result: list[_Rows] | _Rows
 
 
+class _Detail(msgspec.Struct):
+    resCode: str | int  # noqa: N815
+    resMsg: Any = None  # noqa: N815
+    result: list[RawParts] | RawParts | None = None
+
+
+_read_detail = msgspec.json.Decoder(_Detail).decode
 _read_keys = msgspec.json.Decoder(_Envelope).decode
 _read_rows = msgspec.json.Decoder(_RawEnvelope).decode
 
@@ -184,11 +211,29 @@ def dated_page(body: bytes) -> Page[DatedRow]:
     return Page([row.id for row in keys], list(zip(dates, rows, strict=True)), count, len(body))
 
 
+def raw_detail(body: bytes) -> RawParts:
+    """Split a case's detail into its parts as the service wrote them, each on one line.
+
+    Nothing of a part is checked. There are none where the result is empty. Parts are views of the
+    answer: they are for who passes them on.
+    """
+    body = _clean(body)
+    try:
+        answer = _read_detail(body)
+    except (ValueError, RecursionError) as error:
+        result(body, operation="get")  # an error's result may be anything
+        raise DecodeError(_at_path(error)) from None
+    _check_code("get", answer.resCode, answer.resMsg)
+    found = answer.result
+    if isinstance(found, list):
+        if len(found) > 1:
+            raise DecodeError("an object or an array of one is needed @ $.result")
+        found = found[0] if found else None
+    return found or {}
+
+
 def _split(body: bytes) -> tuple[list[_Key], list[msgspec.Raw], int]:
-    if not body.isascii():
-        _check_utf8(body)  # a skipped text is not looked into
-    if b"\n" in body or b"\r" in body:
-        body = _on_one_line(body)
+    body = _clean(body)
     try:
         keys = _read_keys(body)
     except (ValueError, RecursionError) as error:
@@ -203,6 +248,15 @@ def _split(body: bytes) -> tuple[list[_Key], list[msgspec.Raw], int]:
     rows = _read_rows(body).result
     raw = rows[0].caseList if isinstance(rows, list) else rows.caseList
     return found.caseList, raw, found.count
+
+
+def _clean(body: bytes) -> bytes:
+    """Check an answer whose parts are passed on, and put it on one line."""
+    if not body.isascii():
+        _check_utf8(body)  # a skipped text is not looked into
+    if b"\n" in body or b"\r" in body:
+        return _on_one_line(body)
+    return body
 
 
 def _at_path(error: Exception) -> str:
@@ -234,151 +288,3 @@ def _on_one_line(body: bytes) -> bytes:
         return msgspec.json.format(body, indent=-1)
     except (ValueError, RecursionError):
         raise DecodeError(f"{len(body)} bytes that are no JSON @ $") from None
-
-
-class CaseCalls:
-    """The calls of AICC Case 2.0, as requests."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._rows = CaseReader(wire.zone)
-
-    def create_case(self, new: NewCase) -> Request[str]:
-        """``POST /case`` (document 000). Sent twice, it makes two cases."""
-
-        def decode(body: bytes) -> str:
-            answer, path = only(result(body, operation="create"))
-            case_id = answer.get("caseId")
-            if case_id.__class__ is not str or not case_id:
-                raise DecodeError(f"a case id is needed @ {path}.caseId")
-            return str(case_id)
-
-        body = dumps({"caseInfo": self._wire.dump(new)})
-        return self._post("create", "/case", body, decode, repeatable=False)
-
-    def modify_case(self, change: CaseUpdate) -> Request[None]:
-        """``POST /case/modify`` (document 002). The same values twice have the same outcome."""
-
-        def decode(body: bytes) -> None:
-            result(body, operation="modify")
-
-        body = dumps({"caseInfo": self._wire.dump(change)})
-        return self._post("modify", "/case/modify", body, decode, repeatable=True)
-
-    def get_case(self, case_id: str) -> Request[CaseDetail]:
-        """``GET /case/{id}`` (document 004), with the id in a JSON body too, as documented."""
-
-        def decode(body: bytes) -> CaseDetail:
-            answer, path = only(result(body, operation="get"))
-            return self._wire.load(CaseDetail, answer, path=path)
-
-        return Request(
-            operation="get",
-            method="GET",
-            path=f"{OPENAPI}/case/{quote(case_id, safe='')}",
-            body=dumps({"id": case_id}),
-            decode=decode,
-            repeatable=True,
-        )
-
-    def list_cases(self, query: CaseQuery) -> Lister[Case]:
-        """``POST /case/list`` (document 001), one page, typed."""
-        return self._lister(query, self._case_page)
-
-    def list_rows(self, query: CaseQuery) -> Lister[bytes]:
-        """``POST /case/list``, one page, as the service wrote its rows."""
-        return self._lister(query, raw_page)
-
-    def list_dated(self, query: CaseQuery) -> Lister[DatedRow]:
-        """``POST /case/list``, one page, as the service wrote its rows, each with its date."""
-        return self._lister(query, dated_page)
-
-    def _lister(self, query: CaseQuery, decode: Callable[[bytes], Page[R]]) -> Lister[R]:
-        filters = self._wire.dump(query)
-        filters.pop("startTime", None)
-        filters.pop("endTime", None)
-
-        def request(window: Window, start: int, limit: int) -> Request[Page[R]]:
-            body = filters | _times(window) | {"start": start, "limit": limit}
-            return self._post("list", "/case/list", dumps(body), decode, repeatable=True)
-
-        return request
-
-    def _case_page(self, body: bytes) -> Page[Case]:
-        cases, count = self._rows.read(body) or self._read_slowly(body)
-        return Page([case.id for case in cases], cases, count, len(body))
-
-    def _read_slowly(self, body: bytes) -> tuple[list[Case], int]:
-        value = result(body, operation="list")
-        if value == []:
-            return [], 0
-        answer, path = only(value)
-        rows, count = answer.get("caseList"), answer.get("count")
-        if rows.__class__ is not list or count.__class__ is not int:
-            raise DecodeError(f"caseList and count are needed @ {path}")
-        cases = self._wire.load_cases(rows, path=f"{path}.caseList")
-        self._rows.learn(cases)
-        return cases, count
-
-    def _post(
-        self,
-        operation: str,
-        path: str,
-        body: bytes,
-        decode: Callable[[bytes], T],
-        *,
-        repeatable: bool,
-    ) -> Request[T]:
-        return Request(
-            operation=operation,
-            method="POST",
-            path=OPENAPI + path,
-            body=body,
-            decode=decode,
-            repeatable=repeatable,
-        )
-
-
-def _times(window: Window) -> dict[str, str]:
-    times = {"startTime": window.start, "endTime": window.end}
-    return {name: _text(moment) for name, moment in times.items() if moment is not None}
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(" ", "seconds")
-
-
-def enqueue(case: CaseEnqueue, wire: Wire, *, form: bool = False) -> Request[EnqueuedCase]:
-    """``POST Cases`` of Q-Flow (document 003). Each makes a ticket: never repeat it blindly.
-
-    The document shows no sample of the form encoding; a dictionary is sent as ASP.NET's model
-    binder reads one: ``CustomProperties[0].Key=…&CustomProperties[0].Value=…``.
-    """
-    fields = wire.dump(case)
-    return Request(
-        operation="enqueue",
-        method="POST",
-        path="/Cases",
-        body=urlencode(_form(fields)).encode() if form else dumps(fields),
-        decode=lambda body: wire.load(EnqueuedCase, loads(body)),
-        repeatable=False,
-        content_type=FORM if form else JSON,
-    )
-
-
-def _form(fields: Mapping[str, Any]) -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
-            for i, (key, item) in enumerate(value.items()):
-                flat |= {f"{name}[{i}].Key": key, f"{name}[{i}].Value": _form_text(name, item)}
-        elif value is not None:
-            flat[name] = _form_text(name, value)
-    return flat
-
-
-def _form_text(name: str, value: object) -> str:
-    if not isinstance(value, str | int | float):
-        given = type(value).__name__
-        raise ConfigError(f"extra: {name!r} can't be sent as a form, {given} was given")
-    return str(value).lower() if isinstance(value, bool) else str(value)

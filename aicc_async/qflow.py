@@ -1,31 +1,39 @@
-"""The client of Q-Flow's one call: put a case into a service's queue."""
+"""The client of Q-Flow's case calls: put a case into a service's queue, look at it, take it out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import aiohttp
 
-from . import settings
+from . import qflow_calls, settings
+from .auth import Signing
 from .errors import ConfigError
-from .models import CaseEnqueue, EnqueuedCase
-from .protocol import enqueue
+from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
 from .session import Session, SessionHolder
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 from .wire import Wire
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110)
 
 
 class QFlowClient(SessionHolder):
     """A Q-Flow server.
 
-    ``base_url`` is the API's base, such as ``https://host/API``. Which header carries its token is
-    not documented: give what yours wants in ``headers``.
+    ``base_url`` is the API's base, such as ``https://host/API``. With a ``login`` it signs in when
+    first needed, once for all calls, and anew when the server refuses the token with HTTP 401.
+    Which header carries the token is not documented: ``token_header`` and ``token_prefix`` say so.
+    ``headers`` go with every request, the sign-in's among them: the place for a token of your own.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
+        login: QFlowLogin | None = None,
+        token_header: str = "Authorization",  # noqa: S107  (a name)
+        token_prefix: str = "Bearer ",  # noqa: S107  (a word)
         headers: Mapping[str, str] | None = None,
         rate_limit: RateLimit | None = None,
         max_concurrency: int = 8,
@@ -42,7 +50,12 @@ class QFlowClient(SessionHolder):
             timeouts=timeouts or Timeouts(),
         )
         self._wire = Wire(settings.zone("UTC"))  # no naive time is on this wire
-        self._session = Session(endpoint, headers=_checked(headers or {}), session=session)
+        self._session = Session(
+            endpoint,
+            signing=_signing(login, token_header, token_prefix),
+            headers=_checked(headers or {}, taken=token_header if login else ""),
+            session=session,
+        )
 
     async def enqueue_case(self, case: CaseEnqueue, *, form: bool = False) -> EnqueuedCase:
         """Put a case into a queue (document 003) and return it with its ``case_id``.
@@ -51,11 +64,51 @@ class QFlowClient(SessionHolder):
         outcome is not known then, UnknownOutcome is raised. ``form`` sends the other documented
         encoding, ``application/x-www-form-urlencoded``.
         """
-        return await self._session.send(enqueue(case, self._wire, form=form))
+        return await self._session.send(qflow_calls.enqueue(case, self._wire, form=form))
+
+    async def cancel_case(self, cancel: QueueCancel) -> str:
+        """Take a case out of its queue and return what the server says (``POST Cases/Cancel``).
+
+        It is sent again on a failure, since the same values leave the case in the same state; what
+        the server says to a second one, after a first that was lost on its way back, is not known.
+        """
+        if not isinstance(cancel, QueueCancel):
+            given = type(cancel).__name__
+            raise ConfigError(f"cancel: QueueCancel is needed, {given} was given")
+        return await self._session.send(qflow_calls.cancel(cancel, self._wire))
+
+    async def get_case(self, case_id: int) -> QueuedCase:
+        """Read a case by its number (``GET Cases/{id}``)."""
+        _check_number("case_id", case_id)
+        return await self._session.send(qflow_calls.get_case(case_id, self._wire))
+
+    async def get_process(self, process_id: int) -> QueuedCase:
+        """Read a case by the number of its process (``GET Cases/Processes/{id}``)."""
+        _check_number("process_id", process_id)
+        return await self._session.send(qflow_calls.get_process(process_id, self._wire))
 
 
-def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | None:
+    if login is None:
+        return None
+    if not isinstance(login, QFlowLogin):
+        raise ConfigError(f"login: QFlowLogin is needed, {type(login).__name__} was given")
+    if not isinstance(header, str) or not _NAME.fullmatch(header):
+        raise ConfigError(f"token_header: a header's name is needed, {header!r} was given")
+    if not isinstance(prefix, str) or not prefix.isprintable():
+        raise ConfigError("token_prefix: a printable text is needed")
+    return Signing(qflow_calls.sign_in(login), header, prefix)
+
+
+def _checked(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
     for name, value in headers.items():
         if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
             raise ConfigError(f"headers: {name!r} is not a printable text")
+        if name.lower() == taken.lower():
+            raise ConfigError(f"headers: {name!r} is the header of the login's token")
     return headers
+
+
+def _check_number(name: str, value: int) -> None:
+    if value.__class__ is not int or value < 0:
+        raise ConfigError(f"{name}: a whole number of at least 0 is needed, {value!r} was given")

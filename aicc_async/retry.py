@@ -3,9 +3,26 @@
 By operation, never by HTTP verb: ``case/list`` is a POST that is safe, ``case`` a POST that is not.
 
     operation              not sent, or 429     5xx, timed out, connection lost after sending
-    list, get, token       again                again
+    token, qflow_token     again                again
+    list, get              again                again
+    type_list, type_get    again                again
+    statistics             again                again
+    statistics_report      again                again
+    task_list, task_get    again                again
+    qflow_case             again                again
+    qflow_process          again                again
     modify                 again                again (same values, same outcome)
-    create, enqueue        again                never
+    transfer               again                again (likewise)
+    cancel                 again                again (likewise)
+    status                 again                again (likewise)
+    task_modify            again                again (likewise)
+    task_transfer          again                again (likewise)
+    task_status            again                again (likewise)
+    qflow_cancel           again                again (likewise)
+    create                 again                never
+    process                again                never
+    task_create            again                never
+    enqueue                again                never
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .auth import Credentials, Tokens
+from .auth import Signing, Tokens
 from .errors import (
     AICCError,
     AuthError,
@@ -75,14 +75,15 @@ class Session:
         self,
         endpoint: Endpoint,
         *,
-        credentials: Credentials | None = None,
+        signing: Signing | None = None,
         headers: Mapping[str, str] | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         self.stats = Stats()
         self.last_headers: Mapping[str, str] = {}  # of the last answer, whatever its status
         self._endpoint = endpoint
-        self._tokens = Tokens(credentials, self.send) if credentials else None
+        self._signing = signing
+        self._tokens = Tokens(signing.source, self.send) if signing else None
         self._headers = dict(headers or {})
         self._limiter = Limiter(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
@@ -194,14 +195,14 @@ class Session:
         self, request: Request[Any], seconds: float, token: str | None, slot: Slot | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {**self._headers, "Content-Type": request.content_type}
-        if token is not None:
-            headers["access-token"] = token
+        if token is not None and self._signing is not None:
+            headers[self._signing.header] = self._signing.prefix + token
         async with self._client().request(
             request.method,
             _url(self._endpoint.base_url, request.path),
             data=_Body(request.body, slot) if slot else request.body,
             headers=headers,
-            allow_redirects=False,  # an access-token header would travel to another host
+            allow_redirects=False,  # the token's header would travel to another host
             raise_for_status=False,
             timeout=_timeout(seconds, self._endpoint.timeouts),
         ) as response:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import Attribute, field, frozen
@@ -12,6 +12,7 @@ from yarl import URL
 
 from .errors import ConfigError
 
+AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")  # the sample's spelling, the table's spelling
 _MAX = 1e9  # seconds, beyond any use; refuses infinity too
 
 
@@ -84,6 +85,34 @@ class Timeouts:
 
     connect: float = field(default=10.0, validator=_at_least(0.001))
     read: float = field(default=200.0, validator=_at_least(0.001))
+
+
+def _spellings(names: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(names) if isinstance(names, Iterable) else ()
+    if not found or not all(name in AUTO_ASSIGN for name in found):
+        raise ConfigError(f"auto_assign: one or both of {', '.join(AUTO_ASSIGN)} are needed")
+    return found
+
+
+def _verb(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value not in ("GET", "POST"):
+        raise ConfigError(f"{attribute.name}: GET or POST is needed, {value!r} was given")
+
+
+@frozen(kw_only=True)
+class Dialect:
+    """What a tenant speaks where the documents contradict each other.
+
+    ``auto_assign`` names the spellings of the auto-assign flag that a create sends: the table and
+    the sample of document 000 differ, so both are sent unless told otherwise. ``task_detail`` is
+    the verb that reads one task: the Chinese page says GET, the English one POST.
+    ``swap_statistics`` exchanges the paths ``statistics/case/current`` and
+    ``statistics/case/report``: each of the vendor's two pages claims the other's.
+    """
+
+    auto_assign: tuple[str, ...] = field(default=AUTO_ASSIGN, converter=_spellings)
+    task_detail: Literal["GET", "POST"] = field(default="GET", validator=_verb)
+    swap_statistics: bool = field(default=False, validator=_a(bool))
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,7 @@ reads them faster, and comes here when they are not as documented.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar, get_origin
 from zoneinfo import ZoneInfo
@@ -30,26 +30,60 @@ from .errors import ConfigError, DecodeError
 from .models import (
     Address,
     Case,
+    CaseCancel,
     CaseDetail,
     CaseEnqueue,
+    CaseProcess,
     CaseQuery,
+    CaseTransfer,
+    CaseType,
+    CaseTypeQuery,
     CaseUpdate,
     Customer,
     EnqueuedCase,
     NewCase,
+    NewTask,
+    ProcessInfo,
+    QueueCancel,
+    QueuedCase,
+    StatisticsQuery,
+    StatusUpdate,
+    TaskQuery,
+    TaskTransfer,
+    TaskUpdate,
 )
+from .settings import AUTO_ASSIGN
 from .windows import wall
 
 T = TypeVar("T")
 NAIVE = Annotated[datetime, msgspec.Meta(tz=False)]
+AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 _NO_TIME = "a time is needed as YYYY-MM-DD HH:mm:ss"
-AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")  # the sample's spelling, the table's spelling
+_NO_MOMENT = "a time with an offset is needed as YYYY-MM-DDTHH:mm:ss+HH:mm"
 
-_SENT = (NewCase, CaseUpdate, CaseQuery, CaseEnqueue)  # None is "not given" in these
-_PASCAL = (CaseEnqueue, EnqueuedCase)
-_TAKEN = {  # wire names besides the fields' own that ``extra`` must not hold
-    CaseQuery: {"start", "limit"},
+_PAGE = {"start", "limit"}
+_SENT: dict[type, set[str]] = {  # what is sent, and names that its ``extra`` must not hold besides
+    CaseCancel: set(),
+    CaseEnqueue: set(),
+    CaseProcess: set(),
+    CaseQuery: _PAGE,
+    CaseTransfer: set(),
+    CaseTypeQuery: _PAGE,
+    CaseUpdate: set(),
     NewCase: {AUTO_ASSIGN[1]},
+    NewTask: set(),
+    ProcessInfo: set(),
+    QueueCancel: set(),
+    StatisticsQuery: _PAGE,
+    StatusUpdate: set(),
+    TaskQuery: _PAGE,
+    TaskTransfer: set(),
+    TaskUpdate: set(),
+}
+_PASCAL = (CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase)
+_ALSO = {  # odd spellings that are read too, and the field's own
+    NewCase: {AUTO_ASSIGN[1]: AUTO_ASSIGN[0]},
+    CaseType: {"contentTempalteId": "contentTemplateId", "isStrctOrder": "isStrictOrder"},
 }
 _ODD_NAMES = {
     "additional_address": "addtionalAddress",
@@ -60,6 +94,8 @@ _ODD_NAMES = {
     "from_": "from",
     "is_auto_assigned": AUTO_ASSIGN[0],
     "is_cancelled": "isCanced",
+    "overdue_cases": "overCases",
+    "process": "processInfo",
     "resume_type": "resumenType",
     "trace": "caseTrace",
 }
@@ -149,6 +185,23 @@ def time_reader(zone: ZoneInfo) -> Callable[[Any], datetime | None]:
     return read
 
 
+def _moment(value: Any, _: Any) -> datetime | None:
+    """Read one of Q-Flow's times, which carry their offset; digits past the sixth are rounded."""
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, AWARE)
+    except ValueError:
+        raise TypeError(_NO_MOMENT) from None
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+_MOMENTS: set[tuple[type, str]] = {(QueuedCase, "case_date_created")}  # times with an offset
+
+
 def _problems(error: BaseException, path: str) -> Iterator[str]:
     """Say what is wrong and where, by wire names."""
     if not isinstance(error, BaseValidationError):
@@ -201,6 +254,7 @@ def _converter(zone: ZoneInfo) -> Converter:
     converter.register_structure_hook(list[Any] | str | None, _maybe(_exactly(list, str)))
     converter.register_structure_hook(str | Sequence[str] | None, _maybe(_exactly(str, list)))
     converter.register_structure_hook(datetime | None, _maybe(lambda value, _: read_time(value)))
+    converter.register_unstructure_hook(date, date.isoformat)
     converter.register_unstructure_hook(
         datetime, lambda moment: wall(moment, zone).isoformat(" ", "seconds")
     )
@@ -249,8 +303,12 @@ def _map_reader(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
 def _record_reader(cls: type, converter: Converter) -> Callable[[Any, Any], Any]:
     names = wire_names(cls)
-    known = set(names.values()) | _TAKEN.get(cls, set())
-    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in names.items()}
+    also = _ALSO.get(cls, {})
+    known = {*names.values(), *_SENT.get(cls, ()), *also}
+    renames: dict[str, Any] = {
+        name: override(rename=wire, struct_hook=_moment if (cls, name) in _MOMENTS else None)
+        for name, wire in names.items()
+    }
     fields: Callable[[Any, Any], Any] = make_dict_structure_fn(
         cls, converter, extra=override(omit=True), **renames
     )
@@ -258,8 +316,8 @@ def _record_reader(cls: type, converter: Converter) -> Callable[[Any, Any], Any]
     def read(value: Any, _: Any) -> Any:
         if value.__class__ is not dict:
             raise TypeError(f"an object is needed, {type(value).__name__} was given")
-        if cls is NewCase:
-            value = _either_spelling(value)
+        if not also.keys().isdisjoint(value):
+            value = {good: value[odd] for odd, good in also.items() if odd in value} | value
         extra = {key: item for key, item in value.items() if key not in known}
         record = fields(value, cls)
         return attrs.evolve(record, extra=extra) if extra else record
@@ -271,13 +329,17 @@ def _record_writer(cls: type, converter: Converter) -> Callable[[Any], dict[str,
     names = wire_names(cls)
     sent = cls in _SENT
     renames: dict[str, Any] = {
-        name: override(rename=wire, omit_if_default=sent and name != "is_auto_assigned")
+        name: override(
+            rename=wire,
+            omit_if_default=sent and name != "is_auto_assigned",
+            unstruct_hook=_written if (cls, name) in _MOMENTS else None,
+        )
         for name, wire in names.items()
     }
     fields: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
         cls, converter, extra=override(omit=True), **renames
     )
-    known = set(names.values()) | _TAKEN.get(cls, set())
+    known = {*names.values(), *_SENT.get(cls, ())}
 
     def write(record: Any) -> dict[str, Any]:
         body = fields(record)
@@ -289,11 +351,6 @@ def _record_writer(cls: type, converter: Converter) -> Callable[[Any], dict[str,
         return _wrap_detail(body) if cls is CaseDetail else body
 
     return write
-
-
-def _either_spelling(value: dict[str, Any]) -> dict[str, Any]:
-    good, odd = AUTO_ASSIGN
-    return {good: value[odd], **value} if odd in value else value
 
 
 @attrs.define

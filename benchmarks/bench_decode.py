@@ -17,7 +17,8 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from aicc_async import Case, CaseQuery, DecodeError
-from aicc_async.protocol import CaseCalls, Page
+from aicc_async.calls import CaseCalls
+from aicc_async.protocol import Page
 from aicc_async.windows import Window
 from aicc_async.wire import Wire, wire_names
 

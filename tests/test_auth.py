@@ -29,7 +29,15 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
-from aicc_async.auth import MARGIN, SHORTEST_LIFETIME, Grant, Tokens, credentials_from, sign_in
+from aicc_async.auth import (
+    MARGIN,
+    SHORTEST_LIFETIME,
+    Grant,
+    Tokens,
+    credentials_from,
+    sign_in,
+    signing,
+)
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import DecodeError
 from aicc_async.protocol import Request
@@ -251,7 +259,7 @@ async def test_renewal_before_the_end(
 ) -> None:
     """A token is used until shortly before its end, then renewed once for fifty callers."""
     issuer = Issuer(lifetime)
-    tokens = Tokens(ClientCredentials("id", SECRET), issuer)
+    tokens = Tokens(sign_in(ClientCredentials("id", SECRET)), issuer)
     assert await tokens.token() == "token 1"
     await asyncio.sleep(lifetime - margin - 0.1)
     assert await tokens.token() == "token 1"
@@ -265,7 +273,7 @@ async def test_renewal_before_the_end(
 async def test_an_old_refusal_does_not_spoil_a_new_token() -> None:
     """A late refusal of the token before leaves the present one in use."""
     issuer = Issuer(7200)
-    tokens = Tokens(ClientCredentials("id", SECRET), issuer)
+    tokens = Tokens(sign_in(ClientCredentials("id", SECRET)), issuer)
     old = await tokens.token()
     assert tokens.refuse(old)
     new = await tokens.token()
@@ -404,7 +412,9 @@ def everything(error: BaseException) -> str:
 def test_secrets_are_not_shown() -> None:
     """No secret stands in the text of credentials, of a grant, or of a sign-in."""
     credentials = ClientCredentials("id", SECRET)
-    for thing in (credentials, StaticToken(SECRET), Grant(SECRET, 5.0), sign_in(credentials)):
+    fixed = StaticToken(SECRET)
+    things = (credentials, fixed, Grant(SECRET, 5.0), sign_in(credentials))
+    for thing in (*things, signing(credentials), signing(fixed)):
         assert SECRET not in f"{thing} {thing!r}"
 
 

@@ -124,6 +124,35 @@ def test_export_writes_the_file_and_ends_with_a_summary(
     assert (ended.code, ended.err) == (0, "")
 
 
+def test_export_in_detail_adds_the_contact(
+    tenant: Emulator, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row has its case's parts; the last line counts those that the service has none for."""
+    gone, answer = tenant.ids("2025-03-01")[0], CaseService.get
+
+    def get(service: CaseService, case_id: str) -> Answer:
+        return answer(service, "nobody" if case_id == gone else case_id)
+
+    monkeypatch.setattr(CaseService, "get", get)
+    ended = call("export", "out.jsonl", "--since", "2025-03-01", "--detail")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert len(rows) > 1
+    assert [row["id"] for row in rows if "customerInfo" not in row] == [gone]
+    assert ended.out.endswith(" 0 throttles, 1 without details\n")
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_demo_in_detail_needs_no_settings(call: Call, tmp_path: Path) -> None:
+    """Without any variable the demonstration's cases come with their history."""
+    day = ("--since", "2025-01-01", "--until", "2025-01-01")
+    ended = call("export", "out.jsonl", "--demo", "--detail", *day)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert len(rows) > 10
+    assert all(row["caseTrace"] and row["caseInfo"]["id"] == row["id"] for row in rows)
+    assert ended.out.startswith(f"out.jsonl: {len(rows)} cases in 1 windows (1 verified), ")
+    assert "without" not in ended.out
+
+
 def test_list_prints_one_case_a_line(tenant: Emulator, call: Call) -> None:
     """The page is what the service gives: its rows, from a row on, so many."""
     ended = call("list", "--start", 2, "--limit", 3)

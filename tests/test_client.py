@@ -17,6 +17,7 @@ from aicc_async import (
     CaseQuery,
     CaseUpdate,
     ClientCredentials,
+    Dialect,
     NewCase,
     RateLimit,
     RetryPolicy,
@@ -73,7 +74,11 @@ async def test_either_spelling_of_the_flag_can_be_sent(spelling: str) -> None:
     """With one spelling chosen, a tenant that wants that one takes the case."""
     async with (
         Emulator(cases=0, auto_assign_key=spelling) as tenant,
-        AICCClient(tenant.url, auth=StaticToken(tenant.token()), auto_assign=[spelling]) as client,
+        AICCClient(
+            tenant.url,
+            auth=StaticToken(tenant.token()),
+            dialect=Dialect(auto_assign=[spelling]),
+        ) as client,
     ):
         assert await client.create_case(new_case()) in tenant.ids()
         sent = msgspec.json.decode(tenant.requests[-1].body)["caseInfo"]
@@ -240,9 +245,7 @@ def test_a_lacking_environment_says_what_lacks(environ: dict[str, str], says: st
         ({"max_concurrency": 0}, "max_concurrency"),
         ({"max_body": 0}, "max_body"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
-        ({"auto_assign": ()}, "auto_assign"),
-        ({"auto_assign": "isAutoAssigned"}, "auto_assign"),
-        ({"auto_assign": ["isAutoassigned"]}, "auto_assign"),
+        ({"dialect": "GET"}, "dialect"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], says: str) -> None:

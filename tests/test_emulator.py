@@ -6,9 +6,11 @@ import json
 import random
 import time
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,11 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread, seed
-from aicc_async.emulator.faults import DONE, replacement
+from aicc_async.emulator.faults import DONE, Script, replacement
 from aicc_async.emulator.pages import PageCache
 from aicc_async.emulator.query import parse
 from aicc_async.emulator.quota import Quota
 from aicc_async.emulator.routes import operation_of
+from aicc_async.emulator.service import CaseService
 from aicc_async.emulator.store import Store
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -356,6 +359,7 @@ async def test_the_auto_assign_flag(http: aiohttp.ClientSession, accepted: str |
         b'"x"',
         b'{"caseInfo":{"title":5}}',
         b'"\\ud800"',
+        b'{"caseInfo":{"title":"\xff"}}',
     ],
 )
 @pytest.mark.parametrize("path", ["/case", "/case/modify"])
@@ -586,6 +590,79 @@ async def test_a_cached_page_is_dropped_after_writes(caller: Caller) -> None:
     assert (await caller.page())["result"][0]["count"] == count + 2
     caller.tenant.delete(case_id)
     assert case_id not in await caller.ids()
+
+
+async def test_a_list_lags_behind_creates(caller: Caller) -> None:
+    """A created case is in its detail at once, and in rows and count only without the lag."""
+    tenant, when = caller.tenant, {"startTime": "2026-01-01 00:00:00"}
+    tenant.list_lag = 3600.0
+    ids = [(await caller.post("/case", new_case()))["result"]["caseId"] for _ in range(2)]
+    assert (await caller.detail(ids[0]))["result"][0]["caseInfo"]["id"] == ids[0]
+    for _ in range(2):
+        assert (await caller.page(**when))["result"] == [{"caseList": [], "count": 0}]
+        assert (await caller.page(**when, title="test"))["result"][0]["count"] == 0
+    assert len(tenant.ids()) == 302
+    tenant.list_lag = 0.0
+    assert set(await caller.ids(**when)) == set(ids)
+    tenant.list_lag = 3600.0
+    assert set(await caller.ids(**when)) == set(ids)
+
+
+async def test_only_creates_lag(caller: Caller) -> None:
+    """What a test inserts is listed at once, and a modify of an old case too."""
+    caller.tenant.list_lag = 3600.0
+    case_id = caller.tenant.insert(createdDate="2031-01-01 00:00:00", title="old")
+    assert (await caller.ids())[0] == case_id
+    change = {"id": case_id, "title": "new", "description": "d", "creatorId": "c"}
+    await caller.post("/case/modify", {"caseInfo": change})
+    assert (await caller.page())["result"][0]["caseList"][0]["title"] == "new"
+
+
+async def test_a_lagging_case_stays_hidden_though_it_is_changed(caller: Caller) -> None:
+    """A modify or the order by modification brings no hidden case forth, nor does its absence."""
+    caller.tenant.list_lag = 3600.0
+    one, two = [(await caller.post("/case", new_case()))["result"]["caseId"] for _ in range(2)]
+    change = {"id": one, "title": "new", "description": "d", "creatorId": "c"}
+    await caller.post("/case/modify", {"caseInfo": change})
+    caller.tenant.delete(two)
+    assert (await caller.page())["result"][0]["count"] == 300
+    caller.tenant.list_lag = 0.0
+    assert (await caller.page())["result"][0]["count"] == 301
+    assert (await caller.ids())[0] == one
+
+
+@settings(deadline=None)
+@given(
+    lag=st.integers(0, 8),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["create", "list"]), st.integers(0, 4)), min_size=1, max_size=30
+    ),
+)
+def test_each_case_appears_when_its_lag_is_over(lag: int, steps: list[tuple[str, int]]) -> None:
+    """Whatever comes between, a list has exactly the cases that are as old as the lag."""
+    clock = SimpleNamespace(now=1000.0)
+    tenant, body = Emulator(cases=0, list_lag=lag), json.dumps(new_case()).encode()
+    store = Store(":memory:")
+    service = CaseService(store=store, seed=1, auto_assign_key=None)
+    created: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        stopped = SimpleNamespace(monotonic=lambda: clock.now)
+        patch.setattr("aicc_async.emulator.service.time", stopped)
+        for step, passes in steps:
+            clock.now += passes
+            if step == "create":
+                service.create(body)
+                created.append(clock.now)
+            [result] = json.loads(service.list(FIRST_PAGE, tenant._rules()).body)["result"]
+            visible = sum(clock.now - at >= lag for at in created)
+            assert result["count"] == len(result["caseList"]) == visible
+    store.close()
+
+
+def test_a_lag_below_nothing() -> None:
+    """A list does not run ahead."""
+    with pytest.raises(ValueError, match="list_lag"):
+        Emulator(list_lag=-1.0)
 
 
 def test_the_page_cache_is_bounded() -> None:
@@ -880,6 +957,72 @@ async def test_faults_come_in_their_order(caller: Caller) -> None:
     assert [(await caller.page())["resCode"] for _ in range(3)] == ["405230500"] * 3
     caller.tenant.clear_faults()
     assert (await caller.post("/case", new_case()))["resCode"] == "0"
+
+
+@settings(deadline=None)
+@given(
+    parts=st.lists(st.integers(1, 5), min_size=1, max_size=5),
+    unused=st.integers(0, 5),
+    of=st.integers(0, 2**32),
+)
+def test_shares_lie_side_by_side(parts: list[int], unused: int, of: int) -> None:
+    """Each fault strikes when one number drawn falls into its share, whatever others there are."""
+    whole = sum(parts) + unused
+    faults = list(Fault)[: len(parts)]
+    script, draw = Script(random.Random(of)), random.Random(of)  # noqa: S311
+    for fault, part in zip(faults, parts, strict=True):
+        script.add("create", fault, None, part / whole)
+    bounds = [sum(parts[: number + 1]) / whole for number in range(len(parts))]
+    for _ in range(50):
+        drawn = draw.random()
+        expected = next(
+            (one for one, most in zip(faults, bounds, strict=True) if drawn < most), None
+        )
+        assert script.take("create") is expected
+
+
+def test_a_share_is_as_large_as_it_says() -> None:
+    """Many requests suffer each fault about as often as asked, and other operations never."""
+    script = Script(random.Random(7))  # noqa: S311
+    script.add("create", Fault.HTTP_503, None, 0.1)
+    script.add("*", Fault.HTTP_500, None, 0.3)
+    taken = Counter(script.take("create") for _ in range(20_000))
+    others = Counter(script.take("list") for _ in range(20_000))
+    assert taken[Fault.HTTP_503] / 20_000 == pytest.approx(0.1, rel=0.1)
+    assert taken[Fault.HTTP_500] / 20_000 == pytest.approx(0.3, rel=0.1)
+    assert others[Fault.HTTP_500] / 20_000 == pytest.approx(0.3, rel=0.1)
+    assert Fault.HTTP_503 not in others
+
+
+async def test_shares_last_until_they_are_cleared(caller: Caller) -> None:
+    """A share of all is all; a fault with `times` that came before takes its turn first."""
+    caller.tenant.fail("list", Fault.HTTP_502)
+    caller.tenant.fail("list", Fault.HTTP_503, share=1)
+    caller.tenant.fail("list", Fault.HTTP_500)
+    path = f"{OPENAPI}/case/list"
+    statuses = [(await caller.send("POST", path, FIRST_PAGE))[0].status for _ in range(4)]
+    assert statuses == [502, 503, 503, 503]
+    caller.tenant.clear_faults()
+    assert (await caller.page())["resCode"] == "0"
+
+
+async def test_the_seed_decides_who_suffers(http: aiohttp.ClientSession) -> None:
+    """Two tenants of one seed treat the same requests alike, delays drawn between or not."""
+    seen = []
+    for latency in (None, Latency(0.0001, sigma=0.5)):
+        async with Emulator(cases=0, seed=5, latency=latency) as tenant:
+            tenant.fail("list", Fault.HTTP_503, share=0.5)
+            caller = Caller(tenant, http)
+            seen.append([(await caller.page())["resCode"] for _ in range(30)])
+    assert seen[0] == seen[1]
+    assert set(seen[0]) == {"0", "405230503"}
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.1, float("nan")])
+def test_a_share_that_is_none(share: float) -> None:
+    """A share lies above 0 and is at most 1."""
+    with pytest.raises(ValueError, match="share"):
+        Emulator().fail("create", Fault.HANG, share=share)
 
 
 def test_a_fault_of_no_operation() -> None:

@@ -27,6 +27,7 @@ SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
 SECOND = timedelta(seconds=1)
 CHUNKS, RUNS = 12, 30
 MOST_REQUESTS = 20  # for a row that is announced
+PARTS = ("caseInfo", "caseTrace", "customerInfo", "isFollower", "tasks")
 Move = Callable[["Adversary"], None]
 
 
@@ -190,7 +191,9 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "cases.jsonl"
 
 
-async def exported(adversary: Adversary, out: Path, patch: pytest.MonkeyPatch) -> ExportReport:
+async def exported(
+    adversary: Adversary, out: Path, patch: pytest.MonkeyPatch, *, detail: bool = False
+) -> ExportReport:
     """Export from the adversary's tenant, with bounds so small that few rows reach them."""
     patch.setattr(run, "MOST", adversary.most)
     patch.setattr(reading, "LIMIT", adversary.most)
@@ -199,7 +202,7 @@ async def exported(adversary: Adversary, out: Path, patch: pytest.MonkeyPatch) -
         tenant.on_page(adversary.on_page)
         auth, concurrency = StaticToken(tenant.token()), adversary.draw.choice([1, 2, 8])
         async with AICCClient(tenant.url, auth=auth, max_concurrency=concurrency) as aicc:
-            return await export_cases(aicc, adversary.query, out)
+            return await export_cases(aicc, adversary.query, out, detail=detail)
 
 
 def rows_of(out: Path) -> dict[str, bytes]:
@@ -218,9 +221,17 @@ def is_doubted(report: ExportReport, date: str) -> bool:
     return any((doubt.start or "") <= date <= (doubt.end or "~") for doubt in report.unverified)
 
 
+def without_parts(row: bytes) -> bytes:
+    """Take the parts of a detail out of a row again."""
+    fields = json.loads(row)
+    return msgspec.json.encode({name: fields[name] for name in fields if name not in PARTS})
+
+
 def check_file(adversary: Adversary, report: ExportReport, out: Path) -> None:
     """Check that what is in the file was in the tenant, and what is not is doubted."""
     rows = rows_of(out)
+    if report.detail:
+        rows = {row_id: without_parts(row) for row_id, row in rows.items()}
     missing = {row_id: date for row_id, date in adversary.stood().items() if row_id not in rows}
     assert set(rows.values()) <= adversary.versions
     assert [row_id for row_id, date in missing.items() if not is_doubted(report, date)] == []
@@ -274,6 +285,24 @@ async def test_nothing_is_lost_in_silence(
         check_figures(report, out)
         check_windows(report)
         check_requests(adversary, report)
+
+
+@pytest.mark.parametrize("chunk", range(3))
+async def test_details_change_nothing_of_that(
+    chunk: int, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In detail as well; every case that is still there has its details, and only its own."""
+    for seed in range(7000 + chunk * RUNS, 7000 + (chunk + 1) * RUNS):
+        adversary = Adversary(seed=seed, moves=KINDS[seed % len(KINDS)])
+        report = await exported(adversary, out, monkeypatch, detail=True)
+        check_file(adversary, report, out)
+        check_figures(report, out)
+        check_windows(report)
+        rows = {row_id: json.loads(row) for row_id, row in rows_of(out).items()}
+        known = {row_id for row_id, row in rows.items() if "caseInfo" in row}
+        assert known >= adversary.stood().keys() & rows.keys()
+        assert all(rows[row_id]["caseInfo"]["id"] == row_id for row_id in known)
+        assert len(rows) - len(known) <= report.without_detail
 
 
 @pytest.mark.parametrize("seed", range(5000, 5030))

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient
+from aicc_async.calls import CaseCalls
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import (
     ApiError,
@@ -30,15 +31,15 @@ from aicc_async.protocol import (
     FORM,
     JSON,
     OPENAPI,
-    CaseCalls,
     Page,
     Request,
-    enqueue,
+    listed,
     only,
     raw_page,
     refusal,
     result,
 )
+from aicc_async.qflow_calls import enqueue
 from aicc_async.windows import Window
 from aicc_async.wire import Wire
 
@@ -288,6 +289,42 @@ def test_no_object_is_a_decode_error(value: object, path: str) -> None:
         only(value)
 
     assert str(caught.value) == f"an object or an array of one is needed @ {path}"
+
+
+@pytest.mark.parametrize("name", ["taskList", "tasks"])
+@pytest.mark.parametrize("array", [True, False])
+def test_the_rows_of_a_listing_are_found(name: str, array: bool) -> None:
+    """Under either name, in an object or in an array of one."""
+    answer = {name: [{"id": "i"}], "count": 7}
+
+    rows, count, path = listed([answer] if array else answer, "taskList", "tasks")
+
+    assert (rows, count) == ([{"id": "i"}], 7)
+    assert path == ("$.result[0]." if array else "$.result.") + name
+
+
+@pytest.mark.parametrize("rows", [[], [{"id": "i"}], [{"id": "i"}, {"id": "j"}], [5], [[]]])
+def test_a_bare_list_holds_the_rows_itself(rows: list[Any]) -> None:
+    """It has no total, unless it is empty."""
+    assert listed(rows, "tasks") == (rows, None if rows else 0, "$.result")
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        (None, "$.result"),
+        (5, "$.result"),
+        ({}, "$.result.tasks"),
+        ({"tasks": None, "count": 0}, "$.result.tasks"),
+        ([{"tasks": {}, "count": 0}], "$.result[0].tasks"),
+    ],
+)
+def test_no_listing_is_a_decode_error(value: object, path: str) -> None:
+    """What holds no rows is refused where they should stand."""
+    with pytest.raises(DecodeError) as caught:
+        listed(value, "tasks")
+
+    assert str(caught.value).endswith(f" @ {path}")
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"caseId":""}', b'{"caseId":5}', b'{"caseId":null}'])

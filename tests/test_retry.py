@@ -20,9 +20,12 @@ from aicc_async import (
     ApiError,
     AuthError,
     CaseEnqueue,
+    CaseProcess,
     CaseUpdate,
     ClientCredentials,
     NewCase,
+    NewTask,
+    ProcessInfo,
     QFlowClient,
     RateLimitError,
     RequestTimeout,
@@ -81,6 +84,10 @@ class Clients:
                 CaseUpdate(id=self.case_id, title="t", description="d", creator_id="u")
             ),
             "enqueue": lambda: self.qflow.enqueue_case(CaseEnqueue(service_id=2)),
+            "process": lambda: self.aicc.process_case(
+                CaseProcess(case_id=self.case_id, process=ProcessInfo(type="Email"))
+            ),
+            "task_create": lambda: self.aicc.create_task(NewTask(title="t")),
         }
         return calls[operation]()
 
@@ -98,8 +105,10 @@ class Clients:
         return sum(one.operation == operation for one in self.tenant.requests)
 
     def made(self) -> int:
-        """Count the cases and tickets that were made."""
-        return self.tenant.count() - self.at_first + len(self.tenant.enqueued)
+        """Count the cases, tickets, notes and tasks that were made."""
+        cases = self.tenant.count() - self.at_first
+        notes = self.tenant.traces(self.case_id)
+        return cases + len(self.tenant.enqueued) + len(notes) + len(self.tenant.tasks())
 
 
 @pytest.fixture
@@ -216,9 +225,9 @@ async def test_a_safe_request_outlives_a_fault(
 
 
 @pytest.mark.parametrize("fault", list(Fault))
-@pytest.mark.parametrize("operation", ONCE)
+@pytest.mark.parametrize("operation", [*ONCE, "process", "task_create"])
 async def test_never_two_for_one(clients: Clients, fault: Fault, operation: str) -> None:
-    """Whatever happens to a create or an enqueue, it makes one at most, and errors don't lie."""
+    """Whatever happens to what makes something, it makes one at most, and errors don't lie."""
     if fault in HANGS:
         await clients.impatient(operation, 0.01)
     clients.tenant.fail(operation, fault)

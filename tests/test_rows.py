@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aicc_async import Case, CaseQuery, DecodeError
+from aicc_async.calls import CaseCalls
 from aicc_async.paging import Batch
-from aicc_async.protocol import CaseCalls, Page, raw_page
+from aicc_async.protocol import Page, raw_page
 from aicc_async.rows import MOST, CaseReader
 from aicc_async.windows import Window
 from aicc_async.wire import Wire, dumps, wire_names

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,6 +63,7 @@ def end(
 ) -> Done:
     """End a window."""
     window = WINDOWS[number]
+    rows.settle_window(readings, agreed=verdict != "unverified")
     return rows.end_window(window, report(window, readings=readings, verdict=verdict))
 
 
@@ -187,6 +188,44 @@ def test_the_digest_covers_what_an_earlier_run_wrote(spool: Spool, folder: Path)
         make_durable(again, rows, end(rows, 1))
         assert rows.sha256(again.size()) == hashlib.sha256(again.rows.read_bytes()).hexdigest()
         assert lines(again.rows) == [row("a"), row("b")]
+
+
+def test_settled_rows_are_written_anew(spool: Spool, folder: Path) -> None:
+    """Others stand in their place, with the same ids and days; the digest is that of the others."""
+    with growing(spool) as rows:
+        put(rows, ["a", "b"])
+        put(rows, ["b", "c"], reading=2)
+        assert rows.settle_window(2, agreed=True) == 2
+        with rows.rewriting() as plain:
+            for row_id, line in plain:
+                assert line == row(row_id)
+                rows.put(line[:-1] + b',"tasks":[]}')
+        done = rows.end_window(WINDOWS[0], report(WINDOWS[0], readings=2, verdict="repaired"))
+        make_durable(spool, rows, done)
+        assert rows.sha256(spool.size()) == hashlib.sha256(spool.rows.read_bytes()).hexdigest()
+    assert lines(spool.rows) == [row(row_id)[:-1] + b',"tasks":[]}' for row_id in "bc"]
+    assert list(spool.ids()) == [["b", "c"]]
+    assert spool.days() == {"2025-01-01": 2}
+    assert not list(folder.glob("reading.*"))
+
+
+def test_rows_that_were_being_written_anew_are_read_again(spool: Spool, folder: Path) -> None:
+    """After a sudden end in the middle of it, the window is as if it had never been begun."""
+    with growing(spool) as rows:
+        put(rows, ["a"])
+        make_durable(spool, rows, end(rows, 0))
+        put(rows, ["b", "c"])
+        rows.settle_window(1, agreed=True)
+        with suppress(ZeroDivisionError), rows.rewriting() as plain:
+            rows.put(next(plain)[1])
+            raise ZeroDivisionError
+    spool.close()
+    with closing(Spool.open(folder)) as again, growing(again) as rows:
+        assert lines(again.rows) == [row("a")]
+        put(rows, ["b", "c"])
+        rows.settle_window(1, agreed=True)
+        with rows.rewriting() as plain:
+            assert [row_id for row_id, _ in plain] == ["b", "c"]
 
 
 # ---- one row each --------------------------------------------------------------------------

@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 
 try:
-    from . import probe, report  # noqa: F401  (they register their commands)
+    from . import (  # noqa: F401  (they register their commands)
+        actions,
+        case_types,
+        counts,
+        create,
+        journal,
+        probe,
+        qflow,
+        report,
+        tasks,
+    )
     from .commands import run
 except ModuleNotFoundError as error:  # the extra is not installed
     if error.name not in {"click", "rich"}:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sqlite3
-import sys
 import warnings
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import click
-import msgspec
 from rich.console import Console
 
 from ..emulator import Emulator, Latency
 from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
 from ..export import FORMATS, ExportReport, export_cases
-from ..models import CaseEnqueue, CaseUpdate, NewCase
-from ..qflow import QFlowClient
-from ..settings import zone
-from ..wire import Wire, dumps, loads
+from ..models import CaseUpdate
+from ..wire import Wire
 from .options import (
     DEMO_CASES,
     DEMO_YEAR,
@@ -38,11 +32,22 @@ from .options import (
     selection_or_last,
 )
 from .progress import display
+from .running import (
+    INCOMPLETE,
+    INTERRUPTED,
+    SERVICE,
+    USAGE,
+    echo,
+    load,
+    print_json,
+    run_async,
+    say,
+    terminable,
+)
+from .sections import Sections
 from .summary import doubts, summary
 
-T = TypeVar("T")
 COUNT, PORT = click.IntRange(0), click.IntRange(0, 65535)
-SERVICE, USAGE, INCOMPLETE, INTERRUPTED, CUT_OFF = 1, 2, 3, 130, 141
 
 
 def run() -> int:
@@ -53,10 +58,10 @@ def run() -> int:
         error.show()
         return USAGE
     except click.Abort:  # at a prompt
-        _say("interrupted")
+        say("interrupted")
         return INTERRUPTED
     except AICCError as error:
-        _say(f"{type(error).__name__}: {error}{_advice(error)}")
+        say(f"{type(error).__name__}: {error}{_advice(error)}")
         return _exit_code(error)
 
 
@@ -72,29 +77,7 @@ def _advice(error: AICCError) -> str:
     return f"; {error.resume}" if isinstance(error, ExportError) and error.resume else ""
 
 
-def _say(text: str) -> None:
-    """Write a message as one line; the service's own words may hold anything."""
-    click.echo("".join(mark if mark.isprintable() else " " for mark in text), err=True)
-
-
-def _run(work: Coroutine[Any, Any, T], advice: str = "") -> T:
-    """Run it to its end, or end in order when a signal stops it."""
-    try:
-        return asyncio.run(_terminable(work))
-    except (KeyboardInterrupt, asyncio.CancelledError):  # SIGINT, SIGTERM
-        _say(f"interrupted; {advice}" if advice else "interrupted")
-        raise click.exceptions.Exit(INTERRUPTED) from None
-
-
-async def _terminable(work: Coroutine[Any, Any, T]) -> T:
-    """Let SIGTERM cancel the work as SIGINT does, so that nothing is left behind."""
-    task = asyncio.current_task()
-    if task and sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="aicc-async")
 def group() -> None:
     """Huawei AICC's cases from the shell.
@@ -118,6 +101,11 @@ def group() -> None:
 )
 @click.option("--format", "name", type=click.Choice(FORMATS), help="What OUT's suffix doesn't say.")
 @click.option("--raw-cells", is_flag=True, help="CSV: leave cells that a spreadsheet would run.")
+@click.option(
+    "--detail",
+    is_flag=True,
+    help="Add history, contact and tasks to each case: a request each.",
+)
 @click.option(
     "--settle",
     type=Span(),
@@ -145,6 +133,7 @@ def export(
     lookback: timedelta,
     name: str | None,
     raw_cells: bool,
+    detail: bool,
     settle: timedelta,
     strict: bool,
     restart: bool,
@@ -170,6 +159,7 @@ def export(
                     out,
                     format=name,
                     raw_cells=raw_cells,
+                    detail=detail,
                     since_last=lookback if since is LAST else None,
                     settle=settle,
                     restart=restart,
@@ -178,12 +168,12 @@ def export(
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", RuntimeWarning)
-        report = _run(go(), advice="run the same again to go on")
+        report = run_async(go(), advice="run the same again to go on")
     for warning in told:
-        _say(f"warning: {warning.message}")
-    _echo(summary(report))
+        say(f"warning: {warning.message}")
+    echo(summary(report))
     for line in doubts(report):
-        _say(line)
+        say(line)
     if strict and not report.verified:
         raise click.exceptions.Exit(INCOMPLETE)
 
@@ -216,8 +206,8 @@ def list_(
             page = await aicc.list_cases(wanted, start=start, limit=limit)
             return list(map(Wire(aicc.timezone).dump, page.cases))
 
-    for case in _run(go()):
-        _print(case, indent=-1)
+    for case in run_async(go()):
+        print_json(case, indent=-1)
 
 
 @group.command()
@@ -237,28 +227,7 @@ def get(case_id: str, **options: Any) -> None:
         async with source as aicc:
             return Wire(aicc.timezone).dump(await aicc.get_case(case_id))
 
-    _print(_run(go()))
-
-
-@group.command()
-@click.argument("file", type=click.File("rb"), default="-")
-@connection
-def create(file: BinaryIO, **options: Any) -> None:
-    """Create a case from JSON (a file, or standard input), and print its id.
-
-    \b
-    Example:
-      echo '{"title": "…", "description": "…", "type": "…", "contactId": "…", "creatorId": "…"}' \\
-        | aicc-async create
-    """  # noqa: D301
-    aicc = client(**options)
-    new = _record(NewCase, file, Wire(aicc.timezone))
-
-    async def go() -> str:
-        async with aicc:
-            return await aicc.create_case(new)
-
-    _print({"caseId": _run(go())}, indent=-1)
+    print_json(run_async(go()))
 
 
 @group.command()
@@ -273,38 +242,14 @@ def modify(file: BinaryIO, **options: Any) -> None:
         | aicc-async modify
     """  # noqa: D301
     aicc = client(**options)
-    change = _record(CaseUpdate, file, Wire(aicc.timezone))
+    change = load(CaseUpdate, file, Wire(aicc.timezone))
 
     async def go() -> None:
         async with aicc:
             await aicc.modify_case(change)
 
-    _run(go())
-    _print({"id": change.id}, indent=-1)
-
-
-@group.command()
-@click.argument("file", type=click.File("rb"), default="-")
-@click.option("--base-url", envvar="AICC_QFLOW_URL", required=True, show_envvar=True)
-@click.option("--form", is_flag=True, help="Send a form instead of JSON.")
-def enqueue(file: BinaryIO, base_url: str, *, form: bool) -> None:
-    """Put a case into a Q-Flow queue, and print it with its CaseId.
-
-    Headers that the server wants stand in AICC_QFLOW_HEADERS, as "Name: value" lines.
-
-    \b
-    Example:
-      echo '{"ServiceId": 2, "Subject": "…"}' | aicc-async enqueue
-    """  # noqa: D301
-    qflow = QFlowClient(base_url, headers=_headers(os.environ.get("AICC_QFLOW_HEADERS", "")))
-    wire = Wire(zone("UTC"))
-    case = _record(CaseEnqueue, file, wire)
-
-    async def go() -> dict[str, Any]:
-        async with qflow:
-            return wire.dump(await qflow.enqueue_case(case, form=form))
-
-    _print(_run(go()))
+    run_async(go())
+    print_json({"id": change.id}, indent=-1)
 
 
 @group.command()
@@ -331,7 +276,7 @@ def emulator(latency: float | None, **options: Any) -> None:
 
     async def go() -> None:
         async with _running(tenant):
-            _echo(
+            echo(
                 f"AICC_BASE_URL={tenant.url}\n"
                 f"AICC_CLIENT_ID={tenant.client_id}\n"
                 f"AICC_CLIENT_SECRET={tenant.client_secret}\n"
@@ -340,7 +285,7 @@ def emulator(latency: float | None, **options: Any) -> None:
             await asyncio.Event().wait()
 
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(_terminable(go()))
+        asyncio.run(terminable(go()))
 
 
 @asynccontextmanager
@@ -353,35 +298,3 @@ async def _running(tenant: Emulator) -> AsyncIterator[None]:
         yield
     finally:
         await tenant.close()
-
-
-def _record(cls: type[Any], file: BinaryIO, wire: Wire) -> Any:
-    """Read a record from JSON by wire names; what is wrong with it is the user's to mend."""
-    try:
-        value = loads(file.read())
-        inner = value.get("caseInfo", value) if isinstance(value, dict) else value
-        return wire.load(cls, inner)
-    except AICCError as error:
-        raise ConfigError(f"{file.name}: {error}") from None
-
-
-def _headers(text: str) -> dict[str, str]:
-    lines = [line.partition(":") for line in text.splitlines() if line.strip()]
-    if not all(colon for _, colon, _ in lines):
-        raise ConfigError("AICC_QFLOW_HEADERS: 'Name: value' lines are needed")
-    return {name.strip(): value.strip() for name, _, value in lines}
-
-
-def _print(value: dict[str, Any], *, indent: int = 2) -> None:
-    _echo(msgspec.json.format(dumps(value), indent=indent))
-
-
-def _echo(text: str | bytes) -> None:
-    try:
-        click.echo(text)
-    except OSError as error:
-        # Python writes what is left in its buffer when it ends, and would complain once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise click.exceptions.Exit(CUT_OFF) from None
-        raise AICCError(f"standard output: {error.strerror}") from None

@@ -173,15 +173,19 @@ def reader(
     return _demo_client(max_concurrency=concurrency, **_settings(options))
 
 
-def client(*, concurrency: int = 8, **options: Any) -> AICCClient:
+def client(
+    *, concurrency: int = 8, writing: Mapping[str, Any] | None = None, **options: Any
+) -> AICCClient:
     """Make the client that options and variables describe, asking for a secret if need be.
+
+    ``writing`` are settings of the client's that are no options of every command.
 
     That is done before an event loop runs: within one a prompt could not be interrupted.
     """
     environ = os.environ
     given = {"AICC_BASE_URL": options["base_url"]} if options["base_url"] else {}
     base_url, settings = from_environment({**environ, **given})
-    settings |= _settings(options)
+    settings |= _settings(options) | dict(writing or {})
     auth = _credentials(options, environ)
     return AICCClient(base_url, auth=auth, max_concurrency=concurrency, **settings)
 

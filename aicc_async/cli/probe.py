@@ -13,8 +13,9 @@ from rich.text import Text
 from ..extras import load
 from ..probe import probe as ask
 from ..profile import Profile
-from .commands import _run, group
+from .commands import group
 from .options import connection, demo, reader
+from .running import run_async
 
 QUESTIONS = {
     "start_inclusive": "startTime is inclusive",
@@ -63,7 +64,7 @@ def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
         async with source as aicc:
             return await ask(aicc, find_rate=find_rate)
 
-    profile = _run(go())
+    profile = run_async(go())
     Console().print(_table(profile))
     if output:
         profile.save(output)

@@ -16,11 +16,12 @@ def summary(report: ExportReport) -> str:
     size = f"{report.size:,} bytes, " if report.size is not None else ""
     added = f" ({report.added:,} of them written)" if report.added != report.rows else ""
     verdicts = Counter(window.verdict for window in report.windows)
+    without = f", {report.without_detail:,} without details" if report.without_detail else ""
     told = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
     return (
         f"{report.target}: {report.rows:,} cases{added} in {len(report.windows)} windows ({told}), "
         f"{size}{report.seconds:.1f} s ({rate:,.0f} rows/s), {report.requests} requests, "
-        f"{report.retries} retries, {report.throttled} throttles"
+        f"{report.retries} retries, {report.throttled} throttles{without}"
     )
 
 

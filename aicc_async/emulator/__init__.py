@@ -7,8 +7,18 @@ from .faults import Fault
 from .latency import Latency
 from .misplaced import PageFault
 from .quirks import Quirks
+from .readings import Readings
 from .routes import Recorded
 from .server import Emulator
 from .thread import run_in_thread
 
-__all__ = ["Emulator", "Fault", "Latency", "PageFault", "Quirks", "Recorded", "run_in_thread"]
+__all__ = [
+    "Emulator",
+    "Fault",
+    "Latency",
+    "PageFault",
+    "Quirks",
+    "Readings",
+    "Recorded",
+    "run_in_thread",
+]

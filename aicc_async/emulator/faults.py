@@ -2,8 +2,11 @@
 
 import enum
 import functools
+import random
 import threading
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 import attrs
 import msgspec
@@ -32,7 +35,7 @@ class Fault(enum.Enum):
     TOKEN_EXPIRED_500 = "500 with resCode 405230603, nothing done"  # noqa: S105 -- a description
     REDIRECT = "302 to another host, nothing done"
     NOT_JSON = "done, then 200 with half of the JSON"
-    BAD_TYPE = "done, then the first row's title is a number"
+    BAD_TYPE = "done, then one value of the first record is of another kind"
     GZIP_BOMB = "200 with a body that swells to 200 MB, nothing done"
 
 
@@ -48,6 +51,9 @@ DONE = frozenset(
 )
 """The faults that strike after the work."""
 
+WRONG = {"title": 5, "typeName": 5, "newCases": "five", "Ticket": 5}
+"""What BAD_TYPE puts in the place of a value."""
+
 INVALID_TOKEN = "405230602"  # noqa: S105 -- a result code
 EXPIRED_TOKEN = "405230603"  # noqa: S105 -- a result code
 
@@ -57,24 +63,35 @@ BOMB_CHUNKS = 200
 
 @attrs.define
 class Scripted:
-    """A fault that the next `times` requests of an operation suffer; None: all of them."""
+    """A fault that the next `times` requests of an operation suffer; None: all of them.
+
+    With a `share`, each request suffers it with that probability.
+    """
 
     operation: str
     fault: Fault
     times: int | None
+    share: float | None
 
 
 @attrs.define
 class Script:
-    """The faults to come, first come first served, filled by any thread."""
+    """The faults to come, first come first served, filled by any thread.
 
+    One number is drawn for a request, and the shares lie side by side: each strikes as often as
+    it says, whatever others there are, as long as their sum is at most 1.
+    """
+
+    _draw: random.Random
     _queue: list[Scripted] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
-    def add(self, operation: str, fault: Fault, times: int | None) -> None:
+    def add(
+        self, operation: str, fault: Fault, times: int | None, share: float | None = None
+    ) -> None:
         """Append a fault."""
         with self._lock:
-            self._queue.append(Scripted(operation, fault, times))
+            self._queue.append(Scripted(operation, fault, times, share))
 
     def clear(self) -> None:
         """Forget all faults."""
@@ -87,11 +104,15 @@ class Script:
             return None
         with self._lock:
             self._queue = [one for one in self._queue if one.times != 0]
-            return next((_use(one) for one in self._queue if _strikes(one, operation)), None)
+            mine = [one for one in self._queue if one.operation in {operation, "*"}]
+            return next((_use(one) for one in self._striking(mine)), None)
 
-
-def _strikes(scripted: Scripted, operation: str) -> bool:
-    return scripted.operation in {operation, "*"}
+    def _striking(self, scripts: list[Scripted]) -> Iterator[Scripted]:
+        left = self._draw.random() if any(one.share for one in scripts) else 0.0
+        for one in scripts:
+            left -= one.share or 0.0
+            if one.share is None or left < 0:
+                yield one
 
 
 def _use(scripted: Scripted) -> Fault:
@@ -159,15 +180,24 @@ def _swelling_spaces() -> bytes:
 
 
 def _bad_type(body: bytes) -> bytes:
+    """Give the first title, or what stands for it, another kind; leave alone what has none."""
     whole = msgspec.json.decode(body)
-    result = whole.get("result")
-    if not isinstance(result, list):
-        return body
-    [only] = result
-    for case in (only.get("caseList") or [only.get("caseInfo")])[:1]:
-        if case:
-            case["title"] = 5
-    return msgspec.json.encode(whole)
+    found = ((record, key) for record in _records(whole) for key in WRONG if key in record)
+    for record, key in found:
+        record[key] = WRONG[key]
+        return msgspec.json.encode(whole)
+    return body
+
+
+def _records(value: Any) -> Iterator[dict[str, Any]]:
+    """Walk through an answer from the outside in; of a list only the first counts."""
+    if isinstance(value, list):
+        for first in value[:1]:
+            yield from _records(first)
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from _records(part)
 
 
 _REPLACEMENTS = {

@@ -1,30 +1,16 @@
-"""Q-Flow's `POST Cases`: a case is enqueued, and is answered as it came (document 003)."""
+"""Q-Flow's cases: enqueued and answered as they came (document 003), shown, cancelled."""
 
-import re
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import parse_qsl
 
 import attrs
 import msgspec
 
 from .answer import PLAIN_JSON, Answer
+from .aspnet import DENIED, Model, RefusedError
 
-JSON = ("application/json", "text/json")
-FORM = "application/x-www-form-urlencoded"
-MAX_INTEGER = 2**31 - 1
-
-INTEGERS = ("CaseId", "ServiceId", "CustomerId")
-LENGTHS = {"ExtRef": 200, "Notes": 4000, "Subject": 100}
-TEXTS = (
-    "ServiceIdExtRef",
-    "ExtRef",
-    "Notes",
-    "Subject",
-    "ClassificationCode",
-    "ProcedureExtRef",
-    "ProcedureOptionExtRef",
-)
 EMPTY: Mapping[str, Any] = {
     "CaseId": None,
     "ServiceId": None,
@@ -41,11 +27,28 @@ EMPTY: Mapping[str, Any] = {
 }
 """The record of the sample, key for key; what is not given comes back as null."""
 
-BY_NAME = re.compile(r"CustomProperties\[(.+)\]")
-BY_INDEX = re.compile(r"CustomProperties\[(\d+)\]\.(Key|Value)")
+ENQUEUE = Model(
+    required=("ServiceId",),
+    integers=("CaseId", "ServiceId", "CustomerId"),
+    texts=("ServiceIdExtRef", "ClassificationCode", "ProcedureExtRef", "ProcedureOptionExtRef"),
+    lengths={"ExtRef": 200, "Notes": 4000, "Subject": 100},
+)
+CANCEL = Model(
+    integers=("CaseId", "ProcessId", "Status"),
+    texts=("ClassificationCode",),
+    lengths={"Notes": 4000},
+)
+SHOWN = ("ServiceId", "CustomerId", "Subject", "Notes", "ClassificationCode", "CustomProperties")
+SET_BY_CANCEL = ("Notes", "ClassificationCode", "CustomProperties")
+
+WAITING, COMPLETE, CANCELLED, NO_CHANGE = 3, 8, 15, -1
+STATUSES = frozenset({WAITING, 4, COMPLETE, CANCELLED, 17, NO_CHANGE})
+FIRST_PROCESS = 70_001
+"""Processes are numbered elsewhere than cases, so that one taken for the other is noticed."""
+
+ZONE = timezone(timedelta(hours=10))
 
 Wire = dict[str, Any]
-Errors = dict[str, list[str]]
 
 
 @attrs.define
@@ -54,111 +57,87 @@ class Queue:
 
     required_headers: Mapping[str, str] | None
     records: list[Wire] = attrs.field(factory=list, init=False, repr=False)
+    _details: dict[int, Wire] = attrs.field(factory=dict, init=False, repr=False)
+
+    def answer(
+        self, operation: str, body: bytes, headers: Mapping[str, str], *, last: str
+    ) -> Answer:
+        """Answer an operation; `last` is the decoded end of its path."""
+        if operation == "enqueue":
+            return self.enqueue(body, headers)
+        try:
+            self._admit(headers)
+            if operation == "qflow_cancel":
+                return self._cancel(CANCEL.bind(body, headers))
+            return self._shown("CaseId" if operation == "qflow_case" else "ProcessId", last)
+        except RefusedError as refusal:
+            return refusal.answer()
 
     def enqueue(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Enqueue a case, give it a number."""
-        if not self._authorized(headers):
-            return _error(401, "Authorization has been denied for this request.")
-        content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        wire = _read(body, content_type)
-        if not isinstance(wire, dict):
-            return _error(415 if wire is None else 400, "The request body cannot be read.")
-        errors = _errors(wire)
-        if errors:
-            return _error(400, "The request is invalid.", errors)
-        return self._accept(wire)
+        try:
+            self._admit(headers)
+            return self._accept(ENQUEUE.bind(body, headers))
+        except RefusedError as refusal:
+            return refusal.answer()
 
-    def _authorized(self, headers: Mapping[str, str]) -> bool:
+    def _admit(self, headers: Mapping[str, str]) -> None:
         required = self.required_headers or {}
-        return all(headers.get(name) == value for name, value in required.items())
+        if not all(headers.get(name) == value for name, value in required.items()):
+            raise RefusedError(401, DENIED)
 
     def _accept(self, wire: Wire) -> Answer:
         known = {key: wire[key] for key in wire if key in EMPTY and wire[key] is not None}
         record = {**EMPTY, **known, "CaseId": len(self.records) + 1}
         self.records.append(record)
+        self._details[record["CaseId"]] = _detail(record)
         return Answer(200, msgspec.json.encode(record), PLAIN_JSON, applied=True)
 
+    def _cancel(self, wire: Wire) -> Answer:
+        status = wire.get("Status", CANCELLED)
+        if status not in STATUSES:
+            wrong = {"Status": ["The value of the field Status is not valid."]}
+            raise RefusedError(400, "The request is invalid.", wrong)
+        detail = self._meant(wire)
+        detail |= {key: wire[key] for key in SET_BY_CANCEL if wire.get(key) is not None}
+        if status != NO_CHANGE:
+            detail["Status"] = status
+        return Answer(200, b'"OK"', PLAIN_JSON, applied=True)
 
-def _error(status: int, message: str, errors: Errors | None = None) -> Answer:
-    body: Wire = {"Message": message}
-    if errors:
-        body["ModelState"] = errors
-    return Answer(status, msgspec.json.encode(body), PLAIN_JSON)
+    def _meant(self, wire: Wire) -> Wire:
+        for key in ("CaseId", "ProcessId"):
+            if wire.get(key) is not None:
+                return self._found(key, wire[key])
+        missing = {"CaseId": ["The CaseId or ProcessId field is required."]}
+        raise RefusedError(400, "The request is invalid.", missing)
 
+    def _shown(self, key: str, last: str) -> Answer:
+        if not last.isascii() or not last.isdecimal():
+            raise RefusedError(404, "No such resource.")
+        return Answer(200, msgspec.json.encode(self._found(key, int(last))), PLAIN_JSON)
 
-def _read(body: bytes, content_type: str) -> Any:
-    """Decode a body: None for a media type not served, anything but a dict for a broken one."""
-    if content_type == FORM:
-        return _form(body.decode("utf-8", "replace"))
-    if content_type not in JSON:
-        return None
-    try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return False
-
-
-def _form(text: str) -> Wire:
-    """Read a form: `CustomProperties[key]=value`, or ASP.NET's `CustomProperties[0].Key`.
-
-    The document says "Sample not available" here, so both usual spellings are accepted.
-    """
-    pairs = dict(parse_qsl(text, keep_blank_values=True))
-    wire = {key: _typed(key, value) for key, value in pairs.items() if key in EMPTY}
-    properties = _by_index(pairs) | _by_name(pairs)
-    return wire | {"CustomProperties": properties} if properties else wire
-
-
-def _typed(key: str, text: str) -> Any:
-    if key in INTEGERS and re.fullmatch(r"-?[0-9]{1,10}", text):
-        return int(text)
-    if key == "AutoClose" and text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    return text
+    def _found(self, key: str, number: int) -> Wire:
+        """Find a case; what Q-Flow says to an unknown one is not documented: here, 404."""
+        case_id = number if key == "CaseId" else number - FIRST_PROCESS
+        if case_id not in self._details:
+            raise RefusedError(404, "No such case.")
+        return self._details[case_id]
 
 
-def _by_name(pairs: Mapping[str, str]) -> dict[str, str]:
-    found = ((BY_NAME.fullmatch(key), value) for key, value in pairs.items())
-    return {match[1]: value for match, value in found if match}
+def _detail(record: Wire) -> Wire:
+    """Make what `Cases/{id}` shows; the keys after CaseDateCreated are our choice."""
+    number = record["CaseId"]
+    return {
+        "CaseId": number,
+        "ProcessId": FIRST_PROCESS + number,
+        "ProcessGuid": str(uuid.uuid4()),
+        "Ticket": f"A{number:03d}",
+        "CaseDateCreated": _now(),
+        "Status": COMPLETE if record["AutoClose"] else WAITING,
+    } | {key: record[key] for key in SHOWN}
 
 
-def _by_index(pairs: Mapping[str, str]) -> dict[str, str]:
-    parts: dict[str, dict[str, str]] = {}
-    for key, value in pairs.items():
-        if match := BY_INDEX.fullmatch(key):
-            parts.setdefault(match[1], {})[match[2]] = value
-    return {part["Key"]: part.get("Value", "") for part in parts.values() if "Key" in part}
-
-
-def _errors(wire: Wire) -> Errors:
-    """Collect what is wrong, as ASP.NET's ModelState does."""
-    errors: Errors = {}
-    if wire.get("ServiceId") is None:
-        errors["ServiceId"] = ["The ServiceId field is required."]
-    for key, fits in CHECKS.items():
-        if wire.get(key) is not None and not fits(wire[key]):
-            errors[key] = [f"The value of the field {key} is not valid."]
-    for key, most in LENGTHS.items():
-        if key not in errors and len(wire.get(key) or "") > most:
-            errors[key] = [f"The field {key} must have a maximum length of '{most}'."]
-    return errors
-
-
-def _is_integer(value: Any) -> bool:
-    return type(value) is int and abs(value) <= MAX_INTEGER
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_dictionary(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str | None) for text in value.values())
-
-
-CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(INTEGERS, _is_integer),
-    **dict.fromkeys(TEXTS, _is_text),
-    "AutoClose": lambda value: isinstance(value, bool),
-    "CustomProperties": _is_dictionary,
-}
+def _now() -> str:
+    """Write down the present as .NET does: seven digits of a second, and the offset."""
+    now = datetime.now(ZONE)
+    return f"{now:%Y-%m-%dT%H:%M:%S.%f}5+10:00"

@@ -1,18 +1,16 @@
 """The request of case/list: its bounds, and its filters as SQL (document 001)."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import attrs
 import msgspec
 
 from .answer import BusinessError
+from .bounds import MAX_LIMIT, MAX_START, check_lengths, check_text, decode, moment, place
 from .quirks import DATES, SPANS, Quirks
 from .shapes import ROW_KEYS
 
-MAX_LIMIT = 100
-MAX_START = 2**53
 WELL_BEHAVED = Quirks()
 
 TEXTS = (
@@ -63,60 +61,12 @@ def parse(body: bytes, *, lower: str, upper: str, quirks: Quirks = WELL_BEHAVED)
     """
     wire = {key: value for key, value in decode(body).items() if value is not None}
     check_lengths(wire, LENGTHS)
-    start = _number(wire, "start", least=0, most=MAX_START)
     most = MAX_LIMIT if quirks.over_limit == "documented" else MAX_START
-    limit = _number(wire, "limit", least=1, most=most)
+    start, limit = place(wire, most=most)
     found = [*_times(wire, lower, upper, quirks), *_documented(wire), *_others(wire)]
     conditions = tuple(condition for condition, _ in found)
     values = tuple(value for _, several in found for value in several)
     return Query(conditions, values, start, limit)
-
-
-def decode(body: bytes) -> Wire:
-    """Decode a body that must be a JSON object."""
-    try:
-        wire = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise BusinessError(BusinessError.MALFORMED, f"not JSON: {error}") from error
-    if not isinstance(wire, dict):
-        raise BusinessError(BusinessError.MALFORMED, "the body must be a JSON object")
-    return wire
-
-
-def check_lengths(wire: Wire, lengths: dict[str, int]) -> None:
-    """Refuse texts that are not texts, or longer than documented: in bytes of UTF-8."""
-    for key in wire.keys() & lengths.keys():
-        check_text(wire, key)
-        if len(wire[key].encode()) > lengths[key]:
-            message = f"{key}: longer than {lengths[key]} bytes"
-            raise BusinessError(BusinessError.TOO_LONG, message)
-
-
-def check_text(wire: Wire, key: str) -> None:
-    """Refuse a value that is not a string."""
-    if not isinstance(wire[key], str):
-        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be a string")
-
-
-def moment(wire: Wire, key: str) -> datetime:
-    """Read `YYYY-MM-DD HH:mm:ss`, that form and no other."""
-    check_text(wire, key)
-    try:
-        read = datetime.fromisoformat(wire[key])
-    except ValueError:
-        read = None
-    if read is None or str(read) != wire[key]:
-        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be YYYY-MM-DD HH:mm:ss")
-    return read
-
-
-def _number(wire: Wire, key: str, *, least: int, most: int) -> int:
-    if key not in wire:
-        raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
-    value = wire[key]
-    if type(value) is not int or not least <= value <= most:
-        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be in {least}..{most}")
-    return value
 
 
 def _times(wire: Wire, lower: str, upper: str, quirks: Quirks) -> Iterator[Condition]:

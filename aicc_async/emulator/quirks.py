@@ -92,4 +92,5 @@ class Rules:
     start_inclusive: bool
     end_inclusive: bool
     max_limit: int
+    list_lag: float
     quirks: Quirks

@@ -127,6 +127,12 @@ def case_id(draw: random.Random) -> str:
     return f"c6m8000001{''.join(draw.choices(PAIRS, k=5))}"
 
 
+def task_id(number: int, *, seed: int) -> str:
+    """Draw the id of a task, of the same length."""
+    draw = random.Random(f"{seed}/task/{number}")  # noqa: S311 -- invented ids guard nothing
+    return f"cTsk000001{''.join(draw.choices(ALPHABET, k=10))}"
+
+
 def case_number(number: int) -> str:
     """Write a case number as the samples do: 30 digits, zero-padded."""
     return f"{number:030d}"

@@ -11,17 +11,31 @@ from typing import Any, ClassVar, Self
 
 import attrs
 from aiohttp import web
+from attrs.validators import ge
 
 from . import connection
 from . import seed as seeding
 from .answer import AICC_JSON, Answer, BusinessError, platform_error
+from .asked import Asked
+from .family import FAMILY
 from .faults import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
 from .latency import Latency
 from .misplaced import PageFault, PageScript
 from .qflow import Queue
+from .qflow_users import Users, denied
 from .quirks import Quirks, Rules
 from .quota import Quota
-from .routes import OPERATIONS, QFLOW_PATH, Recorded, id_in, operation_of
+from .readings import Readings
+from .routes import (
+    BODILESS,
+    OPERATIONS,
+    QFLOW,
+    QFLOW_PATH,
+    SIGN_INS,
+    Recorded,
+    id_in,
+    operation_of,
+)
 from .service import CaseService, refusal
 from .store import Store
 from .tokens import Tokens, sign_in
@@ -34,17 +48,21 @@ Wire = dict[str, Any]
 
 @attrs.define(kw_only=True, eq=False)
 class Emulator:
-    """A believable AICC tenant, and Q-Flow's `POST Cases`, on this machine.
+    """A believable AICC tenant, and a Q-Flow with its case calls, on this machine.
 
     `since` and `until` are wall-clock times of the tenant's zone; seeded cases lie in
     [since, until). A `database` file is kept, and seeded only while it is empty. `quota` is the
-    most requests of any sliding second, the token request apart. `quota`, `quirks` and what
-    decides on pages (`newest_first`, the inclusive bounds, `max_limit`) may be assigned while it
-    runs. Everything but `start` and `close` may be called from any thread.
+    most requests of any sliding second, sign-ins apart. `list_lag` is how many seconds a case made
+    by the create operation is missing from case/list, rows and count: its detail shows it at once,
+    and what a list could once have shown is not hidden again. `quota`, `quirks`, `readings`,
+    `list_lag` and what decides on pages (`newest_first`, the inclusive bounds, `max_limit`) may be
+    assigned while it runs. Everything but `start` and `close` may be called from any thread.
     """
 
     client_id: ClassVar[str] = "emulated-client"
     client_secret: ClassVar[str] = "emulated-secret"  # noqa: S105 -- guards invented data
+    qflow_user: ClassVar[str] = "emulated-user"
+    qflow_password: ClassVar[str] = "emulated-password"  # noqa: S105 -- guards invented data
 
     cases: int = 1000
     since: datetime = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
@@ -59,7 +77,9 @@ class Emulator:
     end_inclusive: bool = True
     newest_first: bool = True
     max_limit: int = 100
+    list_lag: float = attrs.field(default=0.0, validator=ge(0))
     quirks: Quirks = Quirks()  # noqa: RUF009 -- frozen
+    readings: Readings = Readings()  # noqa: RUF009 -- frozen
     auto_assign_key: str | None = None
     qflow_headers: Mapping[str, str] | None = None
     record: bool = True
@@ -67,7 +87,7 @@ class Emulator:
     port: int = 0
 
     requests: list[Recorded] = attrs.field(factory=list, init=False, repr=False)
-    _script: Script = attrs.field(factory=Script, init=False)
+    _script: Script = attrs.field(init=False)
     _page_script: PageScript = attrs.field(factory=PageScript, init=False)
     _callback: "PageCallback | None" = attrs.field(default=None, init=False)
     _page_number: int = attrs.field(default=0, init=False)
@@ -75,15 +95,19 @@ class Emulator:
     _tokens: Tokens = attrs.field(init=False)
     _quota: Quota = attrs.field(init=False)
     _queue: Queue = attrs.field(init=False)
+    _users: Users = attrs.field(init=False)
     _store: Store = attrs.field(init=False)
     _service: CaseService = attrs.field(init=False)
     _runner: web.ServerRunner = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._delays = random.Random(self.seed)  # noqa: S311 -- repeatable on purpose
+        self._script = Script(random.Random(self.seed))  # noqa: S311 -- same
         self._tokens = Tokens(self.token_lifetime)
         self._quota = Quota()
         self._queue = Queue(self.qflow_headers)
+        wanted = self.qflow_user, self.qflow_password
+        self._users = Users(Tokens(self.token_lifetime), wanted)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -132,7 +156,7 @@ class Emulator:
 
     @property
     def peak(self) -> int:
-        """The most requests that arrived in any second, the token request apart."""
+        """The most requests that arrived in any second, sign-ins apart."""
         return self._quota.peak
 
     @property
@@ -144,15 +168,30 @@ class Emulator:
         """Issue a valid token without a request."""
         return self._tokens.issue()
 
-    def expire_tokens(self) -> None:
-        """Refuse every token issued so far."""
-        self._tokens.expire_all()
+    def qflow_token(self) -> str:
+        """Issue a valid token of Q-Flow without a request, the prefix of its header apart."""
+        return self._users.tokens.issue()
 
-    def fail(self, operation: str, fault: Fault, *, times: int | None = 1) -> None:
-        """Let the next `times` requests of an operation ("*": any) fail; None: all of them."""
+    def expire_tokens(self) -> None:
+        """Refuse every token issued so far, Q-Flow's too."""
+        self._tokens.expire_all()
+        self._users.tokens.expire_all()
+
+    def fail(
+        self, operation: str, fault: Fault, *, times: int | None = 1, share: float | None = None
+    ) -> None:
+        """Let the next `times` requests of an operation ("*": any) fail; None: all of them.
+
+        With a `share` (above 0, at most 1) `times` does not count: each request fails with that
+        probability, drawn from the seed, until `clear_faults`. Several shares lie side by side: at
+        0.1 and 0.2 a request suffers one of the two with 0.3. A fault with `times` strikes in its
+        turn among those with shares: the first in the order of these calls.
+        """
         if operation not in {*OPERATIONS, "*"}:
             raise ValueError(f"no operation {operation!r}")
-        self._script.add(operation, fault, times)
+        if share is not None and not 0 < share <= 1:
+            raise ValueError(f"share: must be above 0 and at most 1, not {share!r}")
+        self._script.add(operation, fault, times if share is None else None, share)
 
     def clear_faults(self) -> None:
         """Forget all faults that were to come, those of pages too."""
@@ -205,6 +244,14 @@ class Emulator:
         """Count the cases in the store."""
         return self._store.count()
 
+    def tasks(self) -> list[Wire]:
+        """List all tasks as task/list answers them, oldest first."""
+        return self._store.tasks.rows()
+
+    def traces(self, case_id: str) -> list[Wire]:
+        """List what case/process added to a case, oldest first."""
+        return self._store.traces.of(case_id)
+
     def _invented(self) -> Wire:
         return seeding.single(self._store.next_number(), seed=self.seed)
 
@@ -225,13 +272,14 @@ class Emulator:
             start_inclusive=self.start_inclusive,
             end_inclusive=self.end_inclusive,
             max_limit=self.max_limit,
+            list_lag=self.list_lag,
             quirks=self.quirks,
         )
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         at = time.monotonic()
         path = request.raw_path
-        operation = operation_of(request.method, path.partition("?")[0])
+        operation = operation_of(request.method, path.partition("?")[0], self.readings)
         if operation is None:
             return connection.response(platform_error(404, "404", "no such path"))
         body = await request.read()
@@ -246,7 +294,7 @@ class Emulator:
         self.requests.append(call)
 
     async def _respond(self, request: web.BaseRequest, call: Recorded) -> web.StreamResponse:
-        if call.operation != "token" and not self._quota.admit(call.at, self.quota):
+        if call.operation not in SIGN_INS and not self._quota.admit(call.at, self.quota):
             return await self._answer(call, throttled(self.retry_after))
         fault = self._script.take(call.operation)
         if fault is None:
@@ -286,7 +334,7 @@ class Emulator:
         return connection.response(answer)
 
     async def _wait(self, call: Recorded) -> None:
-        if self.latency is not None and call.operation != "token":
+        if self.latency is not None and call.operation not in SIGN_INS:
             await asyncio.sleep(self.latency.draw(self._delays))
 
     def _work(self, call: Recorded) -> Answer:
@@ -299,8 +347,8 @@ class Emulator:
     def _outcome(self, call: Recorded) -> Answer:
         if call.operation == "token":
             return self._sign_in(call)
-        if call.operation == "enqueue":
-            return self._queue.enqueue(call.body, call.headers)
+        if call.operation in QFLOW:
+            return self._qflow(call)
         if not self._tokens.valid(call.headers.get("access-token")):
             return unauthorized()
         try:
@@ -309,15 +357,35 @@ class Emulator:
             return refusal(error)
 
     def _case_operation(self, call: Recorded) -> Answer:
-        if call.operation == "get":
-            return self._service.get(id_in(call.path.partition("?")[0]))
-        if not call.headers.get("Content-Type", "").startswith("application/json"):
+        json = call.headers.get("Content-Type", "").startswith("application/json")
+        if not json and call.operation not in BODILESS:
             return platform_error(415, "415", "Content-Type must be application/json")
+        if call.operation == "list":
+            return self._list(call.body)
+        if call.operation == "get":
+            return self._service.get(id_in(call.path))
         if call.operation == "create":
             return self._service.create(call.body)
         if call.operation == "modify":
             return self._service.modify(call.body)
-        return self._list(call.body)
+        return FAMILY[call.operation](self._asked(call))
+
+    def _asked(self, call: Recorded) -> Asked:
+        return Asked(
+            store=self._store,
+            seed=self.seed,
+            readings=self.readings,
+            body=call.body,
+            last=id_in(call.path),
+        )
+
+    def _qflow(self, call: Recorded) -> Answer:
+        if call.operation == "qflow_token":
+            return self._users.sign_in(call.body, call.headers)
+        if self.readings.qflow_login and not self._users.admits(call.headers, self.readings):
+            return denied()
+        last = id_in(call.path)
+        return self._queue.answer(call.operation, call.body, call.headers, last=last)
 
     def _list(self, body: bytes) -> Answer:
         answer = self._service.list(body, self._rules(), self._page_script.take())

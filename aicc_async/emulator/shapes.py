@@ -76,14 +76,17 @@ def page(rows: Sequence[bytes], count: int) -> bytes:
     return b'%b%b],"count":%d}]}' % (head, b",".join(rows), count)
 
 
-def detail(row: Wire, hidden: Wire) -> bytes:
-    """Encode the answer to a case detail: an array of one object (document 004)."""
+def detail(row: Wire, hidden: Wire, *, traces: Sequence[Wire], tasks: Sequence[Wire]) -> bytes:
+    """Encode the answer to a case detail: an array of one object (document 004).
+
+    The first trace is that of the creation, before those given.
+    """
     result = {
         "caseInfo": _case_info(row, hidden),
-        "caseTrace": [_trace(row, hidden)],
+        "caseTrace": [_trace(row, hidden), *traces],
         "customerInfo": {"customerInfo": customer(row["contactId"])},
         "isFollower": False,
-        "tasks": [],
+        "tasks": tasks,
     }
     return msgspec.json.encode({"resCode": "0", "resMsg": "成功", "result": [result]})
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from . import shapes
+from . import shapes, task_table, trace_table
 from .query import Query, exact
 from .quirks import ORDERS
+from .task_table import TaskTable
+from .trace_table import TraceTable
 
 COLUMNS = (
     "id",
@@ -40,6 +42,8 @@ CREATE TABLE IF NOT EXISTS extensions (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS extensions_by_case ON extensions (caseId);
 PRAGMA synchronous = OFF;
+{task_table.SCHEMA}
+{trace_table.SCHEMA}
 """
 INSERT = f"INSERT INTO cases VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"  # noqa: S608 -- fixed texts
 BATCH = 500
@@ -54,13 +58,16 @@ _decode = msgspec.json.Decoder().decode
 class Store:
     """Cases in one SQLite connection, for any thread: a lock stands before every use.
 
-    `version` changes with every write, so that what was made of the rows can be dropped.
+    Their `tasks` and `traces` are beside them. `version` changes with every write to the cases, so
+    that what was made of the rows can be dropped.
     """
 
     def __init__(self, database: str) -> None:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(database, check_same_thread=False)
         self._db.executescript(SCHEMA)
+        self.tasks = TaskTable(self._db, self._lock)
+        self.traces = TraceTable(self._db, self._lock)
         self.version = 0
         self._count = 0
         self._counted: tuple[Any, ...] = ()
@@ -102,15 +109,16 @@ class Store:
             return True
 
     def delete(self, case_id: str) -> bool:
-        """Remove a case; False if there is no such case."""
+        """Remove a case and its traces, its tasks stay; False if there is no such case."""
         with self._lock, self._db:
             self.version += 1
+            self.traces.forget(case_id)
             return self._remove(case_id)
 
     def find(self, case_id: str) -> tuple[Wire, Wire] | None:
         """Read one case: its row, and what a row does not show."""
         sql = 'SELECT "row", hidden FROM cases WHERE id = ?'
-        for row, hidden in self._read(sql, (case_id,)):
+        for row, hidden in self.read(sql, (case_id,)):
             return _decode(row), _decode(hidden)
         return None
 
@@ -123,37 +131,38 @@ class Store:
         sorting = f"ORDER BY {by} LIMIT ? OFFSET ?"
         rows = f'SELECT "row" FROM cases WHERE {where} {sorting}'  # noqa: S608 -- fixed texts
         with self._lock:
-            found = self._read(rows, (*query.values, query.limit, query.start))
+            found = self.read(rows, (*query.values, query.limit, query.start))
             return [row for (row,) in found], self._matches(where, query.values)
 
     def rows(self) -> list[Wire]:
         """Read all rows, oldest first."""
-        found = self._read('SELECT "row" FROM cases ORDER BY createdDate, id', ())
+        found = self.read('SELECT "row" FROM cases ORDER BY createdDate, id', ())
         return [_decode(row) for (row,) in found]
 
     def ids(self, start: str | None, end: str | None) -> list[str]:
         """Read the ids between two times, both included, oldest first."""
         between = "createdDate >= coalesce(?, '') AND createdDate <= coalesce(?, '~')"
         sql = f"SELECT id FROM cases WHERE {between} ORDER BY createdDate, id"  # noqa: S608 -- fixed
-        return [case_id for (case_id,) in self._read(sql, (start, end))]
+        return [case_id for (case_id,) in self.read(sql, (start, end))]
 
     def count(self) -> int:
         """Count all cases."""
-        [[matches]] = self._read("SELECT count(*) FROM cases", ())
+        [[matches]] = self.read("SELECT count(*) FROM cases", ())
         return int(matches)
+
+    def read(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Read with a statement of the caller's own."""
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
 
     def _matches(self, where: str, values: tuple[Any, ...]) -> int:
         """Count matching rows, once for all the pages of a listing: a count reads every row."""
         asked = (self.version, where, values)
         if asked != self._counted:
             sql = f"SELECT count(*) FROM cases WHERE {where}"  # noqa: S608 -- fixed texts
-            [[self._count]] = self._read(sql, values)
+            [[self._count]] = self.read(sql, values)
             self._counted = asked
         return self._count
-
-    def _read(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
 
     def _remove(self, case_id: str) -> bool:
         self._db.execute("DELETE FROM extensions WHERE caseId = ?", (case_id,))
@@ -168,7 +177,7 @@ class Store:
         self._db.executemany("INSERT INTO extensions VALUES (?, ?, ?)", records)
 
     def _highest_number(self) -> int:
-        [[highest]] = self._read("SELECT max(caseNo) FROM cases", ())
+        [[highest]] = self.read("SELECT max(caseNo) FROM cases", ())
         return int(highest or 0)
 
 

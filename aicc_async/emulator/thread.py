@@ -11,7 +11,22 @@ from .server import Emulator
 
 @contextmanager
 def run_in_thread(**options: Any) -> Iterator[Emulator]:
-    """Run `Emulator(**options)` in a background thread; its methods work from any thread."""
+    """Run `Emulator(**options)` in a background thread; its methods work from any thread.
+
+    That leaves the test free to start, kill and wait for client processes, and to change the
+    tenant meanwhile: settings, cases and faults. One tenant serves any number of processes, which
+    need to be told no more than its `url` (and sign in, or are given a `token()`)::
+
+        with run_in_thread(cases=0, list_lag=0.2) as tenant:
+            for fault in (Fault.DROP_AFTER, Fault.HTTP_503, Fault.TOKEN_EXPIRED_401):
+                tenant.fail("create", fault, share=0.1)
+            workers = [subprocess.Popen([..., tenant.url]) for _ in range(3)]
+            ...
+            tenant.clear_faults()
+            created = tenant.rows()
+
+    The thread shares this process's interpreter: a test that computes holds the tenant up.
+    """
     tenant = Emulator(**options)
     with _loop_in_thread() as loop:
         asyncio.run_coroutine_threadsafe(tenant.start(), loop).result()

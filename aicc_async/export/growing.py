@@ -6,7 +6,8 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from errno import EIO
 from itertools import compress
 from operator import itemgetter
@@ -20,7 +21,7 @@ from .doubles import Neighbours
 from .manifest import WindowReport
 from .spool import Done, Spool, writing
 
-PIECE = 2**18  # bytes
+PIECE = 2**21  # bytes; each costs the loop a wait for its turn
 FEW = 200_000  # ids that fit in 20 MB
 _day = itemgetter(slice(len("2025-01-31")))
 
@@ -65,20 +66,42 @@ class GrowingFile:
                 ids, dates, lines = (tuple(compress(each, new)) for each in (ids, dates, lines))
             self._append(ids, dates, lines)
 
-    def end_window(self, window: Window, report: WindowReport) -> Done:
-        """Say that it has all its rows.
+    def settle_window(self, readings: int, *, agreed: bool) -> int:
+        """Say that the window has all its rows, and count them.
 
         A window that no two readings agree on gets what any brought: nobody knows which was right.
         """
         with writing(self._folder):
-            self._begin_reading(report.readings)  # the last one may have brought nothing
-            if report.verdict == "unverified":
+            self._begin_reading(readings)  # the last one may have brought nothing
+            if not agreed:
                 self._unite()
             self._drop_earlier()
+        return len(self._reading.ids)
+
+    @contextmanager
+    def rewriting(self) -> Iterator[Iterator[tuple[str, bytes]]]:
+        """Take the settled window's rows back, and hand them out with their ids.
+
+        As many are to be ``put`` in their place, in the same order.
+        """
+        plain = self._aside(self._reading)
+        with writing(self._folder):
+            self._set_aside()
+        yield self._plain(plain)
+        with writing(self._folder):
+            plain.unlink()
+
+    def put(self, row: bytes) -> None:
+        """Write a row in the place of one that was taken back."""
+        with writing(self._folder):
+            self._write([row])
+
+    def end_window(self, window: Window, report: WindowReport) -> Done:
+        """End a window that is settled."""
         reading = self._reading
         self._count_distinct(set(reading.ids), len(reading.ids))
         days = Counter(map(_day, reading.dates))
-        done = Done(window, report, self._file.tell(), reading.ids, days)
+        done = Done(window, report, self._file.tell(), days)
         self._begin_window()
         return done
 
@@ -134,22 +157,33 @@ class GrowingFile:
 
     def _append(self, ids: Sequence[str], dates: Sequence[str], lines: Sequence[bytes]) -> None:
         if ids:
-            rest = memoryview(b"\n".join([*lines, b""]))
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            self._write(lines)
             self._reading.ids += ids
             self._reading.dates += dates
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        rest = memoryview(b"\n".join([*lines, b""]))
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def _begin_reading(self, number: int) -> None:
         """Put the rows of the reading before aside, if this is another one."""
         if number == self._reading.number:
             return
+        self._set_aside()
+        self._earlier.append(self._reading)
+        self._known, self._reading = set(), _Reading(number)
+
+    def _set_aside(self) -> None:
         with self._path.open("rb") as source, self._aside(self._reading).open("wb") as aside:
             source.seek(self._start)
             shutil.copyfileobj(source, aside)
-        self._earlier.append(self._reading)
         self._cut()
-        self._known, self._reading = set(), _Reading(number)
+
+    def _plain(self, path: Path) -> Iterator[tuple[str, bytes]]:
+        with writing(self._folder), path.open("rb") as lines:
+            for row_id, line in zip(self._reading.ids, lines, strict=True):
+                yield row_id, line.rstrip(b"\n")
 
     def _unite(self) -> None:
         known = self._known.union(self._reading.ids)

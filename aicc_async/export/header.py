@@ -18,9 +18,12 @@ from .sinks import Target
 
 HIDDEN = {"title", "contactPhone"}  # and all extension fields: nobody knows what they hold
 RANGE = {"startTime", "endTime"}
+_SAID = {"hidden": "query", "detail": "choice of details"}
 
 
-def header_of(aicc: AICCClient, query: CaseQuery, target: Target, *, keep: bool) -> dict[str, Any]:
+def header_of(
+    aicc: AICCClient, query: CaseQuery, target: Target, *, keep: bool, detail: bool
+) -> dict[str, Any]:
     """Describe an export; what may be contact data is there as a digest only."""
     wire = Wire(aicc.timezone).dump(query)
     return {
@@ -30,6 +33,7 @@ def header_of(aicc: AICCClient, query: CaseQuery, target: Target, *, keep: bool)
         "zone": str(aicc.timezone),
         "format": target.format,
         "going on": keep,
+        "detail": detail,
     }
 
 
@@ -43,7 +47,7 @@ def check_same(target: Target, before: Mapping[str, Any], now: Mapping[str, Any]
     """Raise ConfigError when an unfinished export was of something else."""
     different = [name for name in now if before.get(name) != now[name]]
     if different:
-        what = "query" if different[0] == "hidden" else different[0]
+        what = _SAID.get(different[0], different[0])
         raise ConfigError(
             f"{target.name}: an unfinished export of another {what} is there: finish that one,"
             " or begin anew with restart (--restart)"
@@ -51,18 +55,30 @@ def check_same(target: Target, before: Mapping[str, Any], now: Mapping[str, Any]
 
 
 def last_end(
-    aicc: AICCClient, query: CaseQuery, target: Target, *, newest: datetime | None, back: timedelta
+    aicc: AICCClient,
+    query: CaseQuery,
+    target: Target,
+    *,
+    newest: datetime | None,
+    back: timedelta,
+    detail: bool,
 ) -> datetime | None:
     """Tell where to go on from; None when there was nothing before.
 
     That is where the last run ended, or the ``newest`` case of a table, less ``back``; and before
-    what that run left open or unverified. Raises ConfigError when it was a run of another query.
+    what that run left open or unverified. Raises ConfigError when it was a run of another query, or
+    with another choice of details: rows would lose theirs, or stand beside others that have none.
     """
     last = manifest.load(target.manifest)
     if last is None:
         return newest and wall(newest, aicc.timezone) - back
     filters = _shown(Wire(aicc.timezone).dump(query), query)
     _check_goes_on(target, last, filters, aicc.timezone)
+    if last.detail != detail:
+        raise ConfigError(
+            f"{target.name}: the last run into it was {'with' if last.detail else 'without'}"
+            " details: it can't be gone on from otherwise; take another target"
+        )
     ends = [datetime.fromisoformat(last.end) - back] if last.end else []
     again = [window.start for window in last.windows if window.verdict in {"open", "unverified"}]
     return min(ends + [datetime.fromisoformat(start) for start in again if start], default=None)

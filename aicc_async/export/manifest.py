@@ -31,6 +31,7 @@ class WindowReport:
     - ``announced``, ``announced_last``: the totals told by the first and the last page.
     - ``received``: rows that the last reading brought, doubles at the pages' seams included;
       ``distinct``: different ids among them; ``readings``: how often it was read.
+    - ``without_detail``: rows whose details were wanted, and the service had none.
     - ``finished``: seconds of work until it was done; ``requests``, ``retries`` and ``throttled``:
       the export's totals at that moment.
     """
@@ -44,6 +45,7 @@ class WindowReport:
     received: int
     distinct: int
     readings: int
+    without_detail: int = 0
     finished: float
     requests: int
     retries: int
@@ -68,6 +70,8 @@ class ExportReport:
     """What an export did; the manifest beside the file holds the same fields.
 
     - ``target``: the file, or the database without its password; ``format``: how it was written.
+    - ``detail``: whether rows have their cases' details; ``without_detail``: how many have none,
+      because the service no longer knew the case when it was asked for them.
     - ``query``: the filters by wire names, contact data and free text hidden; ``zone``: of all
       times without one; ``start``, ``end``: the range, its end frozen when the export began.
     - ``began``, ``ended``: UTC; ``seconds``: of work, all runs together; ``runs``: how often it was
@@ -86,6 +90,7 @@ class ExportReport:
     version: int = VERSION
     target: str
     format: str
+    detail: bool = False
     query: Mapping[str, Any] = Factory(dict)
     zone: str
     start: str | None
@@ -96,6 +101,7 @@ class ExportReport:
     seconds: float
     rows: int
     added: int
+    without_detail: int = 0
     size: int | None = None
     sha256: str | None = None
     requests: int

@@ -10,8 +10,9 @@ class Progress:
     """Where an export is.
 
     ``stage`` is ``planning`` (counting), ``reading`` or ``writing`` (from the disk into the
-    target). ``total`` is what the plan expects; it may grow. ``resumed`` of the ``rows`` were there
-    before this run. ``fraction`` of the stage's work is done, from 0 to 1.
+    target). ``rows`` of an export in detail are those that have their details. ``total`` is what
+    the plan expects; it may grow. ``resumed`` of the ``rows`` were there before this run.
+    ``fraction`` of the stage's work is done, from 0 to 1.
     """
 
     stage: str = "planning"

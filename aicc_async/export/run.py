@@ -18,9 +18,8 @@ from attrs import evolve
 from ..client import AICCClient
 from ..errors import ApiError, ExportError
 from ..models import CaseQuery
-from ..paging import LIMIT, Batch
+from ..paging import LIMIT
 from ..profile import Profile
-from ..protocol import DatedRow
 from ..windows import SECOND, Window, wall
 from . import manifest
 from .atomic import replace
@@ -37,6 +36,7 @@ from .totals import Totals
 from .whole import compare_whole, count_whole, is_refusal
 
 SETTLE = timedelta(minutes=5)
+DETAILED = 1000  # rows in a window whose details are wanted: so many requests a kill may cost
 
 Show = Callable[[Progress], None]
 
@@ -47,6 +47,7 @@ async def export_cases(
     target: str | PathLike[str],
     *,
     format: str | None = None,  # noqa: A002  (what users call it)
+    detail: bool = False,
     raw_cells: bool = False,
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
@@ -69,7 +70,16 @@ async def export_cases(
     where the last whole run into this target ended, less so much time: tables are brought up to
     date, files get the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves
     cells of a CSV as they are, also those that a spreadsheet would run. ``on_progress`` is called
-    after every page, and must be quick.
+    after every page, in detail after every row, and must be quick.
+
+    With ``detail`` each row gets the parts of its case's detail (document 004) that it has not
+    itself, as the service wrote them: ``caseInfo``, ``caseTrace``, ``customerInfo``, ``tasks``,
+    ``isFollower``; where extension fields go, so as JSON in formats that are no JSON. That is a
+    request for each case. Row and details are of different moments: up to a thousand requests lie
+    between them, more where more cases share a second. A case that the service no longer knows by
+    then (deleted meanwhile) keeps its row without them, and is counted in
+    ``report.without_detail``; look at it: a tenant that refuses all details with a code of its own
+    looks the same.
 
     Raises ConfigError when the target can't be made or holds an unfinished export of something
     else, ExportError when it can't be written, else what the client raises; all of it can be gone
@@ -79,7 +89,7 @@ async def export_cases(
     found = target_of(fspath(target), aicc.timezone, name=format, raw_cells=raw_cells)
     newest = await in_thread(found.last) if found.last else None  # one that can't be reached, now
     if since_last is not None:
-        start = last_end(aicc, query, found, newest=newest, back=since_last)
+        start = last_end(aicc, query, found, newest=newest, back=since_last, detail=detail)
         query = evolve(query, start_time=start)
         if start and not found.sink.upserts:
             warnings.warn(
@@ -88,7 +98,15 @@ async def export_cases(
                 stacklevel=2,
             )
     with _spool(found, restart=restart) as spool:
-        job = _Job(aicc, query, found, spool=spool, keep=since_last is not None, show=on_progress)
+        job = _Job(
+            aicc,
+            query,
+            found,
+            spool=spool,
+            keep=since_last is not None,
+            detail=detail,
+            show=on_progress,
+        )
         return await job.run(settle)
 
 
@@ -117,6 +135,7 @@ class _Job:
         *,
         spool: Spool,
         keep: bool,
+        detail: bool,
         show: Show | None,
     ) -> None:
         self._aicc = aicc
@@ -124,6 +143,7 @@ class _Job:
         self._target = target
         self._spool = spool
         self._keep = keep
+        self._detail = detail
         self._show = show or _nobody
         self._fetch = aicc.page_reader(query)
         self._notes = spool.notes()
@@ -141,7 +161,9 @@ class _Job:
 
     async def _run(self, settle: timedelta) -> ExportReport:
         self._show(self._progress)
-        header = header_of(self._aicc, self._query, self._target, keep=self._keep)
+        header = header_of(
+            self._aicc, self._query, self._target, keep=self._keep, detail=self._detail
+        )
         if "header" in self._notes:
             check_same(self._target, self._notes["header"], header)
             self._spool.note(runs=self._notes["runs"] + 1)
@@ -156,6 +178,7 @@ class _Job:
             self._spool,
             totals=self._totals,
             settle=settle,
+            detail=self._detail,
             show=self._advance,
         )
         rows, days = self._spool.rows, self._spool.days()
@@ -193,7 +216,7 @@ class _Job:
     async def _windows(
         self, start: datetime | None, end: datetime, settled: datetime
     ) -> list[Planned]:
-        aicc, most = self._aicc, _most(self._aicc.profile)
+        aicc, most = self._aicc, _most(self._aicc.profile, detail=self._detail)
         parts = await self._cut(start, end, settled)  # apart, so that no window is half settled
         planned = [
             plan(part, self._count, aicc.timezone, most=most, span=aicc.span) for part in parts
@@ -244,15 +267,15 @@ class _Job:
         )
         self._show(self._progress)
 
-    def _advance(self, batch: Batch[DatedRow]) -> None:
+    def _advance(self, rows: int, windows: int) -> None:
         if self._show is _nobody:
             return
         state = self._progress
         self._progress = evolve(
             state,
-            windows_done=state.windows_done + (batch.verdict is not None),
-            rows=state.rows + len(batch.rows),
-            total=max(state.total, state.rows + len(batch.rows)),
+            windows_done=state.windows_done + windows,
+            rows=state.rows + rows,
+            total=max(state.total, state.rows + rows),
             throttled=self._totals.now().throttled,
         )
         self._show(self._progress)
@@ -294,9 +317,11 @@ class _Job:
         sha256: str | None,
     ) -> ExportReport:
         seen, notes, file = self._totals.now(), self._notes, self._target.file
+        windows = tuple(self._spool.reports())
         return ExportReport(
             target=self._target.name,
             format=self._target.format,
+            detail=self._detail,
             query=notes["header"]["query"],
             zone=notes["header"]["zone"],
             start=notes["start"],
@@ -307,13 +332,14 @@ class _Job:
             seconds=round(seen.seconds, 3),
             rows=days.total(),
             added=added,
+            without_detail=sum(window.without_detail for window in windows),
             size=file.stat().st_size if file else None,
             sha256=sha256,
             requests=seen.requests,
             retries=seen.retries,
             throttled=seen.throttled,
             whole=whole,
-            windows=tuple(self._spool.reports()),
+            windows=windows,
             days=dict(sorted(days.items())),
             versions=_versions(),
         )
@@ -327,10 +353,11 @@ class _Stopped(BaseException):
     """Ends the thread of a cancelled export; nobody sees it."""
 
 
-def _most(profile: Profile) -> int:
+def _most(profile: Profile, *, detail: bool) -> int:
     """Tell how many rows a window may have: no deeper than offsets are answered."""
+    most = min(MOST, DETAILED) if detail else MOST
     deepest = profile.deepest_start
-    return MOST if deepest is None else min(MOST, max(deepest, profile.page_size or LIMIT))
+    return most if deepest is None else min(most, max(deepest, profile.page_size or LIMIT))
 
 
 def _versions() -> dict[str, str]:

@@ -15,11 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-from attrs import asdict, field, frozen
+from attrs import asdict, frozen
 
 from ..errors import ConfigError, ExportError
 from ..windows import Window
@@ -32,22 +33,28 @@ RESUME = "run the same again to go on where it ended"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS windows (
-    start TEXT, "end" TEXT, count INT NOT NULL, report BLOB, size INT, ids BLOB, days BLOB
+    start TEXT, "end" TEXT, count INT NOT NULL, report BLOB, size INT, days BLOB
 );
 """
+
+
+class _Key(msgspec.Struct):
+    id: str
+
+
+_read_key = msgspec.json.Decoder(_Key).decode
 
 
 @frozen
 class Done:
     """A window whose rows stand in the file, up to ``size`` bytes of it.
 
-    ``ids`` are those of its lines, in order; ``days`` count them by day of creation.
+    ``days`` count them by day of creation.
     """
 
     window: Window
     report: WindowReport
     size: int
-    ids: Sequence[str] = field(repr=False)
     days: Mapping[str, int]
 
 
@@ -128,7 +135,7 @@ class Spool:
         """Say that windows are done; their rows are on the disk already."""
         with writing(self._folder), self._turn, self._db:
             self._db.executemany(
-                "UPDATE windows SET report = ?, count = ?, size = ?, ids = ?, days = ?"
+                "UPDATE windows SET report = ?, count = ?, size = ?, days = ?"
                 ' WHERE start IS ? AND "end" IS ?',
                 map(_values, done),
             )
@@ -169,23 +176,33 @@ class Spool:
 
     def last_ids(self) -> list[set[str]]:
         """Tell the ids of the last finished windows, the latest first."""
-        rows = self._db.execute(
-            "SELECT ids FROM windows WHERE ids IS NOT NULL ORDER BY start DESC LIMIT ?",
-            (REMEMBERED,),
-        )
-        return [set(msgspec.json.decode(ids)) for (ids,) in rows]
+        return [set(self._ids(*part)) for part in reversed(self._parts()[-REMEMBERED:])]
 
     def ids(self) -> Iterator[list[str]]:
         """Hand out the ids of the lines of the file, window by window."""
-        rows = self._db.execute("SELECT rowid FROM windows WHERE ids IS NOT NULL ORDER BY start")
-        for place in rows.fetchall():
-            (ids,) = self._db.execute("SELECT ids FROM windows WHERE rowid = ?", place).fetchone()
-            yield msgspec.json.decode(ids)
+        for part in self._parts():
+            yield self._ids(*part)
 
     def days(self) -> Counter[str]:
         """Count the lines of the file by day of creation; those without a date under ""."""
         rows = self._db.execute("SELECT days FROM windows WHERE days IS NOT NULL")
         return sum((Counter(msgspec.json.decode(days)) for (days,) in rows), Counter[str]())
+
+    def _parts(self) -> list[tuple[int, int]]:
+        """Tell where the lines of each finished window begin and end."""
+        rows = self._db.execute("SELECT size FROM windows WHERE size NOT NULL ORDER BY start")
+        sizes = [size for (size,) in rows]
+        return list(pairwise([0, *sizes]))
+
+    def _ids(self, start: int, stop: int) -> list[str]:
+        with writing(self._folder), self.rows.open("rb", BUFFER) as file:
+            file.seek(start)
+            ids = []
+            while start < stop:
+                line = file.readline()
+                start += len(line)
+                ids.append(_read_key(line).id)
+            return ids
 
     def _add(self, windows: Sequence[Planned]) -> None:
         values = [(text(each.window.start), text(each.window.end), each.count) for each in windows]
@@ -205,7 +222,6 @@ def _values(done: Done) -> tuple[Any, ...]:
         msgspec.json.encode(asdict(done.report)),
         done.report.distinct,
         done.size,
-        msgspec.json.encode(done.ids),
         msgspec.json.encode(done.days),
         text(done.window.start),
         text(done.window.end),
@@ -221,7 +237,7 @@ def _locked(path: Path) -> sqlite3.Connection:
         for setting in ("locking_mode = EXCLUSIVE", "synchronous = OFF", "journal_mode = WAL"):
             db.execute(f"PRAGMA {setting}")
         db.executescript(SCHEMA)
-        db.execute("SELECT report, size, ids, days FROM windows LIMIT 1")  # is it one of ours?
+        db.execute("SELECT report, size, days FROM windows LIMIT 1")  # is it one of ours?
         with db:  # a write, so that the lock is taken now
             db.execute("INSERT OR REPLACE INTO notes VALUES ('opened', '1')")
         db.execute("PRAGMA synchronous = FULL")  # nothing before this was worth a sync

@@ -1,0 +1,94 @@
+"""Many creates: every line of a file is sent once, and told what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..client import AICCClient
+from ..creating import CreateOutcome
+from ..errors import UnknownOutcome
+from ..export.atomic import replacing
+from ..models import NewCase
+from ..wire import dumps
+from .records import Line, Records
+
+WORDS = ("created", "already", "rejected", "unknown")
+SELDOM = 30.0  # seconds between plain lines
+
+Show = Callable[[Counter[str]], None]
+
+
+async def create_all(
+    aicc: AICCClient, records: Records, results: Path, *, total: int, console: Console
+) -> Counter[str]:
+    """Create the case of every line, write a line for each, and count the outcomes.
+
+    The results appear when all are known; until then the journal knows.
+    """
+    counts: Counter[str] = Counter()
+    under_way: deque[Line] = deque()
+
+    def items() -> Iterator[tuple[str, NewCase]]:
+        for line in records:
+            under_way.append(line)
+            yield line.key, line.new
+
+    with replacing(results) as part, part.open("wb") as file, _display(console, total) as show:
+        async with aclosing(aicc.create_cases(items())) as outcomes:
+            async for outcome in outcomes:  # in the order of the items
+                counts[outcome.word] += 1
+                _write(file, under_way.popleft(), outcome)
+                show(counts)
+    return counts
+
+
+def _write(file: BinaryIO, line: Line, outcome: CreateOutcome) -> None:
+    fields: dict[str, Any] = {"line": line.number, "key": line.key, "outcome": outcome.word}
+    if outcome.case_id:
+        fields["caseId"] = outcome.case_id
+    if outcome.error:
+        fields["reason"] = str(outcome.error)
+    if isinstance(outcome.error, UnknownOutcome):
+        fields["candidates"] = outcome.error.candidates
+    file.write(dumps(fields) + b"\n")
+
+
+def told(counts: Counter[str]) -> str:
+    """Say how many came to what."""
+    return ", ".join(f"{counts[word]:,} {word}" for word in WORDS)
+
+
+@contextmanager
+def _display(console: Console, total: int) -> Iterator[Show]:
+    """Give a function that shows progress: a bar on a terminal, a plain line now and then else."""
+    if not console.is_terminal:
+        yield _lines(console, total)
+        return
+    columns = (
+        *(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}")),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("create", total=total, told="")
+        yield lambda counts: bar.update(task, completed=counts.total(), told=told(counts))
+
+
+def _lines(console: Console, total: int) -> Show:
+    shown = time.monotonic()
+
+    def show(counts: Counter[str]) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= SELDOM:
+            shown = time.monotonic()
+            line = f"{counts.total():,} of {total:,}: {told(counts)}"
+            console.print(line, soft_wrap=True, highlight=False)
+
+    return show

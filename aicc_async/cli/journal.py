@@ -1,0 +1,103 @@
+"""The commands for an operator who looks at a journal, and decides."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import click
+
+from ..errors import ConfigError
+from ..journal import STATES, Entry, SQLiteJournal
+from .commands import group
+from .options import Span
+from .running import echo, print_json, run_async
+
+T = TypeVar("T")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+where = click.option("--journal", "path", type=FILE, envvar="AICC_JOURNAL", required=True)
+
+
+@group.group()
+def journal() -> None:
+    """Look at what a journal knows of creates, and settle what nobody else can."""
+
+
+@journal.command("list")
+@where
+@click.option("--state", type=click.Choice(STATES), help="Only those.")
+def list_(path: Path, state: str | None) -> None:
+    """Print the creates, oldest first, one JSON object on each line.
+
+    \b
+    Example:
+      aicc-async journal list --journal cases.jsonl.journal --state unknown
+    """  # noqa: D301  (click reads the \b)
+    for entry in _asked(path, lambda opened: opened.entries(state)):
+        print_json(_shown(entry), indent=-1)
+
+
+@journal.command()
+@click.argument("key")
+@where
+def show(key: str, path: Path) -> None:
+    """Print one create.
+
+    \b
+    Example:
+      aicc-async journal show order-4711 --journal cases.jsonl.journal
+    """  # noqa: D301
+    entry = _asked(path, lambda opened: opened.entry(key))
+    if entry is None:
+        raise ConfigError(f"key: {key!r} is not in {path}")
+    print_json(_shown(entry))
+
+
+@journal.command()
+@click.argument("key")
+@where
+@click.option("--case-id", help="The case that it made.")
+@click.option("--not-created", is_flag=True, help="It made none, and may be sent again.")
+def resolve(key: str, path: Path, case_id: str | None, *, not_created: bool) -> None:
+    """Settle a create that is sent or unknown, once you know what became of it.
+
+    \b
+    Example:
+      aicc-async journal resolve order-4711 --case-id coiO0000014hmYpZIqYq \\
+        --journal cases.jsonl.journal
+    """  # noqa: D301
+    if bool(case_id) == not_created:
+        raise ConfigError("one of --case-id and --not-created is needed")
+    print_json(_shown(_asked(path, lambda opened: opened.resolve(key, case_id))))
+
+
+@journal.command()
+@where
+@click.option("--older-than", type=Span(), required=True, metavar="SPAN", help="As 90d.")
+def prune(path: Path, older_than: timedelta) -> None:
+    """Forget what was settled so long ago; a message that comes after that makes a second case.
+
+    \b
+    Example:
+      aicc-async journal prune --older-than 90d --journal cases.jsonl.journal
+    """  # noqa: D301
+    count = _asked(path, lambda opened: opened.prune(older_than=older_than))
+    echo(f"{path}: {count:,} forgotten")
+
+
+def _asked(path: Path, ask: Callable[[SQLiteJournal], Awaitable[T]]) -> T:
+    async def go() -> T:
+        async with SQLiteJournal(path) as opened:
+            return await ask(opened)
+
+    return run_async(go())
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    fields = attrs.asdict(entry)
+    del fields["held"]
+    times = {name: fields[name].isoformat(" ", "seconds") for name in ("began", "touched")}
+    return fields | times

@@ -1,0 +1,281 @@
+"""Creates that happen once: remembered under a key, and looked for before they are sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import msgspec
+from attrs import evolve, field, frozen
+
+from .errors import (
+    AICCError,
+    ApiError,
+    AuthError,
+    ConfigError,
+    JournalError,
+    KeyInUse,
+    RateLimitError,
+    UnknownOutcome,
+)
+from .journal import Entry, Finding, Journal
+from .models import Case, CaseDetail, CaseQuery, NewCase
+from .settings import AUTO_ASSIGN
+
+OnUnknown = Literal["raise", "reconcile"]
+LIST_LAG = 180.0  # seconds: server-side scripts may take 3 minutes
+LONGEST_LAG = 86_400
+MARGIN = timedelta(minutes=2)  # what clocks may differ; with more of it more strangers are found
+SKEW = timedelta(seconds=30)  # of the service's clock: from here on it is made good
+ROUNDS = 5  # times that a create is sent, each but the first after it was looked for
+MOST = 20  # cases that are compared one by one
+LONGEST_KEY = 500  # characters
+POLL = 0.02, 1.0  # seconds between looks at a key that somebody holds, at first and at last
+LOOK = 0.25, 30.0  # seconds between looks at the list
+_SHOWN = ("contactId", "creatorId", "type", "title")  # what a row of the list shows of a record
+
+
+@frozen
+class Made:
+    """A case, and whether an earlier call had made it ``already``."""
+
+    case_id: str
+    already: bool = False
+
+
+@frozen(kw_only=True)
+class CreateOutcome:
+    """What became of one of many creates: ``created``, ``already``, ``rejected`` or ``unknown``.
+
+    ``already``: an earlier call made it, or one beside it. ``rejected``: none was made, ``error``
+    says why. ``unknown``: one may have been made, ``error`` is the UnknownOutcome.
+    """
+
+    key: str
+    word: Literal["created", "already", "rejected", "unknown"]
+    case_id: str | None = None
+    error: AICCError | None = field(default=None, repr=False)  # the service's words may stand in it
+
+
+@frozen(kw_only=True)
+class Creator:
+    """Creates cases by keys; what it promises stands at ``AICCClient.create_case``.
+
+    It is given what it takes to create a case and to find it, and to say what would be sent.
+    """
+
+    tenant: str
+    journal: Journal
+    list_lag: float
+    send: Callable[[NewCase], Awaitable[str]]
+    find: Callable[[CaseQuery], AsyncIterator[Case]]
+    get: Callable[[str], Awaitable[CaseDetail]]
+    fields: Callable[[NewCase], dict[str, Any]]
+    headers: Callable[[], Mapping[str, str]]  # of the last answer
+    finds_by_time: bool = field(default=True)  # the range of a query is that of creation
+
+    async def create(self, new: NewCase, *, key: str, on_unknown: OnUnknown, wait: bool) -> Made:
+        """Create a case, or tell which one the key has made already."""
+        _check_key(key)
+        entry = await self._claim(new, key, wait=wait)
+        if entry.case_id:
+            return Made(entry.case_id, already=True)
+        try:
+            return await self._settle(new, entry, on_unknown)
+        finally:
+            self.journal.release(key)
+
+    async def outcome(self, new: NewCase, *, key: str, on_unknown: OnUnknown) -> CreateOutcome:
+        """Create a case, and tell as a value what concerns it alone.
+
+        What would meet the next one as well is raised: credentials, limits, transport, journal.
+        """
+        try:
+            made = await self.create(new, key=key, on_unknown=on_unknown, wait=True)
+        except UnknownOutcome as error:
+            return CreateOutcome(key=key, word="unknown", error=error)
+        except (AuthError, RateLimitError):
+            raise
+        except (ApiError, ConfigError) as error:
+            return CreateOutcome(key=key, word="rejected", error=error)
+        word: Literal["already", "created"] = "already" if made.already else "created"
+        return CreateOutcome(key=key, word=word, case_id=made.case_id)
+
+    async def _claim(self, new: NewCase, key: str, *, wait: bool) -> Entry:
+        """Take the key, or find it settled."""
+        fields = _plain(self.fields(new))
+        digest = _digest(self.tenant, fields)
+        likeness = _digest(self.tenant, {name: fields[name] for name in _SHOWN})
+        for pause in _pauses(*POLL):
+            entry = await self.journal.claim(key, digest=digest, likeness=likeness)
+            if entry.digest != digest:
+                raise ConfigError(f"key: {key!r} stands for another record already")
+            if entry.held or entry.case_id:
+                return entry
+            if not wait:
+                raise KeyInUse(f"create: another call with the key {key!r} is on its way")
+            await asyncio.sleep(pause)
+        raise AssertionError  # pauses have no end
+
+    async def _settle(self, new: NewCase, entry: Entry, on_unknown: OnUnknown) -> Made:
+        """Send it, after it was looked for where it may have been sent before."""
+        for rounds_left in reversed(range(ROUNDS)):
+            if entry.state == "unknown":
+                if case_id := await self._reconcile(new, entry):
+                    return Made(case_id)
+                await self.journal.resend(entry.key)
+            try:
+                return Made(await self._send(new, entry.key))
+            except UnknownOutcome:
+                if on_unknown == "raise" or not rounds_left:
+                    raise
+            entry = evolve(entry, state="unknown", touched=_now())
+        raise AssertionError  # the last round returns or raises
+
+    async def _send(self, new: NewCase, key: str) -> str:
+        try:
+            case_id = await self.send(new)
+        except UnknownOutcome as error:
+            with suppress(JournalError):  # it is noted as sent, which is looked for as well
+                await self.journal.doubt(key, _note(error))
+            raise
+        except AICCError as error:
+            with suppress(JournalError):
+                await self.journal.reject(key, _note(error))
+            raise
+        try:
+            await self.journal.confirm(key, case_id)
+        except JournalError as error:
+            error.case_id = case_id
+            raise
+        return case_id
+
+    async def _reconcile(self, new: NewCase, entry: Entry) -> str | None:
+        """Find the case that it may have made; None: there is none, it may be sent again."""
+        try:
+            finding = await self._search(new, entry)
+        except (JournalError, UnknownOutcome):
+            raise
+        except AICCError as error:
+            raise UnknownOutcome(
+                f"create: it may have happened, and could not be looked for ({error})",
+                operation="create",
+            ) from error
+        if finding.word == "unsure":
+            note = f"{len(finding.ids)} cases look like it"
+            await self.journal.doubt(entry.key, note, finding.ids)
+            raise UnknownOutcome(
+                f"create: it may have happened, {note}",
+                operation="create",
+                candidates=finding.ids,
+            )
+        return finding.ids[0] if finding.word == "found" else None
+
+    async def _search(self, new: NewCase, entry: Entry) -> Finding:
+        """Look until it is found, or should have shown by now."""
+        shown = entry.touched + timedelta(seconds=self.list_lag)
+        for pause in _pauses(*LOOK):
+            asked = _now()
+            same, alike = await self._look(new, entry, min(asked, shown))
+            finding = await self.journal.take(entry.key, same, alike, asked=asked)
+            if finding.word == "found" or (finding.word != "busy" and asked >= shown):
+                return finding
+            left = (shown - _now()).total_seconds()
+            await asyncio.sleep(min(pause, left) if left > 0 else pause)
+        raise AssertionError  # pauses have no end
+
+    async def _look(
+        self, new: NewCase, entry: Entry, until: datetime
+    ) -> tuple[list[str], list[str]]:
+        """List the cases that look like it: those that equal it, and those that may."""
+        cases = await self._list(new, entry.began, until)
+        skew = _skew(self.headers())
+        if abs(skew) > SKEW:
+            cases = await self._list(new, entry.began + skew, until + skew)
+        free = set(await self.journal.untaken([case.id for case in cases]))
+        ids = [case.id for case in cases if case.id in free]
+        if len(ids) > MOST:
+            return [], ids
+        same = [case_id for case_id in ids if await self._is_same(new, case_id)]
+        return same, [case_id for case_id in ids if case_id not in same]
+
+    async def _list(self, new: NewCase, began: datetime, until: datetime) -> list[Case]:
+        start, end = began - MARGIN, until + MARGIN
+        query = CaseQuery(
+            contact_id=new.contact_id,
+            creator_id=new.creator_id,
+            type=new.type,
+            start_time=start if self.finds_by_time else None,
+            end_time=end if self.finds_by_time else None,
+        )
+        cases = [case async for case in self.find(query) if _looks_like(case, new, start, end)]
+        return sorted(cases, key=lambda case: (case.created_date or start, case.id))
+
+    async def _is_same(self, new: NewCase, case_id: str) -> bool:
+        """Compare what no row shows; other spaces and line ends are no difference."""
+        description = (await self.get(case_id)).case.description or ""
+        return description.split() == new.description.split()
+
+
+def _looks_like(case: Case, new: NewCase, start: datetime, end: datetime) -> bool:
+    shown = (case.contact_id, case.creator_id, case.type)
+    sent = (new.contact_id, new.creator_id, new.type)
+    if any(value not in {None, wanted} for value, wanted in zip(shown, sent, strict=True)):
+        return False
+    if (case.title or "").split() != new.title.split():
+        return False
+    return case.created_date is None or start <= case.created_date <= end
+
+
+def _check_key(key: object) -> None:
+    """Raise ConfigError unless it is a text that may be a key."""
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        given = f"{len(key)} characters were" if isinstance(key, str) else f"{key!r} was"
+        wanted = f"a printable text of 1 to {LONGEST_KEY} characters"
+        raise ConfigError(f"key: {wanted} is needed, {given} given")
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out how the auto-assign flag is spelt: the same record has one digest."""
+    flags = [value for name, value in fields.items() if name in AUTO_ASSIGN]
+    return {name: value for name, value in fields.items() if name not in AUTO_ASSIGN} | {
+        AUTO_ASSIGN[0]: flags[0]
+    }
+
+
+def _digest(tenant: str, fields: Mapping[str, Any]) -> str:
+    text = msgspec.json.encode([tenant, fields], order="sorted")
+    return hashlib.sha256(text).hexdigest()
+
+
+def _note(error: AICCError) -> str:
+    """Tell what went wrong without the service's words: people may stand in them."""
+    cause = error.__cause__ if isinstance(error, UnknownOutcome) and error.__cause__ else error
+    status, code = getattr(cause, "status", 0), getattr(cause, "code", None)
+    parts = [type(cause).__name__, f"HTTP {status}" if status else "", f"resCode {code or ''}"]
+    return ", ".join(part for part in parts if part and part != "resCode ")
+
+
+def _skew(headers: Mapping[str, str]) -> timedelta:
+    """Tell by how much the service's clock is ahead."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError, IndexError):
+        return timedelta(0)
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)) - _now()
+
+
+def _pauses(first: float, longest: float) -> Iterator[float]:
+    pause = first
+    while True:
+        yield pause
+        pause = min(pause * 2, longest)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

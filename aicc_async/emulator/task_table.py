@@ -1,0 +1,91 @@
+"""The tasks of the tenant, in the database of its cases."""
+
+import sqlite3
+from collections.abc import Mapping
+from threading import RLock
+from typing import Any
+
+import attrs
+import msgspec
+
+from . import seed as seeding
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS tasks (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, relateId TEXT, task TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tasks_by_case ON tasks (relateId);
+"""
+CONDITIONS = {
+    "name": "instr(json_extract(task, '$.title'), ?) > 0",
+    "status": "json_extract(task, '$.status') = ?",
+    "level": "json_extract(task, '$.priority') = ?",
+    "handler": "json_extract(task, '$.ownerId') = ?",
+}
+"""The filters of task/list, as SQL."""
+
+Wire = dict[str, Any]
+
+
+@attrs.define
+class TaskTable:
+    """Tasks, for any thread: the lock of the store stands before every use."""
+
+    _db: sqlite3.Connection
+    _lock: RLock
+
+    def insert(self, task: Wire, *, seed: int) -> Wire:
+        """Store a task under a new id."""
+        with self._lock, self._db:
+            [[number]] = self._read("SELECT coalesce(max(number), 0) + 1 FROM tasks", ())
+            task = {"id": seeding.task_id(number, seed=seed)} | task
+            record = (number, task["id"], task["relateId"], _encode(task))
+            self._db.execute("INSERT INTO tasks VALUES (?, ?, ?, ?)", record)
+        return task
+
+    def change(self, task_id: str, fields: Wire) -> bool:
+        """Overwrite fields of a task; False if there is no such task."""
+        with self._lock, self._db:
+            task = self.find(task_id)
+            if task is None:
+                return False
+            task |= fields
+            values = (task["relateId"], _encode(task), task_id)
+            self._db.execute("UPDATE tasks SET relateId = ?, task = ? WHERE id = ?", values)
+            return True
+
+    def find(self, task_id: str) -> Wire | None:
+        """Read one task."""
+        tasks = self._tasks("WHERE id = ?", (task_id,))
+        return tasks[0] if tasks else None
+
+    def of(self, case_id: str) -> list[Wire]:
+        """Read the tasks of a case, oldest first."""
+        return self._tasks("WHERE relateId = ? ORDER BY number", (case_id,))
+
+    def rows(self) -> list[Wire]:
+        """Read all tasks, oldest first."""
+        return self._tasks("ORDER BY number", ())
+
+    def page(self, filters: Mapping[str, Any], *, start: int, limit: int) -> tuple[list[Wire], int]:
+        """Read a page of the matching tasks, newest first, and how many match in all."""
+        given = [key for key in CONDITIONS if key in filters]
+        where = " AND ".join(CONDITIONS[key] for key in given) or "1"
+        values = tuple(filters[key] for key in given)
+        with self._lock:
+            sorting = "ORDER BY number DESC LIMIT ? OFFSET ?"
+            tasks = self._tasks(f"WHERE {where} {sorting}", (*values, limit, start))
+            [[count]] = self._read(f"SELECT count(*) FROM tasks WHERE {where}", values)  # noqa: S608 -- fixed texts
+        return tasks, count
+
+    def _tasks(self, rest: str, values: tuple[Any, ...]) -> list[Wire]:
+        found = self._read(f"SELECT task FROM tasks {rest}", values)  # noqa: S608 -- fixed texts
+        return [msgspec.json.decode(task) for (task,) in found]
+
+    def _read(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+
+def _encode(task: Wire) -> str:
+    return msgspec.json.encode(task).decode()

@@ -1,0 +1,40 @@
+"""What was done to cases, in the database of the cases themselves."""
+
+import sqlite3
+from threading import RLock
+from typing import Any
+
+import attrs
+import msgspec
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS traces (caseId TEXT NOT NULL, trace BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS traces_by_case ON traces (caseId);
+"""
+
+Wire = dict[str, Any]
+
+
+@attrs.define
+class TraceTable:
+    """Traces, for any thread: the lock of the store stands before every use."""
+
+    _db: sqlite3.Connection
+    _lock: RLock
+
+    def add(self, case_id: str, trace: Wire) -> None:
+        """Append to the traces of a case."""
+        record = (case_id, msgspec.json.encode(trace))
+        with self._lock, self._db:
+            self._db.execute("INSERT INTO traces VALUES (?, ?)", record)
+
+    def of(self, case_id: str) -> list[Wire]:
+        """Read what was added to a case, oldest first; its creation is not among it."""
+        sql = "SELECT trace FROM traces WHERE caseId = ? ORDER BY rowid"
+        with self._lock:
+            found = self._db.execute(sql, (case_id,)).fetchall()
+        return [msgspec.json.decode(trace) for (trace,) in found]
+
+    def forget(self, case_id: str) -> None:
+        """Remove the traces of a case; the caller holds the transaction."""
+        self._db.execute("DELETE FROM traces WHERE caseId = ?", (case_id,))

@@ -1,0 +1,55 @@
+"""Who holds a key, and whether they still live."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from uuid import uuid4
+
+
+class Owner:
+    """A name, and a locked file beside the journal: the system unlocks it when its process dies.
+
+    No time-out could tell a killed process from one that was only stopped for a while. A journal
+    in memory has one owner, and no file.
+    """
+
+    def __init__(self, journal: Path | None) -> None:
+        self.name = uuid4().hex
+        self._journal = journal
+        self._lock = journal and _locked(_path(journal, self.name))
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        if self._lock and self._journal:
+            self._lock.close()
+            _path(self._journal, self.name).unlink(missing_ok=True)
+
+    def lives(self, name: str) -> bool:
+        """Tell whether an owner is at work."""
+        if name == self.name or not self._journal:
+            return name == self.name
+        path = _path(self._journal, name)
+        if not path.exists():
+            return False
+        try:
+            _locked(path).close()
+        except sqlite3.OperationalError:
+            return True
+        path.unlink(missing_ok=True)
+        return False
+
+
+def _path(journal: Path, name: str) -> Path:
+    return journal.with_name(f"{journal.name}-owner-{name}")
+
+
+def _locked(path: Path) -> sqlite3.Connection:
+    """Lock a file by SQLite, which knows how on every system."""
+    lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        lock.close()
+        raise
+    return lock

@@ -1,0 +1,118 @@
+"""The records: what is sent, what comes back.
+
+Names are the wire's in snake_case, spelt right; wire names live in ``wire.py``. What is sent is
+frozen and checked when it is made; what comes back is a plain slots class (frozen ones cost six
+times as much to make). Every record keeps wire fields that it does not name in ``extra``, and sends
+them back at the same level. Contact data and free text stay out of every repr.
+
+Sources: documents 000 (create), 001 (list), 002 (modify), 003 (Q-Flow), 004 (detail); for the rest,
+the vendors' pages of Case 2.0 and of Q-Flow.
+"""
+
+from .actions import (
+    CaseCancel,
+    CaseProcess,
+    CaseTransfer,
+    ProcessInfo,
+    StatusUpdate,
+)
+from .case_types import (
+    CaseType,
+    CaseTypePage,
+    CaseTypeQuery,
+)
+from .cases import (
+    Case,
+    CasePage,
+    CaseQuery,
+    CaseUpdate,
+    NewCase,
+)
+from .customers import (
+    Address,
+    Customer,
+    Organization,
+)
+from .details import (
+    CaseDetail,
+    CaseInfo,
+    CaseTrace,
+)
+from .qflow import (
+    CaseEnqueue,
+    EnqueuedCase,
+    QFlowLogin,
+    QueueCancel,
+    QueuedCase,
+)
+from .statistics import (
+    CaseStatistics,
+    CurrentStatistics,
+    StatisticsPage,
+    StatisticsQuery,
+)
+from .tasks import (
+    NewTask,
+    Task,
+    TaskPage,
+    TaskQuery,
+    TaskTransfer,
+    TaskUpdate,
+)
+from .values import (
+    CaseTypeStatus,
+    Classification,
+    Origin,
+    OwnerType,
+    Priority,
+    ProcessType,
+    QueueStatus,
+    ResumeType,
+    State,
+)
+
+__all__ = [
+    "Address",
+    "Case",
+    "CaseCancel",
+    "CaseDetail",
+    "CaseEnqueue",
+    "CaseInfo",
+    "CasePage",
+    "CaseProcess",
+    "CaseQuery",
+    "CaseStatistics",
+    "CaseTrace",
+    "CaseTransfer",
+    "CaseType",
+    "CaseTypePage",
+    "CaseTypeQuery",
+    "CaseTypeStatus",
+    "CaseUpdate",
+    "Classification",
+    "CurrentStatistics",
+    "Customer",
+    "EnqueuedCase",
+    "NewCase",
+    "NewTask",
+    "Organization",
+    "Origin",
+    "OwnerType",
+    "Priority",
+    "ProcessInfo",
+    "ProcessType",
+    "QFlowLogin",
+    "QueueCancel",
+    "QueueStatus",
+    "QueuedCase",
+    "ResumeType",
+    "State",
+    "StatisticsPage",
+    "StatisticsQuery",
+    "StatusUpdate",
+    "Task",
+    "TaskPage",
+    "TaskQuery",
+    "TaskTransfer",
+    "TaskUpdate",
+]

@@ -1,0 +1,121 @@
+"""The calls of Q-Flow, as requests. No I/O.
+
+operation       endpoint                    coroutine       may be resent
+enqueue         POST Cases                  enqueue_case    no
+qflow_token     POST Users/Token            (sign-in)       yes
+qflow_cancel    POST Cases/Cancel           cancel_case     yes
+qflow_case      GET Cases/{id}              get_case        yes
+qflow_process   GET Cases/Processes/{id}    get_process     yes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+from urllib.parse import urlencode
+
+from .auth import Grant, token_in
+from .errors import ConfigError, DecodeError
+from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
+from .protocol import FORM, JSON, Request
+from .wire import Wire, dumps, loads
+
+
+def enqueue(case: CaseEnqueue, wire: Wire, *, form: bool = False) -> Request[EnqueuedCase]:
+    """``POST Cases`` of Q-Flow (document 003). Each makes a ticket: never repeat it blindly.
+
+    The document shows no sample of the form encoding; a dictionary is sent as ASP.NET's model
+    binder reads one: ``CustomProperties[0].Key=…&CustomProperties[0].Value=…``.
+    """
+    fields = wire.dump(case)
+    return Request(
+        operation="enqueue",
+        method="POST",
+        path="/Cases",
+        body=urlencode(_form(fields)).encode() if form else dumps(fields),
+        decode=lambda body: wire.load(EnqueuedCase, loads(body)),
+        repeatable=False,
+        content_type=FORM if form else JSON,
+    )
+
+
+def sign_in(login: QFlowLogin) -> Request[Grant]:
+    """``POST Users/Token``: the answer's ``APIToken`` is good until it is refused.
+
+    How long it lives is not documented, nor how wrong credentials are refused: 400 is taken for
+    that too.
+    """
+    return Request(
+        operation="qflow_token",
+        method="POST",
+        path="/Users/Token",
+        body=dumps({"UserName": login.user_name, "Password": login.password}),
+        decode=lambda body: Grant(token_in(loads(body), "APIToken"), inf),
+        repeatable=True,
+        signed=False,
+        denied=frozenset({400, 401, 403}),
+    )
+
+
+def cancel(case: QueueCancel, wire: Wire) -> Request[str]:
+    """``POST Cases/Cancel``; it answers with a bare JSON text.
+
+    The same values twice leave the case in the same state, so it may be sent again. What a second
+    one is answered is not documented: it may be refused though the first one did its work, and its
+    notes may be kept twice.
+    """
+
+    def decode(body: bytes) -> str:
+        answer = loads(body)
+        if not isinstance(answer, str):
+            raise DecodeError("a text is needed @ $")
+        return answer
+
+    return Request(
+        operation="qflow_cancel",
+        method="POST",
+        path="/Cases/Cancel",
+        body=dumps(wire.dump(case)),
+        decode=decode,
+        repeatable=True,
+    )
+
+
+def get_case(case_id: int, wire: Wire) -> Request[QueuedCase]:
+    """``GET Cases/{id}``."""
+    return _read("qflow_case", f"/Cases/{case_id}", wire)
+
+
+def get_process(process_id: int, wire: Wire) -> Request[QueuedCase]:
+    """``GET Cases/Processes/{id}``."""
+    return _read("qflow_process", f"/Cases/Processes/{process_id}", wire)
+
+
+def _read(operation: str, path: str, wire: Wire) -> Request[QueuedCase]:
+    return Request(
+        operation=operation,
+        method="GET",
+        path=path,
+        body=b"",
+        decode=lambda body: wire.load(QueuedCase, loads(body)),
+        repeatable=True,
+    )
+
+
+def _form(fields: Mapping[str, Any]) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            for i, (key, item) in enumerate(value.items()):
+                flat |= {f"{name}[{i}].Key": key, f"{name}[{i}].Value": _form_text(name, item)}
+        elif value is not None:
+            flat[name] = _form_text(name, value)
+    return flat
+
+
+def _form_text(name: str, value: object) -> str:
+    if not isinstance(value, str | int | float):
+        given = type(value).__name__
+        raise ConfigError(f"extra: {name!r} can't be sent as a form, {given} was given")
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,122 @@
+"""What a create costs over a bare post: CPU through session, limiter and retry; the journal's wait.
+
+The CPU time is that of this process, for creates eight at a time. The journal's latency is that of
+one create after the other, with a key and without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory
+
+import aiohttp
+import orjson
+from tenant import Tenant, tenant
+
+from aicc_async import AICCClient, NewCase, RateLimit, SQLiteJournal, StaticToken
+
+CREATES = 1_000
+PAIRS = 15
+BOUND = 1.3  # times the floor's CPU, at most
+PATH = "/service/AICC__Case/1.0.0/openapi/case"
+NEW = NewCase(
+    title="Parcel lost",
+    description="The parcel did not come. " * 20,
+    type="cvmC0000014Oc9jgT7ZI",
+    contact_id="ciIy0000013y7cC8T2rA",
+    creator_id="10gg00000148PCjKVDAu",
+)
+FIELDS = {
+    "title": NEW.title,
+    "description": NEW.description,
+    "type": NEW.type,
+    "contactId": NEW.contact_id,
+    "creatorId": NEW.creator_id,
+    "isAutoAssigned": True,
+    "isAtuoAssigned": True,
+}
+
+Create = Callable[[], Awaitable[str]]
+
+
+async def cpu(create: Create) -> float:
+    """Measure the seconds of CPU that creates take, eight at a time."""
+    left = iter(range(CREATES))
+
+    async def work() -> None:
+        for _ in left:
+            await create()
+
+    gc.collect()
+    began = time.process_time()
+    await asyncio.gather(*(work() for _ in range(8)))
+    return time.process_time() - began
+
+
+async def overhead(server: Tenant) -> float:
+    """Run both in turns, the first time uncounted; return the median of ratios."""
+    headers = {"access-token": server.token, "Content-Type": "application/json"}
+    ratios = []
+    async with (
+        server.client(rate_limit=RateLimit(1_000_000)) as aicc,
+        aiohttp.ClientSession(headers=headers) as session,
+    ):
+
+        async def bare() -> str:
+            body = orjson.dumps({"caseInfo": FIELDS})
+            async with session.post(server.url + PATH, data=body) as response:
+                return str(orjson.loads(await response.read())["result"]["caseId"])
+
+        for number in range(PAIRS + 1):
+            ours, floor = await cpu(lambda: aicc.create_case(NEW)), await cpu(bare)
+            if number:
+                ratios.append(ours / floor)
+                each = 1e6 / CREATES
+                print(f"create_case {ours * each:5.0f} µs   bare post {floor * each:5.0f} µs")
+    return median(ratios)
+
+
+async def waits(create: Callable[[str], Awaitable[str]], run: str) -> list[float]:
+    """Measure the milliseconds of creates, one after the other."""
+    found = []
+    for number in range(CREATES):
+        began = time.perf_counter()
+        await create(f"{run}-{number}")
+        found.append(1000 * (time.perf_counter() - began))
+    return found
+
+
+async def journal(server: Tenant, path: Path) -> str:
+    """Measure what the journal adds, and put it in words."""
+    plain: list[float] = []
+    kept: list[float] = []
+    opened = SQLiteJournal(path)
+    async with AICCClient(server.url, auth=StaticToken(server.token), journal=opened) as aicc:
+        for number in range(4):
+            without = await waits(lambda _: aicc.create_case(NEW), "")
+            with_it = await waits(lambda key: aicc.create_case(NEW, key=key), f"run-{number}")
+            if number:
+                plain += without
+                kept += with_it
+    more = median(kept) - median(plain)
+    most = quantiles(kept, n=100)[98] - quantiles(plain, n=100)[98]
+    return f"the journal adds {more:.2f} ms (median), {most:.2f} ms (p99)"
+
+
+def main() -> int:
+    """Measure, and say whether the bound holds."""
+    with tenant(cases=0) as server, TemporaryDirectory() as folder:
+        ratio = asyncio.run(overhead(server))
+        added = asyncio.run(journal(server, Path(folder) / "journal"))
+    print(f"bench_create: {ratio:.2f}x the CPU of a bare post (bound {BOUND:.1f}x); {added}")
+    return int(ratio > BOUND)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
