@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import attrs
 
 from .errors import CaseChanged, ConfigError
-from .models import CaseInfo, CaseUpdate
+from .models import CaseDetail, CaseInfo, CaseUpdate
 
 
 class Changes(TypedDict, total=False):
@@ -26,6 +26,13 @@ class Changes(TypedDict, total=False):
     extra: Mapping[str, Any]
 
 
+def trial(case_id: str, creator_id: str, changes: Changes) -> CaseUpdate:
+    """Make the change of a case that isn't read yet, to see what is wrong with it."""
+    if all(value is None for value in changes.values()):
+        raise ConfigError("changes: at least one field is needed, none was given")
+    return update_of(case_id, creator_id, {"title": "…", "description": "…", **changes})
+
+
 def update_of(case_id: str, creator_id: str, fields: Changes) -> CaseUpdate:
     """Make a whole change; a name that is no field is a ConfigError."""
     unknown = fields.keys() - Changes.__annotations__.keys()
@@ -35,12 +42,26 @@ def update_of(case_id: str, creator_id: str, fields: Changes) -> CaseUpdate:
     return CaseUpdate(id=case_id, creator_id=creator_id, **fields)
 
 
-def kept(case: CaseInfo) -> Changes:
-    """Tell the mandatory fields as they are."""
-    if case.title is None or case.description is None:
-        name = "title" if case.title is None else "description"
+def whole(case: CaseInfo, changes: Changes) -> Changes:
+    """Add what is mandatory and not given, as it is."""
+    kept: Changes = {}
+    if "title" not in changes:
+        kept["title"] = _needed("title", case.title)
+    if "description" not in changes:
+        kept["description"] = _needed("description", case.description)
+    return {**kept, **changes}
+
+
+def _needed(name: str, value: str | None) -> str:
+    if value is None:
         raise ConfigError(f"{name}: it is mandatory, and the case has none that could be kept")
-    return {"title": case.title, "description": case.description}
+    return value
+
+
+def check_is_of(case_id: str, then: CaseDetail) -> None:
+    """Raise ConfigError when it was another case that was read: it would always differ."""
+    if then.case.id != case_id:
+        raise ConfigError(f"if_unchanged: it is another case's, {then.case.id!r} was given")
 
 
 def check_unchanged(then: CaseInfo, now: CaseInfo) -> None:

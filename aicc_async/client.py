@@ -25,7 +25,7 @@ from . import settings
 from .ahead import in_order
 from .auth import Credentials, credentials_from, signing
 from .calls import CaseCalls
-from .changing import Changes, check_unchanged, kept, update_of
+from .changing import Changes, check_is_of, check_unchanged, trial, update_of, whole
 from .creating import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
 from .errors import ConfigError
 from .journal import Journal, SQLiteJournal
@@ -142,7 +142,8 @@ class AICCClient(SessionHolder):
 
         Reads ``AICC_BASE_URL``, one of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
         ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``, and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT``
-        (``10``, or ``600/60``: 600 in any 60 seconds).
+        (``10``, or ``600/60``: 600 in any 60 seconds), ``AICC_PROFILE``, and ``AICC_DIALECT``
+        (``task_detail=POST swap_statistics=true``).
         """
         base_url, found = settings.from_environment(environ)
         if "auth" not in options:
@@ -208,7 +209,7 @@ class AICCClient(SessionHolder):
         made = await self._creator.create(new, key=key, on_unknown=how, wait=wait)
         return made.case_id
 
-    async def create_cases(
+    def create_cases(
         self,
         items: Iterable[tuple[str, NewCase]] | AsyncIterable[tuple[str, NewCase]],
         *,
@@ -220,20 +221,27 @@ class AICCClient(SessionHolder):
         under way at once, within the client's limits. Run again with the same keys and journal
         after any end, it makes what is missing: the others are ``already``. One that is refused or
         unknown doesn't end it. Credentials that are, limits, a service that can't be reached and
-        the journal do: their errors are raised.
+        the journal do: their errors are raised, and all that is under way is cancelled; what may
+        have been sent is looked for by the next run. Where ``on_unknown`` is to reconcile, a list
+        that can't be asked ends it too, or every item after it would be unknown.
+
+        Break out under ``contextlib.aclosing`` to end what is under way at that very moment.
         """
         self._check_journal()
+        if not isinstance(items, Iterable | AsyncIterable):
+            given = type(items).__name__
+            raise ConfigError(f"items: pairs of key and NewCase are needed, {given} was given")
         how = self._on_unknown if on_unknown is None else _on_unknown(on_unknown)
 
         async def create(item: tuple[str, NewCase]) -> CreateOutcome:
+            if not isinstance(item, tuple) or len(item) != 2:  # noqa: PLR2004  (a pair)
+                given = type(item).__name__
+                raise ConfigError(f"items: a pair of key and NewCase is needed, {given} was given")
             key, new = item
             _check_kind("new", new, NewCase)
             return await self._creator.outcome(new, key=key, on_unknown=how)
 
-        places = self._concurrency * WAITING
-        async with aclosing(in_order(items, create, concurrency=places)) as outcomes:
-            async for outcome in outcomes:
-                yield outcome
+        return in_order(items, create, concurrency=self._concurrency * WAITING)
 
     def _check_journal(self) -> None:
         if not self._has_journal:
@@ -254,17 +262,19 @@ class AICCClient(SessionHolder):
         earlier, CaseChanged is raised when the case is not as it was then. Both are best effort:
         the service has no lock, and what somebody changes between the reading and the sending is
         overwritten (title and description), or not noticed.
+
+        A name that is no field, a broken bound or no change at all is a ConfigError before anything
+        is asked; so is, once it is read, a case without a title or a description to keep.
         """
         if if_unchanged is not None:
             _check_kind("if_unchanged", if_unchanged, CaseDetail)
+            check_is_of(case_id, if_unchanged)
         # what is wrong with it is said before anything is asked
-        update_of(case_id, creator_id, {"title": "…", "description": "…", **changes})
+        self._calls.modify_case(trial(case_id, creator_id, changes))
         case = (await self.get_case(case_id)).case
         if if_unchanged is not None:
             check_unchanged(if_unchanged.case, case)
-        given = "title" in changes and "description" in changes
-        whole = changes if given else {**kept(case), **changes}
-        await self.modify_case(update_of(case_id, creator_id, whole))
+        await self.modify_case(update_of(case_id, creator_id, whole(case, changes)))
 
     async def modify_case(self, change: CaseUpdate) -> None:
         """Change a case (document 002); sent again on a failure, since the outcome is the same."""

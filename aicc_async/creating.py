@@ -18,9 +18,12 @@ from .errors import (
     ApiError,
     AuthError,
     ConfigError,
+    ExportError,
     JournalError,
     KeyInUse,
     RateLimitError,
+    ServerError,
+    TransportError,
     UnknownOutcome,
 )
 from .journal import Entry, Finding, Journal
@@ -28,15 +31,17 @@ from .models import Case, CaseDetail, CaseQuery, NewCase
 from .settings import AUTO_ASSIGN
 
 OnUnknown = Literal["raise", "reconcile"]
+Likeness = Literal["same", "near", "alike"]  # near: the description, but not the extension fields
 LIST_LAG = 180.0  # seconds: server-side scripts may take 3 minutes
 LONGEST_LAG = 86_400
 MARGIN = timedelta(minutes=2)  # what clocks may differ; with more of it more strangers are found
 SKEW = timedelta(seconds=30)  # of the service's clock: from here on it is made good
 ROUNDS = 5  # times that a create is sent, each but the first after it was looked for
-MOST = 20  # cases that are compared one by one
+MOST = 100  # cases that are compared one by one
 LONGEST_KEY = 500  # characters
 POLL = 0.02, 1.0  # seconds between looks at a key that somebody holds, at first and at last
 LOOK = 0.25, 30.0  # seconds between looks at the list
+WIDE = AuthError, RateLimitError, ServerError, TransportError  # they'd meet the next one as well
 _SHOWN = ("contactId", "creatorId", "type", "title")  # what a row of the list shows of a record
 
 
@@ -81,22 +86,23 @@ class Creator:
 
     async def create(self, new: NewCase, *, key: str, on_unknown: OnUnknown, wait: bool) -> Made:
         """Create a case, or tell which one the key has made already."""
-        _check_key(key)
-        entry = await self._claim(new, key, wait=wait)
-        if entry.case_id:
-            return Made(entry.case_id, already=True)
         try:
-            return await self._settle(new, entry, on_unknown)
-        finally:
-            self.journal.release(key)
+            return await self._create(new, key, on_unknown, wait=wait)
+        except _NotLooked as failure:
+            raise failure.unknown() from failure.error
 
     async def outcome(self, new: NewCase, *, key: str, on_unknown: OnUnknown) -> CreateOutcome:
         """Create a case, and tell as a value what concerns it alone.
 
-        What would meet the next one as well is raised: credentials, limits, transport, journal.
+        What would meet the next one as well is raised: credentials, limits, transport, journal, and
+        a list that can't be asked, or every other one would be unknown too.
         """
         try:
-            made = await self.create(new, key=key, on_unknown=on_unknown, wait=True)
+            made = await self._create(new, key, on_unknown, wait=True)
+        except _NotLooked as failure:
+            if isinstance(failure.error, WIDE):
+                raise failure.error from None
+            return CreateOutcome(key=key, word="unknown", error=failure.unknown())
         except UnknownOutcome as error:
             return CreateOutcome(key=key, word="unknown", error=error)
         except (AuthError, RateLimitError):
@@ -106,14 +112,25 @@ class Creator:
         word: Literal["already", "created"] = "already" if made.already else "created"
         return CreateOutcome(key=key, word=word, case_id=made.case_id)
 
+    async def _create(self, new: NewCase, key: str, on_unknown: OnUnknown, *, wait: bool) -> Made:
+        _check_key(key)
+        entry = await self._claim(new, key, wait=wait)
+        if entry.case_id:
+            return Made(entry.case_id, already=True)
+        try:
+            return await self._settle(new, entry, on_unknown)
+        finally:
+            self.journal.release(key)
+
     async def _claim(self, new: NewCase, key: str, *, wait: bool) -> Entry:
         """Take the key, or find it settled."""
         fields = _plain(self.fields(new))
         digest = _digest(self.tenant, fields)
-        likeness = _digest(self.tenant, {name: fields[name] for name in _SHOWN})
+        shown = {name: " ".join(fields[name].split()) for name in _SHOWN}  # compared like this
+        likeness = _digest(self.tenant, shown)
         for pause in _pauses(*POLL):
             entry = await self.journal.claim(key, digest=digest, likeness=likeness)
-            if entry.digest != digest:
+            if entry.digest != digest and entry.state != "rejected":  # that is just being released
                 raise ConfigError(f"key: {key!r} stands for another record already")
             if entry.held or entry.case_id:
                 return entry
@@ -139,10 +156,13 @@ class Creator:
 
     async def _send(self, new: NewCase, key: str) -> str:
         try:
-            case_id = await self.send(new)
+            async with self.journal.holding(key):
+                case_id = await self.send(new)
         except UnknownOutcome as error:
             with suppress(JournalError):  # it is noted as sent, which is looked for as well
                 await self.journal.doubt(key, _note(error))
+            raise
+        except JournalError:  # not held any more: whoever holds it says what became of it
             raise
         except AICCError as error:
             with suppress(JournalError):
@@ -162,10 +182,7 @@ class Creator:
         except (JournalError, UnknownOutcome):
             raise
         except AICCError as error:
-            raise UnknownOutcome(
-                f"create: it may have happened, and could not be looked for ({error})",
-                operation="create",
-            ) from error
+            raise _NotLooked(error) from error
         if finding.word == "unsure":
             note = f"{len(finding.ids)} cases look like it"
             await self.journal.doubt(entry.key, note, finding.ids)
@@ -178,31 +195,56 @@ class Creator:
 
     async def _search(self, new: NewCase, entry: Entry) -> Finding:
         """Look until it is found, or should have shown by now."""
+        clock = asyncio.get_running_loop().time  # the other one may be set meanwhile
         shown = entry.touched + timedelta(seconds=self.list_lag)
+        last = clock() + min((shown - _now()).total_seconds(), self.list_lag)
+        compared: dict[str, Likeness] = {}
         for pause in _pauses(*LOOK):
-            asked = _now()
-            same, alike = await self._look(new, entry, min(asked, shown))
-            finding = await self.journal.take(entry.key, same, alike, asked=asked)
-            if finding.word == "found" or (finding.word != "busy" and asked >= shown):
+            asked, left = _now(), last - clock()
+            try:
+                cases = await self._look(new, entry, min(asked, shown))
+            except ExportError:  # rows kept moving: others create as well
+                if left <= 0:
+                    raise
+                await asyncio.sleep(min(pause, left))
+                continue
+            finding = await self._take(new, entry.key, cases, compared, asked)
+            if finding.word == "found" or (finding.word != "busy" and left <= 0):
                 return finding
-            left = (shown - _now()).total_seconds()
             await asyncio.sleep(min(pause, left) if left > 0 else pause)
         raise AssertionError  # pauses have no end
 
-    async def _look(
-        self, new: NewCase, entry: Entry, until: datetime
-    ) -> tuple[list[str], list[str]]:
-        """List the cases that look like it: those that equal it, and those that may."""
+    async def _look(self, new: NewCase, entry: Entry, until: datetime) -> list[Case]:
+        """List the cases that look like it and are no other key's, oldest first."""
         cases = await self._list(new, entry.began, until)
         skew = _skew(self.headers())
         if abs(skew) > SKEW:
             cases = await self._list(new, entry.began + skew, until + skew)
         free = set(await self.journal.untaken([case.id for case in cases]))
-        ids = [case.id for case in cases if case.id in free]
+        return [case for case in cases if case.id in free]
+
+    async def _take(
+        self,
+        new: NewCase,
+        key: str,
+        cases: list[Case],
+        compared: dict[str, Likeness],
+        asked: datetime,
+    ) -> Finding:
+        """Take one of the cases, if it can only be this one."""
+        ids = [case.id for case in cases]
         if len(ids) > MOST:
-            return [], ids
-        same = [case_id for case_id in ids if await self._is_same(new, case_id)]
-        return same, [case_id for case_id in ids if case_id not in same]
+            return Finding("unsure", tuple(ids[:MOST]))
+        for case in cases:
+            if case.id not in compared:
+                compared[case.id] = await self._compare(new, case)
+        same = [each for each in ids if compared[each] == "same"]
+        alike = [each for each in ids if compared[each] != "same"]
+        finding = await self.journal.take(key, same, alike, asked=asked)
+        if finding.word == "unsure" and [compared[each] for each in ids] == ["near"]:
+            # the only one, and nobody else's: the service may write extension fields its own way
+            return await self.journal.take(key, ids, [], asked=asked)
+        return finding
 
     async def _list(self, new: NewCase, began: datetime, until: datetime) -> list[Case]:
         start, end = began - MARGIN, until + MARGIN
@@ -216,10 +258,25 @@ class Creator:
         cases = [case async for case in self.find(query) if _looks_like(case, new, start, end)]
         return sorted(cases, key=lambda case: (case.created_date or start, case.id))
 
-    async def _is_same(self, new: NewCase, case_id: str) -> bool:
+    async def _compare(self, new: NewCase, case: Case) -> Likeness:
         """Compare what no row shows; other spaces and line ends are no difference."""
-        description = (await self.get(case_id)).case.description or ""
-        return description.split() == new.description.split()
+        detail = (await self.get(case.id)).case
+        if (detail.description or "").split() != new.description.split():
+            return "alike"
+        return "near" if _differs(new.extra, case.extra | detail.extra) else "same"
+
+
+class _NotLooked(Exception):  # noqa: N818  (it doesn't leave this file)
+    """A case that may have been made could not be looked for: why."""
+
+    def __init__(self, error: AICCError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+    def unknown(self) -> UnknownOutcome:
+        """Tell the caller that it may have happened."""
+        text = f"create: it may have happened, and could not be looked for ({self.error})"
+        return UnknownOutcome(text, operation="create")
 
 
 def _looks_like(case: Case, new: NewCase, start: datetime, end: datetime) -> bool:
@@ -229,7 +286,20 @@ def _looks_like(case: Case, new: NewCase, start: datetime, end: datetime) -> boo
         return False
     if (case.title or "").split() != new.title.split():
         return False
-    return case.created_date is None or start <= case.created_date <= end
+    return case.created_date is None or _is_within(case.created_date, start, end)
+
+
+def _is_within(created: datetime, start: datetime, end: datetime) -> bool:
+    """Tell whether it was then; an hour that the clock shows twice may be either."""
+    return any(start <= created.replace(fold=fold) <= end for fold in (0, 1))
+
+
+def _differs(sent: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+    """Tell whether an extension field shows another value than was sent; 5 and "5" are one."""
+    return any(
+        shown.get(name) is not None and str(shown[name]).casefold() != str(value).casefold()
+        for name, value in sent.items()
+    )
 
 
 def _check_key(key: object) -> None:

@@ -173,8 +173,22 @@ def rate_limit(text: str) -> RateLimit:
         raise ConfigError(f"rate limit: '10' or '600/60' is needed, {text!r} was given") from None
 
 
+def dialect(text: str) -> Dialect:
+    """Read ``task_detail=POST swap_statistics=true auto_assign=isAutoAssigned``, or some of it."""
+    given = {name: value for name, _, value in (word.partition("=") for word in text.split())}
+    words: dict[str, Any] = {
+        "auto_assign": lambda value: value.split(","),
+        "swap_statistics": lambda value: {"true": True, "false": False}.get(value, value),
+        "task_detail": str,
+    }
+    if unknown := given.keys() - words.keys():
+        known = ", ".join(words)
+        raise ConfigError(f"dialect: one of {known} is needed, {min(unknown)!r} was given")
+    return Dialect(**{name: words[name](value) for name, value in given.items()})
+
+
 def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """Read ``AICC_BASE_URL``, ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` and ``AICC_PROFILE``.
+    """Read ``AICC_BASE_URL``, ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` and so on.
 
     Empty is as not set.
     """
@@ -185,6 +199,8 @@ def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         options["timezone"] = environ["AICC_TIMEZONE"]
     if environ.get("AICC_RATE_LIMIT"):
         options["rate_limit"] = rate_limit(environ["AICC_RATE_LIMIT"])
+    if environ.get("AICC_DIALECT"):
+        options["dialect"] = dialect(environ["AICC_DIALECT"])
     if environ.get("AICC_PROFILE"):
         options["profile"] = environ["AICC_PROFILE"]
     return environ["AICC_BASE_URL"], options

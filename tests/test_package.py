@@ -42,6 +42,7 @@ ROOMS = [  # from the ground up: a room imports only rooms before it
         "creating",
         "client",
         "qflow",
+        "connectors",
         "probe",
         "export",
         "emulator",
@@ -66,6 +67,7 @@ LOADED = """
 import sys
 import aicc_async
 heavy = {"click", "rich", "jinja2", "aiohttp.web", "orjson", "pyarrow", "psycopg", "zstandard"}
+heavy |= {"redis"}
 print(*sorted(heavy & sys.modules.keys()))
 """
 

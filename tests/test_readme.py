@@ -20,7 +20,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
     r"^```(\w+)\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", README, re.DOTALL | re.MULTILINE
 )
-SCRIPTS = [(code, out) for kind, code, out in BLOCKS if kind == "python" and "pytest" not in code]
+SCRIPTS = [  # those with a name in their first line are servers, which tests of their own run
+    (code, out)
+    for kind, code, out in BLOCKS
+    if kind == "python" and "pytest" not in code and not code.startswith("# ")
+]
 TESTS = [code for kind, code, _ in BLOCKS if kind == "python" and "pytest" in code]
 COMMANDS = [(code, out) for kind, code, out in BLOCKS if kind == "sh"]
 NEW_CASE = """

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aicc_async import settings
 from aicc_async.errors import ConfigError
-from aicc_async.settings import Endpoint, RateLimit, RetryPolicy, Timeouts
+from aicc_async.settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
 Make = Callable[[Any], object]
 SECONDS: dict[str, tuple[Make, str]] = {
@@ -257,3 +257,28 @@ def test_without_a_base_url_nothing_starts(environ: dict[str, str]) -> None:
     """The one variable that has no default is asked for by name."""
     with pytest.raises(ConfigError, match=r"^AICC_BASE_URL is not set$"):
         settings.from_environment(environ)
+
+
+def test_a_dialect_is_read_from_the_environment() -> None:
+    """Each field of a dialect can be told in a variable; what is not told is as documented."""
+    text = "task_detail=POST  swap_statistics=true auto_assign=isAutoAssigned"
+    environ = {"AICC_BASE_URL": "https://h", "AICC_DIALECT": text}
+    whole = Dialect(auto_assign=("isAutoAssigned",), task_detail="POST", swap_statistics=True)
+
+    assert settings.from_environment(environ) == ("https://h", {"dialect": whole})
+    assert settings.dialect("task_detail=GET") == Dialect()
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("POST", "dialect: one of auto_assign, swap_statistics, task_detail is needed, 'POST'"),
+        ("task_detail=PUT", "task_detail: GET or POST is needed, 'PUT'"),
+        ("swap_statistics=1", "swap_statistics: bool is needed, str"),
+        ("auto_assign=x", "auto_assign: one or both of"),
+    ],
+)
+def test_no_dialect_is_refused(text: str, start: str) -> None:
+    """What is no dialect is told which field wants what."""
+    with pytest.raises(ConfigError, match=f"^{start}"):
+        settings.dialect(text)

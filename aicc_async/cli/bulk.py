@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..client import AICCClient
 from ..creating import CreateOutcome
-from ..errors import UnknownOutcome
+from ..errors import ConfigError, UnknownOutcome
 from ..export.atomic import replacing
 from ..models import NewCase
 from ..wire import dumps
@@ -41,13 +43,41 @@ async def create_all(
             under_way.append(line)
             yield line.key, line.new
 
-    with replacing(results) as part, part.open("wb") as file, _display(console, total) as show:
+    with _file(results) as file, _display(console, total) as show:
         async with aclosing(aicc.create_cases(items())) as outcomes:
             async for outcome in outcomes:  # in the order of the items
                 counts[outcome.word] += 1
                 _write(file, under_way.popleft(), outcome)
                 show(counts)
     return counts
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[BinaryIO]:
+    """Open the results' file, for one run at a time: the next would take the half-written one."""
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.lock")
+    with _locked(path, beside), replacing(path) as part, part.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def _locked(path: Path, beside: Path) -> Iterator[None]:
+    """Lock by SQLite, as the journal does: the system unlocks it when the process dies."""
+    try:
+        lock = sqlite3.connect(beside, timeout=0, isolation_level=None)
+    except sqlite3.Error:
+        raise ConfigError(f"--results: {path} can't be written there") from None
+    with closing(lock):
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            raise ConfigError(f"--results: another run is writing {path}") from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no open file
+                beside.unlink()
 
 
 def _write(file: BinaryIO, line: Line, outcome: CreateOutcome) -> None:

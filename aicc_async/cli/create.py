@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,8 +18,9 @@ from ..settings import zone
 from ..wire import Wire
 from .bulk import create_all, told
 from .commands import group
+from .lines import Fault
 from .options import Span, client, connection
-from .records import Fault, Records
+from .records import Records
 from .running import INCOMPLETE, echo, load, print_json, run_async, say
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -46,15 +48,15 @@ MOST = 100  # faults that are told one by one
 def create(file: BinaryIO, *, source: Path | None, concurrency: int, **options: Any) -> None:
     """Create a case from JSON (a file, or standard input), and print its id.
 
-    With --from, create one for every line, each once: the journal beside the file knows what was
-    sent, so that the same command can be run again after any end. All lines are checked before
-    the first is sent. Exit code 3: some are rejected or unknown, see the results.
+    With --from cases.csv --key-field ref --results results.jsonl, create one for every line, each
+    once: the journal beside the file knows what was sent, so that the same command can be run
+    again after any end. All lines are checked before the first is sent. Exit code 3: some are
+    rejected or unknown, see the results.
 
     \b
-    Examples:
+    Example:
       echo '{"title": "…", "description": "…", "type": "…", "contactId": "…", "creatorId": "…"}' \\
         | aicc-async create
-      aicc-async create --from cases.csv --key-field ref --results results.jsonl
     """  # noqa: D301  (click reads the \b)
     bulk = {name: options.pop(name) for name in ("key_field", "results", "journal", "dry_run")}
     list_lag = options.pop("list_lag")
@@ -96,6 +98,7 @@ def _create_many(
     if results is None:
         raise ConfigError("--results: it is needed with --from")
     path = journal or source.with_name(f"{source.name}.journal")
+    _check_apart({"--from": source, "--results": results, "--journal": path})
     writing = {
         "journal": SQLiteJournal(path),
         "on_unknown": "reconcile",
@@ -117,6 +120,14 @@ def _create_many(
         raise click.exceptions.Exit(INCOMPLETE)
 
 
+def _check_apart(files: dict[str, Path]) -> None:
+    """Raise ConfigError when two are one: the results would take its place."""
+    for (name, path), (other, its) in combinations(files.items(), 2):
+        there = path.exists() and its.exists()
+        if path.samefile(its) if there else path.resolve() == its.resolve():
+            raise ConfigError(f"{other}: {its} is the file of {name}")
+
+
 def _checked(records: Records) -> int:
     """Count the lines; with a fault anywhere nothing is sent."""
     total, faults = records.check()
@@ -128,4 +139,5 @@ def _checked(records: Records) -> int:
 
 
 def _several(faults: list[Fault]) -> str:
-    return "1 line is at fault" if len(faults) == 1 else f"{len(faults):,} lines are at fault"
+    lines = len({fault.number for fault in faults})
+    return "1 line is at fault" if lines == 1 else f"{lines:,} lines are at fault"

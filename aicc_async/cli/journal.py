@@ -17,6 +17,7 @@ from .options import Span
 from .running import echo, print_json, run_async
 
 T = TypeVar("T")
+LONGEST = timedelta(days=36_500)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 where = click.option("--journal", "path", type=FILE, envvar="AICC_JOURNAL", required=True)
 
@@ -84,6 +85,8 @@ def prune(path: Path, older_than: timedelta) -> None:
     Example:
       aicc-async journal prune --older-than 90d --journal cases.jsonl.journal
     """  # noqa: D301
+    if older_than > LONGEST:
+        raise ConfigError(f"--older-than: at most {LONGEST.days}d, {older_than.days}d was given")
     count = _asked(path, lambda opened: opened.prune(older_than=older_than))
     echo(f"{path}: {count:,} forgotten")
 

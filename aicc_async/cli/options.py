@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from getpass import GetPassWarning
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +18,7 @@ from ..errors import ConfigError
 from ..models import CaseQuery
 from ..settings import from_environment, rate_limit
 from ..wire import wire_names
+from .running import ask_secret
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEMO_CASES = 12_000
@@ -222,10 +221,10 @@ def _credentials(options: Mapping[str, Any], environ: Mapping[str, str]) -> Cred
         return ClientCredentials.from_key_file(options["key_file"])
     secret = environ.get("AICC_CLIENT_SECRET")
     if options["client_id"]:
-        return ClientCredentials(options["client_id"], secret or _ask_secret())
+        return ClientCredentials(options["client_id"], secret or _secret())
     others = environ.get("AICC_ACCESS_TOKEN") or environ.get("AICC_KEY_FILE") or secret
     if environ.get("AICC_CLIENT_ID") and not others:
-        return ClientCredentials(environ["AICC_CLIENT_ID"], _ask_secret())
+        return ClientCredentials(environ["AICC_CLIENT_ID"], _secret())
     return credentials_from(environ)
 
 
@@ -238,13 +237,5 @@ def _token(path: Path) -> str:
     raise ConfigError(f"--token-file: it can't be read: {kind}")
 
 
-def _ask_secret() -> str:
-    """Ask on the terminal; without one, standard input must not be taken for a secret."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", GetPassWarning)
-            return str(click.prompt("Client secret", hide_input=True, err=True))
-    except GetPassWarning:
-        raise ConfigError(
-            "AICC_CLIENT_SECRET is not set, and there is no terminal to ask for it"
-        ) from None
+def _secret() -> str:
+    return ask_secret("Client secret", "AICC_CLIENT_SECRET")

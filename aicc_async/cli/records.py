@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from attrs import frozen
+from attrs import define, field, frozen
 
+from ..creating import LONGEST_KEY
 from ..errors import AICCError, ConfigError
 from ..models import NewCase
 from ..settings import AUTO_ASSIGN
-from ..wire import Wire, loads, wire_names
+from ..wire import Wire, wire_names
+from .lines import Fault, Row, csv_rows, json_rows
 
-KNOWN = frozenset(wire_names(NewCase).values()) | set(AUTO_ASSIGN)
-FLAGS = {"true": True, "false": False}
+NAMES = wire_names(NewCase)
+PLAIN = {wire: name for name, wire in NAMES.items()}
+KNOWN = frozenset(PLAIN) | set(AUTO_ASSIGN)
+WHOLE = dict.fromkeys(("title", "description", "type", "contactId", "creatorId"), "x")
+NO_KEY = f"a printable text of 1 to {LONGEST_KEY} characters is needed as the key"
+
+CHANGED = "it has changed since it was checked"
+OFTEN = 64  # rows between looks at the file: a look costs as much as a third of a row
+Stamp = tuple[int, int, int, int]
 
 
 @frozen
@@ -27,127 +37,140 @@ class Line:
     new: NewCase
 
 
-@frozen
-class Fault:
-    """What is wrong with a line."""
-
-    number: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"line {self.number}: {self.text}"
-
-
-Row = tuple[int, Mapping[str, Any] | Fault]
-
-
-@frozen
+@define
 class Records:
     """A file of cases by wire names, with a field that holds the key of each.
 
     The key is not sent unless it is a field of a case. A name that is neither documented nor a
     template's (with ``__`` in it) is a fault: it would be sent as an extension field. In CSV, an
-    empty cell is a field that is not given.
+    empty cell is a field that is not given, and an extension field is sent as text.
     """
 
     path: Path
     key_field: str
     wire: Wire
+    _stamp: Stamp | None = field(default=None, init=False)  # of the file that was checked
 
-    def __iter__(self) -> Iterator[Line]:
-        """Read the cases; a line that is at fault, since it was checked, ends it."""
+    def __iter__(self) -> Generator[Line]:
+        """Read the cases; ConfigError ends it when the file isn't the one that was checked."""
         for each in self._read():
             if isinstance(each, Fault):
-                raise ConfigError(f"{self.path}: {each}")
+                raise ConfigError(f"{self.path}: {CHANGED}: {each}")
             yield each
 
     def check(self) -> tuple[int, list[Fault]]:
         """Count the cases, and list everything that is wrong with the file."""
         seen: dict[str, int] = {}
         faults: list[Fault] = []
+        cases = 0
         for each in self._read():
             if isinstance(each, Fault):
                 faults.append(each)
-            elif each.key in seen:
-                first = seen[each.key]
-                faults.append(Fault(each.number, f"{self.key_field}: line {first} has it too"))
             else:
-                seen[each.key] = each.number
-        if not seen and not faults:
+                cases += 1
+            if each.key and (first := seen.setdefault(each.key, each.number)) != each.number:
+                faults.append(Fault(each.number, f"{self.key_field}: line {first} has it too"))
+        if not cases and not faults:
             faults.append(Fault(1, "there is no case in the file"))
-        return len(seen), faults
+        return cases, faults
 
     def _read(self) -> Iterator[Line | Fault]:
-        rows = _csv_rows if self.path.suffix.lower() == ".csv" else _json_rows
+        for number, row in self._rows():
+            yield row if isinstance(row, Fault) else self._line(number, row)
+
+    def _rows(self) -> Iterator[Row]:
+        if not self.path.is_file():  # a pipe would be empty when it is read again
+            raise ConfigError(f"{self.path}: a file is needed, which can be read twice")
         try:
-            for number, row in rows(self.path):
-                yield row if isinstance(row, Fault) else self._line(number, dict(row))
+            with self.path.open("rb") as file, closing(self._rows_of(file)) as rows:
+                self._check_same(file)
+                for count, row in enumerate(rows, 1):
+                    yield row
+                    if count % OFTEN == 0:
+                        self._check_same(file)
+                self._check_same(file)
         except OSError as error:
             raise ConfigError(f"{self.path}: it can't be read: {error.strerror}") from None
 
+    def _rows_of(self, file: BinaryIO) -> Generator[Row]:
+        if self.path.suffix.lower() == ".csv":
+            return csv_rows(file, self.key_field, self._strangers)
+        return json_rows(file)
+
+    def _check_same(self, file: BinaryIO) -> None:
+        status = os.fstat(file.fileno())
+        now = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        self._stamp = self._stamp or now
+        if self._stamp != now:
+            raise ConfigError(f"{self.path}: {CHANGED}")
+
     def _line(self, number: int, fields: dict[str, Any]) -> Line | Fault:
+        key, faults = self._key(fields)
+        faults += self._strangers(fields).values()
+        faults += _contradictions(fields)
+        try:
+            new = self.wire.load(NewCase, fields)
+        except AICCError:
+            faults += self._misfits(fields)
+        return Fault(number, "; ".join(faults), key) if faults else Line(number, key, new)
+
+    def _key(self, fields: dict[str, Any]) -> tuple[str, list[str]]:
+        """Take the key, which stays where it is a field as well; "" and why, where it is none."""
         key = fields.get(self.key_field)
-        if isinstance(key, int) and not isinstance(key, bool):
+        if not _is_field(self.key_field):
+            fields.pop(self.key_field, None)
+        if key.__class__ is int:
             key = str(key)
-        if not isinstance(key, str) or not key or not key.isprintable():
-            return Fault(number, f"{self.key_field}: a printable text is needed as the key")
-        if self.key_field not in KNOWN and "__" not in self.key_field:
-            del fields[self.key_field]
-        unknown = sorted(name for name in fields if name not in KNOWN and "__" not in name)
-        if unknown:
-            return Fault(number, f"{', '.join(map(repr, unknown))}: no field of a case")
+        if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isprintable():
+            return key, []
+        return "", [f"{self.key_field}: {NO_KEY}, {_given(key)} given"]
+
+    def _strangers(self, names: Iterable[str]) -> dict[str, str]:
+        """Find the names that are no field's, and say what is wrong with each."""
+        odd = [name for name in names if not _is_field(name) and name != self.key_field]
+        return {name: f"{name!r}: no field of a case{_meant(name)}" for name in sorted(odd)}
+
+    def _misfits(self, fields: dict[str, Any]) -> Iterator[str]:
+        """Say what is wrong with each field, by the name that it has in the file."""
+        for name in WHOLE | fields:
+            if name in WHOLE and fields.get(name) is None:
+                given = "null" if name in fields else "nothing"
+                yield f"{name}: it is mandatory, {given} was given"
+            elif text := self._misfit(name, fields[name]):
+                yield f"{name}: {text}"
+
+    def _misfit(self, name: str, value: Any) -> str:
+        """Say what is wrong with a field of a case that is right else."""
         try:
-            return Line(number, key, self.wire.load(NewCase, fields))
+            self.wire.load(NewCase, WHOLE | {name: value})
         except AICCError as error:
-            return Fault(number, str(error))
+            text = str(error).partition(" @ $")[0].removeprefix(f"{PLAIN.get(name)}: ")
+            return "true or false is needed" if name in AUTO_ASSIGN else text
+        return ""
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, _object(number, line)
+def _is_field(name: str) -> bool:
+    return name in KNOWN or "__" in name
 
 
-def _object(number: int, line: bytes) -> Mapping[str, Any] | Fault:
-    try:
-        value = loads(line)
-    except AICCError:
-        return Fault(number, "no JSON")
-    inner = value.get("caseInfo", value) if isinstance(value, dict) else value
-    return inner if isinstance(inner, dict) else Fault(number, "an object is needed")
+def _contradictions(fields: dict[str, Any]) -> list[str]:
+    first, second = (fields.get(name) for name in AUTO_ASSIGN)
+    differ = first is not second and None not in {first, second}
+    return [f"{' and '.join(AUTO_ASSIGN)}: they contradict each other"] if differ else []
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            names = next(reader, [])
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                yield 1, Fault(1, f"{', '.join(map(repr, twice))}: the column stands there twice")
-                return
-            last = reader.line_num
-            for cells in reader:
-                first, last = last + 1, reader.line_num
-                if cells:
-                    yield first, _fields(first, names, cells)
-        except csv.Error as error:
-            yield reader.line_num, Fault(reader.line_num, f"no CSV: {error}")
+def _given(key: object) -> str:
+    if isinstance(key, str):
+        return f"{len(key)} characters were"
+    return "nothing was" if key is None else f"{type(key).__name__} was"
 
 
-def _fields(number: int, names: list[str], cells: list[str]) -> Mapping[str, Any] | Fault:
-    if len(cells) != len(names):
-        return Fault(number, f"{len(names)} cells are needed, {len(cells)} were found")
-    if not all(map(_is_utf8, cells)):
-        return Fault(number, "no UTF-8")
-    given = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
-    flags = {name: FLAGS.get(cell.lower(), cell) for name, cell in given.items()}
-    return {name: flags[name] if name in AUTO_ASSIGN else given[name] for name in given}
+def _meant(name: str) -> str:
+    """Recognize a field by its spelling in Python, or with other capitals or spaces."""
+    alike = [wire for wire in NAMES.values() if _bare(wire) == _bare(name)]
+    plain = NAMES.get(name.strip())
+    return f", {(plain or alike[0])!r} is meant" if plain or alike else ""
 
 
-def _is_utf8(cell: str) -> bool:
-    try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _bare(name: str) -> str:
+    return name.replace("_", "").replace(" ", "").lower()

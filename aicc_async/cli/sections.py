@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import click
 
-SECTIONS = {
+SECTIONS = {  # every command, in the order of the help
     "Case Commands": (
-        *("export", "list", "get", "create", "change", "modify"),
+        *("export", "list", "get", "create", "modify"),
         *("transfer", "process", "cancel", "status", "journal"),
     ),
     "More Commands of AICC": ("case-type", "statistics", "task"),
@@ -21,19 +19,9 @@ class Sections(click.Group):
     """A group whose help shows its commands in sections."""
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each purpose; a command that has none stands in the last one."""
-        left = dict(self.commands)
+        """Write a section for each purpose."""
         for title, names in SECTIONS.items():
-            _write(formatter, title, {name: left.pop(name) for name in names if name in left})
-        _write(formatter, "Other Commands", left)
-
-
-def _write(
-    formatter: click.HelpFormatter, title: str, commands: Mapping[str, click.Command]
-) -> None:
-    if not commands:
-        return
-    limit = formatter.width - 6 - max(map(len, commands))  # as click reckons
-    rows = [(name, command.get_short_help_str(limit)) for name, command in commands.items()]
-    with formatter.section(title):
-        formatter.write_dl(rows)
+            limit = formatter.width - 6 - max(map(len, names))  # as click reckons
+            rows = [(name, self.commands[name].get_short_help_str(limit)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)

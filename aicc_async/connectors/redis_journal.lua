@@ -57,6 +57,13 @@ local function settle(key, state, case_id)
     end
 end
 
+-- What was on its way is in doubt, from this moment on.
+local function leave(key)
+    if get(key, 'state') == 'sent' then
+        enter(key, 'unknown', '')
+    end
+end
+
 local function begin(key, digest, likeness)
     redis.call('DEL', prefix .. 'entry:' .. key)
     set(key, 'digest', digest, 'likeness', likeness, 'began', text(now))
@@ -69,15 +76,17 @@ local function hold(key, token, lease)
     set(key, 'owner', token, 'until', text(now + lease))
 end
 
-local function row(key, held)
-    local columns = {'digest', 'likeness', 'state', 'began', 'touched', 'case_id', 'note', 'candidates'}
-    local values = redis.call('HMGET', prefix .. 'entry:' .. key, unpack(columns))
-    return {held, text(now), values}
+local function row(key)
+    if get(key, 'state') == '' then
+        return {}
+    end
+    return redis.call('HMGET', prefix .. 'entry:' .. key, 'digest', 'likeness', 'state', 'began',
+        'touched', 'case_id', 'note', 'candidates')
 end
 
 local function free(ids)
     local found = {}
-    for _, id in ipairs(ids) do
+    for _, id in ipairs(cjson.decode(ids)) do
         if not is_taken(id) then
             table.insert(found, id)
         end
@@ -85,17 +94,17 @@ local function free(ids)
     return found
 end
 
--- What a journal knows of those that look the same: see `decide` in entry.py.
+-- Count those that look the same, for `decide` in entry.py: equal, others, and rivals on their way.
+-- What a dead process had sent is in doubt, though nobody has noted that yet.
 local function count(key, asked)
     local equals, others, rivals = 0, 0, 0
     for _, each in ipairs(redis.call('SMEMBERS', prefix .. 'open:' .. get(key, 'likeness'))) do
-        local state = get(each, 'state')
-        if state == 'unknown' and get(each, 'digest') == get(key, 'digest') then
+        if each ~= key and get(each, 'state') == 'sent' and is_held(each) then
+            rivals = rivals + (tonumber(get(each, 'touched')) <= asked and 1 or 0)
+        elseif get(each, 'digest') == get(key, 'digest') then
             equals = equals + 1
-        elseif state == 'unknown' then
+        else
             others = others + 1
-        elseif each ~= key and tonumber(get(each, 'touched')) <= asked and is_held(each) then
-            rivals = rivals + 1
         end
     end
     return {equals, others, rivals}
@@ -106,16 +115,16 @@ local steps = {}
 function steps.claim(key, token, lease, digest, likeness)
     local state = get(key, 'state')
     if has(key, token) then
-        return row(key, 1)  -- it came before, and its answer was lost
+        return {1, text(now), row(key)}  -- it came before, and its answer was lost
     elseif state == '' or state == 'rejected' then
         begin(key, digest, likeness)
     elseif not is_open(key) or get(key, 'digest') ~= digest or is_held(key) then
-        return row(key, 0)
-    elseif state == 'sent' then  -- it may have been until its process died
-        enter(key, 'unknown', '')
+        return {0, text(now), row(key)}
+    else
+        leave(key)  -- it may have been on its way until its process died
     end
     hold(key, token, lease)
-    return row(key, 1)
+    return {1, text(now), row(key)}
 end
 
 -- Renew the leases of many: what follows are keys, each with its token. Names those that are lost.
@@ -150,7 +159,7 @@ function steps.confirm(key, digest, case_id)
     end
     local other = redis.call('HGET', prefix .. 'cases', case_id)
     if other and other ~= key then
-        set(other, 'note', case_id .. ' was made by another key')
+        set(other, 'note', case_id .. ' was made by another key', 'owner', '')
         local touched = get(other, 'touched')
         enter(other, 'unknown', '')
         set(other, 'touched', touched)
@@ -172,7 +181,7 @@ function steps.doubt(key, token, note, candidates)
     if not has(key, token) then
         return 0
     end
-    enter(key, 'unknown', '')
+    leave(key)
     set(key, 'note', note, 'candidates', candidates)
     return 1
 end
@@ -184,7 +193,7 @@ function steps.take(key, token, age, decided, same, alike)
     elseif not has(key, token) then
         return {0, ''}
     end
-    same, alike = free(cjson.decode(same)), free(cjson.decode(alike))
+    same, alike = free(same), free(alike)
     local seen = cjson.encode({same, alike, count(key, now - age)})
     if seen ~= decided then
         return {1, seen}
@@ -195,36 +204,71 @@ end
 
 function steps.release(key, token)
     if has(key, token) then
+        leave(key)
         set(key, 'owner', '')
     end
+end
+
+-- Undo a claim that nobody was told of: nothing was sent.
+function steps.withdraw(key, token)
+    if has(key, token) and get(key, 'state') == 'sent' then
+        enter(key, 'rejected', '')
+    end
+    steps.release(key, token)
 end
 
 function steps.resolve(key, case_id)
     local state = get(key, 'state')
     if state == '' then
-        return 'it is not in the journal'
+        return {'it is not in the journal', {}}
     elseif not is_open(key) then
-        return 'its state is ' .. state
+        return {'its state is ' .. state, {}}
     elseif is_held(key) then
-        return 'a process is at work on it'
+        return {'a process is at work on it', {}}
     elseif case_id ~= '' and is_taken(case_id) then
-        return case_id .. " is another key's case"
+        return {case_id .. " is another key's case", {}}
     end
     settle(key, case_id == '' and 'rejected' or 'reconciled', case_id)
     set(key, 'owner', '')
-    return ''
+    return {'', row(key)}
 end
 
-function steps.prune(age, most)
-    local before = '(' .. text(now - age)
-    local old = redis.call('ZRANGEBYSCORE', prefix .. 'settled', '-inf', before, 'LIMIT', 0, most)
-    for _, key in ipairs(old) do
-        redis.call('HDEL', prefix .. 'cases', get(key, 'case_id'))
-        redis.call('ZREM', prefix .. 'settled', key)
-        redis.call('ZREM', prefix .. 'began', key)
-        redis.call('DEL', prefix .. 'entry:' .. key)
+function steps.free(ids)
+    return free(ids)
+end
+
+function steps.keys()
+    return redis.call('ZRANGE', prefix .. 'began', 0, -1)
+end
+
+function steps.rows(...)
+    local found = {}
+    for _, key in ipairs({...}) do
+        table.insert(found, row(key))
     end
-    return #old
+    return found
+end
+
+local function forget(key)
+    redis.call('HDEL', prefix .. 'cases', get(key, 'case_id'))
+    redis.call('ZREM', prefix .. 'settled', key)
+    redis.call('ZREM', prefix .. 'began', key)
+    redis.call('DEL', prefix .. 'entry:' .. key)
+end
+
+-- Forget some of the old; those that look like one in doubt stay, lest their cases be taken for its
+-- own. Tells how many are forgotten, and how many stay.
+function steps.prune(age, skipped, most)
+    local before, gone = '(' .. text(now - age), 0
+    local old = redis.call(
+        'ZRANGEBYSCORE', prefix .. 'settled', '-inf', before, 'LIMIT', skipped, most)
+    for _, key in ipairs(old) do
+        if redis.call('EXISTS', prefix .. 'open:' .. get(key, 'likeness')) == 0 then
+            forget(key)
+            gone = gone + 1
+        end
+    end
+    return {gone, #old - gone}
 end
 
 return steps[step](unpack(ARGV, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -64,8 +65,19 @@ class Journal(Protocol):
         """
         ...
 
+    def holding(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Send within this: a key that is held for a time only gives it up when that ends.
+
+        Raises JournalError when it is held no more, UnknownOutcome when that came while it was
+        being sent.
+        """
+        ...
+
     async def resend(self, key: str) -> None:
-        """Note that a key which is held is about to be sent again."""
+        """Note that a key which is held is about to be sent again.
+
+        Raises JournalError when it is not held any more: it must not be sent then.
+        """
         ...
 
     async def confirm(self, key: str, case_id: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -19,6 +21,7 @@ from .writer import Writer
 
 T = TypeVar("T")
 APPLICATION = 0x41494343  # "AICC"
+SELDOM, DAY = 1000, timedelta(days=1)
 BUSY = 30.0  # seconds that another process may take over a transaction
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS creates (
@@ -29,6 +32,13 @@ CREATE TABLE IF NOT EXISTS creates (
 CREATE INDEX IF NOT EXISTS creates_open ON creates (likeness)
     WHERE state IN ('sent', 'unknown');
 """
+HELD = "SELECT 1 FROM creates WHERE key = ? AND owner = ?"
+# what was on its way is in doubt, from this moment on; other values stay
+LEFT = "touched = iif(state = 'sent', ?, touched), state = iif(state = 'sent', 'unknown', state)"
+PRUNE = (
+    "DELETE FROM creates WHERE touched < ? AND likeness NOT IN"
+    " (SELECT likeness FROM creates WHERE state IN ('sent', 'unknown'))"
+)
 COLUMNS = "key, digest, likeness, state, began, touched, case_id, note, candidates, owner"
 
 
@@ -45,12 +55,14 @@ class SQLiteJournal:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self._path = Path(path)
         self._is_file = str(path) != ":memory:"
+        # resolved: the locks stand beside the file itself, by whichever link it is reached
+        self._path = Path(path).resolve() if self._is_file else Path(path)
         if self._is_file and (self._path.is_dir() or not self._path.parent.is_dir()):
             raise ConfigError(f"journal: {self._path} can't be a file")
         self._at_work: tuple[Owner, Writer] | None = None
         self._mine: set[str] = set()
+        self._claims = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,9 +73,8 @@ class SQLiteJournal:
     async def close(self) -> None:
         """Write what waits, and let go of every key."""
         if self._at_work:
-            (owner, writer), self._at_work = self._at_work, None
+            (_, writer), self._at_work = self._at_work, None
             await writer.close()
-            owner.close()
 
     async def claim(self, key: str, *, digest: str, likeness: str) -> Entry:
         """Take a key that nobody holds, and tell what is known of it (see ``Journal``)."""
@@ -71,6 +82,7 @@ class SQLiteJournal:
             return evolve(await self.entry(key) or _new(key, digest, likeness), held=False)
         owner, _ = self._open()
         self._mine.add(key)
+        self._prune_memory()
 
         def work(db: sqlite3.Connection) -> Entry:
             row = _row(db, key)
@@ -92,15 +104,20 @@ class SQLiteJournal:
         try:
             entry = await self._write(work)
         except BaseException:  # the job may be done all the same
-            self.release(key)
+            self._withdraw(key)
             raise
         if not entry.held:
             self._mine.discard(key)
         return entry
 
+    def holding(self, key: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (see Journal)
+        """Send within this; a key is held here until it is released, or the process dies."""
+        return nullcontext()
+
     async def resend(self, key: str) -> None:
         """Note that a key which is held is about to be sent again."""
-        await self._change(key, state="sent")
+        if not await self._change(key, state="sent", touched=_seconds(_now())):
+            raise JournalError(f"the key {key!r} is not held any more")
 
     async def confirm(self, key: str, case_id: str) -> None:
         """Settle: this case was made. Another key that was thought to have made it is unknown."""
@@ -117,12 +134,15 @@ class SQLiteJournal:
 
     async def reject(self, key: str, note: str) -> None:
         """Settle: no case was made."""
-        await self._change(key, state="rejected", note=note, owner=None)
+        now = _seconds(_now())
+        await self._change(key, state="rejected", note=note, owner=None, touched=now)
 
     async def doubt(self, key: str, note: str, candidates: Sequence[str] = ()) -> None:
         """Note that it may have happened; the key stays held."""
-        ids = msgspec.json.encode(candidates).decode()
-        await self._change(key, state="unknown", note=note, candidates=ids)
+        ids, now = msgspec.json.encode(candidates).decode(), _seconds(_now())
+        sql = f"UPDATE creates SET {LEFT}, note = ?, candidates = ? WHERE key = ? AND owner = ?"  # noqa: S608  (fixed)
+        owner, _ = self._open()
+        await self._write(lambda db: db.execute(sql, (now, note, ids, key, owner.name)))
 
     async def untaken(self, ids: Sequence[str]) -> list[str]:
         """Leave out the cases that keys have."""
@@ -138,9 +158,7 @@ class SQLiteJournal:
             finding = decide(
                 [each for each in same if not _is_taken(db, each)],
                 [each for each in alike if not _is_taken(db, each)],
-                equals=_doubts(db, entry.likeness, "digest = ?", entry.digest),
-                others=_doubts(db, entry.likeness, "digest <> ?", entry.digest),
-                rivals=self._rivals(db, entry, asked),
+                **self._like(db, entry, asked),
             )
             if finding.word == "found":
                 _settle(db, key, "reconciled", finding.ids[0])
@@ -155,8 +173,9 @@ class SQLiteJournal:
         self._mine.discard(key)
         if self._at_work:
             owner, writer = self._at_work
-            sql = "UPDATE creates SET owner = NULL WHERE key = ? AND owner = ?"
-            writer.put(lambda db: db.execute(sql, (key, owner.name)))
+            sql = f"UPDATE creates SET {LEFT}, owner = NULL WHERE key = ? AND owner = ?"  # noqa: S608  (fixed)
+            now = _seconds(_now())
+            writer.put(lambda db: db.execute(sql, (now, key, owner.name)))
 
     async def entry(self, key: str) -> Entry | None:
         """Look one up."""
@@ -197,21 +216,47 @@ class SQLiteJournal:
         """Forget what was settled so long ago, and count it; what is in doubt stays.
 
         A message that comes after that makes a second case: keep them as long as one may come.
+        What looks like one in doubt stays as well, lest its case be taken for the other's.
         """
         if older_than <= timedelta(0):
             raise ConfigError(f"older_than: more than 0 is needed, {older_than} was given")
         before = _seconds(_now() - older_than)
-        sql = "DELETE FROM creates WHERE touched < ? AND state NOT IN ('sent', 'unknown')"
-        return await self._write(lambda db: db.execute(sql, (before,)).rowcount)
+        return await self._write(lambda db: db.execute(PRUNE, (before,)).rowcount)
 
-    def _rivals(self, db: sqlite3.Connection, entry: Entry, asked: datetime) -> int:
-        """Count the creates on their way that may have made what the list showed."""
+    def _prune_memory(self) -> None:
+        """Forget now and then what nobody else can prune."""
+        self._claims += 1
+        if self._at_work and not self._is_file and self._claims % SELDOM == 0:
+            before = _seconds(_now() - DAY)
+            self._at_work[1].put(lambda db: db.execute(PRUNE, (before,)))
+
+    def _withdraw(self, key: str) -> None:
+        """Undo a claim that nobody was told of: nothing was sent."""
+        if self._at_work:
+            owner, writer = self._at_work
+            sql = "UPDATE creates SET state = 'rejected' WHERE state = 'sent' AND key = ?"
+            writer.put(lambda db: db.execute(f"{sql} AND owner = ?", (key, owner.name)))
+        self.release(key)
+
+    def _like(self, db: sqlite3.Connection, entry: Entry, asked: datetime) -> dict[str, int]:
+        """Count the open creates that look like it: equal, others, and rivals on their way.
+
+        What a dead process had sent is in doubt, though nobody has noted that yet.
+        """
         sql = (
-            "SELECT key, owner FROM creates"
-            " WHERE likeness = ? AND key <> ? AND state = 'sent' AND touched <= ?"
+            "SELECT key, digest, state, touched, owner FROM creates"
+            " WHERE likeness = ? AND key <> ? AND state IN ('sent', 'unknown')"
         )
-        rows = db.execute(sql, (entry.likeness, entry.key, _seconds(asked)))
-        return sum(row["key"] in self._mine or self._is_elsewhere(row["owner"]) for row in rows)
+        counts = {"equals": 1, "others": 0, "rivals": 0}
+        for row in db.execute(sql, (entry.likeness, entry.key)):
+            if row["state"] == "sent" and self._is_at_work(row):
+                counts["rivals"] += row["touched"] <= _seconds(asked)
+            else:
+                counts["equals" if row["digest"] == entry.digest else "others"] += 1
+        return counts
+
+    def _is_at_work(self, row: sqlite3.Row) -> bool:
+        return row["key"] in self._mine or self._is_elsewhere(row["owner"])
 
     def _is_elsewhere(self, owner: str | None) -> bool:
         """Tell whether another process is at work as this owner."""
@@ -224,7 +269,7 @@ class SQLiteJournal:
                 owner = Owner(self._path if self._is_file else None)
             except sqlite3.Error as error:
                 raise JournalError(f"{self._path}: it can't be written: {error}") from error
-            self._at_work = owner, Writer(self._connect)
+            self._at_work = owner, Writer(self._connect, at_end=owner.close)
         return self._at_work
 
     def _connect(self) -> sqlite3.Connection:
@@ -243,8 +288,17 @@ class SQLiteJournal:
         _, writer = self._open()
         return await writer.run(work)
 
-    async def _change(self, key: str, **values: Any) -> None:
-        await self._write(lambda db: _set(db, key, touched=_seconds(_now()), **values))
+    async def _change(self, key: str, **values: Any) -> bool:
+        """Change a key that is held here; False when it is not any more."""
+        owner, _ = self._open()
+
+        def work(db: sqlite3.Connection) -> bool:
+            is_held = db.execute(HELD, (key, owner.name)).fetchone() is not None
+            if is_held:
+                _set(db, key, **values)
+            return is_held
+
+        return await self._write(work)
 
 
 def _prepare(db: sqlite3.Connection) -> None:
@@ -259,8 +313,22 @@ def _prepare(db: sqlite3.Connection) -> None:
         for statement in SCHEMA.split(";"):
             db.execute(statement)
     db.execute("COMMIT")
-    db.execute("PRAGMA journal_mode = WAL")
+    _use_wal(db)
     db.execute("PRAGMA synchronous = FULL")
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch a new file over; SQLite itself does not wait for a process that is doing the same."""
+    given_up = monotonic() + BUSY
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > given_up:
+                raise
+            sleep(0.01)
+        else:
+            return
 
 
 def _row(db: sqlite3.Connection, key: str) -> dict[str, Any] | None:
@@ -291,12 +359,6 @@ def _settle(db: sqlite3.Connection, key: str, state: State, case_id: str | None)
 
 def _is_taken(db: sqlite3.Connection, case_id: str) -> bool:
     return bool(db.execute("SELECT 1 FROM creates WHERE case_id = ?", (case_id,)).fetchone())
-
-
-def _doubts(db: sqlite3.Connection, likeness: str, condition: str, value: str) -> int:
-    sql = f"SELECT count(*) FROM creates WHERE likeness = ? AND state = 'unknown' AND {condition}"  # noqa: S608
-    (count,) = db.execute(sql, (likeness, value)).fetchone()
-    return int(count)
 
 
 def _new(key: str, digest: str, likeness: str) -> Entry:

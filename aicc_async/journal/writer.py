@@ -20,8 +20,11 @@ _Job = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
 class Writer:
     """Runs jobs in the order of their coming; a sync of the disk is shared by those that wait."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], *, at_end: Callable[[], None]
+    ) -> None:
         self._connect = connect
+        self._at_end = at_end
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -38,7 +41,7 @@ class Writer:
         return outcome
 
     async def close(self) -> None:
-        """Run what waits, and end."""
+        """Run what waits, and end; whoever is cancelled here leaves that to the thread."""
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -48,7 +51,7 @@ class Writer:
             try:
                 db = db or self._connect()
                 found = _transaction(db, [job for job, _ in jobs])
-            except sqlite3.Error as error:
+            except BaseException as error:  # noqa: BLE001  (those who wait have it; others wait too)
                 for _, outcome in jobs:
                     outcome.set_exception(_failure(error))
             else:
@@ -56,6 +59,7 @@ class Writer:
                     outcome.set_result(each)
         if db:
             db.close()
+        self._at_end()
 
     def _waiting(self) -> list[_Job]:
         """Wait for a job, and take those that wait with it; none: the end."""
@@ -87,5 +91,7 @@ def _transaction(
     return found
 
 
-def _failure(error: sqlite3.Error) -> JournalError:
-    return JournalError(f"the journal can't be written: {error}")
+def _failure(error: BaseException) -> BaseException:
+    if isinstance(error, sqlite3.Error | OSError):
+        return JournalError(f"the journal can't be written: {error}")
+    return error

@@ -1,0 +1,310 @@
+"""The commands for an operator: what a journal knows of creates, and what he decides."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from aicc_async import RetryPolicy
+from aicc_async.cli.commands import run
+from aicc_async.emulator import Emulator, Fault, run_in_thread
+from aicc_async.emulator.seed import wall_clock
+from aicc_async.journal import STATES
+
+COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
+SECONDS = 10  # until something that does not happen fails its test
+GOOD = {"description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
+BULK = (
+    *("create", "--from", "c.jsonl", "--key-field", "ref", "--results", "r.jsonl"),
+    *("--list-lag", "0s", "--journal", "j"),
+)
+LOST = Fault.HTTP_500_AFTER  # beside a stranger that equals it, nobody can tell which it made
+
+
+@frozen
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Read standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def tenant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
+    """Run a tenant without cases, with the variables of its client, in an empty folder."""
+    for name in [name for name in os.environ if name.startswith("AICC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("aicc_async.client.RetryPolicy", partial(RetryPolicy, base=0.001))
+    with run_in_thread(cases=0) as emulator:
+        monkeypatch.setenv("AICC_BASE_URL", emulator.url)
+        monkeypatch.setenv("AICC_ACCESS_TOKEN", emulator.token())
+        yield emulator
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """Run a command as the shell does."""
+
+    def run_it(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["aicc-async", *arguments])
+        return Ended(run(), *capfd.readouterr())
+
+    return run_it
+
+
+@pytest.fixture
+def filled(tenant: Emulator, call: Call) -> dict[str, dict[str, Any]]:
+    """Fill the journal ``j``: a confirmed create, a rejected one, and one that nobody can tell."""
+    for key, fault in {"made": None, "refused": Fault.BUSINESS_ERROR, "doubtful": LOST}.items():
+        write(key)
+        if fault is LOST:
+            tenant.insert(title=key, **GOOD, createdDate=wall_clock())
+        if fault:
+            tenant.fail("create", fault)
+        assert call(*BULK).code == (3 if fault else 0)
+    return {entry["key"]: entry for entry in listed(call)}
+
+
+def write(*keys: str) -> None:
+    """Write the file of creates."""
+    rows = [{"ref": key, "title": key, **GOOD} for key in keys]
+    Path("c.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in rows))
+
+
+def listed(call: Call, *options: str) -> list[dict[str, Any]]:
+    """List the journal."""
+    ended = call("journal", "list", "--journal", "j", *options)
+    assert (ended.code, ended.err) == (0, "")
+    return ended.rows
+
+
+def change(sql: str) -> None:
+    """Change the journal behind its back: what only time or a crash could do."""
+    with closing(sqlite3.connect("j")) as db, db:
+        db.execute(sql)
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    """Look until something has happened in another process."""
+    end = time.monotonic() + SECONDS
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+# ---- list and show -------------------------------------------------------------------------
+
+
+def test_list_prints_what_is_known_oldest_first(filled: dict[str, dict[str, Any]]) -> None:
+    """Key, state, times, case and candidates on a line each; none of what was sent."""
+    states = {key: entry["state"] for key, entry in filled.items()}
+    assert list(states.items()) == [
+        ("made", "confirmed"),
+        ("refused", "rejected"),
+        ("doubtful", "unknown"),
+    ]
+    assert filled["made"]["case_id"]
+    assert filled["refused"]["case_id"] is None
+    assert len(filled["doubtful"]["candidates"]) == 2
+    assert filled["doubtful"]["note"] == "2 cases look like it"
+    for entry in filled.values():
+        assert {"began", "touched"} < entry.keys()
+        assert not {"title", "held", *GOOD} & entry.keys()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_list_takes_a_state(filled: dict[str, dict[str, Any]], call: Call, state: str) -> None:
+    """Only those are printed."""
+    expected = [entry for entry in filled.values() if entry["state"] == state]
+    assert listed(call, "--state", state) == expected
+
+
+def test_a_state_that_is_none_is_refused(filled: dict[str, dict[str, Any]], call: Call) -> None:
+    """The message names those that there are."""
+    ended = call("journal", "list", "--journal", "j", "--state", "lost")
+    assert (ended.code, ended.out) == (2, "")
+    assert all(state in ended.err for state in STATES)
+    assert filled
+
+
+def test_show_prints_one(filled: dict[str, dict[str, Any]], call: Call) -> None:
+    """As the list does, over several lines."""
+    ended = call("journal", "show", "doubtful", "--journal", "j")
+    assert (ended.code, json.loads(ended.out)) == (0, filled["doubtful"])
+    assert len(ended.out.splitlines()) > 5
+
+
+def test_a_key_that_isn_t_there_is_named(filled: dict[str, dict[str, Any]], call: Call) -> None:
+    """That is the user's to mend."""
+    ended = call("journal", "show", "nobody", "--journal", "j")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "ConfigError: key: 'nobody' is not in j\n"
+    assert filled
+
+
+def test_the_variable_says_where_it_is(
+    filled: dict[str, dict[str, Any]], call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AICC_JOURNAL does for every command, and for a bulk create."""
+    monkeypatch.setenv("AICC_JOURNAL", "j")
+    assert call("journal", "list").rows == list(filled.values())
+    write("made")
+    ended = call("create", "--from", "c.jsonl", "--key-field", "ref", "--results", "r.jsonl")
+    assert ended.out == "r.jsonl: 0 created, 1 already, 0 rejected, 0 unknown\n"
+    assert not Path("c.jsonl.journal").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("list",), ("show", "k"), ("resolve", "k", "--not-created"), ("prune", "--older-than", "1d")],
+)
+def test_a_file_that_is_no_journal_or_not_there_is_refused(
+    tenant: Emulator, call: Call, command: tuple[str, ...]
+) -> None:
+    """None is made, and another database or text stays as it is."""
+    with closing(sqlite3.connect("other.db")) as db:
+        db.execute("CREATE TABLE t (x)")
+    Path("text").write_text("invented\n" * 1000)
+    before = {name: Path(name).read_bytes() for name in ("other.db", "text")}
+    for name in before:
+        ended = call("journal", *command, "--journal", name)
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.err.startswith("JournalError: ")
+    ended = call("journal", *command, "--journal", "nowhere")
+    assert (ended.code, ended.out) == (2, "")
+    assert "'nowhere' does not exist" in ended.err
+    ended = call("journal", *command)
+    assert ended.code == 2
+    assert "Missing option '--journal'" in ended.err
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+    assert tenant.requests == []
+
+
+# ---- resolve -------------------------------------------------------------------------------
+
+
+def test_resolve_settles_with_a_case(filled: dict[str, dict[str, Any]], call: Call) -> None:
+    """From then on the key stands for that case, without a request."""
+    case_id = filled["doubtful"]["candidates"][0]
+    ended = call("journal", "resolve", "doubtful", "--case-id", case_id, "--journal", "j")
+    assert ended.code == 0
+    shown = json.loads(ended.out)
+    assert (shown["state"], shown["case_id"], shown["candidates"]) == ("reconciled", case_id, [])
+    assert call(*BULK).out == "r.jsonl: 0 created, 1 already, 0 rejected, 0 unknown\n"
+    assert json.loads(Path("r.jsonl").read_bytes())["caseId"] == case_id
+
+
+def test_resolve_lets_it_be_sent_again(
+    tenant: Emulator, filled: dict[str, dict[str, Any]], call: Call
+) -> None:
+    """None was made: the next run makes it."""
+    before = tenant.count()
+    ended = call("journal", "resolve", "doubtful", "--not-created", "--journal", "j")
+    assert (ended.code, json.loads(ended.out)["state"]) == (0, "rejected")
+    assert call(*BULK).out == "r.jsonl: 1 created, 0 already, 0 rejected, 0 unknown\n"
+    assert tenant.count() == before + 1
+    assert filled
+
+
+@pytest.mark.parametrize("way", [("--not-created",), ("--case-id", "c6m8000001tSDqQAcMPR")])
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("made", "its state is confirmed"),
+        ("refused", "its state is rejected"),
+        ("nobody", "it is not in the journal"),
+    ],
+)
+def test_resolve_refuses_what_needs_no_word(
+    filled: dict[str, dict[str, Any]], call: Call, key: str, why: str, way: tuple[str, ...]
+) -> None:
+    """Settled or not there: nothing changes."""
+    ended = call("journal", "resolve", key, *way, "--journal", "j")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"ConfigError: key: {key!r} can't be resolved, {why}\n"
+    assert listed(call) == list(filled.values())
+
+
+def test_resolve_refuses_another_key_s_case(filled: dict[str, dict[str, Any]], call: Call) -> None:
+    """One case can't be what two keys made."""
+    case_id = filled["made"]["case_id"]
+    ended = call("journal", "resolve", "doubtful", "--case-id", case_id, "--journal", "j")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.endswith(f"{case_id} is another key's case\n")
+
+
+@pytest.mark.parametrize("way", [(), ("--not-created", "--case-id", "c")])
+def test_resolve_needs_one_decision(
+    filled: dict[str, dict[str, Any]], call: Call, way: tuple[str, ...]
+) -> None:
+    """Neither none nor both."""
+    ended = call("journal", "resolve", "doubtful", *way, "--journal", "j")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "ConfigError: one of --case-id and --not-created is needed\n"
+    assert listed(call) == list(filled.values())
+
+
+def test_resolve_waits_for_no_process_that_is_at_work(tenant: Emulator, call: Call) -> None:
+    """While it may still send, nobody can say what becomes of it; once it is dead, one can."""
+    write("k")
+    tenant.fail("create", Fault.HANG)
+    process = subprocess.Popen([*COMMAND, *BULK], stderr=subprocess.PIPE)  # noqa: S603  (ours)
+    try:
+        wait_until(lambda: [each for each in tenant.requests if each.operation == "create"])
+        ended = call("journal", "resolve", "k", "--not-created", "--journal", "j")
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.endswith("'k' can't be resolved, a process is at work on it\n")
+        assert [entry["state"] for entry in listed(call)] == ["sent"]
+    finally:
+        process.kill()
+        process.communicate()
+    ended = call("journal", "resolve", "k", "--not-created", "--journal", "j")
+    assert (ended.code, json.loads(ended.out)["state"]) == (0, "rejected")
+
+
+# ---- prune ---------------------------------------------------------------------------------
+
+
+def test_prune_forgets_what_was_settled_long_ago(
+    filled: dict[str, dict[str, Any]], call: Call
+) -> None:
+    """What is in doubt stays, however old; what is young stays too."""
+    ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
+    assert (ended.code, ended.out) == (0, "j: 0 forgotten\n")
+    assert listed(call) == list(filled.values())
+    change("UPDATE creates SET touched = touched - 91 * 86400")
+    ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
+    assert (ended.code, ended.out) == (0, "j: 2 forgotten\n")
+    assert [entry["key"] for entry in listed(call)] == ["doubtful"]
+
+
+@pytest.mark.parametrize("span", ["0d", "-1d", "90", "d", "\u0663d\u0663", "36501d"])
+def test_prune_needs_a_length_of_time(
+    filled: dict[str, dict[str, Any]], call: Call, span: str
+) -> None:
+    """A usage error, and nothing is forgotten."""
+    ended = call("journal", "prune", "--older-than", span, "--journal", "j")
+    assert (ended.code, ended.out) == (2, "")
+    assert listed(call) == list(filled.values())

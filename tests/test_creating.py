@@ -1,0 +1,699 @@
+"""Creates that happen once: with keys, looked for when in doubt, whatever fails in between."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aicc_async import (
+    AICCClient,
+    AICCError,
+    ApiError,
+    Case,
+    CaseDetail,
+    CaseQuery,
+    CaseUpdate,
+    ConfigError,
+    ExportError,
+    KeyInUse,
+    NewCase,
+    RetryPolicy,
+    StaticToken,
+    Timeouts,
+    UnknownOutcome,
+)
+from aicc_async.creating import Creator, _differs, _looks_like, _skew
+from aicc_async.emulator import Emulator, Fault, Latency
+from aicc_async.journal import Entry, SQLiteJournal
+from aicc_async.models.details import CaseInfo
+from aicc_async.wire import Wire
+
+REF = "AICC__ref__CST"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+MADE = [Fault.DROP_AFTER, Fault.HANG_AFTER, Fault.CUT_BODY, Fault.HTTP_500_AFTER, Fault.NOT_JSON]
+NOT_MADE = [
+    *(Fault.DROP_BEFORE, Fault.HANG, Fault.HTTP_500, Fault.HTTP_502, Fault.HTTP_503),
+    *(Fault.HTTP_504, Fault.HTML_200),
+]
+SEEDED = 300  # cases of the tenant
+Connect = Callable[..., AICCClient]
+
+
+def new_case(**fields: Any) -> NewCase:
+    """Make a case to create."""
+    usual = {"title": "Rechnung", "description": "zu hoch", "type": "t"}
+    return NewCase(**{**usual, "contact_id": "contact", "creator_id": "agent", **fields})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal's file."""
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+async def connect(tenant: Emulator, path: Path) -> AsyncIterator[Connect]:
+    """Make clients with one journal, that wait for the list a moment only."""
+    clients = []
+
+    def client(**options: Any) -> AICCClient:
+        usual: dict[str, Any] = {
+            "auth": StaticToken(tenant.token()),
+            "retry": RetryPolicy(base=0.001),
+            "timeouts": Timeouts(read=0.1),
+            "list_lag": 0.1,
+            "journal": SQLiteJournal(path),
+        }
+        clients.append(AICCClient(tenant.url, **usual | options))
+        return clients[-1]
+
+    yield client
+    for each in clients:
+        await each.close()
+
+
+def creates(tenant: Emulator) -> int:
+    """Count the requests that would create a case."""
+    return sum(call.operation == "create" for call in tenant.requests)
+
+
+def lists(tenant: Emulator) -> int:
+    """Count the looks at the list."""
+    return sum(call.operation == "list" for call in tenant.requests)
+
+
+async def entry_of(path: Path, key: str = "k") -> Entry:
+    """Read what a journal holds."""
+    async with SQLiteJournal(path) as journal:
+        entry = await journal.entry(key)
+    assert entry
+    return entry
+
+
+async def make_old(path: Path, by: timedelta) -> None:
+    """Let everything in a journal have happened earlier."""
+    with closing(sqlite3.connect(path)) as db, db:
+        seconds = by.total_seconds()
+        db.execute("UPDATE creates SET began = began - ?, touched = touched - ?", (seconds,) * 2)
+
+
+def shown(moment: datetime) -> str:
+    """Write a time as the tenant does."""
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
+
+
+def wire(moment: datetime) -> dict[str, str]:
+    """Write the usual case as the tenant would have it, made at a time by somebody else."""
+    people = {"contactId": "contact", "creatorId": "agent"}
+    case = {"title": "Rechnung", "description": "zu hoch", "type": "t"}
+    return people | case | {"createdDate": shown(moment)}
+
+
+# ---- one case, whatever fails --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", MADE + NOT_MADE)
+async def test_a_doubt_is_settled_when_the_key_comes_again(
+    fault: Fault, tenant: Emulator, connect: Connect, path: Path
+) -> None:
+    """The first call raises; the next one finds the case, or makes it when there is none."""
+    tenant.fail("create", fault)
+    with pytest.raises(UnknownOutcome) as caught:
+        await connect().create_case(new_case(), key="k")
+    assert (caught.value.operation, caught.value.candidates) == ("create", ())
+    assert (await entry_of(path)).state == "unknown"
+    again = connect()
+    case_id = await again.create_case(new_case(), key="k")
+    assert tenant.count() == SEEDED + 1
+    assert case_id in tenant.ids()
+    assert creates(tenant) == (1 if fault in MADE else 2)
+    requests = len(tenant.requests)
+    assert await again.create_case(new_case(), key="k") == case_id
+    assert len(tenant.requests) == requests
+    entry = await entry_of(path)
+    assert (entry.state, entry.case_id) == ("reconciled" if fault in MADE else "confirmed", case_id)
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+@pytest.mark.parametrize("fault", MADE + NOT_MADE)
+async def test_a_doubt_is_settled_at_once(
+    fault: Fault, remembers: bool, tenant: Emulator, connect: Connect
+) -> None:
+    """With `reconcile` the very call finds or makes the one case, with a journal and without."""
+    tenant.fail("create", fault)
+    options = {} if remembers else {"journal": None}
+    aicc = connect(on_unknown="reconcile", **options)
+    case_id = await aicc.create_case(new_case(), key="k" if remembers else None)
+    assert tenant.count() == SEEDED + 1
+    assert case_id in tenant.ids()
+    assert creates(tenant) == (1 if fault in MADE else 2)
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSINESS_ERROR, Fault.REDIRECT])
+async def test_a_refusal_is_no_doubt(
+    fault: Fault, tenant: Emulator, connect: Connect, path: Path
+) -> None:
+    """Nothing is looked for, and the key may stand for another record then."""
+    tenant.fail("create", fault)
+    aicc = connect(on_unknown="reconcile")
+    with pytest.raises(ApiError):
+        await aicc.create_case(new_case(), key="k")
+    assert (await entry_of(path)).state == "rejected"
+    await aicc.create_case(new_case(title="another"), key="k")
+    assert (tenant.count(), lists(tenant)) == (SEEDED + 1, 0)
+
+
+async def test_another_record_under_a_key_is_refused(tenant: Emulator, connect: Connect) -> None:
+    """Before anything is sent, and without a word of the record."""
+    aicc = connect()
+    await aicc.create_case(new_case(), key="k")
+    with pytest.raises(ConfigError) as caught:
+        await aicc.create_case(new_case(title="another"), key="k")
+    assert str(caught.value) == "key: 'k' stands for another record already"
+    assert creates(tenant) == 1
+
+
+async def test_it_gives_up_after_a_few_rounds(
+    tenant: Emulator, connect: Connect, path: Path
+) -> None:
+    """A service that always fails is not asked for ever; the key stays in doubt."""
+    tenant.fail("create", Fault.HTTP_500, times=None)
+    aicc = connect(on_unknown="reconcile", list_lag=0)
+    with pytest.raises(UnknownOutcome):
+        await aicc.create_case(new_case(), key="k")
+    assert creates(tenant) == 5
+    assert (await entry_of(path)).state == "unknown"
+
+
+async def test_a_list_that_cannot_be_asked_leaves_the_doubt(
+    tenant: Emulator, connect: Connect, path: Path
+) -> None:
+    """Nothing is sent again then; the next call looks once more."""
+    tenant.fail("create", Fault.DROP_AFTER)
+    tenant.fail("list", Fault.BUSINESS_ERROR)
+    aicc = connect(on_unknown="reconcile")
+    with pytest.raises(UnknownOutcome, match="could not be looked for"):
+        await aicc.create_case(new_case(), key="k")
+    assert (await entry_of(path)).state == "unknown"
+    await aicc.create_case(new_case(), key="k")
+    assert (creates(tenant), tenant.count()) == (1, SEEDED + 1)
+
+
+# ---- which case it is ----------------------------------------------------------------------
+
+
+async def test_a_list_that_lags_is_looked_at_again(tenant: Emulator, connect: Connect) -> None:
+    """The case that shows a moment later is found, and not made twice."""
+    tenant.list_lag = 0.3
+    tenant.fail("create", Fault.DROP_AFTER)
+    aicc = connect(on_unknown="reconcile", list_lag=2)
+    began = time.monotonic()
+    await aicc.create_case(new_case(), key="k")
+    assert time.monotonic() - began < 1.9
+    assert (creates(tenant), tenant.count()) == (1, SEEDED + 1)
+    assert lists(tenant) > 1
+
+
+@pytest.mark.parametrize("was_made", [True, False])
+async def test_an_old_doubt_is_looked_for_once(
+    was_made: bool, tenant: Emulator, connect: Connect, path: Path
+) -> None:
+    """What was sent days ago has shown long since: nobody waits, and no case of today is taken."""
+    tenant.fail("create", Fault.DROP_BEFORE)
+    aicc = connect(list_lag=600)
+    with pytest.raises(UnknownOutcome):
+        await aicc.create_case(new_case(), key="k")
+    await make_old(path, timedelta(days=3))
+    strangers = await connect(journal=None).create_case(new_case())
+    made = tenant.insert(**wire(datetime.now(UTC) - timedelta(days=3))) if was_made else None
+    case_id = await aicc.create_case(new_case(), key="k")
+    assert lists(tenant) <= 2  # the pages of one look
+    assert case_id == made if was_made else case_id not in {made, strangers}
+
+
+async def test_a_doubt_that_lasts_is_not_waited_for_again(
+    tenant: Emulator, connect: Connect, path: Path
+) -> None:
+    """Looking at an old one in vain does not make it young."""
+    tenant.fail("create", Fault.DROP_BEFORE)
+    aicc = connect(list_lag=600)
+    with pytest.raises(UnknownOutcome):
+        await aicc.create_case(new_case(), key="k")
+    await make_old(path, timedelta(days=3))
+    two = tenant.insert_many([wire(datetime.now(UTC) - timedelta(days=3))] * 2)
+    for _ in range(2):
+        with pytest.raises(UnknownOutcome) as caught:
+            await aicc.create_case(new_case(), key="k")
+        assert sorted(caught.value.candidates) == sorted(two)
+    assert creates(tenant) == 1
+    assert lists(tenant) <= 4  # the pages of two looks
+    assert sorted((await entry_of(path)).candidates) == sorted(two)
+    tenant.delete(two[0])
+    assert await aicc.create_case(new_case(), key="k") == two[1]
+
+
+async def test_several_cases_are_told(tenant: Emulator, connect: Connect) -> None:
+    """With two that look the same there is no telling which it was: both are candidates."""
+    strangers = connect(journal=None)
+    two = [await strangers.create_case(new_case()) for _ in range(2)]
+    tenant.fail("create", Fault.DROP_BEFORE)
+    with pytest.raises(UnknownOutcome, match="2 cases look like it") as caught:
+        await connect(on_unknown="reconcile").create_case(new_case(), key="k")
+    assert sorted(caught.value.candidates) == sorted(two)
+    assert tenant.count() == SEEDED + 2
+
+
+async def test_a_strangers_case_of_before_is_not_taken(tenant: Emulator, connect: Connect) -> None:
+    """An equal one that was made some minutes earlier is somebody else's."""
+    old = tenant.insert(**wire(datetime.now(UTC) - timedelta(minutes=3)))
+    tenant.fail("create", Fault.DROP_BEFORE)
+    case_id = await connect(on_unknown="reconcile").create_case(new_case(), key="k")
+    assert case_id != old
+    assert tenant.count() == SEEDED + 2
+
+
+async def test_a_case_with_another_description_is_not_taken(
+    tenant: Emulator, connect: Connect
+) -> None:
+    """It may be the one, written otherwise by the service: it is told, and none is sent."""
+    stranger = await connect(journal=None).create_case(new_case(description="zu niedrig"))
+    tenant.fail("create", Fault.DROP_BEFORE)
+    with pytest.raises(UnknownOutcome) as caught:
+        await connect(on_unknown="reconcile").create_case(new_case(), key="k")
+    assert caught.value.candidates == (stranger,)
+
+
+async def test_spaces_are_no_difference(tenant: Emulator, connect: Connect) -> None:
+    """Line ends and spaces that the service may have changed don't hide the case."""
+    tenant.fail("create", Fault.DROP_AFTER)
+    aicc = connect()
+    new = new_case(title="zwei  Wörter", description="Zeile\r\nZeile ")
+    with pytest.raises(UnknownOutcome):
+        await aicc.create_case(new, key="k")
+    change = CaseUpdate(
+        id=tenant.ids()[-1], title="zwei Wörter", description="Zeile\nZeile", creator_id="agent"
+    )
+    await aicc.modify_case(change)
+    assert await aicc.create_case(new, key="k") == tenant.ids()[-1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"description": "one"}, {"description": "two"}),
+        ({"extra": {REF: "1"}}, {"extra": {REF: "2"}}),
+    ],
+)
+async def test_each_key_gets_its_own_case(
+    first: dict[str, Any], second: dict[str, Any], tenant: Emulator, connect: Connect
+) -> None:
+    """Of two that look alike in the list and are both in doubt, the one that was made is known."""
+    aicc = connect()
+    records = {"one": new_case(**first), "two": new_case(**second)}
+    for key, fault in [("one", Fault.DROP_BEFORE), ("two", Fault.DROP_AFTER)]:
+        tenant.fail("create", fault)
+        with pytest.raises(UnknownOutcome):
+            await aicc.create_case(records[key], key=key)
+    made = tenant.ids()[-1]
+    assert await aicc.create_case(records["one"], key="one") != made
+    assert await aicc.create_case(records["two"], key="two") == made
+    assert (tenant.count(), creates(tenant)) == (SEEDED + 2, 3)
+
+
+async def test_an_extension_field_may_be_written_otherwise(
+    tenant: Emulator, connect: Connect
+) -> None:
+    """When there is but one case and one key in doubt, the service may have changed the value."""
+    tenant.fail("create", Fault.DROP_AFTER)
+    aicc = connect()
+    new = new_case(extra={REF: "2026-01-01"})
+    with pytest.raises(UnknownOutcome):
+        await aicc.create_case(new, key="k")
+    [case_id] = tenant.ids()[-1:]
+    normalised = {REF: "2026-01-01 00:00:00"}
+    change = CaseUpdate(
+        id=case_id, title="Rechnung", description="zu hoch", creator_id="agent", extra=normalised
+    )
+    await aicc.modify_case(change)
+    assert await aicc.create_case(new, key="k") == case_id
+
+
+async def test_equal_records_get_a_case_each(tenant: Emulator, connect: Connect) -> None:
+    """Twenty-five keys with one record, half of them made: in the end each has one of its own."""
+    aicc = connect()
+    keys = [f"k{number}" for number in range(25)]
+    for number, _ in enumerate(keys):
+        tenant.fail("create", Fault.DROP_AFTER if number % 2 else Fault.DROP_BEFORE)
+    results = await asyncio.gather(
+        *(aicc.create_case(new_case(), key=key) for key in keys), return_exceptions=True
+    )
+    assert {type(result) for result in results} == {UnknownOutcome}
+    ids = await asyncio.gather(
+        *(aicc.create_case(new_case(), key=key, on_unknown="reconcile") for key in keys)
+    )
+    assert len(set(ids)) == len(keys)
+    assert tenant.count() == SEEDED + len(keys)
+
+
+async def test_many_that_look_alike_are_told_apart(tenant: Emulator, connect: Connect) -> None:
+    """Twenty-five keys that only a description tells apart: none takes another's, none doubles."""
+    aicc = connect()
+    records = {f"k{number}": new_case(description=f"{number}") for number in range(25)}
+    for number, _ in enumerate(records):
+        tenant.fail("create", Fault.DROP_AFTER if number else Fault.DROP_BEFORE)
+    for key, new in records.items():
+        with pytest.raises(UnknownOutcome):
+            await aicc.create_case(new, key=key)
+    ids = {key: await aicc.create_case(new, key=key) for key, new in records.items()}
+    assert tenant.count() == SEEDED + len(records)
+    for key, new in records.items():
+        assert (await aicc.get_case(ids[key])).case.description == new.description
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
+async def test_the_services_clock_may_be_off(
+    ahead: timedelta, tenant: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its answers' dates it is known by how much, and the case is found where it stands."""
+
+    def date() -> str:
+        return format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+
+    monkeypatch.setattr("aiohttp.web_response.rfc822_formatted_time", date)
+    monkeypatch.setattr(
+        "aicc_async.emulator.seed.wall_clock", lambda: shown(datetime.now(UTC) + ahead)
+    )
+    stranger = tenant.insert(**wire(datetime.now(UTC)))  # an hour old, or of an hour to come
+    tenant.fail("create", Fault.DROP_AFTER)
+    case_id = await connect(on_unknown="reconcile").create_case(new_case(), key="k")
+    assert case_id in set(tenant.ids()) - {stranger}
+    assert (creates(tenant), tenant.count()) == (1, SEEDED + 2)
+
+
+# ---- more than one at work -----------------------------------------------------------------
+
+
+async def test_one_key_asked_for_many_times_is_one_case(tenant: Emulator, connect: Connect) -> None:
+    """By tasks of two clients on one journal, all at once: all are told the same case."""
+    tenant.latency = Latency(0.05)
+    clients = [connect(), connect()]
+    ids = await asyncio.gather(
+        *(clients[number % 2].create_case(new_case(), key="k") for number in range(20))
+    )
+    assert len(set(ids)) == 1
+    assert (creates(tenant), tenant.count()) == (1, SEEDED + 1)
+
+
+@pytest.mark.parametrize("same_client", [True, False])
+async def test_who_will_not_wait_is_told(
+    same_client: bool, tenant: Emulator, connect: Connect
+) -> None:
+    """While another call is on its way with the key, `wait=False` raises KeyInUse."""
+    tenant.latency = Latency(0.3)
+    first = connect(timeouts=Timeouts(read=5))
+    second = first if same_client else connect()
+    task = asyncio.create_task(first.create_case(new_case(), key="k"))
+    while not creates(tenant):  # noqa: ASYNC110  (the tenant has no event for it)
+        await asyncio.sleep(0.01)
+    with pytest.raises(KeyInUse, match="another call with the key 'k' is on its way"):
+        await second.create_case(new_case(), key="k", wait=False)
+    case_id = await task
+    assert await second.create_case(new_case(), key="k", wait=False) == case_id
+
+
+async def test_a_key_that_is_being_refused_may_stand_for_another_record(
+    tenant: Emulator, path: Path
+) -> None:
+    """Between its refusal and its release a call with the other record waits, and goes on then."""
+    journal = SQLiteJournal(path)
+    await journal.claim("k", digest="first", likeness="first")
+    await journal.reject("k", "ApiError")
+    auth = StaticToken(tenant.token())
+    async with AICCClient(tenant.url, auth=auth, journal=journal) as aicc:
+        with pytest.raises(KeyInUse):
+            await aicc.create_case(new_case(), key="k", wait=False)
+        task = asyncio.create_task(aicc.create_case(new_case(), key="k"))
+        await journal.entries()
+        journal.release("k")
+        assert await task in tenant.ids()
+
+
+async def test_who_waits_goes_on_where_the_other_failed(tenant: Emulator, connect: Connect) -> None:
+    """The first call ends in doubt, and the second one settles it."""
+    tenant.fail("create", Fault.HANG_AFTER)
+    first, second = await asyncio.gather(
+        connect().create_case(new_case(), key="k"),
+        connect().create_case(new_case(), key="k"),
+        return_exceptions=True,
+    )
+    assert {type(first), type(second)} == {UnknownOutcome, str}
+    assert (creates(tenant), tenant.count()) == (1, SEEDED + 1)
+
+
+async def test_a_create_may_be_cancelled_at_any_moment(tenant: Emulator, connect: Connect) -> None:
+    """However far it had come, the same key makes no second case afterwards."""
+    aicc = connect(max_concurrency=100, timeouts=Timeouts(read=5), list_lag=0.3)
+    await aicc.create_case(new_case(), key="warm")
+
+    async def cancelled(steps: int) -> None:
+        new = new_case(title=f"{steps}")
+        task = asyncio.create_task(aicc.create_case(new, key=f"k{steps}"))
+        for _ in range(steps):
+            await asyncio.sleep(0.0005)
+        task.cancel()
+        await asyncio.wait([task])
+        await aicc.create_case(new, key=f"k{steps}", wait=False)
+
+    await asyncio.gather(*(cancelled(steps) for steps in range(60)))
+    titles = sorted(row["title"] for row in tenant.rows()[-61:])
+    assert titles == sorted(["Rechnung", *(f"{steps}" for steps in range(60))])
+    assert tenant.count() == SEEDED + 61
+
+
+async def test_a_client_closed_meanwhile_leaves_a_doubt(tenant: Emulator, connect: Connect) -> None:
+    """The call ends with an error of ours, and the next client settles it."""
+    tenant.latency = Latency(0.2)
+    aicc = connect(timeouts=Timeouts(read=5))
+    task = asyncio.create_task(aicc.create_case(new_case(), key="k"))
+    while not creates(tenant):  # noqa: ASYNC110  (the tenant has no event for it)
+        await asyncio.sleep(0.01)
+    await aicc.close()
+    with pytest.raises(UnknownOutcome):
+        await task
+    await aicc.close()
+    tenant.latency = None
+    await connect().create_case(new_case(), key="k")
+    assert (creates(tenant), tenant.count()) == (1, SEEDED + 1)
+    with pytest.raises(ConfigError, match="the client is closed"):
+        await aicc.create_case(new_case(), key="l")
+    await aicc.close()
+
+
+# ---- how long it waits ---------------------------------------------------------------------
+
+
+class Service:
+    """A list that shows a case so many seconds after it was sent: no socket would wait so long."""
+
+    def __init__(self, shows_after: float | None, *, moves_for: float = 0.0) -> None:
+        self._shows_after = shows_after
+        self._moves_for = moves_for  # seconds that its rows keep moving
+        self._sent_at = 0.0
+        self.looks: list[float] = []
+        self.sends = 0
+
+    async def send(self, _: NewCase) -> str:
+        """Lose the first answer."""
+        self.sends += 1
+        self._sent_at = asyncio.get_running_loop().time()
+        if self.sends == 1:
+            raise UnknownOutcome("lost", operation="create")
+        return "second"
+
+    async def find(self, query: CaseQuery) -> AsyncIterator[Case]:
+        """Show the case when it is time."""
+        passed = asyncio.get_running_loop().time() - self._sent_at
+        self.looks.append(passed)
+        if passed < self._moves_for:
+            raise ExportError("the rows kept moving")
+        if self._shows_after is not None and passed >= self._shows_after:
+            yield Case(id="first", title="Rechnung", contact_id=query.contact_id)
+
+    async def get(self, case_id: str) -> CaseDetail:
+        """Show it in detail."""
+        return CaseDetail(case=CaseInfo(id=case_id, description="zu hoch"))
+
+    async def create(self, list_lag: float) -> str:
+        """Create the case."""
+        async with SQLiteJournal(":memory:") as journal:
+            creator = Creator(
+                tenant="https://host",
+                journal=journal,
+                list_lag=list_lag,
+                send=self.send,
+                find=self.find,
+                get=self.get,
+                fields=Wire(SHANGHAI).dump,
+                headers=dict,
+            )
+            made = await creator.create(new_case(), key="k", on_unknown="reconcile", wait=True)
+            return made.case_id
+
+
+@pytest.mark.looptime
+async def test_it_looks_for_three_minutes_ever_more_seldom() -> None:
+    """A case that never shows is sent again after the lag, and the list is asked a few times."""
+    service = Service(None)
+    assert await service.create(180) == "second"
+    assert service.sends == 2
+    assert service.looks[:3] == pytest.approx([0, 0.25, 0.75], abs=0.2)
+    assert service.looks[-1] == pytest.approx(180, abs=0.5)
+    assert len(service.looks) < 20
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("after", [0, 1, 60, 179])
+async def test_it_waits_no_longer_than_needed(after: float) -> None:
+    """What shows within the lag is found at the next look, and is not sent again."""
+    service = Service(after)
+    assert await service.create(180) == "first"
+    assert service.sends == 1
+    assert after <= service.looks[-1] + 0.5 <= after + 31
+
+
+@pytest.mark.looptime
+async def test_rows_that_move_are_looked_at_again() -> None:
+    """While others create as well, it is asked again; if it never settles, nothing is sent."""
+    service = Service(0, moves_for=60)
+    assert await service.create(180) == "first"
+    restless = Service(0, moves_for=1000)
+    with pytest.raises(UnknownOutcome, match="could not be looked for"):
+        await restless.create(180)
+    assert (service.sends, restless.sends) == (1, 1)
+
+
+# ---- what is refused, and what is shown ----------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["", "a\nb", "k" * 501, "\ud800", 5, b"k"])
+async def test_what_is_no_key_is_refused(key: Any, tenant: Emulator, connect: Connect) -> None:
+    """Before anything is written or sent."""
+    wanted = r"key: a printable text of 1 to 500 characters is needed, .* given"
+    with pytest.raises(ConfigError, match=wanted):
+        await connect().create_case(new_case(), key=key)
+    assert tenant.requests == []
+
+
+async def test_a_key_needs_a_journal(tenant: Emulator, connect: Connect) -> None:
+    """Nothing would remember it otherwise."""
+    with pytest.raises(ConfigError, match="key: a journal is needed to remember it"):
+        await connect(journal=None).create_case(new_case(), key="k")
+    assert tenant.requests == []
+
+
+@pytest.mark.parametrize("lag", [-1, 86_401, float("nan"), "5", True])
+def test_a_lag_that_makes_no_sense_is_refused(lag: Any) -> None:
+    """The bounds are told, and what was given."""
+    with pytest.raises(ConfigError, match=r"list_lag: 0 to 86400 seconds are needed, .* was given"):
+        AICCClient("https://host", auth=StaticToken("t"), list_lag=lag)
+
+
+async def test_nobody_is_named_in_errors_or_in_the_journal(
+    tenant: Emulator, connect: Connect, path: Path
+) -> None:
+    """Neither title, text, phone nor contact stand in what is raised or kept."""
+    secrets = {"title": "Erika Muster", "description": "Heidestr. 17", "contact_phone": "+4930901"}
+    new = new_case(**secrets, contact_id="person-4711", extra={REF: "IBAN-0815"})
+    said = []
+    aicc = connect(on_unknown="reconcile", list_lag=0)
+    strangers = connect(journal=None)
+    for _ in NOT_MADE:
+        await strangers.create_case(new)
+    await strangers.create_case(new)
+    for number, fault in enumerate([*NOT_MADE, *MADE, Fault.BUSINESS_ERROR]):
+        tenant.fail("create", fault)
+        with pytest.raises(AICCError) as caught:
+            await aicc.create_case(new, key=f"k{number}", on_unknown="raise")
+        said.append(f"{caught.value!r} {caught.value} {caught.value.__cause__!r}")
+    with pytest.raises(UnknownOutcome) as unsure:
+        await aicc.create_case(new, key="k0")
+    said.append(f"{unsure.value!r} {unsure.value.__cause__!r}")
+    with pytest.raises(ConfigError) as refused:
+        await aicc.create_case(new_case(), key="k0")
+    said.append(f"{refused.value!r}")
+    kept = b"".join(file.read_bytes() for file in sorted(path.parent.glob("journal.db*")))
+    assert kept.count(b"RequestTimeout")
+    for secret in [*secrets.values(), "person-4711", "IBAN-0815"]:
+        assert secret not in "\n".join(said)
+        assert secret.encode() not in kept
+
+
+# ---- what is pure --------------------------------------------------------------------------
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "America/St_Johns"])
+def test_a_case_is_known_in_any_hour_of_the_year(zone: str, moment: datetime) -> None:
+    """Also in one that the clock shows twice: the wall-clock time alone is all that is told."""
+    told = moment.astimezone(ZoneInfo(zone)).replace(microsecond=0, fold=0)
+    case = Case(id="c", title=" Rechnung", created_date=told)
+    margin = timedelta(seconds=1)
+    assert _looks_like(case, new_case(), moment - margin, moment + margin)
+    day = timedelta(days=1)
+    assert not _looks_like(case, new_case(), moment + day, moment + 2 * day)
+    assert not _looks_like(case, new_case(title="R"), moment - margin, moment + margin)
+    assert not _looks_like(case, new_case(), moment - 2 * day, moment - day)
+
+
+def test_the_hour_that_is_shown_twice_is_either() -> None:
+    """A case of the second showing, read as of the first, is within its window still."""
+    berlin = ZoneInfo("Europe/Berlin")
+    told = datetime(2026, 10, 25, 2, 30, tzinfo=berlin)
+    second = told.replace(fold=1).astimezone(UTC)
+    case = Case(id="c", title="Rechnung", created_date=told)
+    margin = timedelta(minutes=2)
+    assert _looks_like(case, new_case(), second - margin, second + margin)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told", "differs"),
+    [
+        ({}, {"a": 1}, False),
+        ({"a": 5}, {"a": "5"}, False),
+        ({"a": True}, {"a": "true"}, False),
+        ({"a": 5}, {}, False),
+        ({"a": 5}, {"a": None}, False),
+        ({"a": 5}, {"a": 6}, True),
+        ({"a": 5, "b": "x"}, {"a": 5, "b": "y"}, True),
+    ],
+)
+def test_extension_fields_differ_where_they_are_shown(
+    sent: dict[str, Any], told: dict[str, Any], differs: bool
+) -> None:
+    """What is not shown says nothing, and a number may come back as a text."""
+    assert _differs(sent, told) is differs
+
+
+@given(st.text())
+def test_a_date_that_is_none_is_no_skew(text: str) -> None:
+    """Whatever a gateway writes there, the look goes on."""
+    assert isinstance(_skew({"Date": text}), timedelta)
+
+
+@given(st.integers(-10_000, 10_000))
+def test_the_skew_is_what_the_date_says(seconds: int) -> None:
+    """In whole seconds, to the second that the header cuts off."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    assert abs(_skew({"Date": date}).total_seconds() - seconds) < 5
