@@ -31,6 +31,9 @@ PARENTS = {
     "ServerError": (ApiError,),
     "DecodeError": (AICCError, ValueError),
     "UnknownOutcome": (AICCError,),
+    "KeyInUse": (AICCError,),
+    "CaseChanged": (AICCError,),
+    "JournalError": (AICCError,),
     "ExportError": (AICCError,),
 }
 
@@ -38,6 +41,12 @@ PARENTS = {
 def _throttled() -> errors.RateLimitError:
     error = errors.RateLimitError("list: HTTP 429", status=429)
     error.retry_after = 1.5
+    return error
+
+
+def _not_noted() -> errors.JournalError:
+    error = errors.JournalError("the journal: the disk is full")
+    error.case_id = "i1"
     return error
 
 
@@ -55,6 +64,9 @@ RAISED = [
     errors.ServerError("a", status=502),
     DecodeError("a @ $.b"),
     UnknownOutcome("a", operation="create", candidates=["i1", "i2"]),
+    errors.KeyInUse("a"),
+    errors.CaseChanged("a", fields=["priority"]),
+    _not_noted(),
     ExportError("a", window="all time", resume="later"),
 ]
 
