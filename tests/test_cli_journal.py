@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -19,10 +20,12 @@ from attrs import frozen
 
 from aicc_async import RetryPolicy
 from aicc_async.cli.commands import run
+from aicc_async.connectors.redis_journal import RedisJournal
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 from aicc_async.emulator.seed import wall_clock
 from aicc_async.journal import STATES
 
+pytest_plugins = ["redis_server"]
 COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
 SECONDS = 10  # until something that does not happen fails its test
 GOOD = {"description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
@@ -160,7 +163,7 @@ def test_a_key_that_isn_t_there_is_named(filled: dict[str, dict[str, Any]], call
     """That is the user's to mend."""
     ended = call("journal", "show", "nobody", "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "ConfigError: key: 'nobody' is not in j\n"
+    assert ended.err == "ConfigError: key: 'nobody' is not in the journal\n"
     assert filled
 
 
@@ -292,11 +295,11 @@ def test_prune_forgets_what_was_settled_long_ago(
 ) -> None:
     """What is in doubt stays, however old; what is young stays too."""
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
-    assert (ended.code, ended.out) == (0, "j: 0 forgotten\n")
+    assert (ended.code, ended.out) == (0, "0 forgotten\n")
     assert listed(call) == list(filled.values())
     change("UPDATE creates SET touched = touched - 91 * 86400")
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
-    assert (ended.code, ended.out) == (0, "j: 2 forgotten\n")
+    assert (ended.code, ended.out) == (0, "2 forgotten\n")
     assert [entry["key"] for entry in listed(call)] == ["doubtful"]
 
 
@@ -308,3 +311,27 @@ def test_prune_needs_a_length_of_time(
     ended = call("journal", "prune", "--older-than", span, "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
     assert listed(call) == list(filled.values())
+
+
+async def _keep(url: str) -> None:
+    async with RedisJournal(url) as journal:
+        await journal.claim("k", digest="d", likeness="l")
+        await journal.doubt("k", "TransportError", ["c1", "c2"])
+
+
+def test_a_journal_may_be_a_redis(call: Call, redis_url: str) -> None:
+    """The same commands look at the journal of replicas, and settle what it holds."""
+    asyncio.run(_keep(redis_url))
+    place = ("--journal", redis_url)
+    [row] = call("journal", "list", "--state", "unknown", *place).rows
+    assert (row["key"], row["candidates"]) == ("k", ["c1", "c2"])
+    assert call("journal", "resolve", "k", "--case-id", "c2", *place).code == 0
+    assert json.loads(call("journal", "show", "k", *place).out)["state"] == "reconciled"
+
+
+def test_a_redis_that_is_away_is_told_without_its_password(call: Call) -> None:
+    """The error names no more of the URL than the host."""
+    ended = call("journal", "list", "--journal", "redis://:hush@127.0.0.1:1/0")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("JournalError: ")
+    assert "hush" not in ended.err

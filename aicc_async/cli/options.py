@@ -50,7 +50,10 @@ class Span(click.ParamType[timedelta]):
             return value
         if not value[:-1].isdecimal() or value[-1] not in UNITS:
             self.fail(f"{value!r} is no length of time such as 7d, 12h, 5m or 30s", param, ctx)
-        return timedelta(**{UNITS[value[-1]]: int(value[:-1])})
+        try:
+            return timedelta(**{UNITS[value[-1]]: int(value[:-1])})
+        except (OverflowError, ValueError):  # of more digits than Python reads, too
+            self.fail(f"{value[:20]}…{value[-1]} is too long a time", param, ctx)
 
 
 class Moment(click.ParamType[datetime]):
