@@ -13,7 +13,7 @@ import msgspec
 from .spool import BUFFER, REMEMBERED, Spool, writing
 
 DAY = len("2025-01-31")
-SLOTS, MORE = 2**24, 2  # bytes of memory, for several million rows
+SLOTS, MORE = 2**23, 2  # bytes of memory, for a few million rows
 
 
 class _Row(msgspec.Struct):

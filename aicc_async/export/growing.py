@@ -22,7 +22,7 @@ from .manifest import WindowReport
 from .spool import Done, Spool, writing
 
 PIECE = 2**21  # bytes; each costs the loop a wait for its turn
-FEW = 200_000  # ids that fit in 20 MB
+FEW = 100_000  # ids that fit in 10 MB
 _day = itemgetter(slice(len("2025-01-31")))
 
 
