@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
 from .auth import ClientCredentials, StaticToken
+from .budget import priority
 from .client import AICCClient
 from .creating import CreateOutcome
 from .errors import (
@@ -22,7 +27,6 @@ from .errors import (
     TransportError,
     UnknownOutcome,
 )
-from .export import ExportReport, export_cases
 from .journal import SQLiteJournal
 from .models import (
     Address,
@@ -69,8 +73,11 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
-from .qflow import QFlowClient
 from .settings import Dialect, RateLimit, RetryPolicy, Timeouts
+
+if TYPE_CHECKING:  # in fact they are loaded when they are asked for
+    from .export import ExportReport, export_cases
+    from .qflow import QFlowClient
 
 __all__ = [
     "AICCClient",
@@ -144,11 +151,17 @@ __all__ = [
     "UnknownOutcome",
     "__version__",
     "export_cases",
+    "priority",
 ]
 
 
-def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: reading metadata costs time at import."""
+_LATER = {"ExportReport": ".export", "QFlowClient": ".qflow", "export_cases": ".export"}
+
+
+def __getattr__(name: str) -> _Any:
+    """Look up when it is asked for what would make the import a fifth longer."""
+    if name in _LATER:
+        return getattr(_import_module(_LATER[name], __name__), name)
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version  # noqa: PLC0415

@@ -86,6 +86,10 @@ class CaseCalls:
         self._dialect = dialect or Dialect()
         self._rows = CaseReader(wire.zone)
 
+    def fields(self, new: NewCase) -> dict[str, Any]:
+        """Tell what is sent of a new case."""
+        return self._wire.dump(new)
+
     def create_case(self, new: NewCase) -> Request[str]:
         """``POST /case`` (document 000). Sent twice, it makes two cases."""
 

@@ -13,6 +13,7 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from math import inf
 from os import PathLike
 from typing import Any, Self, TypeVar, Unpack
@@ -119,22 +120,12 @@ class AICCClient(SessionHolder):
         self._base_url = endpoint.base_url
         self._concurrency = max_concurrency
         dialect = _dialect(dialect)
-        wire = Wire(self._zone, auto_assign=dialect.auto_assign)
-        self._calls = CaseCalls(wire, dialect)
+        self._calls = CaseCalls(Wire(self._zone, auto_assign=dialect.auto_assign), dialect)
         self._session = Session(endpoint, signing=signing(auth), session=session)
         self._has_journal = journal is not None
+        self._journal = journal
         self._on_unknown = _on_unknown(on_unknown)
-        self._creator = Creator(
-            tenant=self._base_url,
-            journal=journal or SQLiteJournal(":memory:"),
-            list_lag=_seconds("list_lag", list_lag),
-            send=self._send_new,
-            find=self.iter_cases,
-            get=self.get_case,
-            fields=wire.dump,
-            headers=lambda: self._session.last_headers,
-            finds_by_time=self._profile.date_field in {None, "createdDate"},
-        )
+        self._list_lag = _seconds("list_lag", list_lag)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
@@ -513,7 +504,24 @@ class AICCClient(SessionHolder):
         try:
             await super().close()
         finally:
-            await self._creator.journal.close()
+            if self._journal is not None:
+                await self._journal.close()
+
+    @cached_property
+    def _creator(self) -> Creator:
+        if self._journal is None:
+            self._journal = SQLiteJournal(":memory:")
+        return Creator(
+            tenant=self._base_url,
+            journal=self._journal,
+            list_lag=self._list_lag,
+            send=self._send_new,
+            find=self.iter_cases,
+            get=self.get_case,
+            fields=self._calls.fields,
+            headers=lambda: self._session.last_headers,
+            finds_by_time=self._profile.date_field in {None, "createdDate"},
+        )
 
     async def _send_new(self, new: NewCase) -> str:
         return await self._session.send(self._calls.create_case(new))

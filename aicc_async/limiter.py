@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from attrs import define
 
@@ -11,6 +12,34 @@ from .settings import RateLimit
 
 SLACK = 0.02  # seconds; sends that are T apart may arrive closer; a longer stall meets a 429
 TICK = 0.001  # seconds; a wait below the clock's resolution would come back at once, and again
+
+
+class Taken(Protocol):
+    """A slot that was acquired."""
+
+    def take(self) -> None:
+        """Say that the request leaves now."""
+        ...
+
+
+class AnyLimiter(Protocol):
+    """What a session needs of a limiter."""
+
+    async def acquire(self) -> Taken | None:
+        """Wait for a slot and take it; None where the time of sending doesn't count."""
+        ...
+
+    def release(self) -> None:
+        """Say that the answer came."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody through for so long: there was a 429."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...
 
 
 @define(eq=False)
@@ -61,6 +90,22 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Let nobody through for so long; a shorter pause never ends a longer one."""
         self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
+
+    def resize(self, limit: int) -> None:
+        """Allow more from now on, or fewer: then those that were sent last count (not strict)."""
+        if self._free is not None:
+            while len(self._free) < limit:
+                self._free.appendleft(Slot())
+            while len(self._free) > limit:
+                self._free.popleft()
+
+    def sent(self) -> int:
+        """Count the slots taken in the last T."""
+        since = asyncio.get_running_loop().time() + SLACK
+        return sum(slot.free > since for slot in self._free or ())
+
+    async def close(self) -> None:
+        """Nothing is open here."""
 
     def _give_back(self) -> Slot:
         slot = Slot(seconds=self._seconds)

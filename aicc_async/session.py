@@ -16,6 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .auth import Signing, Tokens
+from .budget import asked_rank
 from .errors import (
     AICCError,
     AuthError,
@@ -27,7 +28,8 @@ from .errors import (
     TransportError,
     UnknownOutcome,
 )
-from .limiter import Limiter, Slot
+from .limiter import Taken
+from .limiting import limiter_of
 from .protocol import TOKEN_REFUSED, Request, refusal
 from .retry import Resending, RetryBudget, retry_after
 from .settings import Endpoint, Timeouts
@@ -48,7 +50,7 @@ _NOT_SENT = (
 class _Body(aiohttp.BytesPayload):
     """A body that takes its slot anew when it leaves; a request without one doesn't."""
 
-    def __init__(self, body: bytes, slot: Slot) -> None:
+    def __init__(self, body: bytes, slot: Taken) -> None:
         super().__init__(body)
         self._slot = slot
 
@@ -85,8 +87,9 @@ class Session:
         self._signing = signing
         self._tokens = Tokens(signing.source, self.send) if signing else None
         self._headers = dict(headers or {})
-        self._limiter = Limiter(endpoint.rate_limit)
+        self._limiter = limiter_of(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
+        self._front = asyncio.Semaphore(endpoint.max_concurrency)  # of interactive calls
         self._budget = RetryBudget()
         self._http = session
         self._owned = session is None
@@ -126,8 +129,11 @@ class Session:
             if self._tokens:
                 await self._tokens.close()
         finally:
-            if self._owned and self._http is not None:
-                await self._http.close()
+            try:
+                await self._limiter.close()
+            finally:
+                if self._owned and self._http is not None:
+                    await self._http.close()
 
     def _throttled(self, seconds: float) -> None:
         self.stats.throttled += 1
@@ -138,7 +144,7 @@ class Session:
             return await self._attempt(request, resending, None)
         if self._tokens is not None:  # before the queue: one failed sign-in is for all who wait
             await _token(self._tokens, request)
-        async with self._slots:
+        async with self._front if asked_rank() == "interactive" else self._slots:
             if self._tokens is None:
                 return await self._attempt(request, resending, None)
             return await self._signed(request, resending, self._tokens)
@@ -174,7 +180,7 @@ class Session:
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
 
     async def _talk(
-        self, request: Request[Any], seconds: float, token: str | None, slot: Slot | None
+        self, request: Request[Any], seconds: float, token: str | None, slot: Taken | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         try:
             return await self._answer_of(request, seconds, token, slot)
@@ -192,7 +198,7 @@ class Session:
             ) from error
 
     async def _answer_of(
-        self, request: Request[Any], seconds: float, token: str | None, slot: Slot | None
+        self, request: Request[Any], seconds: float, token: str | None, slot: Taken | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:

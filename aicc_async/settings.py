@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import Attribute, field, frozen
 from yarl import URL
 
+from .budget import Rank, SharedBudget, check_rank
 from .errors import ConfigError
 
 AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")  # the sample's spelling, the table's spelling
@@ -47,6 +48,10 @@ def _a(*kinds: type) -> Any:
     return check
 
 
+def _rank(_: object, attribute: Attribute[Any], value: Any) -> None:
+    check_rank(attribute.name, value)
+
+
 @frozen
 class RateLimit:
     """At most ``limit`` requests in any ``per`` seconds.
@@ -55,11 +60,58 @@ class RateLimit:
     of 20 ms: enough on a calm network, but a request that is held up for longer may meet a 429.
     ``strict=True`` gives a slot back only ``per`` seconds after the *answer*: that is sure under
     any delay, and costs the latency.
+
+    With ``shared`` (``connectors.redis.RedisBudget``) the limit is that of all processes that share
+    the budget. ``priority`` says who goes first there: ``bulk`` leaves a tenth of the limit (one at
+    least) to the others, ``interactive`` and ``worker`` may take all; each rank has a line of its
+    own, and processes take turns. ``with priority("interactive"):`` says so for single calls.
+    Nothing is bulk unless it is said: not even an export, but for the command line's. When workers
+    take all, bulk still gets as much as the tenth.
+
+    ``ceiling`` makes it an adaptive one, see ``adaptive``.
     """
 
     limit: int = field(validator=_whole(1))
     per: float = field(default=1.0, validator=_at_least(0.001), kw_only=True)
     strict: bool = field(default=False, validator=_a(bool), kw_only=True)
+    shared: SharedBudget | None = field(
+        default=None, validator=_a(SharedBudget, type(None)), kw_only=True
+    )
+    priority: Rank = field(default="worker", validator=_rank, kw_only=True)
+    ceiling: int | None = field(default=None, kw_only=True)
+
+    @ceiling.validator
+    def _check_ceiling(self, attribute: Attribute[Any], value: object) -> None:
+        if value is not None:
+            _whole(self.limit)(self, attribute, value)
+
+    def __attrs_post_init__(self) -> None:
+        if self.strict and (self.shared is not None or self.ceiling is not None):
+            other = "ceiling" if self.shared is None else "shared"
+            raise ConfigError(f"strict: it can't be had together with {other}")
+
+    @classmethod
+    def adaptive(
+        cls,
+        start: int = 5,
+        ceiling: int = 50,
+        *,
+        per: float = 1.0,
+        shared: SharedBudget | None = None,
+        priority: Rank = "worker",
+    ) -> Self:
+        """Make a limit that finds the quota: up from ``start`` while it is used, down on a 429.
+
+        It rises by a half at a time until the first refusal, by a quarter after one, and stays just
+        below what was refused; that is tried again by one more after 7 seconds, then less and less
+        often (5 minutes at most). A limit that was fine and is refused is cut by a seventh, and by
+        one for each further refusal. A trial may cost a few refusals, which are sent again after
+        their ``Retry-After``.
+
+        With ``shared`` it is found by all processes together, and remembered there. Without, each
+        client begins at ``start``: a profile is what ``probe`` found out, and no client writes it.
+        """
+        return cls(start, per=per, shared=shared, priority=priority, ceiling=ceiling)
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ README = Path(__file__).parent.parent / "README.md"
 def readme_file(name: str) -> str:
     """Cut a file out of the README."""
     [code] = re.findall(
-        rf"^```python\n(# {re.escape(name)}\n.*?)^```$",
+        rf"^```python\n(# {re.escape(name)}(?:: [^\n]*)?\n.*?)^```$",
         README.read_text(encoding="utf-8"),
         re.DOTALL | re.MULTILINE,
     )

@@ -109,7 +109,7 @@ def test_ci_runs_the_two_commands_that_install() -> None:
 
 
 def test_readme_is_short() -> None:
-    """The README has at most 300 lines and shows code by line 10."""
+    """The README has at most 320 lines and shows code by line 10."""
     lines = README.splitlines()
-    assert len(lines) <= 300
+    assert len(lines) <= 320
     assert any(line.startswith("```python") for line in lines[:10])

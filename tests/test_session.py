@@ -40,6 +40,7 @@ from aicc_async import (
 )
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.errors import DecodeError, RateLimitError
+from aicc_async.limiter import Limiter
 
 TOKEN = "an-invented-token"
 NEW = NewCase(
@@ -478,7 +479,9 @@ async def test_cancelled_at_any_moment(tenant: Emulator, operation: str) -> None
             assert isinstance(end, asyncio.CancelledError) or not isinstance(end, BaseException)
             assert client._session._slots._value == 2
         await client.list_cases(limit=1)
-        assert len(client._session._limiter._free or ()) == 1000
+        limiter = client._session._limiter
+        assert isinstance(limiter, Limiter)
+        assert len(limiter._free or ()) == 1000
         assert not [t for t in asyncio.all_tasks() - before if "aicc_async/session" in repr(t)]
 
 

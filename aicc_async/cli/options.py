@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from attrs import evolve
 
 from ..auth import ClientCredentials, Credentials, StaticToken, credentials_from
+from ..budget import Rank
 from ..client import AICCClient
 from ..emulator import Emulator
 from ..errors import ConfigError
 from ..models import CaseQuery
-from ..settings import from_environment, rate_limit
+from ..settings import RateLimit, from_environment, rate_limit
 from ..wire import wire_names
 from .running import ask_secret
 
@@ -89,7 +91,10 @@ def connection(command: F) -> F:
             click.option("--key-file", type=path, help="The administrator's CSV file."),
             click.option("--token-file", type=path, help="A file that holds an access token."),
             click.option("--timezone", help="The tenant's zone.  [AICC_TIMEZONE, Asia/Shanghai]"),
-            click.option("--rate", help="At most so many requests in any second; 600/60."),
+            click.option(
+                "--rate",
+                help="At most so many requests in any second; 600/60.  [AICC_REDIS_URL shares it]",
+            ),
             click.option("--profile", type=path, help="What probe found.  [AICC_PROFILE]"),
         ]
     ):
@@ -168,7 +173,7 @@ def reader(
 ) -> AbstractAsyncContextManager[AICCClient]:
     """Make a client as ``client`` does, or run a tenant for one when ``demo`` is wanted."""
     if not demo:
-        return client(concurrency=concurrency, **options)
+        return client(concurrency=concurrency, rank="bulk", **options)
     for name in ("base_url", "client_id", "key_file", "token_file"):
         if options[name]:
             raise ConfigError(f"--demo: it is a tenant of its own; leave {_option(name)} out")
@@ -176,11 +181,16 @@ def reader(
 
 
 def client(
-    *, concurrency: int = 8, writing: Mapping[str, Any] | None = None, **options: Any
+    *,
+    concurrency: int = 8,
+    rank: Rank = "worker",
+    writing: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> AICCClient:
     """Make the client that options and variables describe, asking for a secret if need be.
 
-    ``writing`` are settings of the client's that are no options of every command.
+    ``writing`` are settings of the client's that are no options of every command. With
+    ``AICC_REDIS_URL`` the limit is shared, by the name of the domain, and ``rank`` says who waits.
 
     That is done before an event loop runs: within one a prompt could not be interrupted.
     """
@@ -188,8 +198,20 @@ def client(
     given = {"AICC_BASE_URL": options["base_url"]} if options["base_url"] else {}
     base_url, settings = from_environment({**environ, **given})
     settings |= _settings(options) | dict(writing or {})
+    if environ.get("AICC_REDIS_URL"):
+        settings["rate_limit"] = _shared(settings, base_url, environ["AICC_REDIS_URL"], rank)
     auth = _credentials(options, environ)
     return AICCClient(base_url, auth=auth, max_concurrency=concurrency, **settings)
+
+
+def _shared(settings: Mapping[str, Any], base_url: str, url: str, rank: Rank) -> RateLimit:
+    from ..connectors.redis import RedisBudget  # noqa: PLC0415  (an extra of its own)
+
+    if "rate_limit" not in settings:
+        raise ConfigError("AICC_REDIS_URL: --rate or AICC_RATE_LIMIT is needed, to be shared")
+    name = base_url.partition("://")[2].rstrip("/")
+    limit: RateLimit = settings["rate_limit"]
+    return evolve(limit, shared=RedisBudget(url, name=name), priority=rank)
 
 
 @asynccontextmanager

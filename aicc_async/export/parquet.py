@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
 from itertools import chain
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError, ExportError
 from ..extras import load
-from ..models import Case
-from ..wire import dumps, wire_names
+from .arrow import ArrowRows
 from .atomic import replacing
 from .typed import TypedRows
 
@@ -22,8 +19,6 @@ EXTRA = "parquet"
 ROWS = 50_000  # of a row group: one per page takes nine times as long
 BYTES = 2**26  # of a row group in memory, should rows be that large
 BUFFER = 2**20
-_NAMES = tuple(wire_names(Case))
-_HINTS = get_type_hints(Case)
 
 
 class Parquet:
@@ -49,7 +44,8 @@ class Parquet:
         self._arrow = load("pyarrow", EXTRA)
         self._compute = load("pyarrow.compute", EXTRA)
         self._parquet = load("pyarrow.parquet", EXTRA)
-        self._schema = self._arrow.schema(self._fields())
+        self._rows = ArrowRows(zone.key, EXTRA)
+        self._schema = self._rows.schema
 
     def write(self, batches: Iterable[Sequence[bytes]], *, keep: bool) -> int:
         """Make the file anew, or ``keep`` its rows and add new ids; return how many were added.
@@ -72,35 +68,15 @@ class Parquet:
                 written = sum(self._write(table, writer) for table in tables)
             return written - (old.metadata.num_rows if old else 0)
 
-    def _fields(self) -> Iterator[Any]:
-        arrow = self._arrow
-        text = arrow.string()
-        kinds = {
-            str: text,
-            bool: arrow.bool_(),
-            int: arrow.float64(),
-            datetime: arrow.timestamp("us", tz=self._zone.key),
-        }
-        for name in _NAMES:
-            hint, *_ = get_args(_HINTS[name]) or [_HINTS[name]]
-            yield arrow.field(name, kinds[hint])
-        yield arrow.field("extra", arrow.map_(text, text))
-
     def _typed(self, batches: Iterable[Sequence[bytes]]) -> Iterator[Any]:
         """Turn rows into Arrow's record batches."""
         rows = TypedRows(self._zone)
         for batch in batches:
             cases = rows.read(batch)
-            columns = [self._column(name, map(attrgetter(name), cases)) for name in _NAMES]
-            columns.append(self._column("extra", (_texts(case.extra) for case in cases)))
-            yield self._arrow.RecordBatch.from_arrays(columns, schema=self._schema)
-
-    def _column(self, name: str, values: Iterable[object]) -> Any:
-        kind = self._schema.field(name).type
-        try:
-            return self._arrow.array(list(values), kind)
-        except (self._arrow.ArrowException, OverflowError):  # its text quotes the value
-            raise ExportError(f"{self._target}: {name}: a value doesn't fit into {kind}") from None
+            try:
+                yield self._rows.record(cases)
+            except ExportError as error:
+                raise ExportError(f"{self._target}: {error}") from None
 
     def _gathered(self, records: Iterable[Any]) -> Iterator[Any]:
         """Gather record batches to tables that make a row group each."""
@@ -156,11 +132,3 @@ class Parquet:
 def _beyond(fields: Iterable[Any], others: Iterable[Any]) -> str:
     known = list(others)
     return ", ".join(f"{each.name} {each.type}" for each in fields if each not in known)
-
-
-def _texts(extra: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    return [(name, _text(value)) for name, value in extra.items()]
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or value.__class__ is str else dumps(value).decode()

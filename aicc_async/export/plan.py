@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from ..paging import LIMIT
+from ..profile import Profile
 from ..windows import MAX_SPAN, Window, bisect, joined
 
 T = TypeVar("T")
@@ -28,6 +30,12 @@ class Planned:
 
     window: Window
     count: int
+
+
+def most_rows(profile: Profile) -> int:
+    """Tell how many rows a window may have: no deeper than offsets are answered."""
+    deepest = profile.deepest_start
+    return MOST if deepest is None else min(MOST, max(deepest, profile.page_size or LIMIT))
 
 
 async def plan(

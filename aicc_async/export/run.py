@@ -18,8 +18,6 @@ from attrs import evolve
 from ..client import AICCClient
 from ..errors import ApiError, ExportError
 from ..models import CaseQuery
-from ..paging import LIMIT
-from ..profile import Profile
 from ..windows import SECOND, Window, wall
 from . import manifest
 from .atomic import replace
@@ -27,7 +25,7 @@ from .batches import in_batches
 from .doubles import without_doubles
 from .header import check_same, header_of, last_end
 from .manifest import ExportReport, WholeCount
-from .plan import MOST, Planned, both, first_day, plan, together
+from .plan import MOST, Planned, both, first_day, most_rows, plan, together
 from .progress import Progress
 from .reading import in_thread, read_windows
 from .sinks import Target, target_of
@@ -216,7 +214,8 @@ class _Job:
     async def _windows(
         self, start: datetime | None, end: datetime, settled: datetime
     ) -> list[Planned]:
-        aicc, most = self._aicc, _most(self._aicc.profile, detail=self._detail)
+        aicc = self._aicc
+        most = min(most_rows(aicc.profile), DETAILED if self._detail else MOST)
         parts = await self._cut(start, end, settled)  # apart, so that no window is half settled
         planned = [
             plan(part, self._count, aicc.timezone, most=most, span=aicc.span) for part in parts
@@ -351,13 +350,6 @@ def _nobody(_: Progress) -> None:
 
 class _Stopped(BaseException):
     """Ends the thread of a cancelled export; nobody sees it."""
-
-
-def _most(profile: Profile, *, detail: bool) -> int:
-    """Tell how many rows a window may have: no deeper than offsets are answered."""
-    most = min(MOST, DETAILED) if detail else MOST
-    deepest = profile.deepest_start
-    return most if deepest is None else min(most, max(deepest, profile.page_size or LIMIT))
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,126 @@
+"""Whether processes that share a budget keep to it, use it, and share it fairly.
+
+Four processes of different speed over one real Redis, as it is, with Redis killed for a third of
+the time, and with interactive calls beside a saturating export. The tenant counts each second.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attrs import frozen
+from tenant import Tenant, tenant
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from budget_load import Load, Log, Place, logs, running, shared
+from redis_process import RedisServer
+
+QUOTA = 100  # requests in any second
+SECONDS = 30.0
+WARM = 3.0  # seconds before it is measured
+USED = 93.0  # per cent, at least
+FAIR = 0.5  # of a fair share, at least
+BACK = 2.0  # seconds after Redis is
+WAIT = 0.3  # seconds that an interactive call waits at most
+DIFFERENT = (
+    Load(),
+    Load(works=0.1, blocks=0.005),
+    Load(slow=0.2, tasks=16),
+    Load(tasks=4),
+)
+
+
+@frozen(kw_only=True)
+class Found:
+    """How much was used, per cent; how many were refused; what each process saw, and its calls."""
+
+    used: float
+    refused: int
+    seen: list[Log]
+    calls: list[int]
+
+
+def measure(
+    server: Tenant,
+    redis: RedisServer,
+    loads: Sequence[Load],
+    *,
+    name: str,
+    meanwhile: Callable[[float], None],
+) -> Found:
+    """Run the loads, and count."""
+    rate = shared(redis.url, QUOTA, name=name, processes=len(loads))
+    before = server.refused()
+    with running(Place(url=server.url, token=server.token, rate=rate), loads) as pipes:
+        time.sleep(WARM)
+        began = time.monotonic()
+        meanwhile(began)
+        time.sleep(max(began + SECONDS - time.monotonic(), 0))
+        seen = logs(pipes)
+    refused = server.refused() - before
+    calls = [log.calls(began, began + SECONDS) for log in seen]
+    used = 100 * sum(calls) / SECONDS / QUOTA
+    print(f"{name}: {used:.1f} % used, {refused} refused, calls {calls}")
+    for log in seen:
+        assert not log.failed, log.failed
+    return Found(used=used, refused=refused, seen=seen, calls=calls)
+
+
+def steady(server: Tenant, redis: RedisServer) -> bool:
+    """Run four processes of different speed."""
+    found = measure(server, redis, DIFFERENT, name="steady", meanwhile=lambda _: None)
+    fair = min(found.calls) >= FAIR * sum(found.calls) / len(DIFFERENT)
+    return found.used >= USED and fair and not found.refused
+
+
+def killed(server: Tenant, redis: RedisServer) -> bool:
+    """Run the same, with Redis away for a third of the time."""
+    returned = 0.0
+
+    def kill(began: float) -> None:
+        nonlocal returned
+        time.sleep(max(began + SECONDS / 3 - time.monotonic(), 0))
+        redis.kill()
+        time.sleep(SECONDS / 3)
+        redis.start()
+        returned = time.monotonic()
+
+    found = measure(server, redis, DIFFERENT, name="killed", meanwhile=kill)
+    back = [max(log.back) - returned for log in found.seen]
+    print("killed: back after " + ", ".join(f"{each:.2f} s" for each in back))
+    return max(back) <= BACK and not found.refused
+
+
+def ranked(server: Tenant, redis: RedisServer) -> bool:
+    """Run a saturating export, and interactive calls at 2/s."""
+    loads = (Load(rank="bulk", tasks=16), Load(rank="interactive", tasks=1, every=0.5))
+    found = measure(server, redis, loads, name="ranked", meanwhile=lambda _: None)
+    took = sorted(found.seen[1].took)
+    p99 = took[int(len(took) * 0.99)]
+    print(f"ranked: {len(took)} interactive calls, p99 {1000 * p99:.0f} ms")
+    return p99 < WAIT and not found.refused
+
+
+def main() -> int:
+    """Measure all three, or those that are named."""
+    wanted = sys.argv[1:] or ["steady", "killed", "ranked"]
+    kinds = {"steady": steady, "killed": killed, "ranked": ranked}
+    with TemporaryDirectory(prefix="aicc-redis-") as folder:
+        redis = RedisServer(Path(folder))
+        redis.start()
+        try:
+            with tenant(cases=100, quota=QUOTA) as server:
+                well = [kinds[name](server, redis) for name in wanted]
+        finally:
+            redis.kill()
+    print(f"bench_budget: {'within' if all(well) else 'OUT OF'} its bounds")
+    return int(not all(well))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

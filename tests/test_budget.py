@@ -1,0 +1,485 @@
+"""The shared budget on a real Redis: its window, its ranks, its outages, and processes over it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from attrs import evolve
+from budget_load import Load, Log, Place, logs, running, shared
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from readme_files import readme_file
+from redis_process import RedisServer
+
+from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
+from aicc_async.budget import RANKS, BudgetLost, Granted, Rank, Reports, Terms, priority
+from aicc_async.cli.options import client as command_client
+from aicc_async.cli.options import reader
+from aicc_async.connectors.redis import RedisBudget, RedisLedger
+from aicc_async.emulator import Emulator, Fault, run_in_thread
+from aicc_async.limiting import limiter_of
+from aicc_async.sharing import SharedLimiter
+
+pytest_plugins = ["redis_server"]
+
+Name = Callable[[], str]
+TERMS = Terms(limit=5, per=0.2, slack=0.01, reach=10.0, hold=0.0)
+QUOTA = 100
+
+rounds = st.lists(
+    st.tuples(
+        st.integers(0, 2),  # who asks
+        st.sampled_from(RANKS),
+        st.integers(1, 9),  # for how many
+        st.booleans(),  # and leaves the last one unused
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+def most_in(span: float, moments: Sequence[float]) -> int:
+    """Count the most moments that lie within less than a span."""
+    return max((sum(a <= b < a + span - 1e-5 for b in moments) for a in moments), default=0)
+
+
+async def granted(ledger: RedisLedger, count: int, rank: Rank = "worker") -> Granted:
+    """Ask without anything to report."""
+    return await ledger.reserve(count, rank, Reports())
+
+
+def times(answer: Granted) -> dict[str, float]:
+    """Tell when its slots are, by the store's clock."""
+    return {name: answer.seen.time + wait for name, wait in answer.slots}
+
+
+async def given_out(
+    url: str, name: str, terms: Terms, asked: Sequence[Any]
+) -> list[tuple[float, Rank]]:
+    """Let three clients ask in turn, and do with the slots as told; return each slot and rank."""
+    slots: dict[str, tuple[float, Rank]] = {}
+    reports = [Reports() for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        ledgers = [RedisLedger(url, name, terms) for _ in range(3)]
+        for ledger in ledgers:
+            stack.push_async_callback(ledger.close)
+        for who, rank, count, leaves in asked:
+            answer = await ledgers[who].reserve(count, rank, reports[who])
+            reports[who] = Reports()
+            found = times(answer)
+            slots |= {slot: (moment, rank) for slot, moment in found.items()}
+            if leaves and found:
+                last = list(found)[-1]
+                reports[who].unused.append(last)
+                del slots[last]
+    return list(slots.values())
+
+
+@given(rounds, st.integers(1, 12))
+@settings(max_examples=60)
+def test_no_window_holds_more_than_n(redis_server: RedisServer, asked: Any, limit: int) -> None:
+    """Whoever asks for whatever, and gives back what: no span of T and slack has more than N."""
+    url, name = redis_server.url, f"window-{time.monotonic_ns()}"
+    terms = evolve(TERMS, limit=limit)
+    slots = asyncio.run(given_out(url, name, terms, asked))
+    assert most_in(terms.per + terms.slack, [moment for moment, _ in slots]) <= limit
+
+
+@given(rounds, st.integers(2, 20))
+@settings(max_examples=30)
+def test_bulk_leaves_a_reserve(redis_server: RedisServer, asked: Any, limit: int) -> None:
+    """Bulk alone never has the last tenth of a window."""
+    url, name = redis_server.url, f"bulk-{time.monotonic_ns()}"
+    terms = evolve(TERMS, limit=limit)
+    slots = asyncio.run(given_out(url, name, terms, asked))
+    bulk = [moment for moment, rank in slots if rank == "bulk"]
+    assert most_in(terms.per + terms.slack, bulk) <= limit - max(limit // 10, 1)
+
+
+@pytest.fixture
+async def ledger(redis_url: str, prefix: str) -> AsyncIterator[RedisLedger]:
+    """Connect to a budget that nobody used before."""
+    made = RedisLedger(redis_url, prefix, TERMS)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def test_an_unused_slot_is_given_to_the_next(ledger: RedisLedger) -> None:
+    """What is given back may be had at once, between the slots of others."""
+    first = await ledger.reserve(1, "interactive", Reports())
+    for _ in range(4):
+        await ledger.reserve(1, "interactive", Reports())
+    taken = await ledger.reserve(1, "interactive", Reports())
+    assert taken.slots[0][1] > 0.1
+    [(unused, _)] = first.slots
+    again = await ledger.reserve(1, "interactive", Reports(unused=[unused, taken.slots[0][0]]))
+    assert again.slots[0][1] == 0
+
+
+async def test_a_late_slot_counts_from_when_it_left(ledger: RedisLedger) -> None:
+    """Who comes after a slot that was used late waits for it as long."""
+    slots = [(await ledger.reserve(1, "interactive", Reports())).slots[0] for _ in range(5)]
+    await asyncio.sleep(0.05)
+    left = asyncio.get_running_loop().time()
+    late = Reports(moved=[(name, left) for name, _ in slots])
+    answer = await ledger.reserve(1, "interactive", late)
+    wait = asyncio.get_running_loop().time() - left + answer.slots[0][1]
+    assert wait >= TERMS.per + TERMS.slack - 1e-3
+
+
+async def test_bulk_is_not_starved_by_workers(redis_url: str, prefix: str) -> None:
+    """When workers have all that may be had, bulk may ask again as soon as they may."""
+    terms = evolve(TERMS, limit=20, reach=1.0)
+    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
+        while (workers := await granted(closing.ledger, 9)).slots:
+            assert len(workers.slots) <= 3
+        bulk = await granted(closing.ledger, 9, "bulk")
+    assert bulk.again <= workers.again
+
+
+async def test_a_batch_is_small(redis_url: str, prefix: str) -> None:
+    """One asking is answered with what some tens of milliseconds are good for, not with all."""
+    async with aclosing(_Closing(redis_url, prefix, evolve(TERMS, limit=20))) as closing:
+        assert len((await granted(closing.ledger, 1000)).slots) == 3
+
+
+class _Closing:
+    """A ledger that is closed at the end."""
+
+    def __init__(self, url: str, name: str, terms: Terms) -> None:
+        self.ledger = RedisLedger(url, name, terms)
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await self.ledger.close()
+
+
+async def test_nothing_is_given_beyond_the_reach(redis_url: str, prefix: str) -> None:
+    """What lies too far ahead is not given: it is told when to ask again."""
+    terms = evolve(TERMS, limit=1, per=5.0, reach=0.25)
+    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
+        assert len((await granted(closing.ledger, 1)).slots) == 1
+        answer = await granted(closing.ledger, 1)
+        assert answer.slots == []
+        assert 4.5 < answer.again <= 5.01 - 0.25
+
+
+async def test_a_pause_holds_every_process(
+    redis_url: str, prefix: str, ledger: RedisLedger
+) -> None:
+    """A 429 that one saw keeps slots from another; a shorter pause ends nothing."""
+    async with aclosing(_Closing(redis_url, prefix, TERMS)) as other:
+        await ledger.pause(5.0)
+        await ledger.pause(1.0)
+        wait = (await granted(other.ledger, 1, "interactive")).slots[0][1]
+        assert 4.5 < wait <= 5.0
+
+
+async def test_a_forgetful_server_holds_all_up(redis_url: str, prefix: str) -> None:
+    """A server that knows nothing gives nothing until everybody has noticed; then it does."""
+    terms = evolve(TERMS, hold=1.5, reach=0.25)
+    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
+        answer = await granted(closing.ledger, 1)
+        assert answer.slots == []
+        assert 1.0 < answer.again <= 1.25
+        assert 1.0 < await closing.ledger.rejoin() <= 1.5
+
+
+async def test_another_server_with_old_data_holds_all_up(redis_url: str, prefix: str) -> None:
+    """A restart is seen even when the data survived it."""
+    terms = evolve(TERMS, hold=1.5, reach=0.25)
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(f"aicc:budget:{{{prefix}}}:state", mapping={"server": "another", "hold": "1"})
+    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
+        assert (await granted(closing.ledger, 1)).again > 1.0
+
+
+async def test_a_clock_that_was_put_back_holds_all_up_once(
+    redis_url: str, prefix: str, ledger: RedisLedger
+) -> None:
+    """Slots that lie an hour ahead are forgotten, and nothing is given until all have noticed."""
+    await granted(ledger, 1)
+    ahead = (time.time() + 3600) * 1e6
+    with redis.Redis.from_url(redis_url) as store:
+        store.zadd(f"aicc:budget:{{{prefix}}}:slots", {f"old:{n}": ahead for n in range(9)})
+    terms = evolve(TERMS, hold=1.5)
+    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
+        assert 1.0 < (await granted(closing.ledger, 1)).slots[0][1] <= 1.5
+
+
+async def test_keys_are_of_one_cluster_slot_and_end(redis_url: str, ledger: RedisLedger) -> None:
+    """All keys have one hash tag, and the slots a time to live."""
+    await granted(ledger, 1, "bulk")
+    with redis.Redis.from_url(redis_url) as client:
+        keys = [key.decode() for key in client.scan_iter()]
+        assert len(keys) == 3
+        assert len({key[key.index("{") : key.index("}")] for key in keys}) == 1
+        assert all(0 < client.pttl(key) < 3000 for key in keys if not key.endswith("state"))
+
+
+async def test_the_pace_is_changed_by_one_at_a_time(ledger: RedisLedger) -> None:
+    """A change that was decided upon what is not so any more is refused."""
+    seen = (await granted(ledger, 1)).seen
+    assert (seen.limit, seen.pace) == (5, "")
+    assert await ledger.adapt("", '{"limit":7}')
+    assert not await ledger.adapt("", '{"limit":9}')
+    seen = await ledger.tell(Reports())
+    assert (seen.limit, seen.pace) == (7, '{"limit":7}')
+
+
+async def test_a_lost_server_says_so_without_its_address(prefix: str) -> None:
+    """What is told of a server that can't be reached names no host and no password."""
+    url = "redis://somebody:pass-word@127.0.0.1:1/0"
+    async with aclosing(_Closing(url, prefix, TERMS)) as closing:
+        with pytest.raises(BudgetLost, match=r"^ConnectionError$"):
+            await granted(closing.ledger, 1)
+    assert "pass-word" not in repr(RateLimit(5, shared=RedisBudget(url)))
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "name"),
+    [
+        ("http://localhost", {}, "url"),
+        (7, {}, "url"),
+        ("redis://localhost", {"name": ""}, "name"),
+        ("redis://localhost", {"name": "a{b"}, "name"),
+        ("redis://localhost", {"name": 5}, "name"),
+        ("redis://localhost", {"fallback_processes": 0}, "fallback_processes"),
+        ("redis://localhost", {"fallback_processes": True}, "fallback_processes"),
+    ],
+)
+def test_bad_budgets_are_refused(url: Any, options: dict[str, Any], name: str) -> None:
+    """What can't be is refused before any I/O, by its name."""
+    with pytest.raises(ConfigError, match=name):
+        RedisBudget(url, **options)
+
+
+def test_a_priority_is_one_of_three() -> None:
+    """Another word is refused where it is said."""
+    with pytest.raises(ConfigError, match="priority"), priority("urgent"):  # type: ignore[arg-type]
+        pass
+
+
+def client(tenant: Emulator, rate: RateLimit, **options: Any) -> AICCClient:
+    """Make a client of a tenant that hardly waits between attempts."""
+    auth = StaticToken(tenant.token())
+    return AICCClient(
+        tenant.url, auth=auth, rate_limit=rate, retry=RetryPolicy(base=0.001), **options
+    )
+
+
+async def test_calls_of_one_client_may_go_first(tenant: Emulator, redis_url: str) -> None:
+    """An interactive call overtakes the bulk calls of the same client that were there before."""
+    rate = evolve(shared(redis_url, 4, name="first", processes=1), priority="bulk")
+    order: list[str] = []
+
+    async def call(what: str) -> None:
+        await aicc.list_cases(limit=1)
+        order.append(what)
+
+    async with client(tenant, rate, max_concurrency=2) as aicc:
+        await call("warm")
+        bulk = [asyncio.create_task(call("bulk")) for _ in range(6)]
+        await asyncio.sleep(0)
+        with priority("interactive"):
+            await call("interactive")
+        assert order.count("bulk") < 4
+        await asyncio.gather(*bulk)
+
+
+async def test_a_cancelled_call_takes_nobodys_turn(tenant: Emulator, redis_url: str) -> None:
+    """Calls that are cancelled while they wait leave the others in line moving."""
+    rate = shared(redis_url, 10, name="cancelled", processes=1)
+    async with client(tenant, rate) as aicc:
+        tasks = [asyncio.create_task(aicc.list_cases(limit=1)) for _ in range(14)]
+        await asyncio.sleep(0.01)
+        for task in tasks[::3]:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 5
+    assert len(tenant.requests) == 9
+
+
+async def test_a_429_is_told_to_the_budget(redis_url: str) -> None:
+    """The pause that the service asked one client for is every client's."""
+    async with Emulator(cases=1, retry_after="0.2") as tenant:
+        async with client(tenant, shared(redis_url, 50, name="paused", processes=1)) as aicc:
+            await aicc.list_cases(limit=1)
+            began = time.time()
+            tenant.fail("list", Fault.THROTTLED)
+            await aicc.list_cases(limit=1)
+        assert aicc.stats.throttled == 1
+    with redis.Redis.from_url(redis_url) as store:
+        paused = store.hget("aicc:budget:{paused}:state", "paused")
+    assert isinstance(paused, bytes)
+    assert float(paused) / 1e6 >= began + 0.2
+
+
+async def test_without_a_store_there_is_a_share(caplog: pytest.LogCaptureFixture) -> None:
+    """A store that was never there is no error: a share is used, and it is said once."""
+    rate = shared("unix:///nowhere/at-all", 100, name="share", processes=4)
+    limiter = limiter_of(rate)
+    with caplog.at_level(logging.WARNING, "aicc_async"):
+        assert await limiter.acquire() is not None
+        assert await limiter.acquire() is not None
+    await limiter.close()
+    [said] = (record.getMessage() for record in caplog.records)
+    assert said.startswith("the shared budget can't be reached (ConnectionError): at most 25 ")
+    assert "nowhere" not in caplog.text
+
+
+async def test_a_closed_limiter_lets_those_who_wait_go(redis_url: str) -> None:
+    """Whoever waits when it is closed is told at once, and nothing is left running."""
+    limiter = limiter_of(shared(redis_url, 1, name="closed", processes=1))
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0.01)
+    await limiter.close()
+    assert await waiting is None
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_slot_that_comes_too_late_is_not_used(redis_url: str) -> None:
+    """A process whose loop stood still when its turn came gives the slot back and asks anew."""
+    rate = RateLimit(1, per=0.5, shared=RedisBudget(redis_url, name="late"))
+    limiter = limiter_of(rate)
+    first = await limiter.acquire()
+    assert first is not None
+    first.take()
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0.3)
+    time.sleep(0.4)  # noqa: ASYNC251  (that is the stall)
+    moved_on = time.time()
+    assert await waiting is not None
+    await limiter.close()
+    with redis.Redis.from_url(redis_url) as store:
+        [(_, score)] = store.zrange("aicc:budget:{late}:slots", -1, -1, withscores=True)
+    assert score / 1e6 > moved_on - 0.05
+
+
+def test_the_command_line_reads_as_bulk(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With AICC_REDIS_URL the command line shares its limit, and what it reads comes last."""
+    token = tmp_path / "token"
+    token.write_text("emulated")
+    names = ("base_url", "client_id", "key_file", "token_file", "timezone", "profile", "rate")
+    options: dict[str, Any] = dict.fromkeys(names) | {
+        "base_url": "https://some.where/",
+        "token_file": token,
+    }
+    monkeypatch.setenv("AICC_REDIS_URL", redis_url)
+    with pytest.raises(ConfigError, match="AICC_REDIS_URL"):
+        reader(**options)
+    for make, rank in ((reader, "bulk"), (command_client, "worker")):
+        made = make(**options | {"rate": "10"})
+        assert isinstance(made, AICCClient)
+        rate = made._session._endpoint.rate_limit
+        expected = RedisBudget(redis_url, name="some.where")
+        assert rate == RateLimit(10, shared=expected, priority=rank)  # type: ignore[arg-type]
+
+
+async def test_the_found_limit_outlives_its_finders(redis_url: str) -> None:
+    """What one client found with an adaptive limit, another begins with."""
+    with run_in_thread(cases=1, quota=4, retry_after="0.2") as tenant:
+        rate = RateLimit.adaptive(8, 20, shared=RedisBudget(redis_url, name="found"))
+        async with client(tenant, rate) as aicc:
+            await asyncio.gather(*(aicc.list_cases(limit=1) for _ in range(12)))
+        limiter = limiter_of(rate)
+        assert isinstance(limiter, SharedLimiter)
+        await limiter.acquire()
+        assert limiter.limit < 8
+        await limiter.close()
+
+
+def load(tenant: Emulator, rate: RateLimit, loads: Sequence[Load], act: Callable[[], None]) -> Any:
+    """Run processes for a while; tell from when to when, and what they saw."""
+    place = Place(url=tenant.url, token=tenant.token(), rate=rate)
+    with running(place, loads) as pipes:
+        time.sleep(1.5)
+        began = time.monotonic()
+        act()
+        ended = time.monotonic()
+        seen: list[Log] = logs(pipes)
+    assert not any(log.failed for log in seen)
+    return began, ended, seen
+
+
+DIFFERENT = (Load(), Load(works=0.1, blocks=0.005), Load(slow=0.2, tasks=16), Load(tasks=4))
+
+
+@pytest.mark.timeout(60)
+def test_processes_of_different_speed_share_a_quota(redis_url: str) -> None:
+    """The service refuses none of them, most of the quota is used, and each has its share."""
+    with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
+        rate = shared(redis_url, QUOTA, name="fleet", processes=4)
+        began, ended, seen = load(tenant, rate, DIFFERENT, lambda: time.sleep(6))
+        assert tenant.refused == 0
+    calls = [log.calls(began, ended) for log in seen]
+    assert sum(calls) >= 0.8 * QUOTA * (ended - began)
+    assert min(calls) >= 0.5 * sum(calls) / len(calls)
+
+
+@pytest.mark.timeout(60)
+def test_a_killed_redis_lets_nobody_exceed_the_quota(
+    redis_url: str, redis_server: RedisServer
+) -> None:
+    """While Redis is dead each goes on with its share; all are back when it is."""
+
+    def kill() -> None:
+        redis_server.kill()
+        time.sleep(3)
+        redis_server.start()
+        time.sleep(3.5)
+
+    with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
+        rate = shared(redis_url, QUOTA, name="killed", processes=4)
+        began, ended, seen = load(tenant, rate, DIFFERENT, kill)
+        assert tenant.refused == 0
+    assert all(len(log.back) == 1 for log in seen)
+    assert all(log.calls(began, ended) > 0 for log in seen)
+    assert sum(log.calls(ended - 1, ended) for log in seen) >= 0.8 * QUOTA
+
+
+@pytest.mark.timeout(60)
+def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
+    """Beside an export that takes what it can get, all interactive calls are made in time."""
+    loads = (Load(rank="bulk", tasks=16), Load(rank="interactive", tasks=1, every=0.25))
+    with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
+        rate = shared(redis_url, QUOTA, name="ranked", processes=4)
+        began, ended, seen = load(tenant, rate, loads, lambda: time.sleep(6))
+        assert tenant.refused == 0
+    bulk, interactive = (log.calls(began, ended) for log in seen)
+    assert bulk >= 0.7 * QUOTA * (ended - began)
+    assert interactive >= 20  # of 24: the export's would have had it wait for half a second each
+
+
+def test_the_readme_s_sample_runs(redis_url: str) -> None:
+    """It shares a limit, asks once, and prints how many cases there are."""
+    with run_in_thread(cases=7) as tenant:
+        environ = {
+            **os.environ,
+            "AICC_BASE_URL": tenant.url,
+            "AICC_ACCESS_TOKEN": tenant.token(),
+            "REDIS_URL": redis_url,
+        }
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-W", "error", "-c", readme_file("budget.py")],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.stdout, done.stderr) == ("7\n", "")

@@ -1,0 +1,651 @@
+"""The source for dlt, with a tenant on a socket, into a DuckDB file and a Postgres server."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from readme_files import readme_file
+
+from aicc_async import (
+    AICCClient,
+    ApiError,
+    AuthError,
+    CaseQuery,
+    CaseUpdate,
+    ConfigError,
+    DecodeError,
+    ExportError,
+    RateLimit,
+    RetryPolicy,
+    StaticToken,
+    export_cases,
+)
+from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
+from aicc_async.models import Case
+from aicc_async.wire import Wire, wire_names
+
+dlt = pytest.importorskip("dlt", reason="the extra 'dlt' is not installed")
+
+from dlt.common.configuration.container import Container  # noqa: E402  (only if dlt is there)
+from dlt.common.pipeline import PipelineContext  # noqa: E402
+from dlt.common.runtime import anon_tracker  # noqa: E402
+from dlt.common.runtime.signals import intercepted_signals  # noqa: E402
+from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
+
+from aicc_async.connectors import dlt as connector  # noqa: E402
+from aicc_async.connectors.dlt import aicc_cases  # noqa: E402
+
+pytest_plugins = ["postgres_server"]
+
+ZONE = ZoneInfo("Asia/Shanghai")
+SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
+QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
+NOW = datetime.now(ZONE).replace(tzinfo=None, microsecond=0)
+QUICK = RetryPolicy(attempts=2, base=0.001)
+FIELDS = [*wire_names(Case), "extra"]
+Load = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let dlt find no settings, leave none, and tell nobody; forget the pipeline in the end."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    for name in [name for name in os.environ if name.startswith(("AICC_", "SOURCES__"))]:
+        monkeypatch.delenv(name)
+    yield
+    assert anon_tracker._ANON_TRACKER_ENDPOINT is None  # nobody was told anything
+    context = Container()[PipelineContext]
+    if context.is_active():
+        context.deactivate()
+
+
+@pytest.fixture
+def tenant() -> Iterator[Emulator]:
+    """Run a tenant with 300 cases of January to March 2025."""
+    with run_in_thread(cases=300, since=SINCE, until=UNTIL) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def recent() -> Iterator[Emulator]:
+    """Run a tenant with 150 cases of the last ten days, the newest an hour old."""
+    since, until = NOW - timedelta(days=10), NOW - timedelta(hours=1)
+    with run_in_thread(cases=150, since=since, until=until) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Any:
+    """Make a pipeline into a DuckDB file."""
+    database = dlt.destinations.duckdb(str(tmp_path / "cases.duckdb"))
+    return dlt.pipeline(
+        "cases", destination=database, dataset_name="d", pipelines_dir=str(tmp_path / "dlt")
+    )
+
+
+def into_postgres(url: str, schema: str, folder: Path) -> Any:
+    """Make a pipeline into a schema of a server, whose socket dlt wants in the host's place."""
+    address, _, socket = url.partition("@/postgres?host=")
+    database = dlt.destinations.postgres(f"{address}@{quote(socket, safe='')}/postgres")
+    return dlt.pipeline(
+        "cases", destination=database, dataset_name=schema, pipelines_dir=str(folder / "dlt")
+    )
+
+
+def tell(url: str, text: str) -> list[tuple[Any, ...]]:
+    """Ask the Postgres server with a connection of our own."""
+    with psycopg.connect(url) as connection:
+        cursor = connection.execute(text.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def source(tenant: Emulator, **options: Any) -> Any:
+    """Make a source that signs in and hardly waits between attempts."""
+    who = {"client_id": tenant.client_id, "client_secret": tenant.client_secret}
+    return aicc_cases(tenant.url, **{"retry": QUICK, **who, **options})
+
+
+def run(pipeline: Any, source: Any) -> None:
+    """Load as Parquet, which DuckDB takes much faster than dlt's INSERT statements."""
+    pipeline.run(source, loader_file_format="parquet")
+
+
+def select(pipeline: Any, text: str) -> list[tuple[Any, ...]]:
+    """Ask the DuckDB file."""
+    with pipeline.sql_client() as client:
+        return list(client.execute_sql(text))
+
+
+def titles(pipeline: Any) -> dict[str, str]:
+    """Tell the titles of all rows by their ids, none of which stands twice."""
+    rows = select(pipeline, "SELECT id, title FROM cases")
+    assert len(dict(rows)) == len(rows)
+    return dict(rows)
+
+
+def stored(tenant: Emulator) -> dict[str, str]:
+    """Tell the titles of the tenant's cases by their ids."""
+    return {row["id"]: row["title"] for row in tenant.rows()}
+
+
+def exported(tenant: Emulator, path: Path) -> dict[str, Case]:
+    """Export the quarter into JSON lines, and read them as records."""
+
+    async def export() -> None:
+        async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
+            assert (await export_cases(aicc, QUARTER, path)).verified
+
+    asyncio.run(export())
+    cases = Wire(ZONE).load_cases([json.loads(line) for line in path.read_bytes().splitlines()])
+    return {case.id: case for case in cases}
+
+
+def change(tenant: Emulator, case_id: str, title: str) -> None:
+    """Modify a case as another user would."""
+
+    async def modify() -> None:
+        async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
+            await aicc.modify_case(
+                CaseUpdate(id=case_id, title=title, description="…", creator_id="10gd")
+            )
+
+    asyncio.run(modify())
+
+
+def first_asked(tenant: Emulator) -> str:
+    """Tell the earliest start of the windows that were asked for, and forget the requests."""
+    asked = [json.loads(each.body) for each in tenant.requests if each.operation == "list"]
+    tenant.requests.clear()
+    return min(str(body["startTime"]) for body in asked if "startTime" in body)
+
+
+def state(pipeline: Any) -> dict[str, Any]:
+    """Tell what dlt keeps for the source."""
+    found: dict[str, Any] = pipeline.state.get("sources", {})
+    return dict(found)
+
+
+def cause(caught: pytest.ExceptionInfo[BaseException]) -> BaseException:
+    """Find what dlt's error is about."""
+    error: BaseException | None = caught.value
+    while error and not type(error).__module__.startswith("aicc_async"):
+        error = error.__cause__
+    assert error
+    return error
+
+
+def ago(**span: int) -> str:
+    """Write a time that is so long ago."""
+    return str(NOW - timedelta(**span))
+
+
+@pytest.mark.parametrize("form", ["insert_values", "parquet"])
+def test_a_first_load_into_duckdb_equals_the_export(
+    tenant: Emulator, pipeline: Any, tmp_path: Path, form: Any
+) -> None:
+    """Row for row and field for field, with Python's names and types of their own."""
+    tenant.insert(title='客户 🎉\n"\\', createdDate="2025-02-01 00:00:00", odd={"a": [1, None]})
+    pipeline.run(source(tenant, query=QUARTER), loader_file_format=form)
+    wanted = exported(tenant, tmp_path / "cases.jsonl")
+    found = select(pipeline, f"SELECT {', '.join(FIELDS)} FROM cases")  # noqa: S608
+    assert len(found) == len(wanted) == 301
+    for row in found:
+        case, values = wanted[row[0]], dict(zip(FIELDS, row, strict=True))
+        assert json.loads(values.pop("extra")) == case.extra
+        assert values == {name: getattr(case, name) for name in values}
+    kinds = dict(row[:2] for row in select(pipeline, "DESCRIBE cases"))
+    assert {kinds[name] for name in FIELDS if name.endswith("_date")} == {
+        "TIMESTAMP WITH TIME ZONE"
+    }
+    assert {kinds[name] for name in FIELDS if name.startswith("is_")} == {"BOOLEAN"}
+    assert kinds["suspend_accumulated_time"] == "DOUBLE"
+    assert kinds["extra"] == "JSON"
+
+
+def test_loads_into_postgres_equal_the_export(
+    tenant: Emulator, postgres_server: str, tmp_path: Path
+) -> None:
+    """Row for row on a real server, also after a second load that changes and adds."""
+    pipeline = into_postgres(postgres_server, "loaded", tmp_path)
+    pipeline.run(source(tenant, query=QUARTER))
+    tenant.insert(title="'\\\n\t", createdDate="2025-03-31 23:00:00", odd={"a": [1, None]})
+    change(tenant, tenant.ids()[-2], "changed")
+    pipeline.run(source(tenant, query=QUARTER))
+    wanted = exported(tenant, tmp_path / "cases.jsonl")
+    found = tell(postgres_server, f"SELECT {', '.join(FIELDS)} FROM loaded.cases")  # noqa: S608
+    assert len(found) == len(wanted) == 301
+    for row in found:
+        assert row == tuple(getattr(wanted[row[0]], name) for name in FIELDS)
+
+
+@pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")  # dlt's own
+def test_a_load_that_the_destination_refuses_is_finished_later(
+    tenant: Emulator, postgres_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read waits in the pipeline's folder; nothing is lost or doubled."""
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    tell(postgres_server, "CREATE ROLE loader LOGIN PASSWORD 'hush'")
+    tell(postgres_server, "GRANT CREATE ON DATABASE postgres TO loader")
+    pipeline = into_postgres(
+        postgres_server.replace("postgres:hush-4711", "loader:hush"), "refused", tmp_path
+    )
+    tell(postgres_server, "ALTER ROLE loader SET default_transaction_read_only = on")
+    with pytest.raises(PipelineStepFailed, match="step=load"):
+        pipeline.run(source(tenant, query=QUARTER))
+    tell(postgres_server, "ALTER ROLE loader RESET default_transaction_read_only")
+    assert tell(postgres_server, "SELECT to_regclass('refused.cases')") == [(None,)]
+    tenant.insert(createdDate="2025-03-31 23:00:00", title="meanwhile")
+    for _ in range(2):  # dlt loads what is there first
+        pipeline.run(source(tenant, query=QUARTER))
+    found = tell(postgres_server, "SELECT id, title FROM refused.cases")
+    assert len(found) == 301
+    assert dict(found) == stored(tenant)
+
+
+def test_a_second_load_brings_what_is_new_or_changed(recent: Emulator, pipeline: Any) -> None:
+    """Within the look-back, from the frozen end and not from the newest row; none stands twice."""
+    old, young = recent.ids()[0], recent.ids()[-1]
+    late = recent.insert(createdDate=ago(minutes=30), title="late")
+    run(pipeline, source(recent, since=NOW - timedelta(days=20)))
+    assert titles(pipeline) == stored(recent)
+    [[ended]] = [one.values() for one in state(pipeline)["aicc_cases"]["resources"].values()]
+    assert NOW <= datetime.fromisoformat(ended["end"]) <= NOW + timedelta(minutes=10)
+    change(recent, young, "changed")
+    before = stored(recent)[old]
+    change(recent, old, "changed too early to be seen")
+    recent.insert(createdDate=ago(minutes=1), title="new")
+    recent.requests.clear()
+    run(pipeline, source(recent, since=NOW - timedelta(days=20)))
+    since = datetime.fromisoformat(ended["end"]) - timedelta(days=1)
+    assert first_asked(recent) == str(since)
+    assert titles(pipeline) == stored(recent) | {old: before}
+    assert late in titles(pipeline)
+
+
+def test_the_settle_lag_is_read_again(recent: Emulator, pipeline: Any) -> None:
+    """Without any look-back, a case that shows late in an open window comes all the same."""
+    query = CaseQuery(start_time=NOW - timedelta(days=1))
+    run(pipeline, source(recent, query=query, lookback=timedelta(0)))
+    recent.insert(createdDate=ago(minutes=1), title="shown late")
+    recent.requests.clear()
+    run(pipeline, source(recent, query=query, lookback=timedelta(0)))
+    assert "shown late" in titles(pipeline).values()
+    assert first_asked(recent) > ago(minutes=6)
+
+
+def test_the_look_back_does_not_go_before_the_beginning(recent: Emulator, pipeline: Any) -> None:
+    """Cases older than what was asked for stay out."""
+    since = NOW - timedelta(days=2)
+    for _ in range(2):
+        run(pipeline, source(recent, since=since, lookback=timedelta(days=5)))
+    assert titles(pipeline).keys() == set(recent.ids(str(since)))
+
+
+def _break_off(tenant: Emulator) -> None:
+    """Refuse the fourth page and all that follow."""
+
+    def refuse(tenant: Emulator, page: int) -> None:
+        if page == 3:
+            tenant.fail("list", Fault.BUSINESS_ERROR, times=None)
+
+    tenant.on_page(refuse)
+
+
+def _lie(tenant: Emulator) -> None:
+    """Announce more rows than there are."""
+    tenant.quirks = Quirks(count_offset=7)
+
+
+def _misspell(tenant: Emulator) -> None:
+    """Hold a row that is not as documented."""
+    tenant.insert(createdDate=ago(minutes=20), isCanced="+12025550199")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"), [(_break_off, ApiError), (_lie, ExportError), (_misspell, DecodeError)]
+)
+def test_a_failed_load_changes_nothing(
+    recent: Emulator,
+    pipeline: Any,
+    spoil: Callable[[Emulator], None],
+    kind: type[Exception],
+    tmp_path: Path,
+) -> None:
+    """Table, state and folder are as before, and the next run is complete."""
+    query = CaseQuery(start_time=NOW - timedelta(days=20))
+    run(pipeline, source(recent, query=query))
+    rows, kept = titles(pipeline), state(pipeline)
+    recent.insert(createdDate=ago(minutes=10), title="new")
+    spoil(recent)
+    with pytest.raises(PipelineStepFailed) as caught:
+        run(pipeline, source(recent, query=query))
+    assert type(cause(caught)) is kind
+    assert "+12025550199" not in str(caught.value)
+    assert (titles(pipeline), state(pipeline)) == (rows, kept)
+    assert not list(tmp_path.rglob("aicc-*"))
+    _heal(recent)
+    run(pipeline, source(recent, query=query))
+    assert titles(pipeline) == stored(recent)
+    assert len(titles(pipeline)) == len(rows) + 1
+
+
+def _heal(tenant: Emulator) -> None:
+    tenant.on_page(None)
+    tenant.clear_faults()
+    tenant.quirks = Quirks()
+    for row in tenant.rows():
+        if not isinstance(row["isCanced"], bool):
+            tenant.delete(row["id"])
+
+
+def test_a_failed_first_load_leaves_nothing(tenant: Emulator, pipeline: Any) -> None:
+    """There is no table, and no state that a later run would go on from."""
+    _break_off(tenant)
+    with pytest.raises(PipelineStepFailed, match="the flow refused the case"):
+        run(pipeline, source(tenant, query=QUARTER))
+    assert "cases" not in {name for (name,) in select(pipeline, "SHOW TABLES")}
+    assert state(pipeline) == {}
+    _heal(tenant)
+    run(pipeline, source(tenant, query=QUARTER))
+    assert titles(pipeline) == stored(tenant)
+
+
+def test_an_unverified_window_is_loaded_when_wanted(tenant: Emulator, pipeline: Any) -> None:
+    """With strict=False it is there, marked in the table of windows, and read again next time."""
+    tenant.quirks = Quirks(count_offset=7)
+    run(pipeline, source(tenant, query=QUARTER, strict=False))
+    assert titles(pipeline) == stored(tenant)
+    found = select(pipeline, "SELECT verdict, announced, distinct_ids FROM cases_windows")
+    assert {row[0] for row in found} == {"unverified"}
+    assert all(announced == distinct + 7 for _, announced, distinct in found)
+    tenant.quirks = Quirks()
+    tenant.requests.clear()
+    run(pipeline, source(tenant, query=QUARTER))
+    assert first_asked(tenant) == "2025-01-01 00:00:00"
+    last = "SELECT verdict, window_start, window_end FROM cases_windows ORDER BY _dlt_load_id, 2"
+    verdicts = select(pipeline, last)[len(found) :]
+    assert {row[0] for row in verdicts} == {"verified"}
+    assert verdicts[0][1] == SINCE.replace(tzinfo=ZONE)
+    assert verdicts[-1][2] == UNTIL.replace(tzinfo=ZONE)
+
+
+def test_other_filters_or_an_earlier_since_begin_anew(recent: Emulator, pipeline: Any) -> None:
+    """What was loaded under other ones says nothing of what is missing; a later since goes on."""
+    days = {number: NOW - timedelta(days=number) for number in (2, 3, 5)}
+    asked = []
+    for options in (
+        {"since": days[3]},
+        {"since": days[3], "query": CaseQuery(priority="High")},
+        {"since": days[5]},
+        {"since": days[2]},
+        {"since": days[5], "query": CaseQuery(priority="High")},
+    ):
+        recent.requests.clear()
+        run(pipeline, source(recent, lookback=timedelta(hours=1), **options))
+        asked.append(first_asked(recent))
+    [going_on] = [asked.pop(3)]
+    assert asked == [str(days[number]) for number in (3, 3, 5, 5)]
+    assert ago(minutes=70) < going_on < ago(minutes=50)
+    assert titles(pipeline).keys() == set(recent.ids(str(days[5])))
+
+
+@pytest.fixture
+def written(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Callable[[], str]:
+    """Find all that was logged, printed, or left in the pipeline's folder."""
+    caplog.set_level("DEBUG")
+
+    def everything() -> str:
+        files = [path for path in Path("dlt").rglob("*") if path.is_file()]
+        assert {"state.json", "trace.pickle"} <= {path.name for path in files}
+        content = [path.read_bytes() for path in files]
+        content += [gzip.decompress(each) for each in content if each.startswith(b"\x1f\x8b")]
+        return "\n".join(
+            [*capfd.readouterr(), caplog.text, *(each.decode("latin-1") for each in content)]
+        )
+
+    return everything
+
+
+@pytest.fixture
+def configured(tenant: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Tell dlt's configuration where the tenant is and who asks."""
+    monkeypatch.setattr(Emulator, "client_secret", "configured-4711")
+    monkeypatch.setenv("SOURCES__AICC_CASES__BASE_URL", tenant.url)
+    monkeypatch.setenv("SOURCES__AICC_CASES__CLIENT_ID", tenant.client_id)
+    monkeypatch.setenv("SOURCES__AICC_CASES__CLIENT_SECRET", tenant.client_secret)
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
+    return tenant
+
+
+def test_no_secret_is_left_behind(
+    configured: Emulator, pipeline: Any, written: Callable[[], str]
+) -> None:
+    """Secrets of dlt's configuration sign in; neither they, a token nor a filter stand anywhere."""
+    phone = "+12025559999"
+    run(pipeline, aicc_cases(query=evolve(QUARTER, contact_phone=phone)))
+    [token] = {each.headers["access-token"] for each in configured.requests[1:]}
+    found = written()
+    assert not any(word in found for word in (configured.client_secret, token, phone))
+    assert "aicc_cases" in found
+
+
+def test_no_wrong_secret_is_left_behind(
+    configured: Emulator,
+    pipeline: Any,
+    written: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sign-in that is refused says so, in error and trace, without repeating what was wrong."""
+    monkeypatch.setenv("SOURCES__AICC_CASES__CLIENT_SECRET", "wrong-4711")
+    with pytest.raises(PipelineStepFailed) as caught:
+        run(pipeline, aicc_cases(query=QUARTER))
+    assert type(cause(caught)) is AuthError
+    assert {each.operation for each in configured.requests} == {"token"}
+    found = written() + str(caught.value)
+    assert "wrong-4711" not in found
+    assert "AuthError" in found
+
+
+def test_the_environment_of_the_client_is_enough(
+    tenant: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without anything else, ``AICC_*`` say where and who; and no pipeline is needed to look."""
+    monkeypatch.setenv("AICC_BASE_URL", tenant.url)
+    monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
+    rows = list(aicc_cases(query=QUARTER).with_resources("cases"))
+    assert {row["id"] for row in rows if "id" in row} == set(tenant.ids())
+
+
+def test_a_renamed_source_has_settings_of_its_own(
+    tenant: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several tenants can be told apart as dlt tells sources apart."""
+    monkeypatch.setenv("SOURCES__AICC_CASES__CLIENT_SECRET", "of another tenant")
+    monkeypatch.setenv("SOURCES__AICC_CASES__NORTH__CLIENT_ID", tenant.client_id)
+    monkeypatch.setenv("SOURCES__AICC_CASES__NORTH__CLIENT_SECRET", tenant.client_secret)
+    north = aicc_cases.clone(name="north")
+    assert len(list(north(tenant.url, query=QUARTER))) > 300
+
+
+def test_parallel_extraction_keeps_to_the_limit(tenant: Emulator, pipeline: Any) -> None:
+    """However many workers dlt has, one client asks, once for both tables, and never too often."""
+    tenant.quota = 20
+    run(pipeline, source(tenant, query=QUARTER, rate_limit=RateLimit(20)).parallelize())
+    assert titles(pipeline) == stored(tenant)
+    assert state(pipeline)
+    assert tenant.refused == 0
+    assert [each.operation for each in tenant.requests].count("token") == 1
+
+
+def test_a_map_gets_the_rows_alone(tenant: Emulator, pipeline: Any) -> None:
+    """Contact data can be left out as in any source of dlt's, before it is written anywhere."""
+    cases = source(tenant, query=QUARTER)
+    cases.cases.add_map(lambda row: row | {"contact_phone": None})
+    run(pipeline, cases)
+    assert select(pipeline, "SELECT count(*) FROM cases WHERE contact_phone IS NULL") == [(300,)]
+    assert select(pipeline, "SELECT count(*) > 0 FROM cases_windows") == [(True,)]
+
+
+def test_one_table_alone_can_be_had(tenant: Emulator, pipeline: Any, tmp_path: Path) -> None:
+    """Rows without verdicts; or verdicts without rows, which say nothing of what is loaded."""
+    run(pipeline, source(tenant, query=QUARTER).with_resources("cases_windows"))
+    assert not any(state(pipeline).get("aicc_cases", {}).get("resources", {}).values())
+    gc.collect()
+    assert not list(tmp_path.rglob("aicc-*"))
+    run(pipeline, source(tenant, query=QUARTER).with_resources("cases"))
+    assert titles(pipeline) == stored(tenant)
+
+
+def test_a_source_can_be_loaded_twice(tenant: Emulator) -> None:
+    """The second time it reads anew."""
+    cases = source(tenant, query=QUARTER)
+    first = list(cases)
+    tenant.insert(createdDate="2025-03-31 12:00:00")
+    assert len(list(cases)) == len(first) + 1
+
+
+async def test_it_runs_where_a_loop_is_running(tenant: Emulator, pipeline: Any) -> None:
+    """As in a notebook: the loop of the caller is not touched."""
+    run(pipeline, source(tenant, query=QUARTER))
+    assert titles(pipeline) == stored(tenant)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("handled_by", [nullcontext, intercepted_signals])
+def test_an_interrupted_load_ends_at_once(
+    tenant: Emulator, pipeline: Any, tmp_path: Path, handled_by: Callable[[], Any]
+) -> None:
+    """Ctrl-C ends it though no answer comes, and leaves no thread, file or state."""
+
+    def interrupt(tenant: Emulator, page: int) -> None:
+        if page == 3:
+            tenant.fail("list", Fault.HANG, times=None)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    tenant.on_page(interrupt)
+    with pytest.raises((PipelineStepFailed, KeyboardInterrupt)), handled_by():
+        run(pipeline, source(tenant, query=QUARTER))
+    assert "aicc-dlt" not in {thread.name for thread in threading.enumerate()}
+    assert not list(tmp_path.rglob("aicc-*"))
+    assert state(pipeline) == {}
+
+
+def test_details_are_in_extra(pipeline: Any) -> None:
+    """Each case gets the parts of its detail, by their wire names, also those loaded without."""
+    with run_in_thread(cases=5, since=SINCE, until=UNTIL) as tenant:
+        for detail in (False, True):
+            run(pipeline, source(tenant, query=QUARTER, detail=detail))
+    found = [json.loads(extra) for (extra,) in select(pipeline, "SELECT extra FROM cases")]
+    assert len(found) == 5
+    assert all({"caseInfo", "caseTrace", "customerInfo"} <= extra.keys() for extra in found)
+
+
+def test_a_load_without_cases_is_none_the_worse(pipeline: Any) -> None:
+    """Nothing new is no failure, neither at first nor later; the windows say that it was looked."""
+    with run_in_thread(cases=0) as tenant:
+        for _ in range(2):
+            run(pipeline, source(tenant, since=NOW - timedelta(days=2)))
+    found = select(
+        pipeline, "SELECT sum(announced), count(DISTINCT _dlt_load_id) FROM cases_windows"
+    )
+    assert found == [(0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"since": "2025-01-01"}, "since: datetime is needed, str was given"),
+        ({"since": SINCE, "query": QUARTER}, "since: the query has a start_time already"),
+        ({"query": {"priority": "High"}}, "query: CaseQuery is needed, dict was given"),
+        ({"lookback": timedelta(-1)}, "lookback: a timedelta of 0 to 3660 days is needed, -1 day"),
+        ({"lookback": 86400}, "lookback: a timedelta of 0 to 3660 days is needed, 86400 was"),
+        ({"lookback": timedelta.max}, "lookback: a timedelta of 0 to 3660 days is needed, 9999"),
+        ({"client_secret": ""}, "client_secret: a text is needed"),
+        ({"client_id": None}, "client_id: a text is needed"),
+        ({"rate_limit": 5}, "rate_limit: RateLimit is needed"),
+        ({"base_url": "http://example.org"}, "base_url: http to example.org needs allow_http"),
+        ({"base_url": None}, "AICC_BASE_URL is not set"),
+        ({"since": UNTIL, "query": CaseQuery(end_time=SINCE)}, "end_time: .* is before"),
+    ],
+)
+def test_bad_settings_fail_before_anything_is_sent(
+    tenant: Emulator, options: dict[str, Any], message: str
+) -> None:
+    """The source itself is refused, with the name and what was given."""
+    who = {"client_id": "id", "client_secret": "hush", "base_url": tenant.url}
+    with pytest.raises(ConfigError, match=message):
+        aicc_cases(**{**who, **options})
+    assert tenant.requests == []
+
+
+def test_without_dlt_it_says_what_to_install() -> None:
+    """Importing the connector is a ConfigError that names the extra."""
+    code = "import sys; sys.modules['dlt'] = None; import aicc_async.connectors.dlt"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.stderr.endswith("ConfigError: dlt is missing: pip install 'aicc-async[dlt]'\n")
+
+
+moments = st.datetimes(datetime(1990, 1, 2), datetime(2100, 1, 1)).map(  # noqa: DTZ001
+    lambda moment: moment.replace(microsecond=0)
+)
+spans = st.timedeltas(timedelta(0), timedelta(days=400))
+
+
+@given(start=st.none() | moments, end=moments, again=st.none() | moments, lookback=spans)
+def test_the_next_start_leaves_nothing_out(
+    start: datetime | None, end: datetime, again: datetime | None, lookback: timedelta
+) -> None:
+    """It is the look-back before the end, or the first window to be read again if that is older."""
+    texts = [str(each) if each else None for each in (start, end, again)]
+    found = connector._next_start(
+        dict(zip(("start", "end", "again"), texts, strict=True)), lookback
+    )
+    assert found in {end - lookback, again, start}
+    assert found == start or found <= end - lookback
+    assert again is None or found == start or found <= again
+    assert start is None or found >= start
+
+
+@given(began=st.none() | moments, asked=st.none() | moments)
+def test_a_state_is_good_for_what_it_covers(began: datetime | None, asked: datetime | None) -> None:
+    """Loads that began later than is asked for now can't be gone on from."""
+    start = str(began) if began else None
+    ended = {"start": start, "end": "2100-01-01 00:00:00", "again": None}
+    covers = began is None or (asked is not None and asked >= began)
+    assert connector._still_good(ended, asked) == (ended if covers else None)
+
+
+def test_the_readme_s_sample_runs(
+    tenant: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loads what was created since, into a DuckDB file of the pipeline's name."""
+    monkeypatch.setenv("AICC_BASE_URL", tenant.url)
+    monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
+    scope: dict[str, Any] = {}
+    exec(readme_file("dlt_cases.py"), scope)  # noqa: S102  (ours)
+    with scope["pipeline"].sql_client() as sql:
+        assert sql.execute_sql("SELECT count(*) FROM cases") == [(300,)]

@@ -1,0 +1,507 @@
+"""The Spark source, in a real Spark: a JVM, four cores, and Python workers that are processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from attrs import evolve
+from readme_files import readme_file
+
+from aicc_async import AICCClient, CaseQuery, ConfigError, StaticToken, export_cases
+from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
+from aicc_async.export.parquet import Parquet
+from aicc_async.profile import Profile
+
+pytest.importorskip("pyspark", reason="the extra 'spark' is not installed")
+if not shutil.which("java"):
+    pytest.skip("no Java is installed (Debian: openjdk-17-jre-headless)", allow_module_level=True)
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadMaxRows
+
+from aicc_async.connectors.spark import PUSHDOWN, register
+from aicc_async.connectors.spark_options import source_of
+from aicc_async.connectors.spark_stream import CaseStream, Offset
+
+pytest_plugins = ["redis_server"]
+pytestmark = pytest.mark.timeout(120)  # a cold JVM on a slow machine; each takes a few seconds
+YEAR = {"since": "2025-01-01", "until": "2025-12-31"}
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+RATE = 20
+QUOTA = 25  # more by what a slow machine may hold up on the way
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name the folder of Spark's event log."""
+    return tmp_path_factory.mktemp("events")
+
+
+@pytest.fixture(scope="module")
+def spark(events: Path) -> Iterator[SparkSession]:
+    """Run a Spark with four cores, where a task may fail twice."""
+    settings: dict[str, bool | float | int | str | None] = {
+        "spark.ui.enabled": "false",
+        "spark.driver.memory": "512m",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.dir": events.as_uri(),
+        "spark.sql.warehouse.dir": (events / "warehouse").as_uri(),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("AICC_CLIENT_ID", Emulator.client_id)
+        patch.setenv("AICC_CLIENT_SECRET", Emulator.client_secret)
+        builder = SparkSession.builder.master("local[4,3]").config(map=settings)
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("OFF")  # tests of failures would fill the screen
+        register(session)
+        yield session
+        session.stop()
+
+
+@pytest.fixture(scope="module")
+def year() -> Iterator[Emulator]:
+    """Run a tenant with 1500 cases of 2025, some of them in seconds where windows meet."""
+    with run_in_thread(cases=1500) as tenant:
+        edges = ["2025-01-31 23:59:58", "2025-01-31 23:59:59", "2025-02-01 00:00:00"]
+        tenant.insert_many([{"createdDate": edge} for edge in edges * 3])
+        yield tenant
+
+
+@pytest.fixture
+def tenant(year: Emulator) -> Iterator[Emulator]:
+    """Lend that tenant to one test."""
+    year.requests.clear()
+    yield year
+    year.on_page(None)
+    year.clear_faults()
+    year.quota, year.quirks = None, Quirks()
+
+
+def load(spark: SparkSession, tenant: Emulator, **options: str) -> DataFrame:
+    """Read a year of cases."""
+    options = {"base_url": tenant.url, **YEAR, **options}
+    return spark.read.format("aicc_cases").options(**options).load()
+
+
+def ids(frame: DataFrame) -> list[str]:
+    """Collect the ids, sorted, each as often as it came."""
+    return sorted(row.id for row in frame.select("id").collect())
+
+
+def by_id(table: Any) -> list[dict[str, Any]]:
+    """List rows by their ids; a map's entries have no order."""
+    rows = table.sort_by("id").to_pylist()
+    return [row | {"extra": dict(row["extra"])} for row in rows]
+
+
+def asked(tenant: Emulator) -> list[dict[str, Any]]:
+    """Tell what was asked of the list, request for request."""
+    return [_decode(each.body) for each in tenant.requests if each.operation == "list"]
+
+
+def in_the_middle(tenant: Emulator, strike: Callable[[], object]) -> list[int]:
+    """Do something once, when tasks have read a few pages; the list is not empty then."""
+    struck: list[int] = []
+    pages: list[int] = []
+
+    def on_page(_: Emulator, number: int) -> None:
+        if asked(tenant)[-1]["limit"] > 1:  # else it is the driver's, who counts
+            pages.append(number)
+        if len(pages) == 7 and not struck:
+            struck.append(number)
+            strike()
+
+    tenant.on_page(on_page)
+    return struck
+
+
+def failed_tasks(spark: SparkSession, events: Path) -> int:
+    """Count the tasks that failed since the session began."""
+    assert spark.range(1).count() == 1  # its events come after those that are looked for
+    [log] = events.glob("local-*")
+    return log.read_text().count('"Task End Reason":{"Reason":"ExceptionFailure"')
+
+
+async def test_a_year_is_what_the_export_wrote(
+    spark: SparkSession, tenant: Emulator, tmp_path: Path, redis_url: str
+) -> None:
+    """Four workers bring, row for row, the cases of the JSONL export, none beyond the quota."""
+    target, copy = tmp_path / "cases.jsonl", tmp_path / "cases.parquet"
+    until = datetime(2025, 12, 31, 23, 59, 59)  # noqa: DTZ001  (wall-clock times)
+    query = CaseQuery(start_time=datetime(2025, 1, 1), end_time=until)  # noqa: DTZ001
+    async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
+        report = await export_cases(aicc, query, target)
+    tenant.requests.clear()
+    tenant.quota, refused = QUOTA, tenant.refused
+    budget = {"rate": str(RATE), "redis_url": redis_url, "budget": "spark"}
+    frame = load(spark, tenant, **budget)
+    found = frame.toArrow()
+
+    assert report.verified
+    assert report.rows == found.num_rows == tenant.count()
+    lines = target.read_bytes().splitlines(keepends=True)
+    Parquet(copy, SHANGHAI).write([lines], keep=False)
+    expected = pq.read_table(copy)
+    assert found.schema.names == expected.schema.names
+    assert by_id(found) == by_id(expected)
+    assert frame.rdd.getNumPartitions() >= 8
+    assert sum(each.operation == "token" for each in tenant.requests) > 8
+    assert tenant.refused == refused
+
+
+def test_the_schema_is_that_of_the_parquet_sink(
+    spark: SparkSession, tenant: Emulator, tmp_path: Path
+) -> None:
+    """Spark reads the sink's file with the very same columns."""
+    file = tmp_path / "cases.parquet"
+    Parquet(file, SHANGHAI).write([], keep=False)
+
+    assert load(spark, tenant).schema == spark.read.parquet(str(file)).schema
+    assert not tenant.requests  # telling it asks nothing
+
+
+def test_a_task_that_fails_once_is_done_again(
+    spark: SparkSession, tenant: Emulator, events: Path
+) -> None:
+    """A refusal in the middle fails one attempt; no row is lost or doubled."""
+    before = failed_tasks(spark, events)
+    struck = in_the_middle(tenant, lambda: tenant.fail("list", Fault.BUSINESS_ERROR))
+    found = ids(load(spark, tenant))
+
+    assert struck
+    assert failed_tasks(spark, events) > before
+    assert found == sorted(tenant.ids())
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(
+    spark: SparkSession, tenant: Emulator, events: Path
+) -> None:
+    """Python workers that are killed in the middle of tasks are replaced, and these redone."""
+    before, killed = failed_tasks(spark, events), list[int]()
+    struck = in_the_middle(tenant, lambda: killed.extend(kill_workers()))
+    found = ids(load(spark, tenant))
+
+    assert struck
+    assert killed
+    assert failed_tasks(spark, events) > before
+    assert found == sorted(tenant.ids())
+
+
+def kill_workers() -> list[int]:
+    """Kill all Python workers of our JVM: they are what its worker daemons forked."""
+    parents = {
+        int(path.parent.name): int(path.read_text().rpartition(")")[2].split()[1])
+        for path in Path("/proc").glob("[0-9]*/stat")
+    }
+    jvms = [pid for pid, parent in parents.items() if parent == os.getpid()]
+    daemons = [pid for pid, parent in parents.items() if parent in jvms and _is_daemon(pid)]
+    workers = [pid for pid, parent in parents.items() if parent in daemons]
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    return workers
+
+
+def _is_daemon(pid: int) -> bool:
+    return b"pyspark.daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_an_unverified_part_fails_the_job(spark: SparkSession, tenant: Emulator) -> None:
+    """Totals that never come true are an ExportError's text; strict=false takes what there is."""
+    tenant.quirks = Quirks(count_offset=3)
+    with pytest.raises(PySparkException, match=r"ExportError: 2025-.*rows were announced"):
+        ids(load(spark, tenant, until="2025-01-31"))
+
+    found = ids(load(spark, tenant, until="2025-01-31", strict="false"))
+    assert found == sorted(tenant.ids(None, "2025-01-31 23:59:59"))
+
+
+def test_filters_are_asked_of_the_service(spark: SparkSession, tenant: Emulator) -> None:
+    """Equal texts and the range of creation narrow each request; Spark does the rest itself."""
+    frame = load(spark, tenant).filter(
+        "priority = 'High' and origin = 'Email' and created_date >= timestamp'2025-03-05 06:07:08'"
+        " and created_date < timestamp'2025-04-05' and title like '%a%' and status <> 'New'"
+    )
+    found = ids(frame)
+
+    assert 0 < len(found) < 100
+    assert found == sorted(row["id"] for row in tenant.rows() if _fits(row))
+    assert all((each["priority"], each["origin"]) == ("High", "Email") for each in asked(tenant))
+    assert min(each["startTime"] for each in asked(tenant)) == "2025-03-05 14:07:07"
+    assert max(each["endTime"] for each in asked(tenant)) == "2025-04-05 08:00:01"
+
+
+def _fits(row: dict[str, Any]) -> bool:
+    when = "2025-03-05 14:07:08" <= row["createdDate"] < "2025-04-05 08:00:00"
+    texts = (row["priority"], row["origin"]) == ("High", "Email")
+    return when and texts and "a" in row["title"] and row["status"] != "New"
+
+
+def test_a_range_that_can_not_be_asks_nothing(spark: SparkSession, tenant: Emulator) -> None:
+    """A filter outside of the options' range leaves no part to read."""
+    frame = load(spark, tenant).filter("created_date > timestamp'2027-01-01'")
+
+    assert ids(frame) == []
+    assert asked(tenant) == []
+
+
+def test_a_filter_of_another_date_is_noticed(
+    spark: SparkSession, tenant: Emulator, tmp_path: Path
+) -> None:
+    """A service that filters by another date fails the job, or is left to Spark by a profile."""
+    tenant.quirks = Quirks(date_field="modifiedDate")
+    wanted = "created_date >= timestamp'2025-06-01' and created_date < timestamp'2025-06-15'"
+    with pytest.raises(PySparkException, match=r"ExportError: .*another date"):
+        ids(load(spark, tenant).filter(wanted))
+    profile = tmp_path / "profile.toml"
+    Profile(date_field="other").save(profile)
+    options = {"profile": str(profile), "until": "2026-03-31"}
+
+    expected = [
+        row["id"]
+        for row in tenant.rows()
+        if "2025-06-01 08:00:00" <= row["createdDate"] < "2025-06-15 08:00:00"
+    ]
+    assert ids(load(spark, tenant, **options).filter(wanted)) == sorted(expected)
+    assert len(expected) > 10
+
+
+def test_without_pushdown_spark_says_what_to_switch_on(
+    spark: SparkSession, tenant: Emulator
+) -> None:
+    """That setting is made by ``register``; Spark names it when it was taken back."""
+    spark.conf.set(PUSHDOWN, "false")
+    try:
+        with pytest.raises(PySparkException, match=PUSHDOWN):
+            ids(load(spark, tenant))
+    finally:
+        register(spark)
+
+
+def test_secrets_show_nowhere(
+    spark: SparkSession, tenant: Emulator, events: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Secrets given as options are in no plan, no error and no event log."""
+    options = {"client_id": tenant.client_id, "client_secret": "hush-hush"}
+    frame = load(spark, tenant, **options).filter("priority = 'Low'")
+    with pytest.raises(PySparkException, match="AuthError") as caught:
+        ids(frame)
+    options["client_secret"] = tenant.client_secret
+    frame = load(spark, tenant, **options).filter("priority = 'Low'")
+    assert ids(frame)
+    frame.explain(extended=True)
+    name, secret = options["client_id"], options["client_secret"]
+    stream = spark.readStream.format("aicc_cases").option("base_url", tenant.url)
+    stream.option("client_id", name).option("client_secret", secret).load().explain(extended=True)
+    spark.sql(
+        "CREATE OR REPLACE TEMPORARY VIEW cases USING aicc_cases OPTIONS"
+        f" (base_url '{tenant.url}', client_id '{name}', client_secret '{secret}')"
+    ).explain(extended=True)
+    shown = capfd.readouterr().out
+    [log] = events.glob("local-*")
+    texts = [str(caught.value), shown, log.read_text()]
+
+    assert "BatchScan aicc_cases" in shown
+    assert "BatchScan aicc_cases" in texts[2]
+    assert not [text for text in texts if "hush-hush" in text or tenant.client_secret in text]
+
+
+def test_options_that_can_not_be_right_fail_early(spark: SparkSession, tenant: Emulator) -> None:
+    """A misspelt option fails the job on the driver, and asks nothing."""
+    with pytest.raises(PySparkException, match="option 'colour': one of"):
+        ids(load(spark, tenant, colour="red"))
+    assert not tenant.requests
+
+
+class Stream:
+    """A streaming query into Parquet files that may be stopped and begun again."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self._spark = spark
+        self._folder = folder
+
+    def run(self, tenant: Emulator, options: dict[str, str], batches: int | None = None) -> None:
+        """Run to its end, or until so many batches are done; then stop, wherever it is."""
+        cases = self._spark.readStream.format("aicc_cases").option("base_url", tenant.url)
+        writer = cases.options(**options).load().writeStream.format("parquet")
+        writer = writer.option("checkpointLocation", str(self._folder / "checkpoint"))
+        trigger: dict[str, Any] = {"processingTime": "0 seconds"} if batches else {}
+        query = writer.trigger(**trigger or {"availableNow": True}).start(str(self._folder / "out"))
+        while batches and query.isActive and len(self.commits()) < batches:
+            query.awaitTermination(0.05)  # type: ignore[arg-type]  # seconds, halves too
+        query.stop() if batches else query.awaitTermination()
+
+    def commits(self) -> list[Path]:
+        """List the batches that are done."""
+        return list((self._folder / "checkpoint/commits").glob("[0-9]*"))
+
+    def ids(self) -> list[str]:
+        """Read what came, each as often as it came."""
+        return ids(self._spark.read.parquet(str(self._folder / "out")))
+
+
+def test_a_stream_brings_each_case_once(spark: SparkSession, tmp_path: Path) -> None:
+    """Over bounded batches, a stop in the middle and a restart; then what is new, and no more."""
+    stream, lately = Stream(spark, tmp_path), datetime.now(SHANGHAI).replace(tzinfo=None)
+    since = lately.replace(microsecond=0) - timedelta(days=90)
+    with run_in_thread(cases=900, since=since, until=lately - timedelta(minutes=1)) as tenant:
+        options = {"since": since.isoformat(), "settle": "2s", "max_rows": "150"}
+        stream.run(tenant, options, batches=2)
+        assert len(stream.commits()) >= 2
+        assert len(stream.ids()) < tenant.count()
+        stream.run(tenant, options)
+        assert stream.ids() == sorted(tenant.ids())
+        tenant.insert()
+        for _ in range(20):  # until it has settled: 2 s, of which Spark takes most
+            stream.run(tenant, options)
+            if len(stream.ids()) == tenant.count():
+                break
+        stream.run(tenant, options)
+        assert stream.ids() == sorted(tenant.ids())
+
+
+def streamed(tenant: Emulator, **options: str) -> CaseStream:
+    """Make the reader of a stream, as Spark does."""
+    return CaseStream(source_of({"base_url": tenant.url, **options}))
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process the credentials that the workers have."""
+    monkeypatch.setenv("AICC_CLIENT_ID", Emulator.client_id)
+    monkeypatch.setenv("AICC_CLIENT_SECRET", Emulator.client_secret)
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_batch_keeps_to_its_bounds(tenant: Emulator) -> None:
+    """Rows and days are bounded, unless Spark wants all there is; each batch goes on."""
+    stream = streamed(tenant, since="2025-01-01", max_rows="100", max_days="20")
+    offset: Offset = stream.initialOffset()
+    assert offset == {"time": "2025-01-01T00:00:00", "goes_on": False}
+    limit, found = stream.getDefaultReadLimit(), list[str]()
+    assert limit == ReadMaxRows(100)
+    for _ in range(8):
+        end = stream.latestOffset(offset, limit)
+        first, last = (each["time"].replace("T", " ") for each in (offset, end))
+        assert first < last
+        assert datetime.fromisoformat(last) - datetime.fromisoformat(first) <= timedelta(days=20)
+        assert len(tenant.ids(first, last)) <= 100
+        for part in stream.partitions(offset, end):
+            batches = list(stream.read(part))
+            found += pa.Table.from_batches(batches)["id"].to_pylist() if batches else []
+        offset = end
+    assert sorted(found) == sorted(tenant.ids(None, offset["time"].replace("T", " ")))
+    everything = stream.latestOffset(offset, ReadAllAvailable())
+    assert everything["time"] > "2026"
+    assert stream.latestOffset()["time"] > "2026"  # as Spark asked before 4.2
+    assert stream.latestOffset(everything | {"time": "2999-01-01T00:00:00"}, limit) == {
+        "time": "2999-01-01T00:00:00",
+        "goes_on": True,
+    }
+    assert stream.partitions(everything, everything) == []
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_stream_without_a_beginning_begins_now(tenant: Emulator) -> None:
+    """Only what is new comes; an end is refused."""
+    begun = datetime.fromisoformat(streamed(tenant, timezone="UTC").initialOffset()["time"])
+    behind = datetime.now(UTC).replace(tzinfo=None) - begun
+
+    assert timedelta(minutes=5) <= behind < timedelta(minutes=6)
+    with pytest.raises(ConfigError, match="until: a stream has no end"):
+        streamed(tenant, until="2025-12-31")
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_beginning_to_come_is_waited_for(tenant: Emulator) -> None:
+    """Until then nothing is read, and then not without the very first second."""
+    stream = streamed(tenant, since="2999-01-01")
+    begin = {"time": "2999-01-01T00:00:00", "goes_on": False}
+
+    assert stream.initialOffset() == begin
+    assert stream.latestOffset() == begin
+    assert stream.latestOffset(begin, ReadMaxRows(1)) == begin
+    assert not asked(tenant)
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_what_is_available_now_ends_there(tenant: Emulator) -> None:
+    """A run to its end goes as far as was settled when it began, and then stays."""
+    stream = streamed(tenant, since="2025-01-01", max_days="10000", settle="2s")
+    stream.prepareForTriggerAvailableNow()
+    target = stream._target
+    end = stream.latestOffset(stream.initialOffset(), ReadMaxRows(10**6))
+
+    stream._source = evolve(stream._source, settle=-timedelta(days=1))
+    assert stream.latestOffset(end, ReadMaxRows(10**6)) == end
+    assert target == datetime.fromisoformat(end["time"])
+
+
+@pytest.mark.usefixtures("signed_in")
+@pytest.mark.parametrize(
+    ("since", "offset"),
+    [
+        ("2025-10-26T01:30:00+02:00", "2025-10-26T01:30:00"),
+        ("2025-10-26T02:30:00+02:00", "2025-10-26T02:00:00"),
+        ("2025-10-26T02:00:00+01:00", "2025-10-26T02:00:00"),
+        ("2025-10-26T02:30:00+01:00", "2025-10-26T02:30:00"),
+    ],
+    ids=["before", "shown first", "begins again", "shown again"],
+)
+def test_an_offset_waits_where_clocks_are_put_back(
+    tenant: Emulator, since: str, offset: str
+) -> None:
+    """No offset is later than a time that the tenant's clock is yet to show."""
+    stream = streamed(tenant, since=since, timezone="Europe/Berlin")
+
+    assert stream.initialOffset()["time"] == offset
+
+
+def test_a_count_needs_no_columns(spark: SparkSession, tenant: Emulator) -> None:
+    """Grouping and counting in Spark agree with the tenant."""
+    months = load(spark, tenant).groupBy(
+        sf.date_trunc("month", sf.from_utc_timestamp("created_date", "Asia/Shanghai")).alias("m")
+    )
+    found = {f"{row.m:%Y-%m}": row["count"] for row in months.count().collect()}
+
+    rows = [row["createdDate"][:7] for row in tenant.rows()]
+    assert found == {month: rows.count(month) for month in set(rows)}
+
+
+def test_the_readme_s_sample_runs(tenant: Emulator) -> None:
+    """It counts a year's urgent cases by where they came from, in a Spark of its own."""
+    told = {"AICC_BASE_URL": tenant.url, "AICC_ACCESS_TOKEN": tenant.token()}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", readme_file("spark_cases.py")],
+        env={**os.environ, **told, "PYSPARK_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    cells = [line.split("|") for line in done.stdout.splitlines() if line.count("|") == 3]
+    urgent = sum(row["priority"] == "High" for row in tenant.rows())
+    assert sum(int(count) for _, _, count, _ in cells[1:]) == urgent > 0, done.stderr

@@ -1,0 +1,472 @@
+"""What the Spark source is made of, without Spark: options, parts, filters, steps."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pickle
+import sys
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError
+from aicc_async.connectors.spark_clock import shown_from
+from aicc_async.connectors.spark_filters import is_empty, narrowed
+from aicc_async.connectors.spark_loop import stepped
+from aicc_async.connectors.spark_options import Source, source_of
+from aicc_async.connectors.spark_plan import LEAST, Part, parts, plan_listing
+from aicc_async.connectors.spark_rows import ROWS, record_batches
+from aicc_async.emulator import Emulator, Quirks
+from aicc_async.profile import Profile
+from aicc_async.windows import SECOND, Window, bisect, split, wall
+
+ZONE = ZoneInfo("Europe/Berlin")
+START = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
+TENANT = {"base_url": "https://aicc.example"}
+NAMES = ["since", "until", "extra", "rate", "concurrency", "strict", "settle", "max_days", "type"]
+moments = st.datetimes(datetime(2024, 1, 1), datetime(2026, 1, 1))  # noqa: DTZ001  (same)
+
+
+@st.composite
+def neighbours(draw: st.DrawFn) -> list[Window]:
+    """Draw a range as planning cuts it: in spans, some of them halved again and again."""
+    end = START + draw(st.integers(0, 60)) * SECOND
+    span = draw(st.integers(3, 90)) * SECOND
+    windows = list(split(START, end, ZONE, span))
+    for _ in range(draw(st.integers(0, 20))):
+        place = draw(st.integers(0, len(windows) - 1))
+        windows[place : place + 1] = bisect(windows[place]) or [windows[place]]
+    return windows
+
+
+def readers(several: Sequence[Part], moment: datetime, *, first: bool, last: bool) -> list[Window]:
+    """Tell which parts keep a row, where bounds are inclusive or not."""
+
+    def lists(window: Window | None) -> bool:
+        if window is None or window.start is None or window.end is None:
+            return False
+        return window.start - first * SECOND < moment < window.end + last * SECOND
+
+    return [part.window for part in several if lists(part.window) and not lists(part.before)]
+
+
+@given(neighbours(), st.booleans(), st.booleans(), st.integers(0, 60))
+def test_a_row_is_kept_by_one_part(
+    windows: list[Window], first: bool, last: bool, second: int
+) -> None:
+    """Whatever the windows and however the service reads their bounds, each row comes once."""
+    moment = START + second * SECOND
+    end = windows[-1].end or START
+    within = START - first * SECOND < moment < end + last * SECOND
+
+    assert len(readers(parts(windows), moment, first=first, last=last)) == within
+
+
+@given(st.booleans(), st.booleans(), st.integers(-5, 40), st.lists(st.integers(1, 9), min_size=1))
+def test_a_row_is_in_one_batch_of_a_stream(
+    first: bool, last: bool, second: int, lengths: list[int]
+) -> None:
+    """Ranges that go on from each other share no row, and leave none out."""
+    moment, begin, several = START + second * SECOND, START, list[Part]()
+    for length in lengths:
+        end, goes_on = begin + length * SECOND, begin != START
+        windows = list(split(begin - goes_on * SECOND, end, ZONE))
+        several += parts(windows, Window(begin - SECOND, begin) if goes_on else None)
+        begin = end
+    within = START - first * SECOND < moment < begin + last * SECOND
+
+    assert len(readers(several, moment, first=first, last=last)) == within
+
+
+@given(
+    st.sampled_from(["Europe/Berlin", "Europe/London", "Australia/Lord_Howe", "Asia/Shanghai"]),
+    st.datetimes(datetime(2025, 4, 5), datetime(2025, 4, 7))  # noqa: DTZ001  (in UTC, as all here)
+    | st.datetimes(datetime(2025, 10, 25), datetime(2025, 10, 27)),  # noqa: DTZ001
+    st.integers(0, 3 * 3600),
+)
+def test_no_time_before_an_offset_is_shown_again(name: str, moment: datetime, later: int) -> None:
+    """Clocks may be put back: an offset is a time that is shown, and none before it comes again."""
+    zone, moment = ZoneInfo(name), moment.replace(microsecond=0, tzinfo=UTC)
+    found = shown_from(moment, zone)
+    after = moment + later * SECOND
+    shown = [moment + n * 60 * SECOND for n in range(3 * 60)]
+
+    assert found <= wall(after, zone)
+    assert found <= shown_from(after, zone)
+    assert min(wall(each, zone) for each in shown) - found < 60 * SECOND
+
+
+async def test_a_listing_is_cut_evenly() -> None:
+    """Busy months are cut smaller than quiet ones, all within the range, none far too large."""
+    async with Emulator(cases=5000, since=START, until=datetime(2025, 2, 1)) as tenant:  # noqa: DTZ001
+        tenant.insert_many([{"createdDate": f"2025-01-06 09:00:{n:02}"} for n in range(50)])
+        async with client(tenant) as aicc:
+            query = CaseQuery(start_time=START, end_time=datetime(2025, 6, 30))  # noqa: DTZ001
+            found = await plan_listing(aicc, query)
+        sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
+
+    assert sum(sizes) >= 5050
+    assert max(sizes) <= LEAST
+    assert len(found) >= 8
+    assert found[0].before is None
+    assert all(b.before == Window(b.window.start, a.window.end) for a, b in pairwise(found))
+
+
+async def test_an_open_range_begins_with_the_first_case(tenant: Emulator) -> None:
+    """Without a beginning, the parts begin within a month of the first case, and end now."""
+    async with client(tenant) as aicc:
+        found = await plan_listing(aicc, CaseQuery())
+        now = datetime.now(aicc.timezone).replace(tzinfo=None)
+
+    assert found[0].window.start is not None
+    assert found[-1].window.end is not None
+    oldest = datetime.fromisoformat(tenant.rows()[0]["createdDate"])
+    assert timedelta(0) <= oldest - found[0].window.start <= timedelta(31)
+    assert abs(found[-1].window.end - now) < timedelta(minutes=1)
+
+
+async def test_no_cases_are_one_part_at_most(tenant: Emulator) -> None:
+    """A tenant without cases is still asked, and not for every month since the beginning."""
+    for row in tenant.rows():
+        tenant.delete(row["id"])
+    async with client(tenant) as aicc:
+        [part] = await plan_listing(aicc, CaseQuery())
+
+    assert part.window.start is None
+
+
+async def test_no_part_is_deeper_than_offsets_are_answered(tenant: Emulator) -> None:
+    """What the profile knows of deep offsets bounds the size of parts."""
+    tenant.quirks = Quirks(deepest_start=100)
+    async with client(tenant, profile=Profile(deepest_start=100)) as aicc:
+        found = await plan_listing(aicc, CaseQuery(start_time=START))
+
+    sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
+    assert max(sizes) <= 100
+
+
+def client(tenant: Emulator, **options: Any) -> AICCClient:
+    """Make a client of a tenant."""
+    environ = {"AICC_BASE_URL": tenant.url, "AICC_ACCESS_TOKEN": tenant.token()}
+    return AICCClient.from_env(environ, **options)
+
+
+def test_options_are_filters_by_either_name() -> None:
+    """Spark tells names in lower case: Python names and the wire's are known all the same."""
+    options = {
+        "priority": "High",
+        "contactid": "c1",
+        "owner_id": "o1",
+        "isreopen": "TRUE",
+        "since": "2025-01-01",
+        "until": "2025-12-31",
+        "extra": '{"AICC__region__CST": "north"}',
+    }
+
+    assert source_of(TENANT | options, {}).query == CaseQuery(
+        priority="High",
+        contact_id="c1",
+        owner_id="o1",
+        is_reopen=True,
+        start_time=START,
+        end_time=datetime(2025, 12, 31, 23, 59, 59),  # noqa: DTZ001
+        extra={"AICC__region__CST": "north"},
+    )
+
+
+def test_settings_go_before_variables() -> None:
+    """What an option says is kept; what none says is taken from the environment."""
+    environ = {"AICC_BASE_URL": "https://other", "AICC_TIMEZONE": "UTC", "AICC_RATE_LIMIT": "3"}
+    options = {"rate": "600/60", "concurrency": "2", "settle": "30s", "strict": "false"}
+    source = source_of(TENANT | options, environ)
+
+    assert source.base_url == "https://aicc.example"
+    assert source.settings["timezone"] == "UTC"
+    assert source.settings["max_concurrency"] == 2
+    assert (source.settings["rate_limit"].limit, source.settings["rate_limit"].per) == (600, 60)
+    assert (source.settle, source.strict) == (timedelta(seconds=30), False)
+    assert source_of({}, environ).base_url == "https://other"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"colour": "red"}, r"option 'colour': one of .*priority.* is needed"),
+        ({"ownerid": "a", "owner_id": "b"}, "one value is needed, two were given"),
+        ({"since": "soon"}, "since: a time such as 2025-01-31 .* 'soon' given"),
+        ({"extra": "[1]"}, "extra: a JSON object"),
+        ({"extra": '{"x'}, "extra: a JSON object"),
+        ({"strict": "maybe"}, "strict: true or false is needed, 'maybe' was given"),
+        ({"concurrency": "0"}, "concurrency: a whole number of at least 1"),
+        ({"max_rows": "many"}, "max_rows: a whole number of at least 1"),
+        ({"settle": "5"}, "settle: a time such as 5m or 30s is needed, '5' was given"),
+        ({"settle": "1s"}, "settle: at least 2 s are needed, 1s given"),
+        ({"settle": "9999999999d"}, "settle: 9999999999d is longer"),
+        ({"redis_url": "redis://host"}, "rate: a shared budget needs it"),
+        ({"rate": "5", "budget": "b"}, "redis_url: a shared budget needs it"),
+        ({"rate": "5", "redis_url": "ftp://:hush@host"}, "url: a URL [^h]* is needed$"),
+        ({"rate": "fast"}, "rate limit: '10' or '600/60' is needed"),
+        ({"owner_id": "x" * 21}, "owner_id"),
+        ({"profile": "/nowhere/profile.toml"}, "it can't be read: FileNotFoundError"),
+        ({"base_url": ""}, "AICC_BASE_URL is not set"),
+    ],
+)
+def test_options_that_can_not_be_right_are_refused(options: dict[str, str], message: str) -> None:
+    """A ConfigError names the option and what is needed."""
+    with pytest.raises(ConfigError, match=message):
+        source_of(TENANT | options, {})
+
+
+@given(st.sampled_from(NAMES) | st.text(), st.text() | st.integers().map(str))
+def test_no_option_breaks_otherwise(name: str, value: str) -> None:
+    """Whatever is given is taken, or a ConfigError."""
+    options = {**TENANT, name: value}
+    try:
+        found = source_of(options, {})
+    except ConfigError:
+        return
+    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301  (our own)
+
+
+def test_a_budget_is_shared_by_all_tasks() -> None:
+    """The rate is then that of a Redis, for bulk work, and it travels with the tasks."""
+    given = {"redis_url": "redis://:hush@host", "budget": "tenant-a", "fallback_processes": "40"}
+    source = pickle.loads(pickle.dumps(source_of(TENANT | given | {"rate": "50"}, {})))  # noqa: S301
+    limit = source.settings["rate_limit"]
+
+    assert (limit.limit, limit.priority) == (50, "bulk")
+    assert (limit.shared.name, limit.shared.fallback_processes) == ("tenant-a", 40)
+    assert "hush" in limit.shared.url
+    assert "hush" not in repr(source)
+
+
+def test_a_profile_travels_with_the_tasks(tmp_path: Path) -> None:
+    """It is read on the driver, be it named by an option or a variable."""
+    file = tmp_path / "profile.toml"
+    file.write_text('date_field = "other"')
+    for options, environ in (({"profile": str(file)}, {}), ({}, {"AICC_PROFILE": str(file)})):
+        source = source_of(TENANT | options, environ)
+        assert source.settings["profile"] == Profile(date_field="other")
+
+
+def test_secrets_are_in_no_repr() -> None:
+    """Neither a secret nor what may be contact data is shown with a source."""
+    given = {"client_id": "someone", "client_secret": "hush-1", "access_token": "hush-2"}
+    source = source_of(TENANT | given | {"title": "hush-3", "contactphone": "hush-4"}, {})
+
+    assert source.credentials == given
+    assert "hush" not in repr(source)
+
+
+async def signs_in_as(
+    tenant: Emulator, options: dict[str, str], monkeypatch: pytest.MonkeyPatch, **environ: str
+) -> str:
+    """Tell what a source's client asks for a token with; "" when it has one."""
+    for name in ("AICC_CLIENT_ID", "AICC_CLIENT_SECRET", "AICC_ACCESS_TOKEN", "AICC_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    source: Source = source_of({"base_url": tenant.url, **options})
+    async with source.client() as aicc:
+        await aicc.list_cases()
+    return "".join(r.body.decode() for r in tenant.requests if r.operation == "token")
+
+
+async def test_credentials_come_from_options_or_the_environment(
+    tenant: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options go before variables, whatever their order is otherwise; a secret may be apart."""
+    name, secret = tenant.client_id, tenant.client_secret
+    used = await signs_in_as(tenant, {"access_token": tenant.token()}, monkeypatch)
+    assert used == ""
+    apart = {"AICC_CLIENT_SECRET": secret, "AICC_ACCESS_TOKEN": "stale"}
+    used = await signs_in_as(tenant, {"client_id": name}, monkeypatch, **apart)
+    assert f"client_id={name}" in used
+    used = await signs_in_as(
+        tenant, {}, monkeypatch, AICC_CLIENT_ID=name, AICC_CLIENT_SECRET=secret
+    )
+    assert used.count(f"client_id={name}") == 2
+
+
+async def record_batches_of(tenant: Emulator, part: Part) -> list[Any]:
+    """Read a part of a tenant as a task does."""
+    source = source_of({"base_url": tenant.url, "access_token": tenant.token()}, {})
+    return [batch async for batch in record_batches(source, part)]
+
+
+async def test_rows_come_some_thousand_at_a_time() -> None:
+    """A large part is handed out in pieces, without the rows of the part before."""
+    end = START + timedelta(31)
+    async with Emulator(cases=4500, since=START, until=end) as tenant:
+        middle = START + timedelta(8)
+        batches = await record_batches_of(tenant, Part(Window(START, end), Window(START, middle)))
+        others = tenant.ids(str(middle + SECOND))
+
+    assert 0 < len(others) < 4500
+    assert [batch.num_rows for batch in batches[:-1]] == [
+        pytest.approx(ROWS, abs=100) for _ in batches[1:]
+    ]
+    assert sorted(row for batch in batches for row in batch["id"].to_pylist()) == sorted(others)
+
+
+async def test_a_value_that_does_not_fit_is_no_null(tenant: Emulator) -> None:
+    """It would change in silence; the error names the column, not the value."""
+    value = 2**53 + 1
+    tenant.insert(createdDate=str(START), suspendAccumulatedTime=value)
+    with pytest.raises(ExportError, match=r"suspend_accumulated_time: a value .* double") as caught:
+        await record_batches_of(tenant, Part(Window(START, START + timedelta(31))))
+    assert str(value) not in str(caught.value)
+
+
+def spark_filter(kind: str, column: str, value: object) -> object:
+    """Make a filter as Spark hands it over: known by the name of its class."""
+    made = type(kind, (SimpleNamespace,), {})
+    found: object = made(attribute=(column,), value=value)
+    return found
+
+
+KEPT = {
+    "EqualTo": lambda a, b: a == b,
+    "GreaterThan": lambda a, b: a > b,
+    "GreaterThanOrEqual": lambda a, b: a >= b,
+    "LessThan": lambda a, b: a < b,
+    "LessThanOrEqual": lambda a, b: a <= b,
+}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(KEPT)), moments), max_size=4),
+    st.none() | moments,
+    st.none() | moments,
+    moments,
+)
+def test_a_range_leaves_out_no_row_that_spark_keeps(
+    wanted: list[tuple[str, datetime]],
+    since: datetime | None,
+    until: datetime | None,
+    created: datetime,
+) -> None:
+    """A case that the options and all filters keep is strictly within the narrowed range."""
+    aware = [(kind, moment.replace(tzinfo=UTC)) for kind, moment in wanted]
+    moment = created.replace(tzinfo=UTC)
+    given_range = [each and each.replace(tzinfo=UTC) for each in (since, until)]
+    query = CaseQuery(start_time=given_range[0], end_time=given_range[1])
+    filters = [spark_filter(kind, "created_date", value) for kind, value in aware]
+    found = narrowed(query, filters, ZONE, by_date=True)
+
+    kept = all(KEPT[kind](moment, value) for kind, value in aware)
+    if kept and (not given_range[0] or given_range[0] < moment):
+        assert found.start_time is None or found.start_time < moment
+    if kept and (not given_range[1] or moment < given_range[1]):
+        assert found.end_time is None or moment < found.end_time
+    assert narrowed(query, filters, ZONE, by_date=False) == query
+
+
+def test_only_what_is_sure_is_asked_of_the_service() -> None:
+    """Whole texts are; what an option says already, is empty, too long or another kind is not."""
+    query = CaseQuery(origin="Email")
+    filters = [
+        spark_filter("EqualTo", "priority", "High"),
+        spark_filter("EqualNullSafe", "owner_id", "o1"),
+        spark_filter("EqualTo", "origin", "Voice"),
+        spark_filter("EqualTo", "status", ""),
+        spark_filter("EqualTo", "type", "x" * 21),
+        spark_filter("EqualTo", "creator_id", 5),
+        spark_filter("EqualTo", "title", "a part of a title"),
+        spark_filter("StringContains", "contact_id", "c"),
+        spark_filter("EqualTo", "created_date", "2025-01-01"),
+        spark_filter("GreaterThan", "due_date", START),
+        spark_filter("Not", "case_no", None),
+    ]
+
+    found = narrowed(query, filters, ZONE, by_date=True)
+    assert found == CaseQuery(origin="Email", priority="High", owner_id="o1")
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max], ids=["first", "last"])  # noqa: DTZ901
+def test_the_ends_of_the_calendar_are_no_bounds(moment: datetime) -> None:
+    """A filter by a time that has no second before or after it is left to Spark."""
+    filters = [spark_filter("EqualTo", "created_date", moment.replace(tzinfo=UTC))]
+
+    assert narrowed(CaseQuery(), filters, ZONE, by_date=True) == CaseQuery()
+
+
+def test_a_range_may_be_empty() -> None:
+    """An end before the beginning is seen over zones; open ranges are never empty."""
+    later = datetime(2025, 1, 1, 0, 30, tzinfo=UTC)
+    assert not is_empty(CaseQuery(start_time=later), ZONE)
+    assert is_empty(CaseQuery(start_time=later, end_time=START + 30 * 60 * SECOND), ZONE)
+    assert not is_empty(CaseQuery(start_time=START, end_time=later), ZONE)
+
+
+async def counting(closed: list[str]) -> AsyncGenerator[int]:
+    """Count for ever, and note when that is over."""
+    try:
+        for number in range(1000):
+            await asyncio.sleep(0)
+            yield number
+    finally:
+        closed.append("counting")
+
+
+def test_steps_come_in_order_and_end_early() -> None:
+    """A caller that breaks off ends the generator at once, and its loop's thread."""
+    closed: list[str] = []
+    steps = stepped(counting(closed))
+    assert [next(steps), next(steps)] == [0, 1]
+    steps.close()  # type: ignore[attr-defined]  # it is a generator
+    assert closed == ["counting"]
+    assert "aicc-cases" not in {thread.name for thread in threading.enumerate()}
+    assert list(stepped(counting(closed))) == list(range(1000))
+
+
+def test_the_loop_goes_on_between_steps() -> None:
+    """What is under way ends while the caller is busy elsewhere."""
+    ended = threading.Event()
+
+    async def work() -> None:
+        await asyncio.sleep(0.001)
+        ended.set()
+
+    async def items() -> AsyncGenerator[int]:
+        task = asyncio.create_task(work())
+        yield 1
+        await task
+
+    steps = stepped(items())
+    assert next(steps) == 1
+    assert ended.wait(5)
+    assert list(steps) == []
+
+
+def test_an_error_comes_out_as_it_is() -> None:
+    """What the generator raises is raised from the step, and nothing runs on."""
+
+    async def items() -> AsyncGenerator[int]:
+        yield 1
+        raise ConfigError("no more")
+
+    steps = stepped(items())
+    assert next(steps) == 1
+    with pytest.raises(ConfigError, match="no more"):
+        next(steps)
+    assert "aicc-cases" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_without_pyspark_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing the source is a ConfigError then."""
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    monkeypatch.delitem(sys.modules, "pyspark.sql", raising=False)
+    monkeypatch.delitem(sys.modules, "aicc_async.connectors.spark", raising=False)
+    with pytest.raises(ConfigError, match=r"pip install 'aicc-async\[spark\]'"):
+        importlib.import_module("aicc_async.connectors.spark")
