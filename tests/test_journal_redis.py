@@ -617,7 +617,7 @@ from aicc_async.connectors.redis_journal import RedisJournal
 
 async def main(url, token, store, prefix, fields):
     journal = RedisJournal(store, prefix, lease=1)
-    limit = RateLimit(1, per=1.2)
+    limit = RateLimit(1, per=4.0)  # long enough to be stopped while it waits
     async with AICCClient(url, auth=StaticToken(token), journal=journal, rate_limit=limit) as aicc:
         await aicc.list_cases()
         try:
