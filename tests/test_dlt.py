@@ -60,7 +60,6 @@ pytest_plugins = ["postgres_server"]
 ZONE = ZoneInfo("Asia/Shanghai")
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
 QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
-NOW = datetime.now(ZONE).replace(tzinfo=None, microsecond=0)
 QUICK = RetryPolicy(attempts=2, base=0.001)
 FIELDS = [*wire_names(Case), "extra"]
 Load = Callable[..., Any]
@@ -90,7 +89,7 @@ def tenant() -> Iterator[Emulator]:
 @pytest.fixture
 def recent() -> Iterator[Emulator]:
     """Run a tenant with 150 cases of the last ten days, the newest an hour old."""
-    since, until = NOW - timedelta(days=10), NOW - timedelta(hours=1)
+    since, until = now() - timedelta(days=10), now() - timedelta(hours=1)
     with run_in_thread(cases=150, since=since, until=until) as emulator:
         yield emulator
 
@@ -102,6 +101,11 @@ def pipeline(tmp_path: Path) -> Any:
     return dlt.pipeline(
         "cases", destination=database, dataset_name="d", pipelines_dir=str(tmp_path / "dlt")
     )
+
+
+def now() -> datetime:
+    """Tell the tenant's wall-clock time: a run of all tests takes longer than a settle lag."""
+    return datetime.now(ZONE).replace(tzinfo=None, microsecond=0)
 
 
 def into_postgres(url: str, schema: str, folder: Path) -> Any:
@@ -197,7 +201,7 @@ def cause(caught: pytest.ExceptionInfo[BaseException]) -> BaseException:
 
 def ago(**span: int) -> str:
     """Write a time that is so long ago."""
-    return str(NOW - timedelta(**span))
+    return str(now() - timedelta(**span))
 
 
 @pytest.mark.parametrize("form", ["insert_values", "parquet"])
@@ -265,18 +269,19 @@ def test_a_load_that_the_destination_refuses_is_finished_later(
 
 def test_a_second_load_brings_what_is_new_or_changed(recent: Emulator, pipeline: Any) -> None:
     """Within the look-back, from the frozen end and not from the newest row; none stands twice."""
+    began = now()
     old, young = recent.ids()[0], recent.ids()[-1]
     late = recent.insert(createdDate=ago(minutes=30), title="late")
-    run(pipeline, source(recent, since=NOW - timedelta(days=20)))
+    run(pipeline, source(recent, since=began - timedelta(days=20)))
     assert titles(pipeline) == stored(recent)
     [[ended]] = [one.values() for one in state(pipeline)["aicc_cases"]["resources"].values()]
-    assert NOW <= datetime.fromisoformat(ended["end"]) <= NOW + timedelta(minutes=10)
+    assert began <= datetime.fromisoformat(ended["end"]) <= began + timedelta(minutes=10)
     change(recent, young, "changed")
     before = stored(recent)[old]
     change(recent, old, "changed too early to be seen")
     recent.insert(createdDate=ago(minutes=1), title="new")
     recent.requests.clear()
-    run(pipeline, source(recent, since=NOW - timedelta(days=20)))
+    run(pipeline, source(recent, since=began - timedelta(days=20)))
     since = datetime.fromisoformat(ended["end"]) - timedelta(days=1)
     assert first_asked(recent) == str(since)
     assert titles(pipeline) == stored(recent) | {old: before}
@@ -285,7 +290,7 @@ def test_a_second_load_brings_what_is_new_or_changed(recent: Emulator, pipeline:
 
 def test_the_settle_lag_is_read_again(recent: Emulator, pipeline: Any) -> None:
     """Without any look-back, a case that shows late in an open window comes all the same."""
-    query = CaseQuery(start_time=NOW - timedelta(days=1))
+    query = CaseQuery(start_time=now() - timedelta(days=1))
     run(pipeline, source(recent, query=query, lookback=timedelta(0)))
     recent.insert(createdDate=ago(minutes=1), title="shown late")
     recent.requests.clear()
@@ -296,7 +301,7 @@ def test_the_settle_lag_is_read_again(recent: Emulator, pipeline: Any) -> None:
 
 def test_the_look_back_does_not_go_before_the_beginning(recent: Emulator, pipeline: Any) -> None:
     """Cases older than what was asked for stay out."""
-    since = NOW - timedelta(days=2)
+    since = now() - timedelta(days=2)
     for _ in range(2):
         run(pipeline, source(recent, since=since, lookback=timedelta(days=5)))
     assert titles(pipeline).keys() == set(recent.ids(str(since)))
@@ -333,7 +338,7 @@ def test_a_failed_load_changes_nothing(
     tmp_path: Path,
 ) -> None:
     """Table, state and folder are as before, and the next run is complete."""
-    query = CaseQuery(start_time=NOW - timedelta(days=20))
+    query = CaseQuery(start_time=now() - timedelta(days=20))
     run(pipeline, source(recent, query=query))
     rows, kept = titles(pipeline), state(pipeline)
     recent.insert(createdDate=ago(minutes=10), title="new")
@@ -392,7 +397,7 @@ def test_an_unverified_window_is_loaded_when_wanted(tenant: Emulator, pipeline: 
 
 def test_other_filters_or_an_earlier_since_begin_anew(recent: Emulator, pipeline: Any) -> None:
     """What was loaded under other ones says nothing of what is missing; a later since goes on."""
-    days = {number: NOW - timedelta(days=number) for number in (2, 3, 5)}
+    days = {number: now() - timedelta(days=number) for number in (2, 3, 5)}
     asked = []
     for options in (
         {"since": days[3]},
@@ -567,7 +572,7 @@ def test_a_load_without_cases_is_none_the_worse(pipeline: Any) -> None:
     """Nothing new is no failure, neither at first nor later; the windows say that it was looked."""
     with run_in_thread(cases=0) as tenant:
         for _ in range(2):
-            run(pipeline, source(tenant, since=NOW - timedelta(days=2)))
+            run(pipeline, source(tenant, since=now() - timedelta(days=2)))
     found = select(
         pipeline, "SELECT sum(announced), count(DISTINCT _dlt_load_id) FROM cases_windows"
     )
