@@ -16,7 +16,7 @@ BURST = 0.9  # of the limit that may go at once
 class AdaptiveLimiter:
     """A limiter whose limit follows what the service lets pass.
 
-    Once half of it is used, the rest goes one by one: so the first refusals come alone, and few.
+    Once most of it is used, the rest goes one by one: so the first refusals come alone, and few.
     """
 
     def __init__(self, rate: RateLimit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,8 @@ from yarl import URL
 from .budget import Rank, SharedBudget, check_rank
 from .errors import ConfigError
 
+UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+LONGEST_SPAN = 20  # digits
 AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")  # the sample's spelling, the table's spelling
 _MAX = 1e9  # seconds, beyond any use; refuses infinity too
 
@@ -223,6 +226,16 @@ def rate_limit(text: str) -> RateLimit:
         raise
     except ValueError:
         raise ConfigError(f"rate limit: '10' or '600/60' is needed, {text!r} was given") from None
+
+
+def span(text: str) -> timedelta | None:
+    """Read ``7d``, ``12h``, ``5m`` or ``30s``; None: it is none. OverflowError: none is so long."""
+    unit = UNITS.get(text[-1:])
+    if unit is None or not text[:-1].isdecimal():
+        return None
+    if len(text) > LONGEST_SPAN:
+        raise OverflowError
+    return timedelta(**{unit: int(text[:-1])})
 
 
 def dialect(text: str) -> Dialect:

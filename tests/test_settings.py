@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from math import inf, nan
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -282,3 +283,25 @@ def test_no_dialect_is_refused(text: str, start: str) -> None:
     """What is no dialect is told which field wants what."""
     with pytest.raises(ConfigError, match=f"^{start}"):
         settings.dialect(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7d", 604_800), ("12h", 43_200), ("5m", 300), ("30s", 30), ("0s", 0)]
+)
+def test_a_length_of_time_is_read(text: str, seconds: int) -> None:
+    """A number and a unit."""
+    assert settings.span(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["999999999999d", f"{'9' * 5000}s"])
+def test_no_length_of_time_is_beyond_all_bounds(text: str) -> None:
+    """One error, whether the number or the time is too long."""
+    with pytest.raises(OverflowError):
+        settings.span(text)
+
+
+@given(st.text())
+def test_any_text_is_a_length_of_time_or_none(text: str) -> None:
+    """What is none is told as such."""
+    found = settings.span(text)
+    assert (found is None) == (not text[:-1].isdecimal() or text[-1] not in "dhms")

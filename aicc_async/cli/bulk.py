@@ -18,6 +18,7 @@ from ..client import AICCClient
 from ..creating import CreateOutcome
 from ..errors import ConfigError, UnknownOutcome
 from ..export.atomic import replacing
+from ..journal.owner import locked
 from ..models import NewCase
 from ..wire import dumps
 from .records import Line, Records
@@ -63,16 +64,13 @@ def _file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _locked(path: Path, beside: Path) -> Iterator[None]:
-    """Lock by SQLite, as the journal does: the system unlocks it when the process dies."""
     try:
-        lock = sqlite3.connect(beside, timeout=0, isolation_level=None)
-    except sqlite3.Error:
+        lock = locked(beside)
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise ConfigError(f"--results: another run is writing {path}") from None
         raise ConfigError(f"--results: {path} can't be written there") from None
     with closing(lock):
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error:
-            raise ConfigError(f"--results: another run is writing {path}") from None
         try:
             yield
         finally:

@@ -13,17 +13,18 @@ from typing import Any, BinaryIO
 import click
 from rich.console import Console
 
+from ..client import AICCClient
 from ..emulator import Emulator, Latency
 from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
 from ..export import FORMATS, ExportReport, export_cases
 from ..models import CaseUpdate
 from ..wire import Wire
+from .calling import print_one, send
 from .options import (
     DEMO_CASES,
     DEMO_YEAR,
     LAST,
     Span,
-    client,
     connection,
     demo,
     query,
@@ -38,7 +39,7 @@ from .running import (
     SERVICE,
     USAGE,
     echo,
-    load,
+    json_file,
     print_json,
     run_async,
     say,
@@ -221,17 +222,11 @@ def get(case_id: str, **options: Any) -> None:
     Example:
       aicc-async get --demo c6m8000001tSDqQAcMPR
     """  # noqa: D301
-    source = reader(**options)
-
-    async def go() -> dict[str, Any]:
-        async with source as aicc:
-            return Wire(aicc.timezone).dump(await aicc.get_case(case_id))
-
-    print_json(run_async(go()))
+    print_one(reader(**options), lambda aicc: aicc.get_case(case_id))
 
 
 @group.command()
-@click.argument("file", type=click.File("rb"), default="-")
+@json_file
 @connection
 def modify(file: BinaryIO, **options: Any) -> None:
     """Change a case by JSON (a file, or standard input), and print its id.
@@ -241,14 +236,7 @@ def modify(file: BinaryIO, **options: Any) -> None:
       echo '{"id": "c6m8000001tSDqQAcMPR", "title": "…", "description": "…", "creatorId": "…"}' \\
         | aicc-async modify
     """  # noqa: D301
-    aicc = client(**options)
-    change = load(CaseUpdate, file, Wire(aicc.timezone))
-
-    async def go() -> None:
-        async with aicc:
-            await aicc.modify_case(change)
-
-    run_async(go())
+    change, _ = send(AICCClient.modify_case, CaseUpdate, file=file, **options)
     print_json({"id": change.id}, indent=-1)
 
 

@@ -11,17 +11,19 @@ from typing import Any, BinaryIO
 import click
 from rich.console import Console
 
+from ..client import AICCClient
 from ..errors import ConfigError
 from ..journal import SQLiteJournal
 from ..models import NewCase
 from ..settings import zone
 from ..wire import Wire
 from .bulk import create_all, told
+from .calling import send
 from .commands import group
 from .lines import Fault
 from .options import Span, client, connection
 from .records import Records
-from .running import INCOMPLETE, echo, load, print_json, run_async, say
+from .running import INCOMPLETE, echo, json_file, print_json, run_async, say
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
@@ -29,7 +31,7 @@ MOST = 100  # faults that are told one by one
 
 
 @group.command()
-@click.argument("file", type=click.File("rb"), default="-")
+@json_file
 @click.option("--from", "source", type=FILE, help="Create a case for every line: JSONL or CSV.")
 @click.option("--key-field", help="With --from: which field is the key, made once each.")
 @click.option("--results", type=OUT, help="With --from: a line of JSON for each line of it.")
@@ -63,20 +65,12 @@ def create(file: BinaryIO, *, source: Path | None, concurrency: int, **options: 
     if source is None:
         if any(bulk[name] for name in ("key_field", "results", "dry_run")):
             raise ConfigError("--key-field, --results and --dry-run go with --from")
-        _create_one(file, concurrency=concurrency, **options)
+        _, case_id = send(
+            AICCClient.create_case, NewCase, file=file, concurrency=concurrency, **options
+        )
+        print_json({"caseId": case_id}, indent=-1)
     else:
         _create_many(source, **bulk, list_lag=list_lag, concurrency=concurrency, **options)
-
-
-def _create_one(file: BinaryIO, **options: Any) -> None:
-    aicc = client(**options)
-    new = load(NewCase, file, Wire(aicc.timezone))
-
-    async def go() -> str:
-        async with aicc:
-            return await aicc.create_case(new)
-
-    print_json({"caseId": run_async(go())}, indent=-1)
 
 
 def _create_many(

@@ -18,7 +18,7 @@ from ..client import AICCClient
 from ..emulator import Emulator
 from ..errors import ConfigError
 from ..models import CaseQuery
-from ..settings import RateLimit, from_environment, rate_limit
+from ..settings import RateLimit, from_environment, rate_limit, span
 from ..wire import wire_names
 from .running import ask_secret
 
@@ -36,9 +36,6 @@ FILTERS = {
 }
 
 
-UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
 class Span(click.ParamType[timedelta]):
     """A length of time: 7d, 12h, 5m, 30s."""
 
@@ -50,12 +47,13 @@ class Span(click.ParamType[timedelta]):
         """Read a number and a unit."""
         if isinstance(value, timedelta):
             return value
-        if not value[:-1].isdecimal() or value[-1] not in UNITS:
-            self.fail(f"{value!r} is no length of time such as 7d, 12h, 5m or 30s", param, ctx)
         try:
-            return timedelta(**{UNITS[value[-1]]: int(value[:-1])})
-        except (OverflowError, ValueError):  # of more digits than Python reads, too
+            found = span(value)
+        except OverflowError:
             self.fail(f"{value[:20]}…{value[-1]} is too long a time", param, ctx)
+        if found is None:
+            self.fail(f"{value!r} is no length of time such as 7d, 12h, 5m or 30s", param, ctx)
+        return found
 
 
 class Moment(click.ParamType[datetime]):

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar
 from weakref import finalize
 from zoneinfo import ZoneInfo
 
@@ -27,9 +27,9 @@ from ..export import ExportReport, export_cases
 from ..export.batches import in_batches
 from ..export.manifest import WindowReport
 from ..export.spool import text
-from ..export.typed import TypedRows
+from ..export.typed import KINDS, TypedRows
 from ..models import Case, CaseQuery
-from ..wire import Wire, dumps, wire_names
+from ..wire import Wire, dumps
 
 try:
     import dlt
@@ -53,12 +53,10 @@ TICK = 0.1  # seconds between two looks whether the user interrupted
 BUFFER = 2**20
 ROWS = "cases.jsonl"
 AGAIN = {"open", "unverified"}  # windows that the next run reads once more
-_NAMES = tuple(wire_names(Case))
-_HINTS = get_type_hints(Case)
 _KINDS = {str: "text", bool: "bool", int: "double", datetime: "timestamp"}
-_COLUMNS: Any = {
-    name: {"data_type": _KINDS[(get_args(_HINTS[name]) or [_HINTS[name]])[0]]} for name in _NAMES
-} | {"extra": {"data_type": "json"}}
+_COLUMNS: Any = {name: {"data_type": _KINDS[kind]} for name, kind in KINDS.items()} | {
+    "extra": {"data_type": "json"}
+}
 _WINDOW_COLUMNS: Any = {
     "window_start": {"data_type": "timestamp"},
     "window_end": {"data_type": "timestamp"},
@@ -364,7 +362,7 @@ def _rows(reading: _Reading) -> Iterator[list[dict[str, Any]]]:
 
 
 def _row(case: Case) -> dict[str, Any]:
-    row = {name: getattr(case, name) for name in _NAMES}
+    row = {name: getattr(case, name) for name in KINDS}
     row["extra"] = case.extra
     return row
 

@@ -15,7 +15,7 @@ from ..client import AICCClient
 from ..errors import ConfigError
 from ..models import CaseQuery
 from ..profile import Profile
-from ..settings import RateLimit, from_environment, rate_limit
+from ..settings import RateLimit, from_environment, rate_limit, span
 from ..wire import wire_names
 
 SETTLE = timedelta(minutes=5)
@@ -23,7 +23,6 @@ SHORTEST_SETTLE = timedelta(seconds=2)  # the last second that is read must be o
 MAX_DAYS, MAX_ROWS = 31, 100_000  # of a batch of a stream
 DAY = len("2025-01-31")
 WORDS = {"true": True, "false": False}
-UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 # Spark hides options with such names, and so do these: secret, password, token
 CREDENTIALS = {
     "access_token": "AICC_ACCESS_TOKEN",
@@ -178,13 +177,12 @@ def _whole(name: str, text: str) -> int:
 
 
 def _settle(name: str, text: str) -> timedelta:
-    number, unit = text[:-1], UNITS.get(text[-1:])
-    if unit is None or not number.isdecimal():
-        raise ConfigError(f"{name}: a time such as 5m or 30s is needed, {text!r} was given")
     try:
-        found = timedelta(**{unit: int(number)})
+        found = span(text)
     except OverflowError:
         raise ConfigError(f"{name}: {text} is longer than can be") from None
+    if found is None:
+        raise ConfigError(f"{name}: a time such as 5m or 30s is needed, {text!r} was given")
     if found < SHORTEST_SETTLE:
         raise ConfigError(f"{name}: at least {SHORTEST_SETTLE.seconds} s are needed, {text} given")
     return found

@@ -1,14 +1,15 @@
 """What a request may look like: JSON, mandatory fields, kinds, times, and lengths in bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
 
 from .answer import BusinessError
 
+T = TypeVar("T", date, datetime)
 MAX_LIMIT = 100
 MAX_START = 2**53
 
@@ -75,26 +76,23 @@ def check_text(wire: Wire, key: str) -> None:
 
 def moment(wire: Wire, key: str) -> datetime:
     """Read `YYYY-MM-DD HH:mm:ss`, that form and no other."""
-    check_text(wire, key)
-    try:
-        read = datetime.fromisoformat(wire[key])
-    except ValueError:
-        read = None
-    if read is None or str(read) != wire[key]:
-        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be YYYY-MM-DD HH:mm:ss")
-    return read
+    return _read(wire, key, datetime.fromisoformat, "YYYY-MM-DD HH:mm:ss")
 
 
 def day(wire: Wire, key: str) -> date:
     """Read `YYYY-MM-DD`, that form and no other."""
+    return _read(wire, key, date.fromisoformat, "YYYY-MM-DD")
+
+
+def _read(wire: Wire, key: str, read: Callable[[str], T], form: str) -> T:
     check_text(wire, key)
     try:
-        read = date.fromisoformat(wire[key])
+        found = read(wire[key])
     except ValueError:
-        read = None
-    if read is None or str(read) != wire[key]:
-        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be YYYY-MM-DD")
-    return read
+        found = None
+    if found is None or str(found) != wire[key]:
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be {form}")
+    return found
 
 
 def place(wire: Wire, *, most: int = MAX_LIMIT) -> tuple[int, int]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from ..errors import ExportError
 from ..extras import load
 from ..models import Case
-from ..wire import dumps, wire_names
-
-_NAMES = tuple(wire_names(Case))
-_HINTS = get_type_hints(Case)
+from ..wire import dumps
+from .typed import KINDS
 
 
 class ArrowRows:
@@ -28,7 +26,7 @@ class ArrowRows:
 
     def record(self, cases: Sequence[Case]) -> Any:
         """Make a record batch; a value that doesn't fit its column is an ExportError."""
-        columns = [self._column(name, map(attrgetter(name), cases)) for name in _NAMES]
+        columns = [self._column(name, map(attrgetter(name), cases)) for name in KINDS]
         columns.append(self._column("extra", (_texts(case.extra) for case in cases)))
         return self._arrow.RecordBatch.from_arrays(columns, schema=self.schema)
 
@@ -41,9 +39,8 @@ class ArrowRows:
             int: arrow.float64(),
             datetime: arrow.timestamp("us", tz=zone),
         }
-        for name in _NAMES:
-            hint, *_ = get_args(_HINTS[name]) or [_HINTS[name]]
-            yield arrow.field(name, kinds[hint])
+        for name, kind in KINDS.items():
+            yield arrow.field(name, kinds[kind])
         yield arrow.field("extra", arrow.map_(text, text))
 
     def _column(self, name: str, values: Iterable[object]) -> Any:

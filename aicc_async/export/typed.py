@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 from ..models import Case
 from ..rows import CaseReader
-from ..wire import Wire, loads
+from ..wire import Wire, loads, wire_names
+
+_HINTS = get_type_hints(Case)
+KINDS: dict[str, type[str | bool | int | datetime]] = {  # what each field holds; int: any number
+    name: next(iter(get_args(_HINTS[name])), _HINTS[name]) for name in wire_names(Case)
+}
 
 
 class TypedRows:

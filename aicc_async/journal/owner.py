@@ -17,7 +17,7 @@ class Owner:
     def __init__(self, journal: Path | None) -> None:
         self.name = uuid4().hex
         self._journal = journal
-        self._lock = journal and _locked(_path(journal, self.name))
+        self._lock = journal and locked(_path(journal, self.name))
 
     def close(self) -> None:
         """Hold nothing any more."""
@@ -33,7 +33,7 @@ class Owner:
         if not path.exists():
             return False
         try:
-            _locked(path).close()
+            locked(path).close()
         except sqlite3.OperationalError:
             return True
         path.unlink(missing_ok=True)
@@ -44,8 +44,8 @@ def _path(journal: Path, name: str) -> Path:
     return journal.with_name(f"{journal.name}-owner-{name}")
 
 
-def _locked(path: Path) -> sqlite3.Connection:
-    """Lock a file by SQLite, which knows how on every system."""
+def locked(path: Path) -> sqlite3.Connection:
+    """Lock a file by SQLite, which knows how on every system, until it is closed or we die."""
     lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         lock.execute("BEGIN EXCLUSIVE")
