@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shlex
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import Any
 
 import click
 import pytest
-from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
+from shell import Call
 
 from aicc_async import CaseQuery, ConfigError, RetryPolicy
-from aicc_async.cli.commands import group, run
+from aicc_async.cli.commands import group
 from aicc_async.cli.options import FILTERS, Moment, query
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 from aicc_async.emulator.answer import Answer
@@ -33,29 +31,6 @@ COMMANDS = [
 ]
 DEMO_CASE = "c6m8000001tSDqQAcMPR"
 NEW = {"title": "t", "description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
-
-
-class Stdin(io.BytesIO):
-    """Standard input's bytes; a command names it in messages."""
-
-    name = "<stdin>"
-
-
-@frozen
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """Read standard output as JSON lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Call = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +53,6 @@ def tenant(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     monkeypatch.setenv("AICC_QFLOW_URL", shared.qflow_url)
     monkeypatch.setattr("aicc_async.client.RetryPolicy", partial(RetryPolicy, base=0.001))
     return shared
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Run a command as the shell does, with bytes on standard input."""
-
-    def run_it(*arguments: object, stdin: bytes = b"") -> Ended:
-        monkeypatch.setattr(sys, "argv", ["aicc-async", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Stdin(stdin)))
-        code = run()
-        return Ended(code, *capfd.readouterr())
-
-    return run_it
 
 
 @pytest.fixture(autouse=True)

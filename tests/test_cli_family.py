@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,10 @@ from typing import Any
 import click
 import pytest
 from attrs import frozen
+from shell import Call
 
 from aicc_async import RetryPolicy
-from aicc_async.cli.commands import group, run
+from aicc_async.cli.commands import group
 from aicc_async.cli.sections import SECTIONS
 from aicc_async.cli.tasks import DEMO_TASKS
 from aicc_async.emulator import Emulator, Fault, run_in_thread
@@ -39,29 +39,6 @@ PASSWORD = Emulator.qflow_password
 HEADERS = ("USER", "PASSWORD", "TOKEN_HEADER", "TOKEN_PREFIX", "HEADERS", "URL")
 NOTE = {"type": "Iternal", "title": "t", "description": "d"}
 CHANGE = {"id": CASE, "creatorId": "u"}
-
-
-class Stdin(io.BytesIO):
-    """Standard input's bytes; a command names it in messages."""
-
-    name = "<stdin>"
-
-
-@frozen
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """Read standard output as JSON lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Call = Callable[..., Ended]
 
 
 @frozen
@@ -108,20 +85,6 @@ def shared() -> Iterator[Emulator]:
     with run_in_thread(cases=300, since=since, until=until, retry_after=None) as emulator:
         emulator.insert(id=CASE)
         yield emulator
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Run a command as the shell does, with bytes on standard input."""
-
-    def run_it(*arguments: object, stdin: object = b"") -> Ended:
-        body = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
-        monkeypatch.setattr(sys, "argv", ["aicc-async", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Stdin(body)))
-        code = run()
-        return Ended(code, *capfd.readouterr())
-
-    return run_it
 
 
 @pytest.fixture

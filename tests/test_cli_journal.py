@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import frozen
+from shell import Call
 
 from aicc_async import RetryPolicy
-from aicc_async.cli.commands import run
 from aicc_async.connectors.redis_journal import RedisJournal
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 from aicc_async.emulator.seed import wall_clock
@@ -36,23 +35,6 @@ BULK = (
 LOST = Fault.HTTP_500_AFTER  # beside a stranger that equals it, nobody can tell which it made
 
 
-@frozen
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """Read standard output as JSON lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Call = Callable[..., Ended]
-
-
 @pytest.fixture
 def tenant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
     """Run a tenant without cases, with the variables of its client, in an empty folder."""
@@ -64,17 +46,6 @@ def tenant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator
         monkeypatch.setenv("AICC_BASE_URL", emulator.url)
         monkeypatch.setenv("AICC_ACCESS_TOKEN", emulator.token())
         yield emulator
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Run a command as the shell does."""
-
-    def run_it(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["aicc-async", *arguments])
-        return Ended(run(), *capfd.readouterr())
-
-    return run_it
 
 
 @pytest.fixture

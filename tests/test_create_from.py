@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from shell import Call
 
 from aicc_async import RetryPolicy
 from aicc_async.cli import bulk
-from aicc_async.cli.commands import run
 from aicc_async.cli.lines import Fault
 from aicc_async.cli.records import Records
 from aicc_async.emulator import Emulator, run_in_thread
@@ -52,23 +51,6 @@ FULL = {
 TO_RESULTS = ("--results", "r.jsonl", "--list-lag", "0s")
 
 
-@frozen
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def said(self) -> list[str]:
-        """Give what it said of each fault."""
-        return [line.partition(": ")[2] for line in self.err.splitlines()[:-1]]
-
-
-Call = Callable[..., Ended]
-
-
 @pytest.fixture
 def tenant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
     """Run a tenant without cases, with the variables of its client, in an empty folder."""
@@ -80,17 +62,6 @@ def tenant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator
         monkeypatch.setenv("AICC_BASE_URL", emulator.url)
         monkeypatch.setenv("AICC_ACCESS_TOKEN", emulator.token())
         yield emulator
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Run a command as the shell does."""
-
-    def run_it(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["aicc-async", *arguments])
-        return Ended(run(), *capfd.readouterr())
-
-    return run_it
 
 
 @pytest.fixture
