@@ -7,7 +7,6 @@ import asyncio
 from . import adaptive
 from .adaptive import Pace
 from .limiter import Limiter, Slot
-from .settings import RateLimit
 
 HASTE = 0.5  # of an even distance: what a pause took can be made good
 BURST = 0.9  # of the limit that may go at once
@@ -19,11 +18,11 @@ class AdaptiveLimiter:
     Once most of it is used, the rest goes one by one: so the first refusals come alone, and few.
     """
 
-    def __init__(self, rate: RateLimit) -> None:
-        self._per = rate.per
-        self._ceiling = rate.ceiling or rate.limit
-        self._pace = adaptive.begin(rate.limit)
-        self._limiter = Limiter(rate)
+    def __init__(self, start: int, ceiling: int, *, per: float = 1.0) -> None:
+        self._per = per
+        self._ceiling = ceiling
+        self._pace = adaptive.begin(start)
+        self._limiter = Limiter(start, per=per)
         self._turn = asyncio.Lock()
         self._next = 0.0
 

@@ -54,12 +54,11 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
+from .pages import UNTOLD, Page
 from .protocol import (
     OPENAPI,
-    UNTOLD,
     DatedRow,
     Lister,
-    Page,
     RawParts,
     Request,
     dated_page,

@@ -24,7 +24,7 @@ import aiohttp
 
 from . import settings
 from .ahead import in_order
-from .auth import Credentials, credentials_from, signing
+from .auth import Credentials, credentials_from
 from .calls import CaseCalls
 from .changing import Changes, check_is_of, check_unchanged, trial, update_of, whole
 from .creating import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
@@ -55,11 +55,13 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
+from .pages import UNTOLD, Page
 from .paging import LIMIT, Batch, Fetch, read
 from .profile import Profile
-from .protocol import UNTOLD, DatedRow, Lister, Page, RawParts
+from .protocol import DatedRow, Lister, RawParts
 from .session import Session, SessionHolder
 from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
+from .tokens import signing
 from .totals import counted
 from .windows import MAX_SPAN, Window, split, wall
 from .wire import Wire

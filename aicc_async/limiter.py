@@ -8,8 +8,6 @@ from typing import Protocol
 
 from attrs import define
 
-from .settings import RateLimit
-
 SLACK = 0.02  # seconds; sends that are T apart may arrive closer; a longer stall meets a 429
 TICK = 0.001  # seconds; a wait below the clock's resolution would come back at once, and again
 
@@ -62,10 +60,10 @@ class Limiter:
     nothing.
     """
 
-    def __init__(self, rate: RateLimit | None = None) -> None:
-        self._strict = rate is not None and rate.strict
-        self._seconds = rate.per + (TICK if rate.strict else SLACK) if rate else 0.0
-        self._free = deque(Slot() for _ in range(rate.limit)) if rate else None
+    def __init__(self, limit: int | None = None, *, per: float = 1.0, strict: bool = False) -> None:
+        self._strict = strict
+        self._seconds = per + (TICK if strict else SLACK)
+        self._free = None if limit is None else deque(Slot() for _ in range(limit))
         self._paused_until = 0.0
         self._turn = asyncio.Lock()
         self._returned = asyncio.Event()

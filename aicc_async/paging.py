@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 from attrs import define, evolve, field, frozen
 
 from .errors import ExportError
-from .protocol import Page
+from .pages import Page
 from .windows import Window
 
 R = TypeVar("R")

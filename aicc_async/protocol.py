@@ -21,6 +21,7 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
+from .pages import Page
 from .windows import Window
 from .wire import loads
 
@@ -49,17 +50,6 @@ class Request(Generic[T]):
     denied: frozenset[int] = frozenset({401, 403})  # statuses that mean: not with these credentials
 
 
-@frozen
-class Page(Generic[R]):
-    """A page of a listing: rows, their ids, the total that the service announced, and bytes."""
-
-    ids: list[str]
-    rows: list[R] = field(repr=False)  # people stand in them
-    count: int
-    size: int
-
-
-UNTOLD = -1  # the total of a page whose total the service does not tell
 Lister = Callable[[Window, int, int], Request[Page[R]]]  # window, start, limit
 RawParts = dict[str, msgspec.Raw]  # of a case's detail, by their wire names
 DatedRow = tuple[str, Any]  # createdDate as it stands; the row as written, bytes or a view

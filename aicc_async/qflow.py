@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import aiohttp
 
 from . import qflow_calls, settings
-from .auth import Signing
 from .errors import ConfigError
 from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
 from .session import Session, SessionHolder
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
+from .tokens import Signing
 from .wire import Wire
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110)

@@ -15,10 +15,10 @@ from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
-from .auth import Grant, token_in
 from .errors import ConfigError, DecodeError
 from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
 from .protocol import FORM, JSON, Request
+from .sign_in import Grant, token_in
 from .wire import Wire, dumps, loads
 
 

@@ -15,7 +15,6 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .auth import Signing, Tokens
 from .budget import asked_rank
 from .errors import (
     AICCError,
@@ -28,11 +27,11 @@ from .errors import (
     TransportError,
     UnknownOutcome,
 )
-from .limiter import Taken
-from .limiting import limiter_of
+from .limiter import AnyLimiter, Limiter, Taken
 from .protocol import TOKEN_REFUSED, Request, refusal
 from .retry import Resending, RetryBudget, retry_after
-from .settings import Endpoint, Timeouts
+from .settings import Endpoint, RateLimit, Timeouts
+from .tokens import Signing, Tokens
 
 T = TypeVar("T")
 logger = logging.getLogger("aicc_async")
@@ -239,6 +238,25 @@ class Session:
             # aiohttp would send a GET twice on a stale connection, unpaced and uncounted
             self._http._retry_connection = False  # noqa: SLF001  (its own tests' switch)
         return self._http
+
+
+def limiter_of(rate: RateLimit | None) -> AnyLimiter:
+    """Make the limiter that a limit wants."""
+    if rate is not None and rate.shared is not None:
+        from .sharing import SharedLimiter  # noqa: PLC0415
+
+        return SharedLimiter(
+            rate.shared,
+            limit=rate.limit,
+            per=rate.per,
+            ceiling=rate.ceiling,
+            rank=rate.priority,
+        )
+    if rate is not None and rate.ceiling is not None:
+        from .adaptive_limiter import AdaptiveLimiter  # noqa: PLC0415
+
+        return AdaptiveLimiter(rate.limit, rate.ceiling, per=rate.per)
+    return Limiter(rate.limit, per=rate.per, strict=rate.strict) if rate else Limiter()
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,6 @@ from . import adaptive
 from .adaptive import Pace
 from .budget import RANKS, BudgetLost, Rank, Reports, Seen, SharedBudget, Terms, asked_rank
 from .limiter import TICK, Limiter, Taken
-from .settings import RateLimit
 
 SLACK = 0.04  # seconds; sends that are T apart may arrive closer, and small delays go unreported
 LATE = 0.005  # seconds; a slot that was used later than that is reported
@@ -68,13 +67,21 @@ class SharedLimiter:
     so processes take turns, and nobody waits behind a long queue of another's.
     """
 
-    def __init__(self, rate: RateLimit, budget: SharedBudget) -> None:
-        self._rate = rate
-        self._terms = _terms(rate)
+    def __init__(
+        self,
+        budget: SharedBudget,
+        *,
+        limit: int,
+        per: float,
+        ceiling: int | None = None,
+        rank: Rank = "worker",
+    ) -> None:
+        self._rank = rank
+        self._terms = _terms(limit, per, ceiling)
         self._processes = budget.fallback_processes
         self._ledger = budget.connect(self._terms)
         self._lines = {rank: Line(rank) for rank in RANKS}
-        self.limit = rate.limit
+        self.limit = limit
         self._reports = Reports()
         self._paused_until = 0.0
         self._alone: Limiter | None = None
@@ -85,7 +92,7 @@ class SharedLimiter:
 
     async def acquire(self) -> Taken | None:
         """Wait for a slot and take it; None when the limiter is closed."""
-        line = self._lines[asked_rank() or self._rate.priority]
+        line = self._lines[asked_rank() or self._rank]
         line.waiting += 1
         try:
             async with line.turn:
@@ -238,13 +245,13 @@ class SharedLimiter:
         """Go on alone, when what the store gave to anybody is used up."""
         if self._alone:
             return
-        share = _share(self.limit, self._rate.per, self._processes)
-        self._alone = Limiter(share)
+        share, per = _share(self.limit, self._terms.per, self._processes)
+        self._alone = Limiter(share, per=per)
         wait = self._terms.per + self._terms.slack + self._terms.reach
         self._alone.pause(max(wait, self._paused_until - _now()))
         logger.warning(
             "the shared budget can't be reached (%s): at most %d requests in %g s until it can",
-            *(error, share.limit, share.per),
+            *(error, share, per),
         )
         self._returning = self._start(self._return(self._alone))
 
@@ -283,22 +290,21 @@ class SharedLimiter:
         return task
 
 
-def _terms(rate: RateLimit) -> Terms:
-    per = rate.per
+def _terms(limit: int, per: float, ceiling: int | None) -> Terms:
     return Terms(
-        limit=rate.limit,
+        limit=limit,
         per=per,
         slack=SLACK,
-        reach=max(REACH, min(per, IN_LINE * per / rate.limit)),
+        reach=max(REACH, min(per, IN_LINE * per / limit)),
         hold=per + SLACK + PROBE + ATTEMPT,
-        ceiling=rate.ceiling,
+        ceiling=ceiling,
     )
 
 
-def _share(limit: int, per: float, processes: int) -> RateLimit:
+def _share(limit: int, per: float, processes: int) -> tuple[int, float]:
     """Divide; below one request in T it is one in a longer T."""
     most = limit // processes
-    return RateLimit(most, per=per) if most else RateLimit(1, per=per * processes / limit)
+    return (most, per) if most else (1, per * processes / limit)
 
 
 def _json(pace: Pace) -> str:

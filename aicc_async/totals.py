@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from .errors import ExportError
+from .pages import UNTOLD, Page
 from .paging import Fetch
-from .protocol import UNTOLD, Page
 from .windows import Window
 
 R = TypeVar("R")

@@ -18,7 +18,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from aicc_async import Case, CaseQuery, DecodeError
 from aicc_async.calls import CaseCalls
-from aicc_async.protocol import Page
+from aicc_async.pages import Page
 from aicc_async.windows import Window
 from aicc_async.wire import Wire, wire_names
 

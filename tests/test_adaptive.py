@@ -18,7 +18,7 @@ from aicc_async.adaptive import LONGEST, PATIENCE, Pace, begin, grown, refused
 from aicc_async.adaptive_limiter import AdaptiveLimiter
 from aicc_async.emulator import Emulator
 from aicc_async.limiter import Limiter
-from aicc_async.limiting import limiter_of
+from aicc_async.session import limiter_of
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ def test_a_hidden_quota_is_used(quota: int) -> None:
     """From a start of 5, most of a minute's quota is used, and hardly anything is refused."""
 
     async def main() -> tuple[int, int]:
-        return await most_of(AdaptiveLimiter(RateLimit.adaptive(5, 100)), quota, 60.0)
+        return await most_of(AdaptiveLimiter(5, 100), quota, 60.0)
 
     passed, refusals = run(main)
     assert passed >= 0.75 * 60 * quota
@@ -154,7 +154,7 @@ def test_a_ceiling_is_never_passed() -> None:
     """Whatever the service lets pass, no second holds more than the ceiling."""
 
     async def main() -> tuple[int, int]:
-        return await most_of(AdaptiveLimiter(RateLimit.adaptive(5, 20)), 1000, 30.0)
+        return await most_of(AdaptiveLimiter(5, 20), 1000, 30.0)
 
     passed, refusals = run(main)
     assert refusals == 0

@@ -28,7 +28,7 @@ from aicc_async.cli.options import client as command_client
 from aicc_async.cli.options import reader
 from aicc_async.connectors.redis import RedisBudget, RedisLedger
 from aicc_async.emulator import Emulator, Fault, run_in_thread
-from aicc_async.limiting import limiter_of
+from aicc_async.session import limiter_of
 from aicc_async.sharing import SharedLimiter
 
 pytest_plugins = ["redis_server"]

@@ -54,7 +54,8 @@ from aicc_async import (
 )
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.readings import Readings
-from aicc_async.protocol import OPENAPI, UNTOLD, Page
+from aicc_async.pages import UNTOLD, Page
+from aicc_async.protocol import OPENAPI
 from aicc_async.totals import counted
 from aicc_async.windows import Window
 from aicc_async.wire import Wire

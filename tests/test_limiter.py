@@ -24,6 +24,11 @@ rates = st.builds(
 )
 
 
+def make(rate: RateLimit | None) -> Limiter:
+    """Make the limiter of a limit."""
+    return Limiter(rate.limit, per=rate.per, strict=rate.strict) if rate else Limiter()
+
+
 def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run on a new event loop whose clock starts at 0 and jumps from event to event."""
     with closing(looptime.new_event_loop(start=0, noop_cycles=1)) as loop:
@@ -69,7 +74,7 @@ def most_in(per: float, moments: Sequence[float]) -> int:
 @given(rates, arrivals)
 def test_never_more_than_n_in_any_t(rate: RateLimit, moments: list[float]) -> None:
     """Whatever the arrivals, no span of T holds more than N sends."""
-    log = run(lambda: calls_at(Limiter(rate), moments))
+    log = run(lambda: calls_at(make(rate), moments))
     assert len(log) == len(moments)
     assert most_in(rate.per, [went for went, _ in log]) <= rate.limit
 
@@ -81,27 +86,27 @@ def test_strict_holds_wherever_between_send_and_answer_it_is_counted(
 ) -> None:
     """A strict limit holds if the service counts at the send, the answer, or between."""
     rate = RateLimit(limit, strict=True)
-    log = run(lambda: calls_at(Limiter(rate), moments, takes))
+    log = run(lambda: calls_at(make(rate), moments, takes))
     assert most_in(1.0, [went + fraction * (back - went) for went, back in log]) <= limit
 
 
 def test_strict_holds_when_each_arrives_at_the_worst_moment() -> None:
     """Sends that arrive late beside sends that arrive early still are no more than N."""
-    log = run(lambda: calls_at(Limiter(RateLimit(2, strict=True)), [0.0] * 8, [0.9]))
+    log = run(lambda: calls_at(Limiter(2, strict=True), [0.0] * 8, [0.9]))
     late_then_early = [back for _, back in log[:2]] + [went for went, _ in log[2:4]]
     assert most_in(1.0, late_then_early) == 2
 
 
 def test_loose_spaces_by_the_send() -> None:
     """Without strict, a slot comes back T and the slack after the send, answered or not."""
-    log = run(lambda: calls_at(Limiter(RateLimit(2)), [0.0] * 5, [60.0]))
+    log = run(lambda: calls_at(Limiter(2), [0.0] * 5, [60.0]))
     expected = [0, 0, 1 + SLACK, 1 + SLACK, 2 + 2 * SLACK]
     assert [went for went, _ in log] == pytest.approx(expected, abs=2e-3)
 
 
 def test_strict_spaces_by_the_answer() -> None:
     """With strict, a slot comes back T after the answer."""
-    log = run(lambda: calls_at(Limiter(RateLimit(1, strict=True)), [0.0] * 3, [2.0]))
+    log = run(lambda: calls_at(Limiter(1, strict=True), [0.0] * 3, [2.0]))
     expected = [0, 3, 6]
     assert [went for went, _ in log] == pytest.approx(expected, abs=5e-3)
 
@@ -112,7 +117,7 @@ def test_first_come_first_served(rate: RateLimit, count: int) -> None:
     """Slots go out in the order in which they were asked for."""
 
     async def main() -> list[int]:
-        limiter, order = Limiter(rate), list[int]()
+        limiter, order = make(rate), list[int]()
 
         async def one(i: int) -> None:
             await limiter.acquire()
@@ -137,7 +142,7 @@ def test_a_cancelled_waiter_takes_nothing(
     """Cancelled at any moment, a waiter uses no slot up and blocks nobody."""
 
     async def main() -> tuple[list[float], int]:
-        limiter, log = Limiter(rate), list[tuple[float, float]]()
+        limiter, log = make(rate), list[tuple[float, float]]()
         waiting = [asyncio.create_task(call(limiter, log)) for _ in range(count)]
         for i, moment in cuts:
             asyncio.get_running_loop().call_later(moment, waiting[i % count].cancel)
@@ -155,7 +160,7 @@ def test_cancelled_after_any_number_of_steps(steps: int) -> None:
     """Cancelled between any two steps of the loop, the head of the queue leaves it moving."""
 
     async def main() -> float:
-        limiter = Limiter(RateLimit(1))
+        limiter = Limiter(1)
         await limiter.acquire()
         first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
         for _ in range(steps):
@@ -171,7 +176,7 @@ def test_cancelled_while_every_strict_slot_is_out() -> None:
     """A waiter that is cancelled before any answer leaves its place to the next one."""
 
     async def main() -> float:
-        limiter = Limiter(RateLimit(1, strict=True))
+        limiter = Limiter(1, strict=True)
         await limiter.acquire()
         first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
         await asyncio.sleep(5)
@@ -188,7 +193,7 @@ def test_a_pause_holds_everybody(rate: RateLimit | None) -> None:
     """Those who come during a pause go when it ends, limit or not."""
 
     async def main() -> list[tuple[float, float]]:
-        limiter = Limiter(rate)
+        limiter = make(rate)
         limiter.pause(3.0)
         return await calls_at(limiter, [0.0, 1.0, 2.9, 3.1])
 
@@ -199,7 +204,7 @@ def test_a_pause_holds_those_who_wait_already() -> None:
     """A pause that begins while somebody waits for a slot holds them too."""
 
     async def main() -> list[tuple[float, float]]:
-        limiter = Limiter(RateLimit(1))
+        limiter = Limiter(1)
         asyncio.get_running_loop().call_later(0.5, limiter.pause, 10.0)
         return await calls_at(limiter, [0.0, 0.0])
 
@@ -237,7 +242,7 @@ async def test_no_limit_is_no_wait() -> None:
 @pytest.mark.looptime
 async def test_free_slots_are_no_wait() -> None:
     """The first N go at once, also when the clock of the loop stands at 0."""
-    limiter = Limiter(RateLimit(50, per=3600))
+    limiter = Limiter(50, per=3600)
     before = now()
     for _ in range(50):
         await limiter.acquire()
@@ -246,13 +251,13 @@ async def test_free_slots_are_no_wait() -> None:
 
 def test_a_second_loop_may_use_it_after_the_first() -> None:
     """A limiter made outside any loop works in the loop that comes."""
-    limiter = Limiter(RateLimit(3))
+    limiter = Limiter(3)
     assert len(run(lambda: calls_at(limiter, [0.0] * 3))) == 3
 
 
 def test_waiting_costs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks at the clock again and again: an hour's wait is a handful of timers."""
-    limiter, sleeps = Limiter(RateLimit(1, per=3600)), list[float]()
+    limiter, sleeps = Limiter(1, per=3600), list[float]()
     sleep = asyncio.sleep
 
     async def counted(seconds: float) -> None:
@@ -272,7 +277,7 @@ def test_a_slot_counts_from_when_the_request_left() -> None:
     """What comes between the slot and the send, a connection or a stall, is not lost on anybody."""
 
     async def main() -> float:
-        limiter = Limiter(RateLimit(1))
+        limiter = Limiter(1)
         slot = await limiter.acquire()
         await asyncio.sleep(0.5)
         assert slot is not None

@@ -19,8 +19,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from aicc_async.errors import ExportError
+from aicc_async.pages import Page
 from aicc_async.paging import BYTES_AHEAD, PAGES_AHEAD, READINGS, Batch, read
-from aicc_async.protocol import Page
 from aicc_async.windows import Window
 
 ANY = Window()

@@ -27,11 +27,11 @@ from aicc_async.errors import (
     ServerError,
 )
 from aicc_async.models import CaseEnqueue, CaseQuery, CaseUpdate, EnqueuedCase, NewCase, Priority
+from aicc_async.pages import Page
 from aicc_async.protocol import (
     FORM,
     JSON,
     OPENAPI,
-    Page,
     Request,
     listed,
     only,

@@ -29,13 +29,13 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
-from aicc_async.auth import Grant
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.qflow import Queue
 from aicc_async.emulator.readings import Readings
 from aicc_async.protocol import refusal
 from aicc_async.qflow_calls import cancel, enqueue, get_case, sign_in
 from aicc_async.settings import zone
+from aicc_async.sign_in import Grant
 from aicc_async.wire import Wire
 
 WIRE = Wire(zone("UTC"))

@@ -10,8 +10,9 @@ import pytest
 
 from aicc_async import Case, CaseQuery, DecodeError
 from aicc_async.calls import CaseCalls
+from aicc_async.pages import Page
 from aicc_async.paging import Batch
-from aicc_async.protocol import Page, raw_page
+from aicc_async.protocol import raw_page
 from aicc_async.rows import MOST, CaseReader
 from aicc_async.windows import Window
 from aicc_async.wire import Wire, dumps, wire_names

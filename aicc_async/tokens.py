@@ -1,0 +1,89 @@
+"""The token that requests are signed with: it is given, or renewed by signing in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from attrs import frozen
+
+from .auth import Credentials, StaticToken
+from .errors import ConfigError
+from .protocol import Request
+from .sign_in import Grant, sign_in
+
+MARGIN = 60.0  # seconds before the end at which a token is renewed, or a tenth of its life
+
+
+@frozen
+class Signing:
+    """How requests are signed: with a token, or with what a sign-in gives; and in which header."""
+
+    source: StaticToken | Request[Grant]
+    header: str = "access-token"
+    prefix: str = ""
+
+
+def signing(credentials: Credentials) -> Signing:
+    """Sign as AICC wants it."""
+    return Signing(credentials if isinstance(credentials, StaticToken) else sign_in(credentials))
+
+
+class Tokens:
+    """The token in use; renewed once, however many callers need it at the same time."""
+
+    def __init__(
+        self,
+        source: StaticToken | Request[Grant],
+        send: Callable[[Request[Grant]], Awaitable[Grant]],
+    ) -> None:
+        self._source = source
+        self._send = send
+        self._token: str | None = None
+        self._renew_at = 0.0
+        self._renewal: asyncio.Task[str] | None = None
+
+    async def token(self) -> str:
+        """Return a token that is good for a while, signing in when there is none."""
+        if isinstance(self._source, StaticToken):
+            return self._source.token
+        if self._token is not None and asyncio.get_running_loop().time() < self._renew_at:
+            return self._token
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew(self._source))
+            self._renewal.add_done_callback(self._settle)
+        return await self._wait_for(self._renewal)
+
+    def refuse(self, token: str) -> bool:
+        """Forget a token that the service refused; False when there can be no other."""
+        if token == self._token:
+            self._token = None
+        return not isinstance(self._source, StaticToken)
+
+    async def close(self) -> None:
+        """End a sign-in that nobody waits for any more."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.wait([self._renewal])
+
+    async def _wait_for(self, renewal: asyncio.Task[str]) -> str:
+        try:
+            # shielded: a caller that is cancelled must not take the others' sign-in with it
+            return await asyncio.shield(renewal)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if renewal.cancelled() and caller and not caller.cancelling():
+                raise ConfigError("the client was closed during sign-in") from None
+            raise
+
+    async def _renew(self, sign_in: Request[Grant]) -> str:
+        grant = await self._send(sign_in)
+        margin = min(MARGIN, grant.lifetime / 10)
+        self._renew_at = asyncio.get_running_loop().time() + grant.lifetime - margin
+        self._token = grant.token
+        return grant.token
+
+    def _settle(self, renewal: asyncio.Task[str]) -> None:
+        self._renewal = None
+        if not renewal.cancelled():
+            renewal.exception()  # seen: whoever waited has it
