@@ -6,10 +6,10 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-from .auth import ClientCredentials, StaticToken
-from .budget import priority
+from ._create.creator import CreateOutcome
+from ._ratelimit.budget import priority
 from .client import AICCClient
-from .creating import CreateOutcome
+from .credentials import ClientCredentials, StaticToken
 from .errors import (
     AICCError,
     ApiError,

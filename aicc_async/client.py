@@ -23,11 +23,18 @@ from zoneinfo import ZoneInfo
 import aiohttp
 
 from . import settings
-from .ahead import in_order
-from .auth import Credentials, credentials_from
-from .calls import CaseCalls
-from .changing import Changes, check_is_of, check_unchanged, trial, update_of, whole
-from .creating import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
+from ._create.creator import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
+from ._listing.ordered_map import in_order
+from ._listing.pages import UNTOLD, Page
+from ._listing.paging import LIMIT, Batch, Fetch, read
+from ._listing.totals import counted
+from ._listing.windows import MAX_SPAN, Window, split, wall
+from ._protocol.aicc import CaseCalls
+from ._protocol.converter import Wire
+from ._protocol.envelope import DatedRow, Lister, RawParts
+from ._transport.session import Session, SessionHolder
+from ._transport.tokens import signing
+from .credentials import Credentials, credentials_from
 from .errors import ConfigError
 from .journal import Journal, SQLiteJournal
 from .models import (
@@ -55,16 +62,9 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
-from .pages import UNTOLD, Page
-from .paging import LIMIT, Batch, Fetch, read
+from .models.changing import Changes, check_is_of, check_unchanged, trial, update_of, whole
 from .profile import Profile
-from .protocol import DatedRow, Lister, RawParts
-from .session import Session, SessionHolder
 from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
-from .tokens import signing
-from .totals import counted
-from .windows import MAX_SPAN, Window, split, wall
-from .wire import Wire
 
 WAITING = 4  # times the requests: creates that wait for a list to show them hold up no others
 R = TypeVar("R")

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from attrs import Attribute, asdict, field, fields, frozen
 
+from ._optional import load
 from .errors import ConfigError
-from .extras import load
 from .settings import RateLimit
 
 MARGIN = 0.8  # of the rate that passed: what is asked of it by default

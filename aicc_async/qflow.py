@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from . import qflow_calls, settings
+from . import settings
+from ._protocol import qflow as qflow_calls
+from ._protocol.converter import Wire
+from ._transport.session import Session, SessionHolder
+from ._transport.tokens import Signing
 from .errors import ConfigError
 from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
-from .session import Session, SessionHolder
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
-from .tokens import Signing
-from .wire import Wire
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110)
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import Attribute, field, frozen
 from yarl import URL
 
-from .budget import Rank, SharedBudget, check_rank
+from ._ratelimit.budget import Rank, SharedBudget, check_rank
 from .errors import ConfigError
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}

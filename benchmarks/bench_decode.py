@@ -17,10 +17,10 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from aicc_async import Case, CaseQuery, DecodeError
-from aicc_async.calls import CaseCalls
-from aicc_async.pages import Page
-from aicc_async.windows import Window
-from aicc_async.wire import Wire, wire_names
+from aicc_async._listing.pages import Page
+from aicc_async._listing.windows import Window
+from aicc_async._protocol.aicc import CaseCalls
+from aicc_async._protocol.converter import Wire, wire_names
 
 ROUNDS = 500
 BOUND = 3.0  # times the floor, at most

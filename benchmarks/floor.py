@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from aicc_async.windows import Window
+from aicc_async._listing.windows import Window
 
 LIST = "/service/AICC__Case/1.0.0/openapi/case/list"
 LIMIT = 100

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from attrs import define, field, frozen
 
 from aicc_async import AICCClient, RateLimit, RetryPolicy, StaticToken
-from aicc_async.budget import Rank, priority
+from aicc_async._ratelimit.budget import Rank, priority
 from aicc_async.connectors.redis import RedisBudget
 
 READY = 60.0  # seconds that starting may take

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
-from aicc_async.adaptive import LONGEST, PATIENCE, Pace, begin, grown, refused
-from aicc_async.adaptive_limiter import AdaptiveLimiter
+from aicc_async._ratelimit.adaptive import AdaptiveLimiter
+from aicc_async._ratelimit.pace import LONGEST, PATIENCE, Pace, begin, grown, refused
+from aicc_async._ratelimit.sliding_window import Limiter
+from aicc_async._transport.session import limiter_of
 from aicc_async.emulator import Emulator
-from aicc_async.limiter import Limiter
-from aicc_async.session import limiter_of
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from looptime import LoopTimeProxy
 
 from aicc_async import AICCClient, ApiError, CaseDetail, ConfigError, RetryPolicy, StaticToken
-from aicc_async.ahead import AHEAD, in_order
+from aicc_async._listing.ordered_map import AHEAD, in_order
 from aicc_async.emulator import Emulator, Fault, Latency
 
 T = TypeVar("T")

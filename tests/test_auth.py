@@ -29,12 +29,12 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
-from aicc_async.auth import credentials_from
+from aicc_async._protocol.envelope import Request
+from aicc_async._protocol.sign_in import SHORTEST_LIFETIME, Grant, sign_in
+from aicc_async._transport.tokens import MARGIN, Tokens, signing
+from aicc_async.credentials import credentials_from
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import DecodeError
-from aicc_async.protocol import Request
-from aicc_async.sign_in import SHORTEST_LIFETIME, Grant, sign_in
-from aicc_async.tokens import MARGIN, Tokens, signing
 
 QUICK = RetryPolicy(base=0.001)
 NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")

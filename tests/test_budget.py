@@ -23,13 +23,13 @@ from readme_files import readme_file
 from redis_process import RedisServer
 
 from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
-from aicc_async.budget import RANKS, BudgetLost, Granted, Rank, Reports, Terms, priority
+from aicc_async._ratelimit.budget import RANKS, BudgetLost, Granted, Rank, Reports, Terms, priority
+from aicc_async._ratelimit.shared import SharedLimiter
+from aicc_async._transport.session import limiter_of
 from aicc_async.cli.options import client as command_client
 from aicc_async.cli.options import reader
 from aicc_async.connectors.redis import RedisBudget, RedisLedger
 from aicc_async.emulator import Emulator, Fault, run_in_thread
-from aicc_async.session import limiter_of
-from aicc_async.sharing import SharedLimiter
 
 pytest_plugins = ["redis_server"]
 

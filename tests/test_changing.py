@@ -11,9 +11,9 @@ import attrs
 import pytest
 
 from aicc_async import AICCClient, ApiError, CaseChanged, ConfigError
-from aicc_async.changing import Changes
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.models import CaseUpdate
+from aicc_async.models.changing import Changes
 
 ME = "10gg00000148PCjKVDAu"
 DUE = datetime(2025, 5, 1, 12)  # noqa: DTZ001  (a naive time is taken in the client's zone)

@@ -21,10 +21,10 @@ from typing import IO, Any
 import pytest
 from rich.console import Console
 
+from aicc_async._transport.session import Stats
 from aicc_async.cli.progress import display
 from aicc_async.emulator import Emulator, run_in_thread
 from aicc_async.export import Progress
-from aicc_async.session import Stats
 
 COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
 SECONDS = 10  # until a process that hangs fails its test

@@ -25,7 +25,7 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
-from aicc_async.creating import CreateOutcome
+from aicc_async._create.creator import CreateOutcome
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.emulator.seed import wall_clock
 from aicc_async.errors import JournalError, ServerError

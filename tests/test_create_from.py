@@ -29,6 +29,7 @@ from rich.console import Console
 from shell import Call
 
 from aicc_async import RetryPolicy
+from aicc_async._protocol.converter import Wire
 from aicc_async.cli import bulk
 from aicc_async.cli.lines import Fault
 from aicc_async.cli.records import Records
@@ -36,7 +37,6 @@ from aicc_async.emulator import Emulator, run_in_thread
 from aicc_async.emulator import Fault as Misfortune
 from aicc_async.emulator.seed import wall_clock
 from aicc_async.settings import zone
-from aicc_async.wire import Wire
 
 COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
 SECONDS = 10  # until a process that hangs fails its test

@@ -34,11 +34,11 @@ from aicc_async import (
     Timeouts,
     UnknownOutcome,
 )
-from aicc_async.creating import Creator, _differs, _looks_like, _skew
+from aicc_async._create.creator import Creator, _differs, _looks_like, _skew
+from aicc_async._protocol.converter import Wire
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.journal import Entry, SQLiteJournal
 from aicc_async.models.details import CaseInfo
-from aicc_async.wire import Wire
 
 REF = "AICC__ref__CST"
 SHANGHAI = ZoneInfo("Asia/Shanghai")

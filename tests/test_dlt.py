@@ -40,9 +40,9 @@ from aicc_async import (
     StaticToken,
     export_cases,
 )
+from aicc_async._protocol.converter import Wire, wire_names
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.models import Case
-from aicc_async.wire import Wire, wire_names
 
 dlt = pytest.importorskip("dlt", reason="the extra 'dlt' is not installed")
 

@@ -36,12 +36,12 @@ from aicc_async import (
     ExportReport,
     export_cases,
 )
-from aicc_async.ahead import AHEAD
+from aicc_async._listing.ordered_map import AHEAD
+from aicc_async._protocol.envelope import OPENAPI
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
 from aicc_async.emulator.answer import Answer
 from aicc_async.emulator.service import CaseService
 from aicc_async.export import Progress, manifest, run
-from aicc_async.protocol import OPENAPI
 
 pytest_plugins = ["postgres_server"]
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
@@ -417,7 +417,9 @@ async def test_cancelled_among_the_details_nothing_goes_on(
     under_way: list[int] = []
 
     def fetching() -> int:
-        return sum("aicc_async/ahead.py" in repr(each) for each in asyncio.all_tasks())
+        return sum(
+            "aicc_async/_listing/ordered_map.py" in repr(each) for each in asyncio.all_tasks()
+        )
 
     def cancel(state: Progress) -> None:
         if state.rows == 20:

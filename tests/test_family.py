@@ -48,17 +48,17 @@ from aicc_async import (
     TaskTransfer,
     TaskUpdate,
     UnknownOutcome,
-    calls,
-    qflow_calls,
-    retry,
 )
+from aicc_async._listing.pages import UNTOLD, Page
+from aicc_async._listing.totals import counted
+from aicc_async._listing.windows import Window
+from aicc_async._protocol import aicc as calls
+from aicc_async._protocol import qflow as qflow_calls
+from aicc_async._protocol.converter import Wire
+from aicc_async._protocol.envelope import OPENAPI
+from aicc_async._transport import retry
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.readings import Readings
-from aicc_async.pages import UNTOLD, Page
-from aicc_async.protocol import OPENAPI
-from aicc_async.totals import counted
-from aicc_async.windows import Window
-from aicc_async.wire import Wire
 
 SECRET = "an-invented-phone-0123"
 TYPE = "cvmC00000149NzxF1ePA"  # of the emulated tenant

@@ -19,9 +19,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, CaseQuery, RetryPolicy, StaticToken
+from aicc_async._listing.windows import MAX_SPAN
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import ConfigError, DecodeError, ExportError, ServerError
-from aicc_async.windows import MAX_SPAN
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SECOND = timedelta(seconds=1)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aicc_async.limiter import SLACK, Limiter
+from aicc_async._ratelimit.sliding_window import SLACK, Limiter
 from aicc_async.settings import RateLimit
 
 T = TypeVar("T")

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from aicc_async._listing.pages import Page
+from aicc_async._listing.paging import BYTES_AHEAD, PAGES_AHEAD, READINGS, Batch, read
+from aicc_async._listing.windows import Window
 from aicc_async.errors import ExportError
-from aicc_async.pages import Page
-from aicc_async.paging import BYTES_AHEAD, PAGES_AHEAD, READINGS, Batch, read
-from aicc_async.windows import Window
 
 ANY = Window()
 Fetch = Callable[[Window, int, int], Awaitable[Page[str]]]

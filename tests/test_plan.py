@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aicc_async._listing.windows import MAX_SPAN, SECOND, Window, bisect, joined, split
 from aicc_async.export.plan import EARLIEST, Planned, first_day, plan, together
-from aicc_async.windows import MAX_SPAN, SECOND, Window, bisect, joined, split
 
 ZONE = ZoneInfo("Europe/Berlin")
 START = datetime(2024, 9, 1)  # noqa: DTZ001  (wall-clock times)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ApiError, AuthError, ClientCredentials, RateLimit, RetryPolicy
+from aicc_async._listing.windows import Window
 from aicc_async.cli import probe as _command  # noqa: F401  (registers it)
 from aicc_async.cli.commands import run
 from aicc_async.emulator import Emulator, Fault, Quirks
@@ -23,7 +24,6 @@ from aicc_async.probe import probe
 from aicc_async.probe.rate import find_rate
 from aicc_async.probe.seen import Seen, by_chance, order_of, order_stable, ties_stable
 from aicc_async.profile import Profile
-from aicc_async.windows import Window
 
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
 UNTIL = datetime(2025, 4, 1)  # noqa: DTZ001

@@ -15,7 +15,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient
-from aicc_async.calls import CaseCalls
+from aicc_async._listing.pages import Page
+from aicc_async._listing.windows import Window
+from aicc_async._protocol.aicc import CaseCalls
+from aicc_async._protocol.converter import Wire
+from aicc_async._protocol.envelope import (
+    FORM,
+    JSON,
+    OPENAPI,
+    Request,
+    listed,
+    only,
+    raw_page,
+    refusal,
+    result,
+)
+from aicc_async._protocol.qflow import enqueue
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import (
     ApiError,
@@ -27,21 +42,6 @@ from aicc_async.errors import (
     ServerError,
 )
 from aicc_async.models import CaseEnqueue, CaseQuery, CaseUpdate, EnqueuedCase, NewCase, Priority
-from aicc_async.pages import Page
-from aicc_async.protocol import (
-    FORM,
-    JSON,
-    OPENAPI,
-    Request,
-    listed,
-    only,
-    raw_page,
-    refusal,
-    result,
-)
-from aicc_async.qflow_calls import enqueue
-from aicc_async.windows import Window
-from aicc_async.wire import Wire
 
 Sample = Callable[[str], Any]
 WIRE = Wire(ZoneInfo("Asia/Shanghai"))

@@ -29,14 +29,14 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
+from aicc_async._protocol.converter import Wire
+from aicc_async._protocol.envelope import refusal
+from aicc_async._protocol.qflow import cancel, enqueue, get_case, sign_in
+from aicc_async._protocol.sign_in import Grant
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.qflow import Queue
 from aicc_async.emulator.readings import Readings
-from aicc_async.protocol import refusal
-from aicc_async.qflow_calls import cancel, enqueue, get_case, sign_in
 from aicc_async.settings import zone
-from aicc_async.sign_in import Grant
-from aicc_async.wire import Wire
 
 WIRE = Wire(zone("UTC"))
 QUICK = RetryPolicy(base=0.001)

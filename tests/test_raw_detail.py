@@ -21,8 +21,8 @@ from aicc_async import (
     ServerError,
     TransportError,
 )
+from aicc_async._protocol.envelope import RawParts, raw_detail
 from aicc_async.export.details import spliced, with_details
-from aicc_async.protocol import RawParts, raw_detail
 
 Row = dict[str, Any]
 

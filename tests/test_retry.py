@@ -35,9 +35,7 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
-from aicc_async.emulator import Emulator, Fault
-from aicc_async.errors import DecodeError
-from aicc_async.retry import (
+from aicc_async._transport.retry import (
     BUDGET,
     RETRY_COST,
     Resending,
@@ -46,6 +44,8 @@ from aicc_async.retry import (
     may_resend,
     retry_after,
 )
+from aicc_async.emulator import Emulator, Fault
+from aicc_async.errors import DecodeError
 
 ATTEMPTS = 3
 POLICY = RetryPolicy(attempts=ATTEMPTS, base=0.001, max_retry_after=0.001)

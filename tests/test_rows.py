@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aicc_async import Case, CaseQuery, DecodeError
-from aicc_async.calls import CaseCalls
-from aicc_async.pages import Page
-from aicc_async.paging import Batch
-from aicc_async.protocol import raw_page
-from aicc_async.rows import MOST, CaseReader
-from aicc_async.windows import Window
-from aicc_async.wire import Wire, dumps, wire_names
+from aicc_async._listing.pages import Page
+from aicc_async._listing.paging import Batch
+from aicc_async._listing.windows import Window
+from aicc_async._protocol.aicc import CaseCalls
+from aicc_async._protocol.converter import Wire, dumps, wire_names
+from aicc_async._protocol.envelope import raw_page
+from aicc_async._protocol.rows import MOST, CaseReader
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PLAIN = dict.fromkeys(wire_names(Case).values()) | {"id": "i"}

@@ -38,9 +38,9 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
+from aicc_async._ratelimit.sliding_window import Limiter
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.errors import DecodeError, RateLimitError
-from aicc_async.limiter import Limiter
 
 TOKEN = "an-invented-token"
 NEW = NewCase(
@@ -425,7 +425,9 @@ async def test_our_own_session_is_closed(aicc: AICCClient) -> None:
     assert http.closed
     del http
     gc.collect()
-    assert {task for task in asyncio.all_tasks() - tasks if "aicc_async/s" in repr(task)} == set()
+    assert {
+        task for task in asyncio.all_tasks() - tasks if "aicc_async/_transport" in repr(task)
+    } == set()
 
 
 async def test_calls_after_close(tenant: Emulator, aicc: AICCClient) -> None:
@@ -482,7 +484,7 @@ async def test_cancelled_at_any_moment(tenant: Emulator, operation: str) -> None
         limiter = client._session._limiter
         assert isinstance(limiter, Limiter)
         assert len(limiter._free or ()) == 1000
-        assert not [t for t in asyncio.all_tasks() - before if "aicc_async/session" in repr(t)]
+        assert not [t for t in asyncio.all_tasks() - before if "_transport/session" in repr(t)]
 
 
 async def test_a_timeout_of_the_callers_own_is_theirs(tenant: Emulator, aicc: AICCClient) -> None:

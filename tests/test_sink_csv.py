@@ -15,10 +15,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
+from aicc_async._protocol.converter import wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
 from aicc_async.export.csv import CSV, _defuse
 from aicc_async.models import Case
-from aicc_async.wire import wire_names
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DOCUMENTED = list(wire_names(Case).values())

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
+from aicc_async._protocol.converter import Wire, wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
 from aicc_async.export.parquet import ROWS, Parquet
 from aicc_async.models import Case
-from aicc_async.wire import Wire, wire_names
 
 pa = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError
+from aicc_async._listing.windows import SECOND, Window, bisect, split, wall
 from aicc_async.connectors.spark_clock import shown_from
 from aicc_async.connectors.spark_filters import is_empty, narrowed
 from aicc_async.connectors.spark_loop import stepped
@@ -28,7 +29,6 @@ from aicc_async.connectors.spark_plan import LEAST, Part, parts, plan_listing
 from aicc_async.connectors.spark_rows import ROWS, record_batches
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.profile import Profile
-from aicc_async.windows import SECOND, Window, bisect, split, wall
 
 ZONE = ZoneInfo("Europe/Berlin")
 START = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from rows_for_sinks import no_file_beyond
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError, export_cases
+from aicc_async._listing.windows import Window
 from aicc_async.export.doubles import without_doubles
 from aicc_async.export.growing import GrowingFile
 from aicc_async.export.manifest import Verdict, WindowReport
 from aicc_async.export.plan import Planned
 from aicc_async.export.spool import Done, Spool
-from aicc_async.windows import Window
 
 DAY = timedelta(days=1)
 START = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from aicc_async._listing.windows import MAX_SPAN, Window, bisect, elapsed, joined, split, wall
 from aicc_async.errors import ConfigError
-from aicc_async.windows import MAX_SPAN, Window, bisect, elapsed, joined, split, wall
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)

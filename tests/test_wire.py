@@ -15,6 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient
+from aicc_async._listing.windows import wall
+from aicc_async._protocol.converter import Wire, dumps, loads, wire_names
+from aicc_async._protocol.rows import CaseReader
 from aicc_async.emulator import Emulator
 from aicc_async.errors import ConfigError, DecodeError
 from aicc_async.models import (
@@ -51,10 +54,7 @@ from aicc_async.models import (
     TaskTransfer,
     TaskUpdate,
 )
-from aicc_async.rows import CaseReader
 from aicc_async.settings import AUTO_ASSIGN
-from aicc_async.windows import wall
-from aicc_async.wire import Wire, dumps, loads, wire_names
 
 Sample = Callable[[str], Any]
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .._create.creator import CreateOutcome
+from .._files import replacing
+from .._protocol.converter import dumps
 from ..client import AICCClient
-from ..creating import CreateOutcome
 from ..errors import ConfigError, UnknownOutcome
-from ..export.atomic import replacing
 from ..journal.owner import locked
 from ..models import NewCase
-from ..wire import dumps
 from .records import Line, Records
 
 WORDS = ("created", "already", "rejected", "unknown")

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, BinaryIO, TypeVar
 
+from .._protocol.converter import Wire
 from ..client import AICCClient
-from ..wire import Wire
 from .options import client
 from .running import load, print_json, run_async
 

@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 import click
 from rich.console import Console
 
+from .._protocol.converter import Wire
 from ..client import AICCClient
 from ..emulator import Emulator, Latency
 from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
 from ..export import FORMATS, ExportReport, export_cases
 from ..models import CaseUpdate
-from ..wire import Wire
 from .calling import print_one, send
 from .options import (
     DEMO_CASES,

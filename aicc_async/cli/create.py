@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 import click
 from rich.console import Console
 
+from .._protocol.converter import Wire
 from ..client import AICCClient
 from ..errors import ConfigError
 from ..journal import SQLiteJournal
 from ..models import NewCase
 from ..settings import zone
-from ..wire import Wire
 from .bulk import create_all, told
 from .calling import send
 from .commands import group

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 from attrs import frozen
 
+from .._protocol.converter import loads
 from ..errors import AICCError
 from ..settings import AUTO_ASSIGN
-from ..wire import loads
 
 FLAGS = {"true": True, "false": False}
 UTF8, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")  # what a file of them may begin with

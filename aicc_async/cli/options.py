@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 import click
 from attrs import evolve
 
-from ..auth import ClientCredentials, Credentials, StaticToken, credentials_from
-from ..budget import Rank
+from .._protocol.converter import wire_names
+from .._ratelimit.budget import Rank
 from ..client import AICCClient
+from ..credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from ..emulator import Emulator
 from ..errors import ConfigError
 from ..models import CaseQuery
 from ..settings import RateLimit, from_environment, rate_limit, span
-from ..wire import wire_names
 from .running import ask_secret
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from ..extras import load
+from .._optional import load
 from ..probe import probe as ask
 from ..profile import Profile
 from .commands import group

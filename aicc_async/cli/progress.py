@@ -16,8 +16,8 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 from rich.text import Text
 
+from .._transport.session import Stats
 from ..export import Progress
-from ..session import Stats
 
 FIRST = 5.0  # seconds until the first plain line; the time between them doubles
 SELDOM = 60.0  # seconds between plain lines at most

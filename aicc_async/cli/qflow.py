@@ -8,11 +8,11 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
+from .._protocol.converter import Wire
 from ..errors import ConfigError
 from ..models import CaseEnqueue, QFlowLogin, QueueCancel
 from ..qflow import QFlowClient
 from ..settings import zone
-from ..wire import Wire
 from .commands import group
 from .running import ask_secret, json_file, load, print_json, run_async
 

@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 
 from attrs import define, field, frozen
 
-from ..creating import LONGEST_KEY
+from .._create.creator import LONGEST_KEY
+from .._protocol.converter import Wire, wire_names
 from ..errors import AICCError, ConfigError
 from ..models import NewCase
 from ..settings import AUTO_ASSIGN
-from ..wire import Wire, wire_names
 from .lines import Fault, Row, csv_rows, json_rows
 
 NAMES = wire_names(NewCase)

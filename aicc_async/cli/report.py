@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from .._files import replacing
+from .._protocol.converter import loads
 from ..errors import ConfigError, DecodeError
-from ..export.atomic import replacing
-from ..wire import loads
 from .commands import group
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

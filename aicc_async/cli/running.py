@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, TypeVar
 import click
 import msgspec
 
+from .._protocol.converter import Wire, dumps, loads
 from ..errors import AICCError, ConfigError
-from ..wire import Wire, dumps, loads
 
 T = TypeVar("T")
 SERVICE, USAGE, INCOMPLETE, INTERRUPTED, CUT_OFF = 1, 2, 3, 130, 141

@@ -20,8 +20,9 @@ from zoneinfo import ZoneInfo
 
 from attrs import evolve, frozen
 
-from ..auth import ClientCredentials
+from .._protocol.converter import Wire, dumps
 from ..client import AICCClient
+from ..credentials import ClientCredentials
 from ..errors import ConfigError, ExportError
 from ..export import ExportReport, export_cases
 from ..export.batches import in_batches
@@ -29,7 +30,6 @@ from ..export.manifest import WindowReport
 from ..export.spool import text
 from ..export.typed import KINDS, TypedRows
 from ..models import Case, CaseQuery
-from ..wire import Wire, dumps
 
 try:
     import dlt

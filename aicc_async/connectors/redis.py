@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
-from ..budget import BudgetLost, Granted, Ledger, Rank, Reports, Seen, Terms
+from .._ratelimit.budget import BudgetLost, Granted, Ledger, Rank, Reports, Seen, Terms
 from ..errors import ConfigError
 
 try:

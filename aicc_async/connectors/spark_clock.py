@@ -6,7 +6,7 @@ from bisect import bisect_left
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ..windows import SECOND, wall
+from .._listing.windows import SECOND, wall
 
 
 def shown_from(moment: datetime, zone: ZoneInfo) -> datetime:

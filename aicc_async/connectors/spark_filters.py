@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from attrs import evolve
 
+from .._listing.windows import SECOND
 from ..errors import ConfigError
 from ..models import CaseQuery
-from ..windows import SECOND
 
 TEXTS = frozenset(  # columns that the list filters by the same name, as wholes
     {

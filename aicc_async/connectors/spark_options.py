@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 from attrs import evolve, field, frozen
 
-from ..auth import Credentials, credentials_from
+from .._protocol.converter import wire_names
 from ..client import AICCClient
+from ..credentials import Credentials, credentials_from
 from ..errors import ConfigError
 from ..models import CaseQuery
 from ..profile import Profile
 from ..settings import RateLimit, from_environment, rate_limit, span
-from ..wire import wire_names
 
 SETTLE = timedelta(minutes=5)
 SHORTEST_SETTLE = timedelta(seconds=2)  # the last second that is read must be over

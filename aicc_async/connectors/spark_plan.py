@@ -7,12 +7,12 @@ from datetime import datetime
 
 from attrs import frozen
 
+from .._listing.windows import SECOND, Window, wall
 from ..client import AICCClient
 from ..errors import ApiError
 from ..export.plan import Count, first_day, most_rows, plan, together
 from ..export.whole import is_refusal
 from ..models import CaseQuery
-from ..windows import SECOND, Window, wall
 
 PARTS = 200  # that a listing is cut into when it is large enough: more than most clusters' cores
 LEAST = 1000  # rows of a part: below, counting and signing in cost more than reading

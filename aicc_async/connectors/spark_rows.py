@@ -7,14 +7,14 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+from .._listing.paging import Batch, read
+from .._listing.windows import Window
+from .._protocol.envelope import DatedRow
 from ..client import AICCClient
 from ..errors import ExportError
 from ..export.arrow import ArrowRows
 from ..export.typed import TypedRows
 from ..models import Case
-from ..paging import Batch, read
-from ..protocol import DatedRow
-from ..windows import Window
 from .spark_options import Source
 from .spark_plan import Part
 

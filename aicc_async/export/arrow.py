@@ -7,10 +7,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+from .._optional import load
+from .._protocol.converter import dumps
 from ..errors import ExportError
-from ..extras import load
 from ..models import Case
-from ..wire import dumps
 from .typed import KINDS
 
 

@@ -14,10 +14,10 @@ from typing import IO, Any, ClassVar
 
 import msgspec
 
+from .._files import replacing
+from .._protocol.converter import wire_names
 from ..errors import ConfigError, DecodeError
 from ..models import Case
-from ..wire import wire_names
-from .atomic import replacing
 
 BUFFER = 2**20
 WIDEST = 2**31 - 1  # characters of a cell: the csv module reads 128 Ki by default, and writes any

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 import msgspec
 
-from ..ahead import in_order
+from .._listing.ordered_map import in_order
+from .._protocol.envelope import RawParts
 from ..errors import ApiError, DecodeError, NotFoundError
-from ..protocol import RawParts
 
 ReadDetail = Callable[[str], Awaitable[RawParts]]
 UNKNOWN = frozenset({200, 404})  # statuses that come with the refusal of an id

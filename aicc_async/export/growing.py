@@ -15,8 +15,8 @@ from pathlib import Path
 
 from attrs import Factory, define
 
-from ..protocol import DatedRow
-from ..windows import Window
+from .._listing.windows import Window
+from .._protocol.envelope import DatedRow
 from .doubles import Neighbours
 from .manifest import WindowReport
 from .spool import Done, Spool, writing

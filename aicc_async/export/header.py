@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from .._listing.windows import wall
+from .._protocol.converter import Wire, dumps
 from ..client import AICCClient
 from ..errors import ConfigError
 from ..models import CaseQuery
-from ..windows import wall
-from ..wire import Wire, dumps
 from . import manifest
 from .sinks import Target
 

@@ -12,9 +12,9 @@ from typing import IO, Any, ClassVar
 
 import msgspec
 
+from .._files import replacing
+from .._optional import load
 from ..errors import ConfigError
-from ..extras import load
-from .atomic import replacing
 from .batches import in_batches
 
 Batches = Iterable[Sequence[bytes]]

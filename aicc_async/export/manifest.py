@@ -10,8 +10,8 @@ import cattrs
 import msgspec
 from attrs import Factory, frozen
 
+from .._files import replacing
 from ..errors import ConfigError
-from .atomic import replacing
 
 VERSION = 1
 SUFFIX = ".manifest.json"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from .._files import replacing
+from .._optional import load
 from ..errors import ConfigError, ExportError
-from ..extras import load
 from .arrow import ArrowRows
-from .atomic import replacing
 from .typed import TypedRows
 
 EXTRA = "parquet"

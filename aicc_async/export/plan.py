@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from ..paging import LIMIT
+from .._listing.paging import LIMIT
+from .._listing.windows import MAX_SPAN, Window, bisect, joined
 from ..profile import Profile
-from ..windows import MAX_SPAN, Window, bisect, joined
 
 T = TypeVar("T")
 A = TypeVar("A")

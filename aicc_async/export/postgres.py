@@ -11,9 +11,9 @@ from typing import Any, ClassVar, get_type_hints
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from .._protocol.converter import dumps, wire_names
 from ..errors import ConfigError, ExportError
 from ..models import Case
-from ..wire import dumps, wire_names
 from .typed import TypedRows
 
 try:

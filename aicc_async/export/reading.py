@@ -9,10 +9,10 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from .._listing.paging import LIMIT, Batch, Fetch, Verdict, readings
+from .._listing.windows import Window, bisect, wall
+from .._protocol.envelope import DatedRow
 from ..client import AICCClient
-from ..paging import LIMIT, Batch, Fetch, Verdict, readings
-from ..protocol import DatedRow
-from ..windows import Window, bisect, wall
 from .details import with_details
 from .growing import GrowingFile
 from .manifest import Verdict as Judged

@@ -15,12 +15,12 @@ from typing import Any
 
 from attrs import evolve
 
+from .._files import replace
+from .._listing.windows import SECOND, Window, wall
 from ..client import AICCClient
 from ..errors import ApiError, ExportError
 from ..models import CaseQuery
-from ..windows import SECOND, Window, wall
 from . import manifest
-from .atomic import replace
 from .batches import in_batches
 from .doubles import without_doubles
 from .header import check_same, header_of, last_end

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from .._files import check_target
 from ..errors import ConfigError
-from .atomic import check_target
 from .jsonl import JSONLines
 from .manifest import manifest_path
 

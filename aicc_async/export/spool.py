@@ -22,8 +22,8 @@ from typing import Any, Self
 import msgspec
 from attrs import asdict, frozen
 
+from .._listing.windows import Window
 from ..errors import ConfigError, ExportError
-from ..windows import Window
 from .manifest import WindowReport
 from .plan import SHARED, Planned
 

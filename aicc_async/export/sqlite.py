@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import ClassVar, get_type_hints
 from zoneinfo import ZoneInfo
 
+from .._protocol.converter import dumps, wire_names
 from ..errors import AICCError, ConfigError, ExportError
 from ..models import Case
-from ..wire import dumps, wire_names
 from .typed import TypedRows
 
 PATIENCE = 5.0  # seconds to wait for another program's lock

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from ..session import Stats
+from .._transport.session import Stats
 
 
 @frozen

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
+from .._protocol.converter import Wire, loads, wire_names
+from .._protocol.rows import CaseReader
 from ..models import Case
-from ..rows import CaseReader
-from ..wire import Wire, loads, wire_names
 
 _HINTS = get_type_hints(Case)
 KINDS: dict[str, type[str | bool | int | datetime]] = {  # what each field holds; int: any number

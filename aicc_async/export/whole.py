@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
+from .._listing.windows import SECOND, Window
 from ..errors import ApiError
-from ..windows import SECOND, Window
 from .manifest import WholeCount
 from .plan import both
 

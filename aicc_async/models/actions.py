@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .checks import extras, hidden, kind, needed, optional, text
+from .._validators import extras, hidden, kind, needed, optional, text
 
 
 @frozen(kw_only=True)

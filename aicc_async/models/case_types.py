@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from .checks import extras, optional, private, text
+from .._validators import extras, optional, private, text
 
 
 @frozen(kw_only=True)

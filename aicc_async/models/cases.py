@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import Factory, define, field, frozen
 
-from .checks import attachments, extras, hidden, kind, needed, optional, text
+from .._validators import attachments, extras, hidden, kind, needed, optional, text
 
 
 @frozen(kw_only=True)

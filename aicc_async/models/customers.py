@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define, field
 
-from .checks import private
+from .._validators import private
 
 
 @define(kw_only=True)

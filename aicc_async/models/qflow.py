@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import Attribute, define, field, frozen
 
+from .._validators import UTF16, extras, hidden, is_json, kind, needed, optional, text, texts
 from ..errors import ConfigError
-from .checks import UTF16, extras, hidden, is_json, kind, needed, optional, text, texts
 
 
 def _one_id(cancel: Any, _: Attribute[Any], __: Any) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from attrs import Attribute, define, field, frozen
 
+from .._validators import extras, optional, text
 from ..errors import ConfigError
-from .checks import extras, optional, text
 
 
 def _day(query: Any, attribute: Attribute[Any], value: Any) -> None:

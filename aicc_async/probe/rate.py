@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from .._transport.session import Stats
 from ..errors import RateLimitError
-from ..session import Stats
 
 RATES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 50)  # a second
 ENOUGH = 0.9  # of the requests of a second must have left in it

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from .._listing.paging import LIMIT
+from .._listing.windows import MAX_SPAN, SECOND, Window, wall
 from ..client import AICCClient
 from ..errors import ApiError, AuthError, DecodeError, NotFoundError, RateLimitError
 from ..models import CaseQuery
-from ..paging import LIMIT
 from ..profile import Profile
-from ..windows import MAX_SPAN, SECOND, Window, wall
 from .rate import find_rate as _find_rate
 from .seen import (
     CREATED,

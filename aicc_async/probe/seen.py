@@ -10,8 +10,8 @@ from math import factorial, prod
 
 from attrs import field, frozen
 
-from ..windows import SECOND, Window
-from ..wire import loads
+from .._listing.windows import SECOND, Window
+from .._protocol.converter import loads
 
 DATES = ("createdDate", "closedDate", "dueDate", "suspendDate", "stayDate")  # that rows show
 CREATED = DATES[0]

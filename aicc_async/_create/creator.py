@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 from attrs import evolve, field, frozen
 
-from .errors import (
+from ..errors import (
     AICCError,
     ApiError,
     AuthError,
@@ -26,9 +26,9 @@ from .errors import (
     TransportError,
     UnknownOutcome,
 )
-from .journal import Entry, Finding, Journal
-from .models import Case, CaseDetail, CaseQuery, NewCase
-from .settings import AUTO_ASSIGN
+from ..journal import Entry, Finding, Journal
+from ..models import Case, CaseDetail, CaseQuery, NewCase
+from ..settings import AUTO_ASSIGN
 
 OnUnknown = Literal["raise", "reconcile"]
 Likeness = Literal["same", "near", "alike"]  # near: the description, but not the extension fields

@@ -15,8 +15,10 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .budget import asked_rank
-from .errors import (
+from .._protocol.envelope import TOKEN_REFUSED, Request, refusal
+from .._ratelimit.budget import asked_rank
+from .._ratelimit.sliding_window import AnyLimiter, Limiter, Taken
+from ..errors import (
     AICCError,
     AuthError,
     ConfigError,
@@ -27,10 +29,8 @@ from .errors import (
     TransportError,
     UnknownOutcome,
 )
-from .limiter import AnyLimiter, Limiter, Taken
-from .protocol import TOKEN_REFUSED, Request, refusal
+from ..settings import Endpoint, RateLimit, Timeouts
 from .retry import Resending, RetryBudget, retry_after
-from .settings import Endpoint, RateLimit, Timeouts
 from .tokens import Signing, Tokens
 
 T = TypeVar("T")
@@ -243,7 +243,7 @@ class Session:
 def limiter_of(rate: RateLimit | None) -> AnyLimiter:
     """Make the limiter that a limit wants."""
     if rate is not None and rate.shared is not None:
-        from .sharing import SharedLimiter  # noqa: PLC0415
+        from .._ratelimit.shared import SharedLimiter  # noqa: PLC0415
 
         return SharedLimiter(
             rate.shared,
@@ -253,7 +253,7 @@ def limiter_of(rate: RateLimit | None) -> AnyLimiter:
             rank=rate.priority,
         )
     if rate is not None and rate.ceiling is not None:
-        from .adaptive_limiter import AdaptiveLimiter  # noqa: PLC0415
+        from .._ratelimit.adaptive import AdaptiveLimiter  # noqa: PLC0415
 
         return AdaptiveLimiter(rate.limit, rate.ceiling, per=rate.per)
     return Limiter(rate.limit, per=rate.per, strict=rate.strict) if rate else Limiter()

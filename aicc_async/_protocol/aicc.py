@@ -32,8 +32,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from .errors import DecodeError
-from .models import (
+from .._listing.pages import UNTOLD, Page
+from .._listing.windows import Window
+from ..errors import DecodeError
+from ..models import (
     Case,
     CaseCancel,
     CaseDetail,
@@ -54,8 +56,9 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
-from .pages import UNTOLD, Page
-from .protocol import (
+from ..settings import Dialect
+from .converter import Wire, dumps
+from .envelope import (
     OPENAPI,
     DatedRow,
     Lister,
@@ -69,9 +72,6 @@ from .protocol import (
     result,
 )
 from .rows import CaseReader
-from .settings import Dialect
-from .windows import Window
-from .wire import Wire, dumps
 
 T = TypeVar("T")
 R = TypeVar("R")

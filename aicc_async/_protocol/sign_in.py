@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from attrs import field, frozen
 
-from .auth import ClientCredentials
-from .errors import DecodeError
-from .protocol import FORM, Request
-from .wire import loads
+from ..credentials import ClientCredentials
+from ..errors import DecodeError
+from .converter import loads
+from .envelope import FORM, Request
 
 SIGN_IN = "/baas/auth/v1.0/oauth2/token"
 SHORTEST_LIFETIME = 600.0  # seconds: the shortest seen on any deployment, where none is said

@@ -13,7 +13,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from attrs import field, frozen
 
-from .errors import (
+from .._listing.pages import Page
+from .._listing.windows import Window
+from ..errors import (
     ApiError,
     AuthError,
     DecodeError,
@@ -21,9 +23,7 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
-from .pages import Page
-from .windows import Window
-from .wire import loads
+from .converter import loads
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 MAX_SPAN = timedelta(days=31)  # document 001, endTime
 SECOND = timedelta(seconds=1)

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import msgspec
 from attrs import define, field
 
-from . import adaptive
-from .adaptive import Pace
+from . import pace as adaptive
 from .budget import RANKS, BudgetLost, Rank, Reports, Seen, SharedBudget, Terms, asked_rank
-from .limiter import TICK, Limiter, Taken
+from .pace import Pace
+from .sliding_window import TICK, Limiter, Taken
 
 SLACK = 0.04  # seconds; sends that are T apart may arrive closer, and small delays go unreported
 LATE = 0.005  # seconds; a slot that was used later than that is reported

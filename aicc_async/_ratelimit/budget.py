@@ -12,7 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from attrs import define, field, frozen
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 Rank = Literal["interactive", "worker", "bulk"]
 RANKS: tuple[Rank, ...] = ("interactive", "worker", "bulk")

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .models import Case
-from .wire import NAIVE, time_reader, wire_names
+from ..models import Case
+from .converter import NAIVE, time_reader, wire_names
 
 MOST = 200  # extension fields that are learned; a page with more is read slowly
 _Way = tuple[Callable[[bytes], Any], Callable[[Any], Case]]

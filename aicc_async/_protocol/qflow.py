@@ -15,11 +15,11 @@ from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
-from .errors import ConfigError, DecodeError
-from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
-from .protocol import FORM, JSON, Request
+from ..errors import ConfigError, DecodeError
+from ..models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
+from .converter import Wire, dumps, loads
+from .envelope import FORM, JSON, Request
 from .sign_in import Grant, token_in
-from .wire import Wire, dumps, loads
 
 
 def enqueue(case: CaseEnqueue, wire: Wire, *, form: bool = False) -> Request[EnqueuedCase]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from .errors import ExportError
+from ..errors import ExportError
 from .pages import UNTOLD, Page
 from .paging import Fetch
 from .windows import Window

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from . import adaptive
-from .adaptive import Pace
-from .limiter import Limiter, Slot
+from . import pace as adaptive
+from .pace import Pace
+from .sliding_window import Limiter, Slot
 
 HASTE = 0.5  # of an even distance: what a pause took can be made good
 BURST = 0.9  # of the limit that may go at once

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
-from .auth import Credentials, StaticToken
-from .errors import ConfigError
-from .protocol import Request
-from .sign_in import Grant, sign_in
+from .._protocol.envelope import Request
+from .._protocol.sign_in import Grant, sign_in
+from ..credentials import Credentials, StaticToken
+from ..errors import ConfigError
 
 MARGIN = 60.0  # seconds before the end at which a token is renewed, or a tenth of its life
 

@@ -35,8 +35,8 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any, ParamSpec, TypeVar
 
-from .errors import AICCError, DecodeError, RateLimitError, ServerError, TransportError
-from .settings import RetryPolicy
+from ..errors import AICCError, DecodeError, RateLimitError, ServerError, TransportError
+from ..settings import RetryPolicy
 
 P = ParamSpec("P")
 T = TypeVar("T")

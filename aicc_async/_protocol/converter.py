@@ -26,8 +26,9 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from .errors import ConfigError, DecodeError
-from .models import (
+from .._listing.windows import wall
+from ..errors import ConfigError, DecodeError
+from ..models import (
     Address,
     Case,
     CaseCancel,
@@ -52,8 +53,7 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
-from .settings import AUTO_ASSIGN
-from .windows import wall
+from ..settings import AUTO_ASSIGN
 
 T = TypeVar("T")
 NAIVE = Annotated[datetime, msgspec.Meta(tz=False)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import Attribute, field
 
-from ..errors import ConfigError
+from .errors import ConfigError
 
 Check = Callable[[Any, "Attribute[Any]", Any], None]
 UTF16 = "UTF-16 units"  # as .NET counts

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 import attrs
 
-from .errors import CaseChanged, ConfigError
-from .models import CaseDetail, CaseInfo, CaseUpdate
+from ..errors import CaseChanged, ConfigError
+from . import CaseDetail, CaseInfo, CaseUpdate
 
 
 class Changes(TypedDict, total=False):

@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from .errors import ExportError
+from ..errors import ExportError
 from .pages import Page
 from .windows import Window
 

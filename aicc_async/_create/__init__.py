@@ -1,0 +1,1 @@
+"""Creates that happen once."""

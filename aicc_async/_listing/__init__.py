@@ -1,0 +1,1 @@
+"""Listings: windows of time, pages of windows, and what is fetched ahead. No HTTP."""

@@ -1,0 +1,1 @@
+"""Requests and answers as values: no I/O."""

@@ -1,0 +1,1 @@
+"""Sending: the session, its tokens, and when a request goes out again."""
