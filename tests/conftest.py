@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from shell import Call, Ended, Stdin
 
 from aicc_async import AICCClient, ClientCredentials, RetryPolicy
-from aicc_async.cli.commands import run
+from aicc_async.cli.commands.export import run
 from aicc_async.emulator import Emulator
 
 # a slow machine is no failure: nothing is judged by time here

@@ -12,7 +12,7 @@ import sys
 
 import faststream.redis  # noqa: F401  (what workers import)
 
-import aicc_async.connectors.redis_journal  # noqa: F401  (what workers import)
+import aicc_async.connectors.redis.journal  # noqa: F401  (what workers import)
 
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no child leaves a zombie
 for _ in sys.stdin:

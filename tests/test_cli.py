@@ -19,11 +19,11 @@ from shell import Call
 
 from aicc_async import CaseQuery, ConfigError, RetryPolicy
 from aicc_async._protocol.converter import wire_names
-from aicc_async.cli.commands import group
+from aicc_async.cli.commands.export import group
 from aicc_async.cli.options import FILTERS, Moment, query
 from aicc_async.emulator import Emulator, Fault, run_in_thread
-from aicc_async.emulator.answer import Answer
-from aicc_async.emulator.service import CaseService
+from aicc_async.emulator.http.answer import Answer
+from aicc_async.emulator.operations.service import CaseService
 
 SAMPLES = Path(__file__).parent / "samples"
 COMMANDS = [

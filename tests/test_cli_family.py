@@ -20,16 +20,16 @@ from attrs import frozen
 from shell import Call
 
 from aicc_async import RetryPolicy
-from aicc_async.cli.commands import group
-from aicc_async.cli.sections import SECTIONS
-from aicc_async.cli.tasks import DEMO_TASKS
+from aicc_async.cli.commands.export import group
+from aicc_async.cli.commands.tasks import DEMO_TASKS
+from aicc_async.cli.help import SECTIONS
 from aicc_async.emulator import Emulator, Fault, run_in_thread
-from aicc_async.emulator.answer import Answer, BusinessError
-from aicc_async.emulator.asked import Asked
-from aicc_async.emulator.family import FAMILY
+from aicc_async.emulator.http.answer import Answer, BusinessError
+from aicc_async.emulator.http.routes import QFLOW
+from aicc_async.emulator.operations.family import FAMILY
+from aicc_async.emulator.operations.request import Asked
+from aicc_async.emulator.operations.statistics import report
 from aicc_async.emulator.readings import Readings
-from aicc_async.emulator.routes import QFLOW
-from aicc_async.emulator.statistics import report
 
 CASE = "c6m8000001tSDqQAcMPR"
 TASK = "cTsk000001Ki9iv91wUA"  # the first one of every tenant

@@ -19,9 +19,9 @@ import pytest
 from shell import Call
 
 from aicc_async import RetryPolicy
-from aicc_async.connectors.redis_journal import RedisJournal
+from aicc_async.connectors.redis import RedisJournal
 from aicc_async.emulator import Emulator, Fault, run_in_thread
-from aicc_async.emulator.seed import wall_clock
+from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.journal import STATES
 
 pytest_plugins = ["redis_server"]

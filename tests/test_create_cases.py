@@ -27,7 +27,7 @@ from aicc_async import (
 )
 from aicc_async._create.creator import CreateOutcome
 from aicc_async.emulator import Emulator, Fault, Latency
-from aicc_async.emulator.seed import wall_clock
+from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.errors import JournalError, ServerError
 from aicc_async.journal import SQLiteJournal
 

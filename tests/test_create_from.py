@@ -30,12 +30,12 @@ from shell import Call
 
 from aicc_async import RetryPolicy
 from aicc_async._protocol.converter import Wire
-from aicc_async.cli import bulk
-from aicc_async.cli.lines import Fault
-from aicc_async.cli.records import Records
+from aicc_async.cli.bulk import run as bulk
+from aicc_async.cli.bulk.lines import Fault
+from aicc_async.cli.bulk.records import Records
 from aicc_async.emulator import Emulator, run_in_thread
 from aicc_async.emulator import Fault as Misfortune
-from aicc_async.emulator.seed import wall_clock
+from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.settings import zone
 
 COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
@@ -673,7 +673,7 @@ def test_a_dry_run_needs_no_account(
 def test_plain_progress_comes_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal: a line every half minute, none in the first."""
     clock, file = [100.0], io.StringIO()
-    monkeypatch.setattr("aicc_async.cli.bulk.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("aicc_async.cli.bulk.run.time.monotonic", lambda: clock[0])
     with bulk._display(Console(file=file, force_terminal=False, width=20), 5000) as show:
         for done in range(1000):
             clock[0] = 100 + done / 10

@@ -393,7 +393,7 @@ async def test_the_services_clock_may_be_off(
 
     monkeypatch.setattr("aiohttp.web_response.rfc822_formatted_time", date)
     monkeypatch.setattr(
-        "aicc_async.emulator.seed.wall_clock", lambda: shown(datetime.now(UTC) + ahead)
+        "aicc_async.emulator.data.seed.wall_clock", lambda: shown(datetime.now(UTC) + ahead)
     )
     stranger = tenant.insert(**wire(datetime.now(UTC)))  # an hour old, or of an hour to come
     tenant.fail("create", Fault.DROP_AFTER)

@@ -19,14 +19,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread, seed
-from aicc_async.emulator.faults import DONE, Script, replacement
-from aicc_async.emulator.pages import PageCache
-from aicc_async.emulator.query import parse
-from aicc_async.emulator.quota import Quota
-from aicc_async.emulator.routes import operation_of
-from aicc_async.emulator.service import CaseService
-from aicc_async.emulator.store import Store
+from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
+from aicc_async.emulator.data import seed
+from aicc_async.emulator.data.store import Store
+from aicc_async.emulator.faults.quota import Quota
+from aicc_async.emulator.faults.script import DONE, Script, replacement
+from aicc_async.emulator.http.routes import operation_of
+from aicc_async.emulator.operations.page_cache import PageCache
+from aicc_async.emulator.operations.query import parse
+from aicc_async.emulator.operations.service import CaseService
 
 SAMPLES = Path(__file__).parent / "samples"
 OPENAPI = "/service/AICC__Case/1.0.0/openapi"
@@ -647,7 +648,7 @@ def test_each_case_appears_when_its_lag_is_over(lag: int, steps: list[tuple[str,
     created: list[float] = []
     with pytest.MonkeyPatch.context() as patch:
         stopped = SimpleNamespace(monotonic=lambda: clock.now)
-        patch.setattr("aicc_async.emulator.service.time", stopped)
+        patch.setattr("aicc_async.emulator.operations.service.time", stopped)
         for step, passes in steps:
             clock.now += passes
             if step == "create":

@@ -17,11 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async.emulator import Emulator, Fault, Latency, Readings, run_in_thread, seed
-from aicc_async.emulator.answer import BusinessError
-from aicc_async.emulator.bounds import Bounds
-from aicc_async.emulator.faults import DONE
-from aicc_async.emulator.routes import OPERATIONS, operation_of
+from aicc_async.emulator import Emulator, Fault, Latency, Readings, run_in_thread
+from aicc_async.emulator.data import seed
+from aicc_async.emulator.faults.script import DONE
+from aicc_async.emulator.http.answer import BusinessError
+from aicc_async.emulator.http.routes import OPERATIONS, operation_of
+from aicc_async.emulator.operations.bounds import Bounds
 
 OPENAPI = "/service/AICC__Case/1.0.0/openapi"
 JSON = "application/json"

@@ -34,9 +34,10 @@ from aicc_async import (
     export_cases,
 )
 from aicc_async.emulator import Emulator, Fault, Quirks
-from aicc_async.emulator.answer import Answer
-from aicc_async.emulator.service import CaseService
-from aicc_async.export import Progress, manifest, run
+from aicc_async.emulator.http.answer import Answer
+from aicc_async.emulator.operations.service import CaseService
+from aicc_async.export import Progress, manifest
+from aicc_async.export import job as run
 from aicc_async.profile import Profile
 
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)

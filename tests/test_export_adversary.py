@@ -20,7 +20,8 @@ import pytest
 
 from aicc_async import AICCClient, CaseQuery, ExportReport, StaticToken, export_cases
 from aicc_async.emulator import Emulator, PageFault, Quirks
-from aicc_async.export import reading, run
+from aicc_async.export import job as run
+from aicc_async.export import window_reader as reading
 from aicc_async.export.manifest import WindowReport
 
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)

@@ -39,9 +39,10 @@ from aicc_async import (
 from aicc_async._listing.ordered_map import AHEAD
 from aicc_async._protocol.envelope import OPENAPI
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
-from aicc_async.emulator.answer import Answer
-from aicc_async.emulator.service import CaseService
-from aicc_async.export import Progress, manifest, run
+from aicc_async.emulator.http.answer import Answer
+from aicc_async.emulator.operations.service import CaseService
+from aicc_async.export import Progress, manifest
+from aicc_async.export import job as run
 
 pytest_plugins = ["postgres_server"]
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)

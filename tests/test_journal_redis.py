@@ -35,8 +35,8 @@ from aicc_async import (
     StaticToken,
     UnknownOutcome,
 )
-from aicc_async.connectors.leases import Hold, Leases
-from aicc_async.connectors.redis_journal import RedisJournal
+from aicc_async.connectors.redis import RedisJournal
+from aicc_async.connectors.redis.leases import Hold, Leases
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.journal import Entry
 
@@ -613,7 +613,7 @@ async def test_redis_dies_while_a_case_is_made(
 STOPPED = """
 import asyncio, json, sys
 from aicc_async import AICCClient, AICCError, NewCase, RateLimit, StaticToken
-from aicc_async.connectors.redis_journal import RedisJournal
+from aicc_async.connectors.redis import RedisJournal
 
 async def main(url, token, store, prefix, fields):
     journal = RedisJournal(store, prefix, lease=1)
@@ -725,7 +725,7 @@ async def test_no_password_in_errors() -> None:
 
 def test_the_missing_library_is_named() -> None:
     """Without redis-py the import says what to install."""
-    code = "import sys; sys.modules['redis'] = None; import aicc_async.connectors.redis_journal"
+    code = "import sys; sys.modules['redis'] = None; import aicc_async.connectors.redis.journal"
     done = subprocess.run(  # noqa: S603  (ours)
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )

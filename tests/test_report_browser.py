@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from aicc_async.export.report_page import report_page
+from aicc_async.export.report.page import report_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium (Debian's package) on PATH")

@@ -17,16 +17,16 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aicc_async.cli.commands import group
-from aicc_async.cli.report import report
+from aicc_async.cli.commands.export import group
+from aicc_async.cli.commands.report import report
 from aicc_async.errors import ConfigError
-from aicc_async.export.report_calendar import calendar_of
-from aicc_async.export.report_charts import totals, window_chart
-from aicc_async.export.report_data import text, window_lines
-from aicc_async.export.report_page import LISTED, report_page
-from aicc_async.export.report_verdict import headline
+from aicc_async.export.report.calendar import calendar_of
+from aicc_async.export.report.charts import totals, window_chart
+from aicc_async.export.report.data import text, window_lines
+from aicc_async.export.report.page import LISTED, report_page
+from aicc_async.export.report.verdict import headline
 
-COMMAND = "import aicc_async.cli.report; from aicc_async.cli import main; main()"
+COMMAND = "import aicc_async.cli.commands.report; from aicc_async.cli import main; main()"
 JSON = st.recursive(
     st.none()
     | st.booleans()

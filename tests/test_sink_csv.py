@@ -17,7 +17,7 @@ from rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
 from aicc_async._protocol.converter import wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
-from aicc_async.export.csv import CSV, _defuse
+from aicc_async.export.sinks.csv import CSV, _defuse
 from aicc_async.models import Case
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -15,7 +15,7 @@ from rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
 from aicc_async._protocol.converter import Wire, wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
-from aicc_async.export.parquet import ROWS, Parquet
+from aicc_async.export.sinks.parquet import ROWS, Parquet
 from aicc_async.models import Case
 
 pa = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")

@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async import ConfigError, DecodeError, ExportError
-from aicc_async.export import postgres
-from aicc_async.export.postgres import Postgres
+from aicc_async.export.sinks import postgres
+from aicc_async.export.sinks.postgres import Postgres
 
 pytest_plugins = ["postgres_server"]
 

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import ConfigError, DecodeError, ExportError
-from aicc_async.export import sqlite
-from aicc_async.export.sqlite import SQLite
+from aicc_async.export.sinks import sqlite
+from aicc_async.export.sinks.sqlite import SQLite
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")

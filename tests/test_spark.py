@@ -20,7 +20,7 @@ from readme_files import readme_file
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
-from aicc_async.export.parquet import Parquet
+from aicc_async.export.sinks.parquet import Parquet
 from aicc_async.profile import Profile
 
 pytest.importorskip("pyspark", reason="the extra 'spark' is not installed")
@@ -34,9 +34,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadMaxRows
 
-from aicc_async.connectors.spark import PUSHDOWN, register
-from aicc_async.connectors.spark_options import source_of
-from aicc_async.connectors.spark_stream import CaseStream, Offset
+from aicc_async.connectors.spark.options import source_of
+from aicc_async.connectors.spark.source import PUSHDOWN, register
+from aicc_async.connectors.spark.stream import CaseStream, Offset
 
 pytest_plugins = ["redis_server"]
 pytestmark = pytest.mark.timeout(120)  # a cold JVM on a slow machine; each takes a few seconds

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError
 from aicc_async._listing.windows import SECOND, Window, bisect, split, wall
-from aicc_async.connectors.spark_clock import shown_from
-from aicc_async.connectors.spark_filters import is_empty, narrowed
-from aicc_async.connectors.spark_loop import stepped
-from aicc_async.connectors.spark_options import Source, source_of
-from aicc_async.connectors.spark_plan import LEAST, Part, parts, plan_listing
-from aicc_async.connectors.spark_rows import ROWS, record_batches
+from aicc_async.connectors.spark.clock import shown_from
+from aicc_async.connectors.spark.filters import is_empty, narrowed
+from aicc_async.connectors.spark.loop import stepped
+from aicc_async.connectors.spark.options import Source, source_of
+from aicc_async.connectors.spark.plan import LEAST, Part, parts, plan_listing
+from aicc_async.connectors.spark.rows import ROWS, record_batches
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.profile import Profile
 
@@ -467,6 +467,6 @@ def test_without_pyspark_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     """Importing the source is a ConfigError then."""
     monkeypatch.setitem(sys.modules, "pyspark", None)
     monkeypatch.delitem(sys.modules, "pyspark.sql", raising=False)
-    monkeypatch.delitem(sys.modules, "aicc_async.connectors.spark", raising=False)
+    monkeypatch.delitem(sys.modules, "aicc_async.connectors.spark.source", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'aicc-async\[spark\]'"):
-        importlib.import_module("aicc_async.connectors.spark")
+        importlib.import_module("aicc_async.connectors.spark.source")

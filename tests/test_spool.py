@@ -20,11 +20,11 @@ from rows_for_sinks import no_file_beyond
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError, export_cases
 from aicc_async._listing.windows import Window
-from aicc_async.export.doubles import without_doubles
-from aicc_async.export.growing import GrowingFile
+from aicc_async.export.checkpoint import Done, Spool
+from aicc_async.export.dedupe import without_doubles
 from aicc_async.export.manifest import Verdict, WindowReport
 from aicc_async.export.plan import Planned
-from aicc_async.export.spool import Done, Spool
+from aicc_async.export.row_file import GrowingFile
 
 DAY = timedelta(days=1)
 START = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
@@ -32,7 +32,7 @@ WINDOWS = [Window(START + n * DAY, START + (n + 1) * DAY) for n in range(6)]
 QUARTER = CaseQuery(start_time=START, end_time=START + 90 * DAY)
 HOLD = """
 import sys, pathlib
-from aicc_async.export.spool import Spool
+from aicc_async.export.checkpoint import Spool
 spool = Spool.open(pathlib.Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

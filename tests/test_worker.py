@@ -26,7 +26,7 @@ PATIENCE = 30.0  # seconds, far more than anything takes
 RECONCILE = 'on_unknown="reconcile"'
 SQLITE = 'SQLiteJournal("cases.journal")'
 REDIS = (
-    '__import__("aicc_async.connectors.redis_journal").connectors.redis_journal'
+    '__import__("aicc_async.connectors.redis.journal").connectors.redis.journal'
     '.RedisJournal(os.environ["REDIS_URL"], lease=1)'
 )
 FIELDS = {

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 
 try:
-    from . import (  # noqa: F401  (they register their commands)
+    from .commands import (  # noqa: F401  (they register their commands)
         actions,
         case_types,
-        counts,
         create,
         journal,
         probe,
         qflow,
         report,
+        statistics,
         tasks,
     )
-    from .commands import run
+    from .commands.export import run
 except ModuleNotFoundError as error:  # the extra is not installed
     if error.name not in {"click", "rich"}:
         raise

@@ -20,7 +20,7 @@ from ..emulator import Emulator
 from ..errors import ConfigError
 from ..models import CaseQuery
 from ..settings import RateLimit, from_environment, rate_limit, span
-from .running import ask_secret
+from .console import ask_secret
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEMO_CASES = 12_000

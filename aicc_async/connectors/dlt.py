@@ -25,10 +25,10 @@ from ..client import AICCClient
 from ..credentials import ClientCredentials
 from ..errors import ConfigError, ExportError
 from ..export import ExportReport, export_cases
-from ..export.batches import in_batches
+from ..export.checkpoint import text
 from ..export.manifest import WindowReport
-from ..export.spool import text
-from ..export.typed import KINDS, TypedRows
+from ..export.sinks.batches import in_batches
+from ..export.sinks.typed import KINDS, TypedRows
 from ..models import Case, CaseQuery
 
 try:

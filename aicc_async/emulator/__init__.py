@@ -3,12 +3,12 @@
 It imports nothing from the rest of the package, so that a misreading cannot hide in shared code.
 """
 
-from .faults import Fault
+from .faults.misplaced import PageFault
+from .faults.script import Fault
+from .http.routes import Recorded
 from .latency import Latency
-from .misplaced import PageFault
-from .quirks import Quirks
+from .options import Quirks
 from .readings import Readings
-from .routes import Recorded
 from .server import Emulator
 from .thread import run_in_thread
 

@@ -13,20 +13,14 @@ import attrs
 from aiohttp import web
 from attrs.validators import ge
 
-from . import connection
-from . import seed as seeding
-from .answer import AICC_JSON, Answer, BusinessError, platform_error
-from .asked import Asked
-from .family import FAMILY
-from .faults import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
-from .latency import Latency
-from .misplaced import PageFault, PageScript
-from .qflow import Queue
-from .qflow_users import Users, denied
-from .quirks import Quirks, Rules
-from .quota import Quota
-from .readings import Readings
-from .routes import (
+from .data import seed as seeding
+from .data.store import Store
+from .faults.misplaced import PageFault, PageScript
+from .faults.quota import Quota
+from .faults.script import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
+from .http import connection
+from .http.answer import AICC_JSON, Answer, BusinessError, platform_error
+from .http.routes import (
     BODILESS,
     OPERATIONS,
     QFLOW,
@@ -36,9 +30,15 @@ from .routes import (
     id_in,
     operation_of,
 )
-from .service import CaseService, refusal
-from .store import Store
-from .tokens import Tokens, sign_in
+from .http.tokens import Tokens, sign_in
+from .latency import Latency
+from .operations.family import FAMILY
+from .operations.request import Asked
+from .operations.service import CaseService, refusal
+from .options import Quirks, Rules
+from .qflow.queue import Queue
+from .qflow.users import Users, denied
+from .readings import Readings
 
 SHUTDOWN = 0.01
 MOST_RECORDED = 100_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from .job import export_cases
 from .manifest import ExportReport, WholeCount, WindowReport
 from .progress import Progress
-from .run import export_cases
-from .sinks import FORMATS
+from .sinks.registry import FORMATS
 
 __all__ = ["FORMATS", "ExportReport", "Progress", "WholeCount", "WindowReport", "export_cases"]

@@ -1,0 +1,1 @@
+"""Many creates from a file."""

@@ -1,0 +1,59 @@
+"""The commands that show how many cases came and went."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import click
+
+from ...models import StatisticsQuery
+from ..calls import print_all, print_one
+from ..options import connection, demo, reader
+from .export import group
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@group.group()
+def statistics() -> None:
+    """Count cases: at this moment, or day by day."""
+
+
+@statistics.command()
+@connection
+@demo
+def current(**options: Any) -> None:
+    """Print the tenant's counts of this moment; averageDuration is in days.
+
+    \b
+    Example:
+      aicc-async statistics current --demo
+    """  # noqa: D301  (click reads the \b)
+    print_one(reader(**options), lambda aicc: aicc.current_statistics())
+
+
+@statistics.command()
+@click.option("--case-type", metavar="ID", help="The cases of one type; see case-type list.")
+@click.option("--since", type=DAY, metavar="DATE", help="First day: 2025-01-01.")
+@click.option("--until", type=DAY, metavar="DATE", help="Last day: 2025-01-31.")
+@connection
+@demo
+def report(
+    *, case_type: str | None, since: datetime | None, until: datetime | None, **options: Any
+) -> None:
+    """Print the counts of all days and case types that match, one JSON object on each line.
+
+    Newest day first; averageDuration is in days.
+
+    \b
+    Example:
+      aicc-async statistics report --demo --case-type cvmC00000149NzxF1ePA \\
+        --since 2025-01-01 --until 2025-01-31
+    """  # noqa: D301
+    wanted = StatisticsQuery(case_type_id=case_type, start_time=_day(since), end_time=_day(until))
+    print_all(reader(**options), lambda aicc: aicc.iter_statistics(wanted))
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None

@@ -1,0 +1,100 @@
+"""A listing in parts of like size, that tasks which know nothing of each other can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import frozen
+
+from ..._listing.windows import SECOND, Window, wall
+from ...client import AICCClient
+from ...errors import ApiError
+from ...export.plan import Count, first_day, most_rows, plan, together
+from ...export.whole_range import is_refusal
+from ...models import CaseQuery
+
+PARTS = 200  # that a listing is cut into when it is large enough: more than most clusters' cores
+LEAST = 1000  # rows of a part: below, counting and signing in cost more than reading
+
+
+@frozen
+class Part:
+    """What one task reads: a window, without the rows of ``before``, which another task has.
+
+    Neighbouring windows overlap (see ``windows``), so some rows come to two tasks. An export drops
+    the second one by its id, and at last over all rows; tasks can't see each other. A row's own
+    createdDate can't decide for sure: it may be null, and it is not documented which date is
+    filtered, nor whether its bounds are inclusive. But the service itself tells what both windows
+    hold: the rows of the span they share. They are the earlier task's; each row is kept by the
+    first window that has it, and by that alone, whatever date is filtered and however its bounds
+    are read. That costs a request for each part.
+
+    A case whose filtered date changes while the tasks run may stand in two parts that are no
+    neighbours, or in none: only an export sees that.
+    """
+
+    window: Window
+    before: Window | None = None
+
+
+def parts(windows: Sequence[Window], before: Window | None = None) -> list[Part]:
+    """Give each window, oldest first, what it shares with the one before it."""
+    ends = [window.end for window in windows]
+    shared = [Window(w.start, end) for w, end in zip(windows[1:], ends, strict=False)]
+    return [Part(window, span) for window, span in zip(windows, [before, *shared], strict=True)]
+
+
+async def plan_listing(aicc: AICCClient, query: CaseQuery) -> list[Part]:
+    """Cut all that a query asks for; an open end is now, and stays so for all tasks."""
+    count = counted(aicc, query)
+    return parts(await _even(aicc, await _windows(aicc, query, count), count))
+
+
+async def plan_range(
+    aicc: AICCClient, query: CaseQuery, start: datetime, end: datetime, *, goes_on: bool
+) -> list[Part]:
+    """Cut the rows after one time up to another (wall-clock).
+
+    When it ``goes_on`` from an earlier range that ended at ``start``, no row of that one comes.
+    """
+    first = start - SECOND if goes_on else start
+    windows = await _even(aicc, aicc.split(first, end), counted(aicc, query))
+    return parts(windows, Window(first, start) if goes_on else None)
+
+
+def counted(aicc: AICCClient, query: CaseQuery) -> Count:
+    """Make a function that counts the rows of a window, each window by one request."""
+    fetch = aicc.page_reader(query)
+    known: dict[Window, int] = {}
+
+    async def count(window: Window) -> int:
+        if window not in known:
+            page = await fetch(window, 0, 1)
+            known[window] = max(page.count, len(page.ids))  # 0 beside a row is no total
+        return known[window]
+
+    return count
+
+
+async def _windows(aicc: AICCClient, query: CaseQuery, count: Count) -> list[Window]:
+    asked = aicc.windows(query)
+    if asked[0].start is not None:
+        return asked
+    end = asked[0].end or wall(datetime.now(aicc.timezone), aicc.timezone)
+    try:
+        start = await first_day(end, count)
+    except ApiError as error:
+        if not is_refusal(error):
+            raise
+        start = None  # no range without a beginning is taken: then by offset, however deep
+    return aicc.split(start, end) if start else [Window(None, end)]
+
+
+async def _even(aicc: AICCClient, windows: Sequence[Window], count: Count) -> list[Window]:
+    if any(window.start is None for window in windows):
+        return list(windows)
+    total = sum(await together([count(window) for window in windows]))
+    most = min(max(total // PARTS, LEAST), most_rows(aicc.profile))
+    planned = await plan(windows, count, aicc.timezone, most=most, span=aicc.span)
+    return [piece.window for piece in planned]

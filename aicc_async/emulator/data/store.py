@@ -1,0 +1,193 @@
+"""The cases of the tenant, in SQLite: encoded JSON beside the columns that filters need."""
+
+import itertools
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from ..operations.query import Query, exact
+from ..options import ORDERS
+from . import shapes, task_table, trace_table
+from .task_table import TaskTable
+from .trace_table import TraceTable
+
+COLUMNS = (
+    "id",
+    "createdDate",
+    "caseNo",
+    "contactId",
+    "contactPhone",
+    "creatorId",
+    "isDirectResponse",
+    "isReopen",
+    "origin",
+    "ownerId",
+    "priority",
+    "queueId",
+    "status",
+    "title",
+    "type",
+)
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS cases (
+    {", ".join(COLUMNS)}, "row" BLOB NOT NULL, hidden BLOB NOT NULL, PRIMARY KEY (id)
+);
+CREATE INDEX IF NOT EXISTS cases_by_date ON cases (createdDate, id);
+CREATE TABLE IF NOT EXISTS extensions (
+    key TEXT, value TEXT, caseId TEXT, PRIMARY KEY (key, value, caseId)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS extensions_by_case ON extensions (caseId);
+PRAGMA synchronous = OFF;
+{task_table.SCHEMA}
+{trace_table.SCHEMA}
+"""
+INSERT = f"INSERT INTO cases VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"  # noqa: S608 -- fixed texts
+BATCH = 500
+
+Wire = dict[str, Any]
+
+_columns = itemgetter(*COLUMNS)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Store:
+    """Cases in one SQLite connection, for any thread: a lock stands before every use.
+
+    Their `tasks` and `traces` are beside them. `version` changes with every write to the cases, so
+    that what was made of the rows can be dropped.
+    """
+
+    def __init__(self, database: str) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(database, check_same_thread=False)
+        self._db.executescript(SCHEMA)
+        self.tasks = TaskTable(self._db, self._lock)
+        self.traces = TraceTable(self._db, self._lock)
+        self.version = 0
+        self._count = 0
+        self._counted: tuple[Any, ...] = ()
+        self._numbers = itertools.count(self._highest_number() + 1)
+
+    def close(self) -> None:
+        """Close the database; a file stays."""
+        with self._lock:
+            self._db.close()
+
+    def next_number(self) -> int:
+        """Give the next case number, each once."""
+        return next(self._numbers)
+
+    def insert(self, cases: Iterable[Wire]) -> None:
+        """Store cases, all or none of a call; each needs every key of a row and of a filter."""
+        with self._lock, self._db:
+            for batch in _batches(cases):
+                self._db.executemany(INSERT, map(_record, batch))
+                self._insert_extensions(batch)
+            self.version += 1
+
+    def seed(self, cases: Iterable[Wire]) -> None:
+        """Store cases, if there are none yet."""
+        if not self.count():
+            self.insert(cases)
+            self._numbers = itertools.count(self._highest_number() + 1)
+
+    def change(self, case_id: str, fields: Wire) -> bool:
+        """Overwrite fields of a case; False if there is no such case."""
+        with self._lock:
+            found = self.find(case_id)
+            if found is None:
+                return False
+            row, hidden = found
+            with self._db:
+                self._remove(case_id)
+                self.insert([row | hidden | fields])
+            return True
+
+    def delete(self, case_id: str) -> bool:
+        """Remove a case and its traces, its tasks stay; False if there is no such case."""
+        with self._lock, self._db:
+            self.version += 1
+            self.traces.forget(case_id)
+            return self._remove(case_id)
+
+    def find(self, case_id: str) -> tuple[Wire, Wire] | None:
+        """Read one case: its row, and what a row does not show."""
+        sql = 'SELECT "row", hidden FROM cases WHERE id = ?'
+        for row, hidden in self.read(sql, (case_id,)):
+            return _decode(row), _decode(hidden)
+        return None
+
+    def page(
+        self, query: Query, *, newest_first: bool, order: str = "created"
+    ) -> tuple[list[bytes], int]:
+        """Read the rows of a page as encoded JSON, and how many rows match in all."""
+        where = " AND ".join(query.conditions) or "1"
+        by = ORDERS[order].format(way="DESC" if newest_first else "ASC")
+        sorting = f"ORDER BY {by} LIMIT ? OFFSET ?"
+        rows = f'SELECT "row" FROM cases WHERE {where} {sorting}'  # noqa: S608 -- fixed texts
+        with self._lock:
+            found = self.read(rows, (*query.values, query.limit, query.start))
+            return [row for (row,) in found], self._matches(where, query.values)
+
+    def rows(self) -> list[Wire]:
+        """Read all rows, oldest first."""
+        found = self.read('SELECT "row" FROM cases ORDER BY createdDate, id', ())
+        return [_decode(row) for (row,) in found]
+
+    def ids(self, start: str | None, end: str | None) -> list[str]:
+        """Read the ids between two times, both included, oldest first."""
+        between = "createdDate >= coalesce(?, '') AND createdDate <= coalesce(?, '~')"
+        sql = f"SELECT id FROM cases WHERE {between} ORDER BY createdDate, id"  # noqa: S608 -- fixed
+        return [case_id for (case_id,) in self.read(sql, (start, end))]
+
+    def count(self) -> int:
+        """Count all cases."""
+        [[matches]] = self.read("SELECT count(*) FROM cases", ())
+        return int(matches)
+
+    def read(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Read with a statement of the caller's own."""
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def _matches(self, where: str, values: tuple[Any, ...]) -> int:
+        """Count matching rows, once for all the pages of a listing: a count reads every row."""
+        asked = (self.version, where, values)
+        if asked != self._counted:
+            sql = f"SELECT count(*) FROM cases WHERE {where}"  # noqa: S608 -- fixed texts
+            [[self._count]] = self.read(sql, values)
+            self._counted = asked
+        return self._count
+
+    def _remove(self, case_id: str) -> bool:
+        self._db.execute("DELETE FROM extensions WHERE caseId = ?", (case_id,))
+        return self._db.execute("DELETE FROM cases WHERE id = ?", (case_id,)).rowcount > 0
+
+    def _insert_extensions(self, cases: list[Wire]) -> None:
+        records = (
+            (key, exact(value), case["id"])
+            for case in cases
+            for key, value in shapes.extensions(case).items()
+        )
+        self._db.executemany("INSERT INTO extensions VALUES (?, ?, ?)", records)
+
+    def _highest_number(self) -> int:
+        [[highest]] = self.read("SELECT max(caseNo) FROM cases", ())
+        return int(highest or 0)
+
+
+def _batches(cases: Iterable[Wire]) -> Iterator[list[Wire]]:
+    rest = iter(cases)
+    while batch := list(itertools.islice(rest, BATCH)):
+        yield batch
+
+
+def _record(case: Wire) -> tuple[Any, ...]:
+    row = case.copy()
+    hidden = {key: row.pop(key) for key in shapes.HIDDEN_KEYS if key in row}
+    return *_columns(case), _encode(row), _encode(hidden)

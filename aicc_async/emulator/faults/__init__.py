@@ -1,0 +1,1 @@
+"""What goes wrong: scripted faults, misplaced pages, a strict quota."""

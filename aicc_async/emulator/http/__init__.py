@@ -1,0 +1,1 @@
+"""Answers, routes and tokens of the tenant."""

@@ -1,0 +1,110 @@
+"""What a request may look like: JSON, mandatory fields, kinds, times, and lengths in bytes."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+import attrs
+import msgspec
+
+from ..http.answer import BusinessError
+
+T = TypeVar("T", date, datetime)
+MAX_LIMIT = 100
+MAX_START = 2**53
+
+Wire = dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """The texts of one record: those it must have, those it may have, and how long they may be.
+
+    A field of `lengths` is a text too; fields that are named nowhere pass unseen.
+    """
+
+    mandatory: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    lengths: Mapping[str, int] = attrs.field(factory=dict)
+
+    def check(self, wire: Wire) -> Wire:
+        """Give the fields that are not null, or refuse the record."""
+        for key in self.mandatory:
+            if not wire.get(key):
+                raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
+        given = {key: value for key, value in wire.items() if value is not None}
+        for key in (*self.mandatory, *self.optional):
+            if key in given:
+                check_text(given, key)
+        check_lengths(given, self.lengths)
+        return given
+
+
+def decode(body: bytes) -> Wire:
+    """Decode a body that must be a JSON object."""
+    try:
+        wire = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BusinessError(BusinessError.MALFORMED, f"not JSON: {error}") from error
+    if not isinstance(wire, dict):
+        raise BusinessError(BusinessError.MALFORMED, "the body must be a JSON object")
+    return wire
+
+
+def inner(wire: Wire, key: str) -> Wire:
+    """Take the object that stands under a key."""
+    found = wire.get(key)
+    if not isinstance(found, dict):
+        raise BusinessError(BusinessError.MISSING, f"{key}: mandatory, an object")
+    return found
+
+
+def check_lengths(wire: Wire, lengths: Mapping[str, int]) -> None:
+    """Refuse texts that are not texts, or longer than documented: in bytes of UTF-8."""
+    for key in wire.keys() & lengths.keys():
+        check_text(wire, key)
+        if len(wire[key].encode()) > lengths[key]:
+            message = f"{key}: longer than {lengths[key]} bytes"
+            raise BusinessError(BusinessError.TOO_LONG, message)
+
+
+def check_text(wire: Wire, key: str) -> None:
+    """Refuse a value that is not a string."""
+    if not isinstance(wire[key], str):
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be a string")
+
+
+def moment(wire: Wire, key: str) -> datetime:
+    """Read `YYYY-MM-DD HH:mm:ss`, that form and no other."""
+    return _read(wire, key, datetime.fromisoformat, "YYYY-MM-DD HH:mm:ss")
+
+
+def day(wire: Wire, key: str) -> date:
+    """Read `YYYY-MM-DD`, that form and no other."""
+    return _read(wire, key, date.fromisoformat, "YYYY-MM-DD")
+
+
+def _read(wire: Wire, key: str, read: Callable[[str], T], form: str) -> T:
+    check_text(wire, key)
+    try:
+        found = read(wire[key])
+    except ValueError:
+        found = None
+    if found is None or str(found) != wire[key]:
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be {form}")
+    return found
+
+
+def place(wire: Wire, *, most: int = MAX_LIMIT) -> tuple[int, int]:
+    """Read the place of a page, both mandatory: `start` from 0, `limit` from 1 to `most`."""
+    start = _number(wire, "start", least=0, most=MAX_START)
+    return start, _number(wire, "limit", least=1, most=most)
+
+
+def _number(wire: Wire, key: str, *, least: int, most: int) -> int:
+    if key not in wire:
+        raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
+    value = wire[key]
+    if type(value) is not int or not least <= value <= most:
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be in {least}..{most}")
+    return value

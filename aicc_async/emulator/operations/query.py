@@ -1,0 +1,110 @@
+"""The request of case/list: its bounds, and its filters as SQL (document 001)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import msgspec
+
+from ..data.shapes import ROW_KEYS
+from ..http.answer import BusinessError
+from ..options import DATES, SPANS, Quirks
+from .bounds import MAX_LIMIT, MAX_START, check_lengths, check_text, decode, moment, place
+
+WELL_BEHAVED = Quirks()
+
+TEXTS = (
+    "caseNo",
+    "contactId",
+    "contactPhone",
+    "creatorId",
+    "origin",
+    "ownerId",
+    "priority",
+    "queueId",
+    "status",
+    "type",
+)
+FLAGS = ("isDirectResponse", "isReopen")
+UNNARROWED = frozenset({"classification", "isExport", "local", "resumenType"})
+"""Accepted, but the documents do not say which rows they leave out: here, none."""
+
+CONTROL = frozenset({"endTime", "limit", "start", "startTime", "title"})
+LENGTHS = {
+    "contactId": 20,
+    "contactPhone": 20,
+    "creatorId": 20,
+    "ownerId": 20,
+    "title": 128,
+    "type": 20,
+}
+
+Wire = dict[str, Any]
+Condition = tuple[str, tuple[Any, ...]]
+Scalar = str | int | float
+
+
+@attrs.frozen
+class Query:
+    """A page of case/list: SQL conditions (fixed text, values apart) and the page's place."""
+
+    conditions: tuple[str, ...]
+    values: tuple[Any, ...]
+    start: int
+    limit: int
+
+
+def parse(body: bytes, *, lower: str, upper: str, quirks: Quirks = WELL_BEHAVED) -> Query:
+    """Read a request of case/list; `lower` and `upper` compare the date with the bounds.
+
+    A filter whose value is null counts as not given.
+    """
+    wire = {key: value for key, value in decode(body).items() if value is not None}
+    check_lengths(wire, LENGTHS)
+    most = MAX_LIMIT if quirks.over_limit == "documented" else MAX_START
+    start, limit = place(wire, most=most)
+    found = [*_times(wire, lower, upper, quirks), *_documented(wire), *_others(wire)]
+    conditions = tuple(condition for condition, _ in found)
+    values = tuple(value for _, several in found for value in several)
+    return Query(conditions, values, start, limit)
+
+
+def _times(wire: Wire, lower: str, upper: str, quirks: Quirks) -> Iterator[Condition]:
+    bounds = {key: moment(wire, key) for key in ("startTime", "endTime") if key in wire}
+    too_long = SPANS[quirks.span]
+    if len(bounds) > 1 and too_long(bounds["startTime"], bounds["endTime"]):
+        raise BusinessError(BusinessError.SPAN, "startTime to endTime: more than 31 days")
+    date = DATES[quirks.date_field]
+    if "startTime" in wire:
+        yield f"{date} {lower} ?", (wire["startTime"],)
+    if "endTime" in wire:
+        yield f"{date} {upper} ?", (wire["endTime"],)
+
+
+def _documented(wire: Wire) -> Iterator[Condition]:
+    if "title" in wire:
+        yield "instr(title, ?) > 0", (wire["title"],)
+    for key in TEXTS:
+        if key in wire:
+            check_text(wire, key)
+            yield f"{key} = ?", (wire[key],)
+    for key in FLAGS:
+        if key in wire:
+            if not isinstance(wire[key], bool):
+                raise BusinessError(BusinessError.MALFORMED, f"{key}: must be true or false")
+            yield f"{key} = ?", (wire[key],)
+
+
+def _others(wire: Wire) -> Iterator[Condition]:
+    known = {*TEXTS, *FLAGS, *UNNARROWED, *CONTROL}
+    for key in wire.keys() - known:
+        if key in ROW_KEYS and isinstance(wire[key], Scalar):
+            yield f'json_extract("row", \'$."{key}"\') = ?', (wire[key],)
+        else:
+            extension = "SELECT caseId FROM extensions WHERE key = ? AND value = ?"
+            yield f"id IN ({extension})", (key, exact(wire[key]))
+
+
+def exact(value: Any) -> str:
+    """Write a value so that two are equal when their texts are (1 is not true, 1 is not 1.0)."""
+    return msgspec.json.encode(value, order="sorted").decode()

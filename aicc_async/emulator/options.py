@@ -1,0 +1,96 @@
+"""What the documents leave open about case/list, and what a service may get wrong: settings."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import attrs
+from attrs.validators import ge, in_, optional
+
+from .http.answer import AICC_JSON
+
+MAX_SPAN = timedelta(days=31)
+
+DATES = {
+    "createdDate": "createdDate",
+    "closedDate": "json_extract(\"row\", '$.closedDate')",
+    "dueDate": "json_extract(\"row\", '$.dueDate')",
+    "modifiedDate": "coalesce(json_extract(hidden, '$.modifiedDate'), createdDate)",
+}
+"""The dates that startTime and endTime may filter on, as SQL; rows do not show modifiedDate."""
+
+ORDERS = {
+    "created": "createdDate {way}, id {way}",
+    "modified": f"{DATES['modifiedDate']} {{way}}, rowid {{way}}",
+    "id": "id {way}",
+    "shuffled_ties": "createdDate {way}, random()",
+    "shuffled": "random()",
+}
+"""The orders of rows, as SQL; a change gives a row the highest rowid."""
+
+SPANS: dict[str, Callable[[datetime, datetime], bool]] = {
+    "seconds": lambda start, end: end - start > MAX_SPAN,
+    "days": lambda start, end: (end - start).days > MAX_SPAN.days,
+    "dates": lambda start, end: (end.date() - start.date()).days + 1 > MAX_SPAN.days,
+    "none": lambda _start, _end: False,
+}
+"""Whether a span is too long, by how 31 days are counted."""
+
+
+@attrs.frozen(kw_only=True)
+class Quirks:
+    """How case/list deviates; the default is well-behaved. Assign another one at any time.
+
+    `date_field` is the date that startTime and endTime filter on, a key of `DATES`: a row without
+    it is in no window. `modifiedDate` is shown nowhere; it is the moment of the last modify, and of
+    a seeded case its closing, its suspension or else its creation.
+
+    `order` is a key of `ORDERS`: `created` (by createdDate and id), `modified` (a modify moves a
+    row to one end), `id` (stable, but by no date), `shuffled_ties` (rows of one second come in
+    another order at every request), `shuffled` (all rows do). `newest_first` gives the direction.
+
+    `over_limit` is what happens to a limit above the tenant's `max_limit`: `documented` refuses it
+    above 100 and gives fewer rows below, `clamp` gives fewer rows, `refuse` refuses it.
+
+    `count_offset` is added to every announced count, and `count_drift` once more at every request:
+    the k-th one announces k times as much more. No count is announced below 0.
+
+    A page that begins beyond row `deepest_start` is refused, or with `too_deep="empty"` empty (its
+    count is as ever). `ignore_start` answers every request with the first page.
+
+    `span` is how 31 days are counted: `seconds` (31 times 24 hours, to the second), `days` (whole
+    days that pass, the rest dropped: up to a second less than 32), `dates` (the calendar dates that
+    a span touches: 31 times 24 hours touch 32 and are refused), `none` (any span).
+
+    `content_type` is that of the answers of the AICC operations; errors of the platform and of
+    gateways keep theirs.
+    """
+
+    date_field: str = attrs.field(default="createdDate", validator=in_(DATES))
+    order: str = attrs.field(default="created", validator=in_(ORDERS))
+    over_limit: str = attrs.field(
+        default="documented", validator=in_(("documented", "clamp", "refuse"))
+    )
+    count_offset: int = 0
+    count_drift: int = 0
+    deepest_start: int | None = attrs.field(default=None, validator=optional(ge(0)))
+    too_deep: str = attrs.field(default="refuse", validator=in_(("refuse", "empty")))
+    ignore_start: bool = False
+    span: str = attrs.field(default="seconds", validator=in_(SPANS))
+    content_type: str = AICC_JSON
+
+    @property
+    def fickle(self) -> bool:
+        """Say whether the same request is answered differently though nothing was written."""
+        return self.order.startswith("shuffled") or self.count_drift != 0
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """All that decides on a page beside its request and the store."""
+
+    newest_first: bool
+    start_inclusive: bool
+    end_inclusive: bool
+    max_limit: int
+    list_lag: float
+    quirks: Quirks

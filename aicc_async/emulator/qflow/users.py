@@ -1,0 +1,45 @@
+"""Q-Flow's sign-in: a user and a password for an APIToken."""
+
+from collections.abc import Mapping
+
+import attrs
+import msgspec
+
+from ..http.answer import PLAIN_JSON, Answer
+from ..http.tokens import Tokens
+from ..readings import Readings
+from .aspnet import DENIED, Model, RefusedError
+
+SIGN_IN = Model(
+    required=("UserName", "Password"),
+    lengths={"UserName": 254, "Password": 250},
+)
+
+
+@attrs.define
+class Users:
+    """The one user of the invented Q-Flow, and the tokens given to it."""
+
+    tokens: Tokens
+    wanted: tuple[str, str] = attrs.field(repr=False)
+
+    def sign_in(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Answer the user's detail with its token; of the detail only that key is documented."""
+        try:
+            wire = SIGN_IN.bind(body, headers)
+        except RefusedError as refusal:
+            return refusal.answer()
+        if (wire["UserName"], wire["Password"]) != self.wanted:
+            return denied()
+        user = {"UserId": 1, "UserName": wire["UserName"], "APIToken": self.tokens.issue()}
+        return Answer(200, msgspec.json.encode(user), PLAIN_JSON)
+
+    def admits(self, headers: Mapping[str, str], readings: Readings) -> bool:
+        """Say whether the tenant's header carries a valid token after the tenant's prefix."""
+        value, prefix = headers.get(readings.qflow_header, ""), readings.qflow_prefix
+        return value.startswith(prefix) and self.tokens.valid(value.removeprefix(prefix))
+
+
+def denied() -> Answer:
+    """Answer a caller who is not signed in."""
+    return RefusedError(401, DENIED).answer()

@@ -1,0 +1,1 @@
+"""The report: a manifest as one HTML page."""

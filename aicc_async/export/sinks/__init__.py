@@ -1,0 +1,1 @@
+"""Where rows go: files in several formats, and tables."""
