@@ -17,8 +17,8 @@ from tenant import Tenant, tenant
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from budget_load import Load, Log, Place, logs, running, shared
-from redis_process import RedisServer
+from helpers.budget_load import Load, Log, Place, logs, running, shared
+from helpers.redis_process import RedisServer
 
 QUOTA = 100  # requests in any second
 SECONDS = 30.0

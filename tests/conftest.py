@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.shell import Call, Ended, Stdin
 from hypothesis import HealthCheck, settings
-from shell import Call, Ended, Stdin
 
 from aicc_async import AICCClient, ClientCredentials, RetryPolicy
 from aicc_async.cli.commands.export import run

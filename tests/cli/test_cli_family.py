@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pytest
 from attrs import frozen
-from shell import Call
+from helpers.shell import Call
 
 from aicc_async import RetryPolicy
 from aicc_async.cli.commands.export import group

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.shell import Call
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from shell import Call
 
 from aicc_async import RetryPolicy
 from aicc_async._protocol.converter import Wire

@@ -18,10 +18,10 @@ from uuid import uuid4
 import pytest
 import redis
 from attrs import evolve
+from helpers.redis_process import RedisServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
-from redis_process import RedisServer
 
 from aicc_async import (
     AICCClient,
@@ -40,7 +40,7 @@ from aicc_async.connectors.redis.leases import Hold, Leases
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.journal import Entry
 
-pytest_plugins = ["redis_server"]
+pytest_plugins = ["helpers.redis_server"]
 
 Open = Callable[[], RedisJournal]
 Either = RedisJournal | SQLiteJournal
@@ -633,7 +633,7 @@ asyncio.run(main(*sys.argv[1:]))
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run the process that is to be stopped."""
     command = [sys.executable, "-c", STOPPED, *arguments]
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[2]
     process = subprocess.Popen(  # noqa: S603  (ours)
         command, cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )

@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from attrs import evolve
+from helpers.readme_files import readme_file
 from hypothesis import given
 from hypothesis import strategies as st
-from readme_files import readme_file
 
 from aicc_async import (
     AICCClient,
@@ -55,7 +55,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
 from aicc_async.connectors import dlt as connector  # noqa: E402
 from aicc_async.connectors.dlt import aicc_cases  # noqa: E402
 
-pytest_plugins = ["postgres_server"]
+pytest_plugins = ["helpers.postgres_server"]
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)

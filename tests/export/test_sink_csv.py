@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
+from helpers.rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 from hypothesis import example, given
 from hypothesis import strategies as st
-from rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
 from aicc_async._protocol.converter import wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError

@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 import pytest
+from helpers.shell import Call
 from hypothesis import given
 from hypothesis import strategies as st
-from shell import Call
 
 from aicc_async import CaseQuery, ConfigError, RetryPolicy
 from aicc_async._protocol.converter import wire_names
@@ -25,7 +25,7 @@ from aicc_async.emulator import Emulator, Fault, run_in_thread
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 COMMANDS = [
     *("export", "list", "get", "create", "modify", "enqueue", "emulator", "probe", "report"),
 ]

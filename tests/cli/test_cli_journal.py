@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Call
+from helpers.shell import Call
 
 from aicc_async import RetryPolicy
 from aicc_async.connectors.redis import RedisJournal
@@ -24,7 +24,7 @@ from aicc_async.emulator import Emulator, Fault, run_in_thread
 from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.journal import STATES
 
-pytest_plugins = ["redis_server"]
+pytest_plugins = ["helpers.redis_server"]
 COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
 SECONDS = 10  # until something that does not happen fails its test
 GOOD = {"description": "d", "type": "y", "contactId": "o", "creatorId": "r"}

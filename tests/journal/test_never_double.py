@@ -10,10 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-import keyed_creates
 import msgspec
 import pytest
-from keyed_creates import REF, key_of, record_of
+from helpers import keyed_creates
+from helpers.keyed_creates import REF, key_of, record_of
 
 from aicc_async import (
     AICCClient,

@@ -1,4 +1,4 @@
-"""A Postgres server for the tests: a plugin (``pytest_plugins = ["postgres_server"]``).
+"""A Postgres server for the tests: a plugin (``pytest_plugins = ["helpers.postgres_server"]``).
 
 It is made anew in a temporary folder, listens on a unix socket there, and is stopped at the end.
 Without the server's programs (Debian: postgresql) the tests that want it are skipped.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from readme_files import readme_file
+from helpers.readme_files import readme_file
 
 from aicc_async import AICCClient, ConfigError
 from aicc_async.emulator import Emulator, Fault, Latency

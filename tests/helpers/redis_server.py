@@ -1,4 +1,4 @@
-"""A Redis server for the tests: a plugin (``pytest_plugins = ["redis_server"]``).
+"""A Redis server for the tests: a plugin (``pytest_plugins = ["helpers.redis_server"]``).
 
 It runs in a temporary folder, and is stopped at the end. Without the program (Debian: redis-server)
 the tests that want it are skipped.
@@ -14,7 +14,8 @@ from tempfile import mkdtemp
 
 import pytest
 import redis
-from redis_process import RedisServer
+
+from helpers.redis_process import RedisServer
 
 _numbers = count(1)
 

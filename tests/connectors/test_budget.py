@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import redis
 from attrs import evolve
-from budget_load import Load, Log, Place, logs, running, shared
+from helpers.budget_load import Load, Log, Place, logs, running, shared
+from helpers.readme_files import readme_file
+from helpers.redis_process import RedisServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from readme_files import readme_file
-from redis_process import RedisServer
 
 from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
 from aicc_async._ratelimit.budget import RANKS, BudgetLost, Granted, Rank, Reports, Terms, priority
@@ -31,7 +31,7 @@ from aicc_async.cli.options import reader
 from aicc_async.connectors.redis.budget import RedisBudget, RedisLedger
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 
-pytest_plugins = ["redis_server"]
+pytest_plugins = ["helpers.redis_server"]
 
 Name = Callable[[], str]
 TERMS = Terms(limit=5, per=0.2, slack=0.01, reach=10.0, hold=0.0)

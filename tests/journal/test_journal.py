@@ -15,9 +15,9 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from helpers.rows_for_sinks import no_file_beyond
 from hypothesis import given
 from hypothesis import strategies as st
-from rows_for_sinks import no_file_beyond
 
 from aicc_async import AICCClient, ConfigError, JournalError, NewCase, StaticToken
 from aicc_async.emulator import Emulator

@@ -19,7 +19,7 @@ from aicc_async import ConfigError, DecodeError, ExportError
 from aicc_async.export.sinks import postgres
 from aicc_async.export.sinks.postgres import Postgres
 
-pytest_plugins = ["postgres_server"]
+pytest_plugins = ["helpers.postgres_server"]
 
 PASSWORD = "hush-4711"
 SHANGHAI = ZoneInfo("Asia/Shanghai")

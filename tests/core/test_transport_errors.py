@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
-from mocked_response import MockedResponse
+from helpers.mocked_response import MockedResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 

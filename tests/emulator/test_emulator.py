@@ -29,7 +29,7 @@ from aicc_async.emulator.operations.page_cache import PageCache
 from aicc_async.emulator.operations.query import parse
 from aicc_async.emulator.operations.service import CaseService
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 OPENAPI = "/service/AICC__Case/1.0.0/openapi"
 TOKEN = "/baas/auth/v1.0/oauth2/token"
 JSON = "application/json"

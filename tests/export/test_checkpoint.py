@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from helpers.rows_for_sinks import no_file_beyond
 from hypothesis import given
 from hypothesis import strategies as st
-from rows_for_sinks import no_file_beyond
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError, export_cases
 from aicc_async._listing.windows import Window

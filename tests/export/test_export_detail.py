@@ -44,7 +44,7 @@ from aicc_async.emulator.operations.service import CaseService
 from aicc_async.export import Progress, manifest
 from aicc_async.export import job as run
 
-pytest_plugins = ["postgres_server"]
+pytest_plugins = ["helpers.postgres_server"]
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
 QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
 PARTS = ["caseInfo", "caseTrace", "customerInfo", "isFollower", "tasks"]

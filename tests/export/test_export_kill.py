@@ -26,7 +26,7 @@ import pytest
 from aicc_async import AICCClient, CaseQuery, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Latency, run_in_thread
 
-pytest_plugins = ["postgres_server"]
+pytest_plugins = ["helpers.postgres_server"]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
 COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")

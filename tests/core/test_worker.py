@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 import redis
-from readme_files import readme_file
+from helpers.readme_files import readme_file
 
 from aicc_async.emulator import Emulator, Latency, run_in_thread
 
-pytest_plugins = ["redis_server"]
+pytest_plugins = ["helpers.redis_server"]
 
-NURSERY = Path(__file__).with_name("nursery.py")
+NURSERY = Path(__file__).parents[1] / "helpers/nursery.py"
 PATIENCE = 30.0  # seconds, far more than anything takes
 RECONCILE = 'on_unknown="reconcile"'
 SQLITE = 'SQLiteJournal("cases.journal")'

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from attrs import evolve
-from readme_files import readme_file
+from helpers.readme_files import readme_file
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
@@ -38,7 +38,7 @@ from aicc_async.connectors.spark.options import source_of
 from aicc_async.connectors.spark.source import PUSHDOWN, register
 from aicc_async.connectors.spark.stream import CaseStream, Offset
 
-pytest_plugins = ["redis_server"]
+pytest_plugins = ["helpers.redis_server"]
 pytestmark = pytest.mark.timeout(120)  # a cold JVM on a slow machine; each takes a few seconds
 YEAR = {"since": "2025-01-01", "until": "2025-12-31"}
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
+from helpers.rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
 from aicc_async._protocol.converter import Wire, wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
