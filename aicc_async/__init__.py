@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from ._create.creator import CreateOutcome
-from ._ratelimit.budget import priority
+from ._ratelimit.budget import RequestPriority, request_priority
 from .client import AICCClient
 from .credentials import ClientCredentials, StaticToken
 from .errors import (
@@ -131,6 +131,7 @@ __all__ = [
     "QueuedCase",
     "RateLimit",
     "RateLimitError",
+    "RequestPriority",
     "RequestTimeout",
     "ResumeType",
     "RetryPolicy",
@@ -151,7 +152,7 @@ __all__ = [
     "UnknownOutcome",
     "__version__",
     "export_cases",
-    "priority",
+    "request_priority",
 ]
 
 

@@ -1,92 +1,181 @@
-"""What the fields of records are checked by. A refusal names field and bound, never a text."""
+"""Checks of settings, arguments and records: attrs' own validators, refused as ``ConfigError``.
+
+A message reads ``<name> must <condition>, got <value>``. The characters of a text are shown only where
+it can be neither a secret nor contact data.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from attrs import Attribute, field
+from attrs import Attribute, field, frozen
+from attrs.validators import and_, ge, in_, instance_of, le, not_
 
 from .errors import ConfigError
 
+T = TypeVar("T")
 Check = Callable[[Any, "Attribute[Any]", Any], None]
-UTF16 = "UTF-16 units"  # as .NET counts
+# Q-Flow runs on .NET, which counts the units of UTF-16.
+UTF16 = "UTF-16 units"
+UTF8 = "bytes in UTF-8"
+# No wait is that long; it refuses infinity as well.
+MAX_SECONDS = 1e9
+MAX_SHOWN_CHARACTERS = 80
+MAX_ATTACHMENTS = 5
+
+
+@frozen
+class _Argument:
+    """The name of what is checked, where that is not a field."""
+
+    name: str
+
+
+def check(name: str, value: T, validator: Check) -> T:
+    """Apply a field's check to an argument, and return it."""
+    validator(None, _Argument(name), value)  # type: ignore[arg-type]  # only the name is read
+    return value
+
+
+def shown(value: object) -> str:
+    """Return a value's repr, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
+
+
+def kind_of(value: object) -> str:
+    """Return the name of a value's type, which gives nothing of it away."""
+    return type(value).__name__
+
+
+def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) -> Check:
+    """Return a check that all of attrs' validators hold; ``condition`` is its part of the message."""
+    holds = and_(*validators)
+
+    def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+        try:
+            holds(instance, attribute, value)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{attribute.name} must {condition}, got {got(value)}") from None
+
+    return validate
+
+
+def integer(minimum: int, maximum: float | None = None) -> Check:
+    """Return a check for whole numbers; True is not one."""
+    condition = f"be an integer >= {minimum}"
+    bounds = [ge(minimum)]
+    if maximum is not None:
+        condition = f"be an integer from {minimum} to {maximum}"
+        bounds.append(le(maximum))
+    return must(condition, instance_of(int), not_(instance_of(bool)), *bounds)
+
+
+def number(minimum: float, maximum: float = MAX_SECONDS) -> Check:
+    """Return a check for finite numbers; NaN and True are not."""
+    condition = f"be a number >= {minimum:g}"
+    if maximum != MAX_SECONDS:
+        condition = f"be a number from {minimum:g} to {maximum:g}"
+    is_number = (instance_of((int, float)), not_(instance_of(bool)))
+    return must(condition, *is_number, ge(minimum), le(maximum))
+
+
+def one_of(*words: str) -> Check:
+    """Return a check for one of some words."""
+    return must(f"be one of {', '.join(words)}", in_(words))
 
 
 def kind(*kinds: type) -> Check:
-    """Check that a value is of a kind; True is no number."""
-
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            wanted = " or ".join(one.__name__ for one in kinds)
-            given = type(value).__name__
-            raise ConfigError(f"{attribute.name}: {wanted} is needed, {given} was given")
-
-    return check
+    """Return a check for instances of some types; True is not a number."""
+    names = " or ".join("None" if one is type(None) else one.__name__ for one in kinds)
+    article = "an" if names[0] in "aeiouAEIOU" else "a"
+    validators = [instance_of(kinds)]
+    if bool not in kinds:
+        validators.append(not_(instance_of(bool)))
+    return must(f"be {article} {names}", *validators, got=kind_of)
 
 
-def _utf8(given: str) -> int:
-    return len(given.encode())
+def text(limit: int | None = None, *, empty: bool = True, unit: str = UTF8) -> Check:
+    """Return a check for texts of at most ``limit`` units."""
 
-
-def _utf16(given: str) -> int:
-    return len(given.encode("utf-16-le")) // 2
-
-
-def text(limit: int | None = None, *, empty: bool = True, unit: str = "bytes") -> Check:
-    """Check that a value is a text, and how long it is."""
-    is_text = kind(str)
-    measure = _utf8 if unit == "bytes" else _utf16
-
-    def check(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+    def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
         is_text(instance, attribute, value)
         if not value and not empty:
-            raise ConfigError(f"{attribute.name}: it is mandatory, an empty text was given")
+            raise ConfigError(f"{attribute.name} must not be empty")
         try:
-            size = measure(value)
+            size = len(value.encode()) if unit == UTF8 else len(value.encode("utf-16-le")) // 2
         except UnicodeEncodeError:
-            raise ConfigError(f"{attribute.name}: half a surrogate pair is no text") from None
+            raise ConfigError(
+                f"{attribute.name} must be valid Unicode, got half a surrogate pair"
+            ) from None
         if limit is not None and size > limit:
-            raise ConfigError(f"{attribute.name}: at most {limit} {unit}, {size} were given")
+            raise ConfigError(f"{attribute.name} must be at most {limit} {unit}, got {size}")
 
-    return check
+    return validate
 
 
-def optional(check: Check, *, show: bool = True) -> Any:
-    """Make a field that may be left out: None is "not given"."""
+is_text = must("be a string", instance_of(str), got=kind_of)
 
-    def checked(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+
+def secret(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    """Check what goes into a header or a form, and is never shown."""
+    is_text(_, attribute, value)
+    if not value.strip():
+        raise ConfigError(f"{attribute.name} must not be empty")
+    if not value.isprintable():
+        raise ConfigError(
+            f"{attribute.name} must be printable: no line breaks, no control characters"
+        )
+
+
+def optional(validator: Check, *, show: bool = True) -> Any:
+    """Return a field that may be left out: None means that it is not set."""
+
+    def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
         if value is not None:
-            check(instance, attribute, value)
+            validator(instance, attribute, value)
 
-    return field(default=None, validator=checked, repr=show)
-
-
-def hidden(check: Check) -> Any:
-    """Make such a field that no repr shows."""
-    return optional(check, show=False)
+    return field(default=None, validator=validate, repr=show)
 
 
-def needed(check: Check, *, show: bool = True) -> Any:
-    """Make a field that must be given."""
-    return field(validator=check, repr=show)
+def hidden(validator: Check) -> Any:
+    """Return such a field that no repr shows."""
+    return optional(validator, show=False)
+
+
+def required(validator: Check, *, show: bool = True) -> Any:
+    """Return a field that must be set."""
+    return field(validator=validator, repr=show)
+
+
+def private() -> Any:
+    """Return a field of a record that comes back, which no repr shows."""
+    return field(default=None, repr=False)
+
+
+def extras() -> Any:
+    """Return the field ``extra`` of a record that is sent."""
+    return field(factory=dict, repr=False, kw_only=True, validator=is_json)
 
 
 _any_text = text()
 
 
 def attachments(instance: Any, attribute: Attribute[Any], value: Any) -> None:
-    """Check that a value is a text or at most five."""
+    """Check for a text, or at most five of them (document 000, row 10)."""
     several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
     for item in value if several else [value]:
         _any_text(instance, attribute, item)
-    if several and len(value) > 5:  # noqa: PLR2004  (document 000, row 10)
-        raise ConfigError(f"{attribute.name}: at most 5 attachments, {len(value)} were given")
+    if several and len(value) > MAX_ATTACHMENTS:
+        raise ConfigError(
+            f"{attribute.name} must be at most {MAX_ATTACHMENTS} attachments, got {len(value)}"
+        )
 
 
 def texts(instance: Any, attribute: Attribute[Any], value: Any) -> None:
-    """Check that a value maps texts to texts."""
+    """Check for a mapping of texts to texts."""
     kind(Mapping)(instance, attribute, value)
     for item in (*value, *value.values()):
         _any_text(instance, attribute, item)
@@ -96,19 +185,10 @@ def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     """Refuse what JSON has no word for, such as NaN or a datetime: it would change on the way."""
     kind(Mapping)(instance, attribute, value)
     if not all(isinstance(key, str) for key in value):
-        raise ConfigError(f"{attribute.name}: the keys must be texts")
+        raise ConfigError(f"{attribute.name} must have string keys")
     try:
         json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        what = type(error).__name__
-        raise ConfigError(f"{attribute.name}: it can't be written as JSON ({what})") from None
-
-
-def extras() -> Any:
-    """Make the field ``extra`` of a record that is sent."""
-    return field(factory=dict, repr=False, kw_only=True, validator=is_json)
-
-
-def private() -> Any:
-    """Make a field of a record that comes back, which no repr shows."""
-    return field(default=None, repr=False)
+        raise ConfigError(
+            f"{attribute.name} must hold what JSON can, such as no NaN and no dates: {kind_of(error)}"
+        ) from None

@@ -14,7 +14,6 @@ from collections.abc import (
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from math import inf
 from os import PathLike
 from typing import Any, Self, TypeVar, Unpack
 from uuid import uuid4
@@ -34,7 +33,8 @@ from ._protocol.converter import Wire
 from ._protocol.envelope import DatedRow, Lister, RawParts
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import signing
-from .credentials import Credentials, credentials_from
+from ._validators import check, integer, kind, kind_of, number, one_of, text
+from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from .errors import ConfigError
 from .journal import Journal, SQLiteJournal
 from .models import (
@@ -66,6 +66,7 @@ from .models.changing import Changes, check_is_of, check_unchanged, trial, updat
 from .profile import Profile
 from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
+ON_UNKNOWN = one_of("raise", "reconcile")
 WAITING = 4  # times the requests: creates that wait for a list to show them hold up no others
 R = TypeVar("R")
 Q = TypeVar("Q")
@@ -107,7 +108,9 @@ class AICCClient(SessionHolder):
         on_unknown: OnUnknown = "raise",
         list_lag: float = LIST_LAG,
     ) -> None:
-        self._profile = _profile(profile)
+        if isinstance(profile, str | PathLike):
+            profile = Profile.load(profile)
+        self._profile = check("profile", profile or Profile(), kind(Profile))
         endpoint = Endpoint(
             base_url=settings.base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
@@ -116,18 +119,17 @@ class AICCClient(SessionHolder):
             timeouts=timeouts or Timeouts(),
             max_body=max_body,
         )
-        if not isinstance(auth, Credentials):
-            raise ConfigError("auth: StaticToken or ClientCredentials is needed")
+        check("auth", auth, kind(StaticToken, ClientCredentials))
         self._zone = settings.zone(timezone)
         self._base_url = endpoint.base_url
         self._concurrency = max_concurrency
-        dialect = _dialect(dialect)
+        dialect = check("dialect", dialect or Dialect(), kind(Dialect))
         self._calls = CaseCalls(Wire(self._zone, auto_assign=dialect.auto_assign), dialect)
         self._session = Session(endpoint, signing=signing(auth), session=session)
         self._has_journal = journal is not None
         self._journal = journal
-        self._on_unknown = _on_unknown(on_unknown)
-        self._list_lag = _seconds("list_lag", list_lag)
+        self._on_unknown = check("on_unknown", on_unknown, ON_UNKNOWN)
+        self._list_lag = check("list_lag", list_lag, number(0, LONGEST_LAG))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
@@ -191,8 +193,8 @@ class AICCClient(SessionHolder):
         good; ``timezone`` must be right). An equal case that somebody else made within these
         minutes is taken for it; the cases of other keys never are.
         """
-        _check_kind("new", new, NewCase)
-        how = self._on_unknown if on_unknown is None else _on_unknown(on_unknown)
+        check("new", new, kind(NewCase))
+        how = check("on_unknown", on_unknown or self._on_unknown, ON_UNKNOWN)
         if key is None and how == "raise":
             return await self._send_new(new)
         if key is None:
@@ -222,23 +224,21 @@ class AICCClient(SessionHolder):
         """
         self._check_journal()
         if not isinstance(items, Iterable | AsyncIterable):
-            given = type(items).__name__
-            raise ConfigError(f"items: pairs of key and NewCase are needed, {given} was given")
-        how = self._on_unknown if on_unknown is None else _on_unknown(on_unknown)
+            raise ConfigError(f"items must be pairs of key and NewCase, got {kind_of(items)}")
+        how = check("on_unknown", on_unknown or self._on_unknown, ON_UNKNOWN)
 
         async def create(item: tuple[str, NewCase]) -> CreateOutcome:
             if not isinstance(item, tuple) or len(item) != 2:  # noqa: PLR2004  (a pair)
-                given = type(item).__name__
-                raise ConfigError(f"items: a pair of key and NewCase is needed, {given} was given")
+                raise ConfigError(f"items must be pairs of key and NewCase, got {kind_of(item)}")
             key, new = item
-            _check_kind("new", new, NewCase)
+            check("new", new, kind(NewCase))
             return await self._creator.outcome(new, key=key, on_unknown=how)
 
         return in_order(items, create, concurrency=self._concurrency * WAITING)
 
     def _check_journal(self) -> None:
         if not self._has_journal:
-            raise ConfigError("key: a journal is needed to remember it")
+            raise ConfigError("key must come with a journal: AICCClient(journal=…)")
 
     async def change_case(
         self,
@@ -260,7 +260,7 @@ class AICCClient(SessionHolder):
         is asked; so is, once it is read, a case without a title or a description to keep.
         """
         if if_unchanged is not None:
-            _check_kind("if_unchanged", if_unchanged, CaseDetail)
+            check("if_unchanged", if_unchanged, kind(CaseDetail))
             check_is_of(case_id, if_unchanged)
         # what is wrong with it is said before anything is asked
         self._calls.modify_case(trial(case_id, creator_id, changes))
@@ -271,7 +271,7 @@ class AICCClient(SessionHolder):
 
     async def modify_case(self, change: CaseUpdate) -> None:
         """Change a case (document 002); sent again on a failure, since the outcome is the same."""
-        _check_kind("change", change, CaseUpdate)
+        check("change", change, kind(CaseUpdate))
         await self._session.send(self._calls.modify_case(change))
 
     async def get_case(self, case_id: str) -> CaseDetail:
@@ -296,13 +296,9 @@ class AICCClient(SessionHolder):
         Not promised: one moment for all of them. A case may change, or go, before its turn comes.
         """
         if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | AsyncIterable):
-            raise ConfigError(f"ids: texts are needed, {type(ids).__name__} was given")
-        most = self._concurrency
-        places = most if concurrency is None else concurrency
-        if places.__class__ is not int or not 1 <= places <= most:
-            raise ConfigError(
-                f"concurrency: a whole number from 1 to {most} is needed, {places!r} was given"
-            )
+            raise ConfigError(f"ids must be an iterable of strings, got {kind_of(ids)}")
+        places = self._concurrency if concurrency is None else concurrency
+        check("concurrency", places, integer(1, self._concurrency))
         return in_order(ids, self.get_case, concurrency=places)
 
     async def list_cases(
@@ -318,7 +314,7 @@ class AICCClient(SessionHolder):
         window = self._window(query)
         if window.start and window.end and window.end - window.start > MAX_SPAN:
             raise ConfigError(
-                "end_time: at most 31 days after start_time; iter_cases takes any range"
+                "end_time must be at most 31 days after start_time; iter_cases takes any range"
             )
         page = await self._fetch(self._calls.list_cases(query))(window, start, limit)
         return CasePage(page.rows, page.count)
@@ -371,7 +367,7 @@ class AICCClient(SessionHolder):
 
         Sent again on a failure: the same owner twice is the same owner.
         """
-        _check_kind("transfer", transfer, CaseTransfer)
+        check("transfer", transfer, kind(CaseTransfer))
         await self._session.send(self._calls.transfer_case(transfer))
 
     async def process_case(self, process: CaseProcess) -> None:
@@ -380,7 +376,7 @@ class AICCClient(SessionHolder):
         It is never sent again once its bytes may have left: when the outcome is not known then,
         UnknownOutcome is raised.
         """
-        _check_kind("process", process, CaseProcess)
+        check("process", process, kind(CaseProcess))
         await self._session.send(self._calls.process_case(process))
 
     async def cancel_case(self, cancel: CaseCancel) -> None:
@@ -389,7 +385,7 @@ class AICCClient(SessionHolder):
         Sent again on a failure: a cancelled case stays so. What the service says to a second one,
         after a first whose answer was lost, is not documented.
         """
-        _check_kind("cancel", cancel, CaseCancel)
+        check("cancel", cancel, kind(CaseCancel))
         await self._session.send(self._calls.cancel_case(cancel))
 
     async def update_case_status(self, update: StatusUpdate) -> None:
@@ -397,7 +393,7 @@ class AICCClient(SessionHolder):
 
         Which nodes there are, a case type's ``case_status`` tells. Sent again on a failure.
         """
-        _check_kind("update", update, StatusUpdate)
+        check("update", update, kind(StatusUpdate))
         await self._session.send(self._calls.update_case_status(update))
 
     async def list_case_types(
@@ -434,7 +430,7 @@ class AICCClient(SessionHolder):
 
         Newest day first; ``start`` is a row number from 0, ``limit`` 1 to 100.
         """
-        _check_kind("query", query, StatisticsQuery)
+        check("query", query, kind(StatisticsQuery))
         page = await self._page(self._calls.list_statistics(query), start, limit)
         return StatisticsPage(page.rows, page.count)
 
@@ -445,7 +441,7 @@ class AICCClient(SessionHolder):
 
         They have no ids: a row is known by its day and its case type.
         """
-        _check_kind("query", query, StatisticsQuery)
+        check("query", query, kind(StatisticsQuery))
         return self._all(self._calls.list_statistics(query), strict=strict)
 
     async def create_task(self, new: NewTask) -> str | None:
@@ -454,12 +450,12 @@ class AICCClient(SessionHolder):
         None when the service doesn't tell it: its answer is not documented. Never sent again once
         its bytes may have left: when the outcome is not known then, UnknownOutcome is raised.
         """
-        _check_kind("new", new, NewTask)
+        check("new", new, kind(NewTask))
         return await self._session.send(self._calls.create_task(new))
 
     async def modify_task(self, change: TaskUpdate) -> None:
         """Change a task (Case 2.0, ``POST /task/modify``); sent again on a failure."""
-        _check_kind("change", change, TaskUpdate)
+        check("change", change, kind(TaskUpdate))
         await self._session.send(self._calls.modify_task(change))
 
     async def list_tasks(
@@ -485,12 +481,12 @@ class AICCClient(SessionHolder):
 
     async def get_task(self, task_id: str) -> Task:
         """Read a task (Case 2.0, ``GET /task/{id}``, or POST: ``Dialect.task_detail``)."""
-        _check_id(task_id, "task_id", most=inf)
+        _check_id(task_id, "task_id", most=None)
         return await self._session.send(self._calls.get_task(task_id))
 
     async def transfer_task(self, transfer: TaskTransfer) -> None:
         """Hand a task over (Case 2.0, ``POST /task/transfer``); sent again on a failure."""
-        _check_kind("transfer", transfer, TaskTransfer)
+        check("transfer", transfer, kind(TaskTransfer))
         await self._session.send(self._calls.transfer_task(transfer))
 
     async def update_task_status(self, update: StatusUpdate) -> None:
@@ -498,7 +494,7 @@ class AICCClient(SessionHolder):
 
         Sent again on a failure: the same status twice is the same status.
         """
-        _check_kind("update", update, StatusUpdate)
+        check("update", update, kind(StatusUpdate))
         await self._session.send(self._calls.update_task_status(update))
 
     async def close(self) -> None:
@@ -577,14 +573,14 @@ class AICCClient(SessionHolder):
         start, end = query.start_time, query.end_time
         try:
             if start and end and self._instant(start) > self._instant(end):
-                raise ConfigError(f"end_time: {end} is before start_time {start}")
+                raise ConfigError(f"end_time must not be before start_time {start}, got {end}")
             return Window(
                 self._first_shown(start) if start else None,
                 self._last_shown(end) if end else None,
             )
         except OverflowError:
             raise ConfigError(
-                "start_time, end_time: too near the first or the last day of the calendar"
+                "start_time and end_time must not be near the first or the last day of the calendar"
             ) from None
 
     def _first_shown(self, moment: datetime) -> datetime:
@@ -614,60 +610,17 @@ def _put_back(first: datetime, second: datetime) -> timedelta:
     return max((first.utcoffset() or zero) - (second.utcoffset() or zero), zero)
 
 
-def _query(query: Q | None, kind: type[Q]) -> Q:
-    if query is None:
-        return kind()
-    _check_kind("query", query, kind)
-    return query
+def _query(query: Q | None, cls: type[Q]) -> Q:
+    return cls() if query is None else check("query", query, kind(cls))
 
 
-def _profile(given: Profile | str | PathLike[str] | None) -> Profile:
-    if isinstance(given, str | PathLike):
-        return Profile.load(given)
-    if given is None:
-        return Profile()
-    _check_kind("profile", given, Profile)
-    return given
-
-
-def _dialect(given: Dialect | None) -> Dialect:
-    if given is None:
-        return Dialect()
-    _check_kind("dialect", given, Dialect)
-    return given
-
-
-def _check_kind(name: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        given = type(value).__name__
-        raise ConfigError(f"{name}: {kind.__name__} is needed, {given} was given")
-
-
-def _on_unknown(word: OnUnknown) -> OnUnknown:
-    if word not in ("raise", "reconcile"):
-        raise ConfigError(f"on_unknown: 'raise' or 'reconcile' is needed, {word!r} was given")
-    return word
-
-
-def _seconds(name: str, value: float) -> float:
-    if value.__class__ not in (int, float) or not 0 <= value <= LONGEST_LAG:
-        raise ConfigError(f"{name}: 0 to {LONGEST_LAG} seconds are needed, {value!r} was given")
-    return value
-
-
-def _check_id(value: str, name: str = "case_id", *, most: float = 20) -> None:
-    try:
-        size = len(value.encode()) if isinstance(value, str) else 0
-    except UnicodeEncodeError:
-        size = 0
+def _check_id(value: str, name: str = "case_id", *, most: int | None = 20) -> None:
+    check(name, value, text(most, empty=False))
     # dots alone are no name in a path, however they are encoded
-    if not 0 < size <= most or value in {".", ".."}:
-        bound = f"1 to {most} bytes" if most < inf else "at least 1 byte"
-        raise ConfigError(f"{name}: a text of {bound} is needed, other than dots alone")
+    if value in {".", ".."}:
+        raise ConfigError(f"{name} must not be dots alone, got {value!r}")
 
 
 def _check_page(start: int, limit: int) -> None:
-    if start.__class__ is not int or start < 0:
-        raise ConfigError(f"start: a whole number of at least 0 is needed, {start!r} was given")
-    if limit.__class__ is not int or not 1 <= limit <= LIMIT:
-        raise ConfigError(f"limit: a whole number from 1 to {LIMIT} is needed, {limit!r} was given")
+    check("start", start, integer(0))
+    check("limit", limit, integer(1, LIMIT))

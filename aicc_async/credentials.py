@@ -6,33 +6,26 @@ import csv
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
+from ._validators import kind_of, secret
 from .errors import ConfigError
-
-
-def _text(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{attribute.name}: a text is needed")
-    if not value.isprintable():
-        raise ConfigError(f"{attribute.name}: no line breaks or control characters may stand in it")
 
 
 @frozen
 class StaticToken:
     """An access token that somebody else renews."""
 
-    token: str = field(repr=False, validator=_text)
+    token: str = field(repr=False, validator=secret)
 
 
 @frozen
 class ClientCredentials:
     """A client id and secret; they sign in for a token, renewed before it runs out."""
 
-    client_id: str = field(validator=_text)
-    client_secret: str = field(repr=False, validator=_text)
+    client_id: str = field(validator=secret)
+    client_secret: str = field(repr=False, validator=secret)
 
     @classmethod
     def from_key_file(cls, path: str | PathLike[str]) -> ClientCredentials:
@@ -42,11 +35,11 @@ class ClientCredentials:
         """
         rows = _rows(Path(path))
         if len(rows) != 1:
-            raise ConfigError(f"key file: one row is needed, {len(rows)} were found")
+            raise ConfigError(f"key file must have one row, got {len(rows)}")
         row = {(name or "").strip(): text for name, text in rows[0].items()}
         missing = {"client_id", "client_secret"} - row.keys()
         if missing:
-            raise ConfigError(f"key file: column {min(missing)} is missing")
+            raise ConfigError(f"key file must have a column {min(missing)}")
         return cls((row["client_id"] or "").strip(), (row["client_secret"] or "").strip())
 
 
@@ -56,9 +49,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
             reader = csv.DictReader(file, skipinitialspace=True)
             return [row for row in reader if any(row.values())]
     except (OSError, ValueError, csv.Error) as error:
-        kind = type(error).__name__
+        what = kind_of(error)
     # outside the block above: the error underneath may hold a piece of the file
-    raise ConfigError(f"key file: it can't be read: {kind}")
+    raise ConfigError(f"key file cannot be read: {what}")
 
 
 Credentials = StaticToken | ClientCredentials
@@ -73,5 +66,6 @@ def credentials_from(environ: Mapping[str, str]) -> Credentials:
     if environ.get("AICC_CLIENT_ID") and environ.get("AICC_CLIENT_SECRET"):
         return ClientCredentials(environ["AICC_CLIENT_ID"], environ["AICC_CLIENT_SECRET"])
     raise ConfigError(
-        "set AICC_ACCESS_TOKEN, or AICC_KEY_FILE, or AICC_CLIENT_ID and AICC_CLIENT_SECRET"
+        "credentials must be set: AICC_ACCESS_TOKEN, or AICC_KEY_FILE, or AICC_CLIENT_ID and"
+        " AICC_CLIENT_SECRET"
     )

@@ -1,61 +1,40 @@
 """What was found out about a tenant: the answers to what the documents leave open, in a file."""
 
+# ruff: noqa: RUF009  (the calls make fields, evaluated once as they should be)
+
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from math import isfinite
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from attrs import Attribute, asdict, field, fields, frozen
+from attrs import Attribute, asdict, fields, frozen
+from attrs.validators import gt, instance_of, lt, not_
 
 from ._optional import load
+from ._validators import integer, kind, kind_of, must, one_of, optional, shown
 from .errors import ConfigError
 from .settings import RateLimit
 
 MARGIN = 0.8  # of the rate that passed: what is asked of it by default
-_MAX = 2**53
+MAX_LABEL = 200  # characters
+# TOML writers and readers agree on whole numbers up to this one.
+MAX_INTEGER = 2**53
 
 
-def _known(fits: Callable[[Any], bool], wanted: str) -> Any:
-    """Make a field that is unknown (None) until it is found, and fits then."""
-
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
-        if value is not None and not fits(value):
-            raise ConfigError(f"{attribute.name}: {wanted} is needed, {value!r} was given")
-
-    return field(default=None, validator=check)
+_is_rate = must(
+    "be a finite number > 0", instance_of((int, float)), not_(instance_of(bool)), gt(0), lt(inf)
+)
 
 
-def _flag() -> Any:
-    return _known(lambda value: value.__class__ is bool, "true or false")
-
-
-def _whole(least: int) -> Any:
-    def fits(value: Any) -> bool:
-        return value.__class__ is int and least <= value <= _MAX
-
-    return _known(fits, f"a whole number of at least {least}")
-
-
-def _rate() -> Any:
-    def fits(value: Any) -> bool:
-        return value.__class__ in (int, float) and isfinite(value) and value > 0
-
-    return _known(fits, "a number above 0")
-
-
-def _one_of(*words: str) -> Any:
-    return _known(lambda value: value in words, f"one of {', '.join(words)}")
-
-
-def _text() -> Any:
-    return _known(
-        lambda value: value.__class__ is str and 0 < len(value) <= 200 and value.isprintable(),  # noqa: PLR2004
-        "a printable text of 1 to 200 characters",
-    )
+def _is_label(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value.__class__ is not str or not 0 < len(value) <= MAX_LABEL or not value.isprintable():
+        raise ConfigError(
+            f"{attribute.name} must be a printable text of 1 to {MAX_LABEL} characters, "
+            f"got {shown(value)}"
+        )
 
 
 @frozen(kw_only=True)
@@ -86,23 +65,23 @@ class Profile:
     rate that met HTTP 429; None: none did.
     """
 
-    probed: datetime | None = _known(lambda value: isinstance(value, datetime), "a time")  # noqa: RUF009  (a field)
-    start_inclusive: bool | None = _flag()
-    end_inclusive: bool | None = _flag()
-    date_field: str | None = _text()
-    order: str | None = _one_of("newest_first", "oldest_first", "neither")
-    order_stable: bool | None = _flag()
-    ties_stable: bool | None = _flag()
-    page_size: int | None = _whole(1)
-    over_limit: str | None = _one_of("clamped", "refused")
-    count_stable: bool | None = _flag()
-    count_true: bool | None = _flag()
-    deepest_start: int | None = _whole(0)
-    offset_reached: int | None = _whole(0)
-    span: str | None = _one_of("seconds", "days", "dates", "none")
-    content_type: str | None = _text()
-    rate: float | None = _rate()
-    rate_refused: float | None = _rate()
+    probed: datetime | None = optional(kind(datetime))
+    start_inclusive: bool | None = optional(kind(bool))
+    end_inclusive: bool | None = optional(kind(bool))
+    date_field: str | None = optional(_is_label)
+    order: str | None = optional(one_of("newest_first", "oldest_first", "neither"))
+    order_stable: bool | None = optional(kind(bool))
+    ties_stable: bool | None = optional(kind(bool))
+    page_size: int | None = optional(integer(1, MAX_INTEGER))
+    over_limit: str | None = optional(one_of("clamped", "refused"))
+    count_stable: bool | None = optional(kind(bool))
+    count_true: bool | None = optional(kind(bool))
+    deepest_start: int | None = optional(integer(0, MAX_INTEGER))
+    offset_reached: int | None = optional(integer(0, MAX_INTEGER))
+    span: str | None = optional(one_of("seconds", "days", "dates", "none"))
+    content_type: str | None = optional(_is_label)
+    rate: float | None = optional(_is_rate)
+    rate_refused: float | None = optional(_is_rate)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -112,10 +91,9 @@ class Profile:
         try:
             found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            kind = type(error).__name__
-            raise ConfigError(f"profile {path}: it can't be read: {kind}") from error
+            raise ConfigError(f"profile {path}: cannot be read: {kind_of(error)}") from error
         if unknown := found.keys() - {attribute.name for attribute in fields(cls)}:
-            raise ConfigError(f"profile {path}: {min(unknown)!r} is no field of a profile")
+            raise ConfigError(f"profile {path}: {min(unknown)!r} is not a field of a profile")
         try:
             return cls(**found)
         except ConfigError as error:
@@ -129,7 +107,7 @@ class Profile:
         try:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise ConfigError(f"profile {path}: it can't be written: {error.strerror}") from error
+            raise ConfigError(f"profile {path}: cannot be written: {error.strerror}") from error
 
     @property
     def rate_limit(self) -> RateLimit | None:

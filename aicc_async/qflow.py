@@ -12,6 +12,7 @@ from ._protocol import qflow as qflow_calls
 from ._protocol.converter import Wire
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
+from ._validators import check, integer, kind, shown
 from .errors import ConfigError
 from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
@@ -73,43 +74,35 @@ class QFlowClient(SessionHolder):
         It is sent again on a failure, since the same values leave the case in the same state; what
         the server says to a second one, after a first that was lost on its way back, is not known.
         """
-        if not isinstance(cancel, QueueCancel):
-            given = type(cancel).__name__
-            raise ConfigError(f"cancel: QueueCancel is needed, {given} was given")
+        check("cancel", cancel, kind(QueueCancel))
         return await self._session.send(qflow_calls.cancel(cancel, self._wire))
 
     async def get_case(self, case_id: int) -> QueuedCase:
         """Read a case by its number (``GET Cases/{id}``)."""
-        _check_number("case_id", case_id)
+        check("case_id", case_id, integer(0))
         return await self._session.send(qflow_calls.get_case(case_id, self._wire))
 
     async def get_process(self, process_id: int) -> QueuedCase:
         """Read a case by the number of its process (``GET Cases/Processes/{id}``)."""
-        _check_number("process_id", process_id)
+        check("process_id", process_id, integer(0))
         return await self._session.send(qflow_calls.get_process(process_id, self._wire))
 
 
 def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | None:
     if login is None:
         return None
-    if not isinstance(login, QFlowLogin):
-        raise ConfigError(f"login: QFlowLogin is needed, {type(login).__name__} was given")
+    check("login", login, kind(QFlowLogin))
     if not isinstance(header, str) or not _NAME.fullmatch(header):
-        raise ConfigError(f"token_header: a header's name is needed, {header!r} was given")
+        raise ConfigError(f"token_header must be a header's name, got {shown(header)}")
     if not isinstance(prefix, str) or not prefix.isprintable():
-        raise ConfigError("token_prefix: a printable text is needed")
+        raise ConfigError("token_prefix must be a printable text")
     return Signing(qflow_calls.sign_in(login), header, prefix)
 
 
 def _checked(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
     for name, value in headers.items():
         if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
-            raise ConfigError(f"headers: {name!r} is not a printable text")
+            raise ConfigError(f"headers must be printable texts, got another as {shown(name)}")
         if name.lower() == taken.lower():
-            raise ConfigError(f"headers: {name!r} is the header of the login's token")
+            raise ConfigError(f"headers must not hold {name!r}, which carries the login's token")
     return headers
-
-
-def _check_number(name: str, value: int) -> None:
-    if value.__class__ is not int or value < 0:
-        raise ConfigError(f"{name}: a whole number of at least 0 is needed, {value!r} was given")

@@ -11,48 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import Attribute, field, frozen
 from yarl import URL
 
-from ._ratelimit.budget import Rank, SharedBudget, check_rank
+from ._ratelimit.budget import REQUEST_PRIORITIES, RequestPriority, SharedBudget
+from ._validators import integer, kind, number, one_of, shown
 from .errors import ConfigError
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 LONGEST_SPAN = 20  # digits
 AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")  # the sample's spelling, the table's spelling
-_MAX = 1e9  # seconds, beyond any use; refuses infinity too
-
-
-def _at_least(bound: float) -> Any:
-    def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not bound <= value <= _MAX:  # type: ignore[operator]
-            raise ConfigError(
-                f"{attribute.name}: a number of at least {bound:g} is needed, {value!r} was given"
-            )
-
-    return check
-
-
-def _whole(bound: int) -> Any:
-    def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < bound:
-            wanted = f"a whole number of at least {bound}"
-            raise ConfigError(f"{attribute.name}: {wanted} is needed, {value!r} was given")
-
-    return check
-
-
-def _a(*kinds: type) -> Any:
-    wanted = kinds[0].__name__
-
-    def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if not isinstance(value, kinds):
-            given = type(value).__name__
-            raise ConfigError(f"{attribute.name}: {wanted} is needed, {given} was given")
-
-    return check
-
-
-def _rank(_: object, attribute: Attribute[Any], value: Any) -> None:
-    check_rank(attribute.name, value)
 
 
 @frozen
@@ -66,32 +31,34 @@ class RateLimit:
 
     With ``shared`` (``connectors.redis.RedisBudget``) the limit is that of all processes that share
     the budget. ``priority`` says who goes first there: ``bulk`` leaves a tenth of the limit (one at
-    least) to the others, ``interactive`` and ``worker`` may take all; each rank has a line of its
-    own, and processes take turns. ``with priority("interactive"):`` says so for single calls.
+    least) to the others, ``interactive`` and ``worker`` may take all; each priority has a queue of its
+    own, and processes take turns. ``with request_priority("interactive"):`` says so for single calls.
     Nothing is bulk unless it is said: not even an export, but for the command line's. When workers
     take all, bulk still gets as much as the tenth.
 
     ``ceiling`` makes it an adaptive one, see ``adaptive``.
     """
 
-    limit: int = field(validator=_whole(1))
-    per: float = field(default=1.0, validator=_at_least(0.001), kw_only=True)
-    strict: bool = field(default=False, validator=_a(bool), kw_only=True)
+    limit: int = field(validator=integer(1))
+    per: float = field(default=1.0, validator=number(0.001), kw_only=True)
+    strict: bool = field(default=False, validator=kind(bool), kw_only=True)
     shared: SharedBudget | None = field(
-        default=None, validator=_a(SharedBudget, type(None)), kw_only=True
+        default=None, validator=kind(SharedBudget, type(None)), kw_only=True
     )
-    priority: Rank = field(default="worker", validator=_rank, kw_only=True)
+    priority: RequestPriority = field(
+        default="worker", validator=one_of(*REQUEST_PRIORITIES), kw_only=True
+    )
     ceiling: int | None = field(default=None, kw_only=True)
 
     @ceiling.validator
     def _check_ceiling(self, attribute: Attribute[Any], value: object) -> None:
         if value is not None:
-            _whole(self.limit)(self, attribute, value)
+            integer(self.limit)(self, attribute, value)
 
     def __attrs_post_init__(self) -> None:
         if self.strict and (self.shared is not None or self.ceiling is not None):
             other = "ceiling" if self.shared is None else "shared"
-            raise ConfigError(f"strict: it can't be had together with {other}")
+            raise ConfigError(f"strict=True cannot be combined with {other}=…")
 
     @classmethod
     def adaptive(
@@ -101,7 +68,7 @@ class RateLimit:
         *,
         per: float = 1.0,
         shared: SharedBudget | None = None,
-        priority: Rank = "worker",
+        priority: RequestPriority = "worker",
     ) -> Self:
         """Make a limit that finds the quota: up from ``start`` while it is used, down on a 429.
 
@@ -127,31 +94,28 @@ class RetryPolicy:
     up to ``max_retry_after`` seconds.
     """
 
-    attempts: int = field(default=5, validator=_whole(1))
-    deadline: float = field(default=300.0, validator=_at_least(0.001))
-    base: float = field(default=0.5, validator=_at_least(0))
-    cap: float = field(default=30.0, validator=_at_least(0))
-    max_retry_after: float = field(default=120.0, validator=_at_least(0))
+    attempts: int = field(default=5, validator=integer(1))
+    deadline: float = field(default=300.0, validator=number(0.001))
+    base: float = field(default=0.5, validator=number(0))
+    cap: float = field(default=30.0, validator=number(0))
+    max_retry_after: float = field(default=120.0, validator=number(0))
 
 
 @frozen(kw_only=True)
 class Timeouts:
     """Seconds to connect, and seconds without a byte (a server-side script may take 3 minutes)."""
 
-    connect: float = field(default=10.0, validator=_at_least(0.001))
-    read: float = field(default=200.0, validator=_at_least(0.001))
+    connect: float = field(default=10.0, validator=number(0.001))
+    read: float = field(default=200.0, validator=number(0.001))
 
 
 def _spellings(names: Iterable[str]) -> tuple[str, ...]:
     found = tuple(names) if isinstance(names, Iterable) else ()
     if not found or not all(name in AUTO_ASSIGN for name in found):
-        raise ConfigError(f"auto_assign: one or both of {', '.join(AUTO_ASSIGN)} are needed")
+        raise ConfigError(
+            f"auto_assign must be one or both of {', '.join(AUTO_ASSIGN)}, got {shown(names)}"
+        )
     return found
-
-
-def _verb(_: object, attribute: Attribute[Any], value: object) -> None:
-    if value not in ("GET", "POST"):
-        raise ConfigError(f"{attribute.name}: GET or POST is needed, {value!r} was given")
 
 
 @frozen(kw_only=True)
@@ -166,8 +130,8 @@ class Dialect:
     """
 
     auto_assign: tuple[str, ...] = field(default=AUTO_ASSIGN, converter=_spellings)
-    task_detail: Literal["GET", "POST"] = field(default="GET", validator=_verb)
-    swap_statistics: bool = field(default=False, validator=_a(bool))
+    task_detail: Literal["GET", "POST"] = field(default="GET", validator=one_of("GET", "POST"))
+    swap_statistics: bool = field(default=False, validator=kind(bool))
 
 
 @frozen(kw_only=True)
@@ -175,11 +139,11 @@ class Endpoint:
     """Where a service is, and what may be asked of it at once."""
 
     base_url: str
-    max_concurrency: int = field(default=8, validator=_whole(1))
-    rate_limit: RateLimit | None = field(default=None, validator=_a(RateLimit, type(None)))
-    retry: RetryPolicy = field(factory=RetryPolicy, validator=_a(RetryPolicy))
-    timeouts: Timeouts = field(factory=Timeouts, validator=_a(Timeouts))
-    max_body: int = field(default=64 * 2**20, validator=_whole(1))
+    max_concurrency: int = field(default=8, validator=integer(1))
+    rate_limit: RateLimit | None = field(default=None, validator=kind(RateLimit, type(None)))
+    retry: RetryPolicy = field(factory=RetryPolicy, validator=kind(RetryPolicy))
+    timeouts: Timeouts = field(factory=Timeouts, validator=kind(Timeouts))
+    max_body: int = field(default=64 * 2**20, validator=integer(1))
 
 
 def base_url(text: str, *, allow_http: bool = False) -> str:
@@ -190,13 +154,13 @@ def base_url(text: str, *, allow_http: bool = False) -> str:
     try:
         url = URL(text)
     except (TypeError, ValueError, IndexError):  # "0://[]@" is an IndexError of yarl
-        raise ConfigError("base_url: a URL such as 'https://host' is needed") from None
+        raise ConfigError("base_url must be an https URL such as 'https://host'") from None
     if url.scheme not in {"http", "https"} or not url.host or " " in url.host:
-        raise ConfigError("base_url: a URL such as 'https://host' is needed")
+        raise ConfigError("base_url must be an https URL such as 'https://host'")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
-        raise ConfigError("base_url: no user, password, query or fragment may stand in it")
+        raise ConfigError("base_url must not hold a user, a password, a query or a fragment")
     if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
-        raise ConfigError(f"base_url: http to {url.host} needs allow_http=True; use https")
+        raise ConfigError(f"base_url must be https for {url.host}, unless allow_http=True")
     return str(url).rstrip("/")
 
 
@@ -213,7 +177,7 @@ def zone(name: str | ZoneInfo) -> ZoneInfo:
         return name if isinstance(name, ZoneInfo) else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         raise ConfigError(
-            f"timezone: a name such as 'Asia/Shanghai' is needed, {name!r} was given"
+            f"timezone must be an IANA name such as 'Asia/Shanghai', got {shown(name)}"
         ) from None
 
 
@@ -225,7 +189,7 @@ def rate_limit(text: str) -> RateLimit:
     except ConfigError:
         raise
     except ValueError:
-        raise ConfigError(f"rate limit: '10' or '600/60' is needed, {text!r} was given") from None
+        raise ConfigError(f"rate_limit must be like '10' or '600/60', got {shown(text)}") from None
 
 
 def span(text: str) -> timedelta | None:
@@ -248,7 +212,7 @@ def dialect(text: str) -> Dialect:
     }
     if unknown := given.keys() - words.keys():
         known = ", ".join(words)
-        raise ConfigError(f"dialect: one of {known} is needed, {min(unknown)!r} was given")
+        raise ConfigError(f"dialect must name only {known}, got {shown(min(unknown))}")
     return Dialect(**{name: words[name](value) for name, value in given.items()})
 
 
@@ -258,7 +222,7 @@ def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     Empty is as not set.
     """
     if not environ.get("AICC_BASE_URL"):
-        raise ConfigError("AICC_BASE_URL is not set")
+        raise ConfigError("AICC_BASE_URL must be set")
     options: dict[str, Any] = {}
     if environ.get("AICC_TIMEZONE"):
         options["timezone"] = environ["AICC_TIMEZONE"]

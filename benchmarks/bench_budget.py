@@ -98,7 +98,7 @@ def killed(server: Tenant, redis: RedisServer) -> bool:
 
 def ranked(server: Tenant, redis: RedisServer) -> bool:
     """Run a saturating export, and interactive calls at 2/s."""
-    loads = (Load(rank="bulk", tasks=16), Load(rank="interactive", tasks=1, every=0.5))
+    loads = (Load(priority="bulk", tasks=16), Load(priority="interactive", tasks=1, every=0.5))
     found = measure(server, redis, loads, name="ranked", meanwhile=lambda _: None)
     took = sorted(found.seen[1].took)
     p99 = took[int(len(took) * 0.99)]

@@ -12,41 +12,35 @@ from typing import Literal, Protocol, runtime_checkable
 
 from attrs import define, field, frozen
 
-from ..errors import ConfigError
+from .._validators import check, one_of
 
-Rank = Literal["interactive", "worker", "bulk"]
-RANKS: tuple[Rank, ...] = ("interactive", "worker", "bulk")
+RequestPriority = Literal["interactive", "worker", "bulk"]
+REQUEST_PRIORITIES: tuple[RequestPriority, ...] = ("interactive", "worker", "bulk")
 
-_asked: ContextVar[Rank | None] = ContextVar("aicc_async_priority", default=None)
+_current: ContextVar[RequestPriority | None] = ContextVar("aicc_async_priority", default=None)
 
 
 @contextmanager
-def priority(rank: Rank) -> Iterator[None]:
-    """Let the calls made within go first, or last: ``interactive``, ``worker`` or ``bulk``.
+def request_priority(priority: RequestPriority) -> Iterator[None]:
+    """Give the calls made within a priority: ``interactive``, ``worker`` or ``bulk``.
 
     It goes before the ``priority`` of the client's RateLimit, and counts under a shared budget
     only, but for one thing: interactive calls have ``max_concurrency`` places of their own, so that
     they don't queue behind an export of the same client. Tasks that are started within keep it.
-    An async generator must not yield within: what it iterates over may stand within instead.
+    An async generator must not yield within: what it iterates over may be within instead.
     Raises ConfigError for another word.
     """
-    token = _asked.set(check_rank("priority", rank))
+    check("priority", priority, one_of(*REQUEST_PRIORITIES))
+    token = _current.set(priority)
     try:
         yield
     finally:
-        _asked.reset(token)
+        _current.reset(token)
 
 
-def asked_rank() -> Rank | None:
-    """Tell what ``priority`` says here; None: nothing."""
-    return _asked.get()
-
-
-def check_rank(name: str, rank: Rank) -> Rank:
-    """Refuse what is no priority."""
-    if rank not in RANKS:
-        raise ConfigError(f"{name}: one of {', '.join(RANKS)} is needed, {rank!r} was given")
-    return rank
+def current_priority() -> RequestPriority | None:
+    """Return what ``request_priority`` says here; None: nothing."""
+    return _current.get()
 
 
 class BudgetLost(Exception):  # noqa: N818  (a state, told from one room to the next: never raised to callers)
@@ -103,7 +97,7 @@ class Granted:
 class Ledger(Protocol):
     """A budget in use by one limiter. Everything here raises BudgetLost, ``close`` apart."""
 
-    async def reserve(self, count: int, rank: Rank, reports: Reports) -> Granted:
+    async def reserve(self, count: int, priority: RequestPriority, reports: Reports) -> Granted:
         """Hear the reports, then give at most so many slots, fewer when they span long."""
         ...
 

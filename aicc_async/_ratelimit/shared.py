@@ -12,7 +12,16 @@ import msgspec
 from attrs import define, field
 
 from . import pace as adaptive
-from .budget import RANKS, BudgetLost, Rank, Reports, Seen, SharedBudget, Terms, asked_rank
+from .budget import (
+    REQUEST_PRIORITIES,
+    BudgetLost,
+    Reports,
+    RequestPriority,
+    Seen,
+    SharedBudget,
+    Terms,
+    current_priority,
+)
 from .pace import Pace
 from .sliding_window import TICK, Limiter, Taken
 
@@ -51,9 +60,9 @@ class Lease:
 
 @define(eq=False)
 class Line:
-    """Those of one rank, in the order in which they came, and the slots that they have ahead."""
+    """Waiters of one priority, in the order of their coming, and the slots that they have ahead."""
 
-    rank: Rank
+    priority: RequestPriority
     turn: asyncio.Lock = field(factory=asyncio.Lock)
     waiting: int = 0
     ahead: deque[Lease] = field(factory=deque)
@@ -74,13 +83,13 @@ class SharedLimiter:
         limit: int,
         per: float,
         ceiling: int | None = None,
-        rank: Rank = "worker",
+        priority: RequestPriority = "worker",
     ) -> None:
-        self._rank = rank
+        self._priority = priority
         self._terms = _terms(limit, per, ceiling)
         self._processes = budget.fallback_processes
         self._ledger = budget.connect(self._terms)
-        self._lines = {rank: Line(rank) for rank in RANKS}
+        self._lines = {priority: Line(priority) for priority in REQUEST_PRIORITIES}
         self.limit = limit
         self._reports = Reports()
         self._paused_until = 0.0
@@ -92,7 +101,7 @@ class SharedLimiter:
 
     async def acquire(self) -> Taken | None:
         """Wait for a slot and take it; None when the limiter is closed."""
-        line = self._lines[asked_rank() or self._rank]
+        line = self._lines[current_priority() or self._priority]
         line.waiting += 1
         try:
             async with line.turn:
@@ -166,7 +175,7 @@ class SharedLimiter:
         reports, self._reports = self._reports, Reports()
         asked = _now()
         try:
-            granted = await self._ledger.reserve(count, line.rank, reports)
+            granted = await self._ledger.reserve(count, line.priority, reports)
         except BudgetLost as error:
             self._lost(error)
             return

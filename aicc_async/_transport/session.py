@@ -16,7 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .._protocol.envelope import TOKEN_REFUSED, Request, refusal
-from .._ratelimit.budget import asked_rank
+from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AnyLimiter, Limiter, Taken
 from ..errors import (
     AICCError,
@@ -143,7 +143,7 @@ class Session:
             return await self._attempt(request, resending, None)
         if self._tokens is not None:  # before the queue: one failed sign-in is for all who wait
             await _token(self._tokens, request)
-        async with self._front if asked_rank() == "interactive" else self._slots:
+        async with self._front if current_priority() == "interactive" else self._slots:
             if self._tokens is None:
                 return await self._attempt(request, resending, None)
             return await self._signed(request, resending, self._tokens)
@@ -250,7 +250,7 @@ def limiter_of(rate: RateLimit | None) -> AnyLimiter:
             limit=rate.limit,
             per=rate.per,
             ceiling=rate.ceiling,
-            rank=rate.priority,
+            priority=rate.priority,
         )
     if rate is not None and rate.ceiling is not None:
         from .._ratelimit.adaptive import AdaptiveLimiter  # noqa: PLC0415

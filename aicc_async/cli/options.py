@@ -13,7 +13,7 @@ import click
 from attrs import evolve
 
 from .._protocol.converter import wire_names
-from .._ratelimit.budget import Rank
+from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
 from ..credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from ..emulator import Emulator
@@ -171,7 +171,7 @@ def reader(
 ) -> AbstractAsyncContextManager[AICCClient]:
     """Make a client as ``client`` does, or run a tenant for one when ``demo`` is wanted."""
     if not demo:
-        return client(concurrency=concurrency, rank="bulk", **options)
+        return client(concurrency=concurrency, priority="bulk", **options)
     for name in ("base_url", "client_id", "key_file", "token_file"):
         if options[name]:
             raise ConfigError(f"--demo: it is a tenant of its own; leave {_option(name)} out")
@@ -181,14 +181,14 @@ def reader(
 def client(
     *,
     concurrency: int = 8,
-    rank: Rank = "worker",
+    priority: RequestPriority = "worker",
     writing: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AICCClient:
     """Make the client that options and variables describe, asking for a secret if need be.
 
     ``writing`` are settings of the client's that are no options of every command. With
-    ``AICC_REDIS_URL`` the limit is shared, by the name of the domain, and ``rank`` says who waits.
+    ``AICC_REDIS_URL`` the limit is shared, by the name of the domain, and ``priority`` says who waits.
 
     That is done before an event loop runs: within one a prompt could not be interrupted.
     """
@@ -197,19 +197,21 @@ def client(
     base_url, settings = from_environment({**environ, **given})
     settings |= _settings(options) | dict(writing or {})
     if environ.get("AICC_REDIS_URL"):
-        settings["rate_limit"] = _shared(settings, base_url, environ["AICC_REDIS_URL"], rank)
+        settings["rate_limit"] = _shared(settings, base_url, environ["AICC_REDIS_URL"], priority)
     auth = _credentials(options, environ)
     return AICCClient(base_url, auth=auth, max_concurrency=concurrency, **settings)
 
 
-def _shared(settings: Mapping[str, Any], base_url: str, url: str, rank: Rank) -> RateLimit:
+def _shared(
+    settings: Mapping[str, Any], base_url: str, url: str, priority: RequestPriority
+) -> RateLimit:
     from ..connectors.redis import RedisBudget  # noqa: PLC0415  (an extra of its own)
 
     if "rate_limit" not in settings:
         raise ConfigError("AICC_REDIS_URL: --rate or AICC_RATE_LIMIT is needed, to be shared")
     name = base_url.partition("://")[2].rstrip("/")
     limit: RateLimit = settings["rate_limit"]
-    return evolve(limit, shared=RedisBudget(url, name=name), priority=rank)
+    return evolve(limit, shared=RedisBudget(url, name=name), priority=priority)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .._validators import extras, hidden, kind, needed, optional, text
+from .._validators import extras, hidden, kind, optional, required, text
 
 
 @frozen(kw_only=True)
@@ -19,11 +19,11 @@ class CaseTransfer:
     ``owner_type`` is one of ``OwnerType``; ``remark`` is at most 2000 UTF-8 bytes.
     """
 
-    id: str = needed(text(20, empty=False))
-    owner_id: str = needed(text(empty=False))
-    owner_type: str = needed(text(empty=False))
-    creator_id: str = needed(text(20, empty=False))
-    remark: str = needed(text(2000), show=False)
+    id: str = required(text(20, empty=False))
+    owner_id: str = required(text(empty=False))
+    owner_type: str = required(text(empty=False))
+    creator_id: str = required(text(20, empty=False))
+    remark: str = required(text(2000), show=False)
     extra: Mapping[str, Any] = extras()
 
 
@@ -35,7 +35,7 @@ class ProcessInfo:
     wire's ``from``. Lengths are UTF-8 bytes.
     """
 
-    type: str = needed(text(empty=False))
+    type: str = required(text(empty=False))
     title: str | None = hidden(text(128))
     description: str | None = hidden(text(20_000))
     from_: str | None = hidden(text(20))
@@ -53,8 +53,8 @@ class CaseProcess:
     ``creator_id`` stands in the table; whether it is mandatory is not documented.
     """
 
-    case_id: str = needed(text(20, empty=False))
-    process: ProcessInfo = needed(kind(ProcessInfo))
+    case_id: str = required(text(20, empty=False))
+    process: ProcessInfo = required(kind(ProcessInfo))
     creator_id: str | None = optional(text(20))
     extra: Mapping[str, Any] = extras()
 
@@ -67,7 +67,7 @@ class CaseCancel:
     mandatory is not documented.
     """
 
-    id: str = needed(text(20, empty=False))
+    id: str = required(text(20, empty=False))
     creator_id: str | None = optional(text(20))
     remark: str | None = hidden(text(2000))
     extra: Mapping[str, Any] = extras()
@@ -81,7 +81,7 @@ class StatusUpdate:
     tables; whether it is mandatory is not documented.
     """
 
-    id: str = needed(text(empty=False))
-    status: str = needed(text(empty=False))
+    id: str = required(text(empty=False))
+    status: str = required(text(empty=False))
     creator_id: str | None = optional(text(20))
     extra: Mapping[str, Any] = extras()

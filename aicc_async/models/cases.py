@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import Factory, define, field, frozen
 
-from .._validators import attachments, extras, hidden, kind, needed, optional, text
+from .._validators import attachments, extras, hidden, kind, optional, required, text
 
 
 @frozen(kw_only=True)
@@ -24,11 +24,11 @@ class NewCase:
     Fields of the case type's template go into ``extra``, by their wire names.
     """
 
-    title: str = needed(text(128), show=False)
-    description: str = needed(text(20_000), show=False)
-    type: str = needed(text(20, empty=False))
-    contact_id: str = needed(text(20, empty=False))
-    creator_id: str = needed(text(20, empty=False))
+    title: str = required(text(128), show=False)
+    description: str = required(text(20_000), show=False)
+    type: str = required(text(20, empty=False))
+    contact_id: str = required(text(20, empty=False))
+    creator_id: str = required(text(20, empty=False))
     owner_id: str | None = optional(text(20))
     is_auto_assigned: bool = field(
         default=Factory(lambda case: not case.owner_id, takes_self=True), validator=kind(bool)
@@ -51,10 +51,10 @@ class CaseUpdate:
     field; fields left out stay as they are.
     """
 
-    id: str = needed(text(20, empty=False))
-    title: str = needed(text(128), show=False)
-    description: str = needed(text(20_000), show=False)
-    creator_id: str = needed(text(20, empty=False))
+    id: str = required(text(20, empty=False))
+    title: str = required(text(128), show=False)
+    description: str = required(text(20_000), show=False)
+    creator_id: str = required(text(20, empty=False))
     owner_id: str | None = optional(text())
     priority: str | None = optional(text())
     due_date: datetime | None = optional(kind(datetime))

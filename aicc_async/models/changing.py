@@ -29,7 +29,7 @@ class Changes(TypedDict, total=False):
 def trial(case_id: str, creator_id: str, changes: Changes) -> CaseUpdate:
     """Make the change of a case that isn't read yet, to see what is wrong with it."""
     if all(value is None for value in changes.values()):
-        raise ConfigError("changes: at least one field is needed, none was given")
+        raise ConfigError("changes must name at least one field")
     return update_of(case_id, creator_id, {"title": "…", "description": "…", **changes})
 
 
@@ -38,7 +38,7 @@ def update_of(case_id: str, creator_id: str, fields: Changes) -> CaseUpdate:
     unknown = fields.keys() - Changes.__annotations__.keys()
     if unknown:
         names = ", ".join(Changes.__annotations__)
-        raise ConfigError(f"{min(unknown)}: one of {names} is needed")
+        raise ConfigError(f"changes must name only {names}, got {min(unknown)}")
     return CaseUpdate(id=case_id, creator_id=creator_id, **fields)
 
 
@@ -54,14 +54,14 @@ def whole(case: CaseInfo, changes: Changes) -> Changes:
 
 def _needed(name: str, value: str | None) -> str:
     if value is None:
-        raise ConfigError(f"{name}: it is mandatory, and the case has none that could be kept")
+        raise ConfigError(f"{name} must be set: the case has none that could be kept")
     return value
 
 
 def check_is_of(case_id: str, then: CaseDetail) -> None:
     """Raise ConfigError when it was another case that was read: it would always differ."""
     if then.case.id != case_id:
-        raise ConfigError(f"if_unchanged: it is another case's, {then.case.id!r} was given")
+        raise ConfigError(f"if_unchanged must be of case {case_id}, got {then.case.id!r}")
 
 
 def check_unchanged(then: CaseInfo, now: CaseInfo) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 from attrs import Attribute, define, field, frozen
 
-from .._validators import UTF16, extras, hidden, is_json, kind, needed, optional, text, texts
+from .._validators import UTF16, extras, hidden, is_json, kind, optional, required, text, texts
 from ..errors import ConfigError
 
 
 def _one_id(cancel: Any, _: Attribute[Any], __: Any) -> None:
     if cancel.case_id is None and cancel.process_id is None:
-        raise ConfigError("case_id: it or process_id is mandatory, neither was given")
+        raise ConfigError("case_id or process_id must be set")
 
 
 @frozen
@@ -24,8 +24,8 @@ class QFlowLogin:
     Lengths are UTF-16 units: 254 for the name, 250 for the password.
     """
 
-    user_name: str = needed(text(254, empty=False, unit=UTF16), show=False)
-    password: str = needed(text(250, empty=False, unit=UTF16), show=False)
+    user_name: str = required(text(254, empty=False, unit=UTF16), show=False)
+    password: str = required(text(250, empty=False, unit=UTF16), show=False)
 
 
 @frozen(kw_only=True)
@@ -36,7 +36,7 @@ class CaseEnqueue:
     beside ``service_id_ext_ref``.
     """
 
-    service_id: int = needed(kind(int))
+    service_id: int = required(kind(int))
     service_id_ext_ref: str | None = optional(text())
     customer_id: int | None = optional(kind(int))
     ext_ref: str | None = hidden(text(200, unit=UTF16))

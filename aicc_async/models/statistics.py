@@ -10,17 +10,16 @@ from typing import Any
 
 from attrs import Attribute, define, field, frozen
 
-from .._validators import extras, optional, text
+from .._validators import extras, kind_of, optional, text
 from ..errors import ConfigError
 
 
 def _day(query: Any, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, date) or isinstance(value, datetime):
-        given = type(value).__name__
-        raise ConfigError(f"{attribute.name}: date is needed, {given} was given")
+        raise ConfigError(f"{attribute.name} must be a date, got {kind_of(value)}")
     start = query.start_time
     if attribute.name == "end_time" and start is not None and value < start:
-        raise ConfigError(f"end_time: {value} is before start_time {start}")
+        raise ConfigError(f"end_time must not be before start_time {start}, got {value}")
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from .._validators import extras, hidden, kind, needed, optional, text
+from .._validators import extras, hidden, kind, optional, required, text
 
 
 @frozen(kw_only=True)
@@ -21,7 +21,7 @@ class NewTask:
     UTF-8 bytes. A naive ``due_date`` is taken in the client's zone.
     """
 
-    title: str = needed(text(128, empty=False), show=False)
+    title: str = required(text(128, empty=False), show=False)
     description: str | None = hidden(text(20_000))
     type: str | None = optional(text())
     relate_id: str | None = optional(text(20))
@@ -41,7 +41,7 @@ class TaskUpdate:
     wants title, description and creator; a change of a task may too.
     """
 
-    id: str = needed(text(empty=False))
+    id: str = required(text(empty=False))
     title: str | None = hidden(text(128))
     description: str | None = hidden(text(20_000))
     type: str | None = optional(text())
@@ -72,8 +72,8 @@ class TaskTransfer:
     ``creator_id`` stands in the table; whether it is mandatory is not documented.
     """
 
-    id: str = needed(text(empty=False))
-    owner_id: str = needed(text(empty=False))
+    id: str = required(text(empty=False))
+    owner_id: str = required(text(empty=False))
     creator_id: str | None = optional(text(20))
     extra: Mapping[str, Any] = extras()
 

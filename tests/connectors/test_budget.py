@@ -23,7 +23,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
-from aicc_async._ratelimit.budget import RANKS, BudgetLost, Granted, Rank, Reports, Terms, priority
+from aicc_async._ratelimit.budget import (
+    REQUEST_PRIORITIES,
+    BudgetLost,
+    Granted,
+    Reports,
+    RequestPriority,
+    Terms,
+    request_priority,
+)
 from aicc_async._ratelimit.shared import SharedLimiter
 from aicc_async._transport.session import limiter_of
 from aicc_async.cli.options import client as command_client
@@ -40,7 +48,7 @@ QUOTA = 100
 rounds = st.lists(
     st.tuples(
         st.integers(0, 2),  # who asks
-        st.sampled_from(RANKS),
+        st.sampled_from(REQUEST_PRIORITIES),
         st.integers(1, 9),  # for how many
         st.booleans(),  # and leaves the last one unused
     ),
@@ -54,9 +62,9 @@ def most_in(span: float, moments: Sequence[float]) -> int:
     return max((sum(a <= b < a + span - 1e-5 for b in moments) for a in moments), default=0)
 
 
-async def granted(ledger: RedisLedger, count: int, rank: Rank = "worker") -> Granted:
+async def granted(ledger: RedisLedger, count: int, priority: RequestPriority = "worker") -> Granted:
     """Ask without anything to report."""
-    return await ledger.reserve(count, rank, Reports())
+    return await ledger.reserve(count, priority, Reports())
 
 
 def times(answer: Granted) -> dict[str, float]:
@@ -66,19 +74,19 @@ def times(answer: Granted) -> dict[str, float]:
 
 async def given_out(
     url: str, name: str, terms: Terms, asked: Sequence[Any]
-) -> list[tuple[float, Rank]]:
-    """Let three clients ask in turn, and do with the slots as told; return each slot and rank."""
-    slots: dict[str, tuple[float, Rank]] = {}
+) -> list[tuple[float, RequestPriority]]:
+    """Let three clients ask in turn, and do with the slots as told; return each slot and priority."""
+    slots: dict[str, tuple[float, RequestPriority]] = {}
     reports = [Reports() for _ in range(3)]
     async with AsyncExitStack() as stack:
         ledgers = [RedisLedger(url, name, terms) for _ in range(3)]
         for ledger in ledgers:
             stack.push_async_callback(ledger.close)
-        for who, rank, count, leaves in asked:
-            answer = await ledgers[who].reserve(count, rank, reports[who])
+        for who, priority, count, leaves in asked:
+            answer = await ledgers[who].reserve(count, priority, reports[who])
             reports[who] = Reports()
             found = times(answer)
-            slots |= {slot: (moment, rank) for slot, moment in found.items()}
+            slots |= {slot: (moment, priority) for slot, moment in found.items()}
             if leaves and found:
                 last = list(found)[-1]
                 reports[who].unused.append(last)
@@ -103,7 +111,7 @@ def test_bulk_leaves_a_reserve(redis_server: RedisServer, asked: Any, limit: int
     url, name = redis_server.url, f"bulk-{time.monotonic_ns()}"
     terms = evolve(TERMS, limit=limit)
     slots = asyncio.run(given_out(url, name, terms, asked))
-    bulk = [moment for moment, rank in slots if rank == "bulk"]
+    bulk = [moment for moment, priority in slots if priority == "bulk"]
     assert most_in(terms.per + terms.slack, bulk) <= limit - max(limit // 10, 1)
 
 
@@ -269,7 +277,7 @@ def test_bad_budgets_are_refused(url: Any, options: dict[str, Any], name: str) -
 
 def test_a_priority_is_one_of_three() -> None:
     """Another word is refused where it is said."""
-    with pytest.raises(ConfigError, match="priority"), priority("urgent"):  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="priority"), request_priority("urgent"):  # type: ignore[arg-type]
         pass
 
 
@@ -294,7 +302,7 @@ async def test_calls_of_one_client_may_go_first(tenant: Emulator, redis_url: str
         await call("warm")
         bulk = [asyncio.create_task(call("bulk")) for _ in range(6)]
         await asyncio.sleep(0)
-        with priority("interactive"):
+        with request_priority("interactive"):
             await call("interactive")
         assert order.count("bulk") < 4
         await asyncio.gather(*bulk)
@@ -383,12 +391,12 @@ def test_the_command_line_reads_as_bulk(
     monkeypatch.setenv("AICC_REDIS_URL", redis_url)
     with pytest.raises(ConfigError, match="AICC_REDIS_URL"):
         reader(**options)
-    for make, rank in ((reader, "bulk"), (command_client, "worker")):
+    for make, priority in ((reader, "bulk"), (command_client, "worker")):
         made = make(**options | {"rate": "10"})
         assert isinstance(made, AICCClient)
         rate = made._session._endpoint.rate_limit
         expected = RedisBudget(redis_url, name="some.where")
-        assert rate == RateLimit(10, shared=expected, priority=rank)  # type: ignore[arg-type]
+        assert rate == RateLimit(10, shared=expected, priority=priority)  # type: ignore[arg-type]
 
 
 async def test_the_found_limit_outlives_its_finders(redis_url: str) -> None:
@@ -456,7 +464,7 @@ def test_a_killed_redis_lets_nobody_exceed_the_quota(
 @pytest.mark.timeout(60)
 def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
     """Beside an export that takes what it can get, all interactive calls are made in time."""
-    loads = (Load(rank="bulk", tasks=16), Load(rank="interactive", tasks=1, every=0.25))
+    loads = (Load(priority="bulk", tasks=16), Load(priority="interactive", tasks=1, every=0.25))
     with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
         rate = shared(redis_url, QUOTA, name="ranked", processes=4)
         began, ended, seen = load(tenant, rate, loads, lambda: time.sleep(6))

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from attrs import define, field, frozen
 
 from aicc_async import AICCClient, RateLimit, RetryPolicy, StaticToken
-from aicc_async._ratelimit.budget import Rank, priority
+from aicc_async._ratelimit.budget import RequestPriority, request_priority
 from aicc_async.connectors.redis import RedisBudget
 
 READY = 60.0  # seconds that starting may take
@@ -29,7 +29,7 @@ class Load:
     then, ``slow`` how much later answers come.
     """
 
-    rank: Rank = "worker"
+    priority: RequestPriority = "worker"
     tasks: int = 8
     every: float = 0.0
     works: float = 0.0
@@ -122,7 +122,7 @@ async def _run(pipe: Connection, place: Place, load: Load) -> None:
         await aicc.list_cases(limit=1)
         pipe.send("ready")
         await asyncio.to_thread(pipe.recv)
-        with priority(load.rank):
+        with request_priority(load.priority):
             tasks = [asyncio.create_task(_ask(aicc, load, log)) for _ in range(load.tasks)]
         await asyncio.to_thread(_stopped, pipe)
         for task in tasks:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
-from ..._ratelimit.budget import BudgetLost, Granted, Ledger, Rank, Reports, Seen, Terms
+from ..._ratelimit.budget import BudgetLost, Granted, Ledger, Reports, RequestPriority, Seen, Terms
 from ...errors import ConfigError
 
 try:
@@ -100,10 +100,10 @@ class RedisLedger:
         self._token = uuid4().hex
         self._rounds = count()
 
-    async def reserve(self, count: int, rank: Rank, reports: Reports) -> Granted:
+    async def reserve(self, count: int, priority: RequestPriority, reports: Reports) -> Granted:
         """Hear the reports, then give slots; a round that is sent twice wastes a few."""
         token = f"{self._token}:{next(self._rounds)}"
-        seen, again, waits = await self._run("reserve", rank, count, token, *_heard(reports))
+        seen, again, waits = await self._run("reserve", priority, count, token, *_heard(reports))
         slots = [(f"{token}:{i}", wait / MICRO) for i, wait in enumerate(waits, 1)]
         return Granted(slots=slots, again=again / MICRO, seen=_seen(seen))
 
