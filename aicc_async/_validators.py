@@ -1,7 +1,7 @@
 """Checks of settings, arguments and records: attrs' own validators, refused as ``ConfigError``.
 
-A message reads ``<name> must <condition>, got <value>``. The characters of a text are shown only where
-it can be neither a secret nor contact data.
+A message reads ``<name> must <condition>, got <value>``. The characters of a text are shown only
+where it can be neither a secret nor contact data.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def kind_of(value: object) -> str:
 
 
 def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) -> Check:
-    """Return a check that all of attrs' validators hold; ``condition`` is its part of the message."""
+    """Return a check that all of attrs' validators hold, and say its ``condition`` if not."""
     holds = and_(*validators)
 
     def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -63,7 +63,7 @@ def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) 
     return validate
 
 
-def integer(minimum: int, maximum: float | None = None) -> Check:
+def integer(minimum: int, maximum: int | None = None) -> Check:
     """Return a check for whole numbers; True is not one."""
     condition = f"be an integer >= {minimum}"
     bounds = [ge(minimum)]
@@ -190,5 +190,5 @@ def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
         json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{attribute.name} must hold what JSON can, such as no NaN and no dates: {kind_of(error)}"
+            f"{attribute.name} must hold values of JSON, not NaN or dates ({kind_of(error)})"
         ) from None

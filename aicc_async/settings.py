@@ -31,8 +31,9 @@ class RateLimit:
 
     With ``shared`` (``connectors.redis.RedisBudget``) the limit is that of all processes that share
     the budget. ``priority`` says who goes first there: ``bulk`` leaves a tenth of the limit (one at
-    least) to the others, ``interactive`` and ``worker`` may take all; each priority has a queue of its
-    own, and processes take turns. ``with request_priority("interactive"):`` says so for single calls.
+    least) to the others, ``interactive`` and ``worker`` may take all; each priority has a queue of
+    its own, and processes take turns. ``with request_priority("interactive"):`` sets it for single
+    calls.
     Nothing is bulk unless it is said: not even an export, but for the command line's. When workers
     take all, bulk still gets as much as the tenth.
 

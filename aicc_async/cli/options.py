@@ -188,7 +188,7 @@ def client(
     """Make the client that options and variables describe, asking for a secret if need be.
 
     ``writing`` are settings of the client's that are no options of every command. With
-    ``AICC_REDIS_URL`` the limit is shared, by the name of the domain, and ``priority`` says who waits.
+    ``AICC_REDIS_URL`` the limit is shared, by the name of the domain; ``priority`` says who waits.
 
     That is done before an event loop runs: within one a prompt could not be interrupted.
     """

@@ -75,7 +75,7 @@ def times(answer: Granted) -> dict[str, float]:
 async def given_out(
     url: str, name: str, terms: Terms, asked: Sequence[Any]
 ) -> list[tuple[float, RequestPriority]]:
-    """Let three clients ask in turn, and do with the slots as told; return each slot and priority."""
+    """Reserve by three clients in turn, use the slots as told; return each with its priority."""
     slots: dict[str, tuple[float, RequestPriority]] = {}
     reports = [Reports() for _ in range(3)]
     async with AsyncExitStack() as stack:
