@@ -6,13 +6,9 @@ import os
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    Awaitable,
-    Callable,
     Iterable,
     Mapping,
 )
-from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
 from typing import Any, Self, TypeVar, Unpack
@@ -22,15 +18,15 @@ from zoneinfo import ZoneInfo
 import aiohttp
 
 from . import settings
+from ._api import CaseApi
 from ._create.creator import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
-from ._listing.ordered_map import in_order
-from ._listing.pages import UNTOLD, Page
-from ._listing.paging import LIMIT, Batch, Fetch, read
-from ._listing.totals import counted
-from ._listing.windows import MAX_SPAN, Window, split, wall
-from ._protocol.aicc import CaseCalls
-from ._protocol.converter import Wire
-from ._protocol.envelope import DatedRow, Lister, RawParts
+from ._listing.ordered_map import ordered_map
+from ._listing.pages import UNTOLD
+from ._listing.paging import LIMIT
+from ._listing.windows import MAX_SPAN, Window
+from ._protocol import operations
+from ._protocol.aicc import CaseProtocol
+from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import signing
 from ._validators import check, integer, kind, kind_of, number, one_of, text
@@ -66,9 +62,16 @@ from .models.changing import Changes, check_is_of, check_unchanged, trial, updat
 from .profile import Profile
 from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
+__doc__ = f"""{__doc__}
+Paths are under ``{operations.OPENAPI}``. "Sent again" means: after HTTP 5xx, a
+time-out or a lost connection, when the service may have acted. What was certainly not sent, or was
+refused with HTTP 429, is sent again in any case.
+
+{operations.table(operations.CASE_OPERATIONS)}
+"""
 ON_UNKNOWN = one_of("raise", "reconcile")
-WAITING = 4  # times the requests: creates that wait for a list to show them hold up no others
-R = TypeVar("R")
+# Creates that wait for a list to show them hold up no others: so many times the requests.
+WAITING = 4
 Q = TypeVar("Q")
 
 
@@ -110,22 +113,28 @@ class AICCClient(SessionHolder):
     ) -> None:
         if isinstance(profile, str | PathLike):
             profile = Profile.load(profile)
-        self._profile = check("profile", profile or Profile(), kind(Profile))
+        profile = check("profile", profile or Profile(), kind(Profile))
         endpoint = Endpoint(
             base_url=settings.base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
-            rate_limit=rate_limit or self._profile.rate_limit,
+            rate_limit=rate_limit or profile.rate_limit,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
             max_body=max_body,
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
-        self._zone = settings.zone(timezone)
-        self._base_url = endpoint.base_url
-        self._concurrency = max_concurrency
         dialect = check("dialect", dialect or Dialect(), kind(Dialect))
-        self._calls = CaseCalls(Wire(self._zone, auto_assign=dialect.auto_assign), dialect)
+        zone = settings.zone(timezone)
+        converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
         self._session = Session(endpoint, signing=signing(auth), session=session)
+        self._api = CaseApi(
+            base_url=endpoint.base_url,
+            concurrency=max_concurrency,
+            zone=zone,
+            profile=profile,
+            protocol=CaseProtocol(converter, dialect),
+            session=self._session,
+        )
         self._has_journal = journal is not None
         self._journal = journal
         self._on_unknown = check("on_unknown", on_unknown, ON_UNKNOWN)
@@ -146,24 +155,24 @@ class AICCClient(SessionHolder):
         return cls(base_url, **found | options)
 
     @property
-    def base_url(self) -> str:
-        """The domain, without a slash at its end."""
-        return self._base_url
+    def api(self) -> CaseApi:
+        """What the export, the probe and the connectors use of a client; not promised."""
+        return self._api
 
     @property
-    def concurrency(self) -> int:
-        """How many requests may be under way."""
-        return self._concurrency
+    def base_url(self) -> str:
+        """The domain, without a slash at its end."""
+        return self._api.base_url
 
     @property
     def profile(self) -> Profile:
         """What is known of the tenant; all None without a profile."""
-        return self._profile
+        return self._api.profile
 
     @property
     def timezone(self) -> ZoneInfo:
         """The zone of the times on the wire."""
-        return self._zone
+        return self._api.zone
 
     async def create_case(
         self,
@@ -196,7 +205,7 @@ class AICCClient(SessionHolder):
         check("new", new, kind(NewCase))
         how = check("on_unknown", on_unknown or self._on_unknown, ON_UNKNOWN)
         if key is None and how == "raise":
-            return await self._send_new(new)
+            return await self._api.create(new)
         if key is None:
             key = f"unnamed-{uuid4().hex}"
         else:
@@ -234,7 +243,7 @@ class AICCClient(SessionHolder):
             check("new", new, kind(NewCase))
             return await self._creator.outcome(new, key=key, on_unknown=how)
 
-        return in_order(items, create, concurrency=self._concurrency * WAITING)
+        return ordered_map(items, create, concurrency=self._api.concurrency * WAITING)
 
     def _check_journal(self) -> None:
         if not self._has_journal:
@@ -263,7 +272,7 @@ class AICCClient(SessionHolder):
             check("if_unchanged", if_unchanged, kind(CaseDetail))
             check_is_of(case_id, if_unchanged)
         # what is wrong with it is said before anything is asked
-        self._calls.modify_case(trial(case_id, creator_id, changes))
+        self._api.protocol.act(operations.MODIFY, trial(case_id, creator_id, changes))
         case = (await self.get_case(case_id)).case
         if if_unchanged is not None:
             check_unchanged(if_unchanged.case, case)
@@ -272,12 +281,12 @@ class AICCClient(SessionHolder):
     async def modify_case(self, change: CaseUpdate) -> None:
         """Change a case (document 002); sent again on a failure, since the outcome is the same."""
         check("change", change, kind(CaseUpdate))
-        await self._session.send(self._calls.modify_case(change))
+        await self._api.act(operations.MODIFY, change)
 
     async def get_case(self, case_id: str) -> CaseDetail:
         """Read a case with its history, contact and tasks (document 004)."""
         _check_id(case_id)
-        return await self._session.send(self._calls.get_case(case_id))
+        return await self._api.detail(case_id)
 
     def get_cases(
         self, ids: Iterable[str] | AsyncIterable[str], *, concurrency: int | None = None
@@ -297,9 +306,9 @@ class AICCClient(SessionHolder):
         """
         if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | AsyncIterable):
             raise ConfigError(f"ids must be an iterable of strings, got {kind_of(ids)}")
-        places = self._concurrency if concurrency is None else concurrency
-        check("concurrency", places, integer(1, self._concurrency))
-        return in_order(ids, self.get_case, concurrency=places)
+        places = self._api.concurrency if concurrency is None else concurrency
+        check("concurrency", places, integer(1, self._api.concurrency))
+        return ordered_map(ids, self.get_case, concurrency=places)
 
     async def list_cases(
         self, query: CaseQuery | None = None, *, start: int = 0, limit: int = LIMIT
@@ -311,15 +320,15 @@ class AICCClient(SessionHolder):
         """
         query = _query(query, CaseQuery)
         _check_page(start, limit)
-        window = self._window(query)
+        window = self._api.window(query)
         if window.start and window.end and window.end - window.start > MAX_SPAN:
             raise ConfigError(
                 "end_time must be at most 31 days after start_time; iter_cases takes any range"
             )
-        page = await self._fetch(self._calls.list_cases(query))(window, start, limit)
+        page = await self._api.page(self._api.protocol.cases(query), window, start, limit)
         return CasePage(page.rows, page.count)
 
-    async def iter_cases(
+    def iter_cases(
         self, query: CaseQuery | None = None, *, strict: bool = True
     ) -> AsyncGenerator[Case]:
         """Read all cases that match, each once, oldest 31 days first, over any range of time.
@@ -332,35 +341,9 @@ class AICCClient(SessionHolder):
 
         Break out under ``contextlib.aclosing`` to end the fetching ahead at that very moment.
         """
-        pages = self._batches(self._calls.list_cases, _query(query, CaseQuery), strict=strict)
-        async with aclosing(pages) as batches:
-            async for batch in batches:
-                for case in batch.rows:
-                    yield case
-
-    def iter_rows(
-        self, query: CaseQuery | None = None, *, strict: bool = True
-    ) -> AsyncGenerator[Batch[bytes]]:
-        """Read the same rows as the service wrote them: JSON, each on one line, in batches.
-
-        Nothing of a row is checked but its id. An empty batch ends a window.
-        """
-        return self._batches(self._calls.list_rows, _query(query, CaseQuery), strict=strict)
-
-    def page_reader(self, query: CaseQuery) -> Fetch[DatedRow]:
-        """Make a coroutine function that reads one page: (window, start, limit) → page.
-
-        For exports: rows are the service's own bytes, each with its creation date as text; no bound
-        is checked.
-        """
-        return self._fetch(self._calls.list_dated(query))
-
-    def detail_reader(self) -> Callable[[str], Awaitable[RawParts]]:
-        """Make a coroutine function that reads a case's detail: id → parts by wire names.
-
-        For exports: parts are the service's own bytes, on one line each; no bound is checked.
-        """
-        return lambda case_id: self._session.send(self._calls.get_raw(case_id))
+        query = _query(query, CaseQuery)
+        listing, windows = self._api.protocol.cases(query), self._api.windows(query)
+        return self._api.rows(listing, windows, strict=strict)
 
     async def transfer_case(self, transfer: CaseTransfer) -> None:
         """Hand a case over to a user or a queue (Case 2.0, ``POST /case/transfer``).
@@ -368,7 +351,7 @@ class AICCClient(SessionHolder):
         Sent again on a failure: the same owner twice is the same owner.
         """
         check("transfer", transfer, kind(CaseTransfer))
-        await self._session.send(self._calls.transfer_case(transfer))
+        await self._api.act(operations.TRANSFER, transfer)
 
     async def process_case(self, process: CaseProcess) -> None:
         """Add a note to a case, or send a mail or an SMS (Case 2.0, ``POST /case/process``).
@@ -377,7 +360,7 @@ class AICCClient(SessionHolder):
         UnknownOutcome is raised.
         """
         check("process", process, kind(CaseProcess))
-        await self._session.send(self._calls.process_case(process))
+        await self._api.act(operations.PROCESS, process)
 
     async def cancel_case(self, cancel: CaseCancel) -> None:
         """Cancel a case (Case 2.0, ``POST /case/cancel``).
@@ -386,7 +369,7 @@ class AICCClient(SessionHolder):
         after a first whose answer was lost, is not documented.
         """
         check("cancel", cancel, kind(CaseCancel))
-        await self._session.send(self._calls.cancel_case(cancel))
+        await self._api.act(operations.CANCEL, cancel)
 
     async def update_case_status(self, update: StatusUpdate) -> None:
         """Put a case to another flow node (Case 2.0, ``POST /status/update``).
@@ -394,7 +377,7 @@ class AICCClient(SessionHolder):
         Which nodes there are, a case type's ``case_status`` tells. Sent again on a failure.
         """
         check("update", update, kind(StatusUpdate))
-        await self._session.send(self._calls.update_case_status(update))
+        await self._api.act(operations.STATUS, update)
 
     async def list_case_types(
         self, query: CaseTypeQuery | None = None, *, start: int = 0, limit: int = LIMIT
@@ -403,25 +386,26 @@ class AICCClient(SessionHolder):
 
         ``start`` is a row number from 0, ``limit`` 1 to 100.
         """
-        lister = self._calls.list_case_types(_query(query, CaseTypeQuery))
-        page = await self._page(lister, start, limit)
+        listing = self._api.protocol.case_types(_query(query, CaseTypeQuery))
+        _check_page(start, limit)
+        page = await self._api.page(listing, Window(), start, limit)
         return CaseTypePage(page.rows, page.count)
 
     def iter_case_types(
         self, query: CaseTypeQuery | None = None, *, strict: bool = True
     ) -> AsyncGenerator[CaseType]:
         """Read all case types that match, each once, as ``iter_cases`` reads cases."""
-        lister = self._calls.list_case_types(_query(query, CaseTypeQuery))
-        return self._all(lister, strict=strict)
+        listing = self._api.protocol.case_types(_query(query, CaseTypeQuery))
+        return self._api.all_rows(listing, strict=strict)
 
     async def get_case_type(self, type_id: str) -> CaseType:
         """Read a case type (Case 2.0, ``GET /caseType/{id}``)."""
         _check_id(type_id, "type_id")
-        return await self._session.send(self._calls.get_case_type(type_id))
+        return await self._api.send(self._api.protocol.case_type(type_id))
 
     async def current_statistics(self) -> CurrentStatistics:
         """Count the tenant's cases at this moment (Case 2.0, ``GET /statistics/case/current``)."""
-        return await self._session.send(self._calls.current_statistics())
+        return await self._api.send(self._api.protocol.current_statistics())
 
     async def list_statistics(
         self, query: StatisticsQuery, *, start: int = 0, limit: int = LIMIT
@@ -431,7 +415,8 @@ class AICCClient(SessionHolder):
         Newest day first; ``start`` is a row number from 0, ``limit`` 1 to 100.
         """
         check("query", query, kind(StatisticsQuery))
-        page = await self._page(self._calls.list_statistics(query), start, limit)
+        _check_page(start, limit)
+        page = await self._api.page(self._api.protocol.statistics(query), Window(), start, limit)
         return StatisticsPage(page.rows, page.count)
 
     def iter_statistics(
@@ -442,7 +427,7 @@ class AICCClient(SessionHolder):
         They have no ids: a row is known by its day and its case type.
         """
         check("query", query, kind(StatisticsQuery))
-        return self._all(self._calls.list_statistics(query), strict=strict)
+        return self._api.all_rows(self._api.protocol.statistics(query), strict=strict)
 
     async def create_task(self, new: NewTask) -> str | None:
         """Create a task (Case 2.0, ``POST /task``) and return its id.
@@ -451,12 +436,12 @@ class AICCClient(SessionHolder):
         its bytes may have left: when the outcome is not known then, UnknownOutcome is raised.
         """
         check("new", new, kind(NewTask))
-        return await self._session.send(self._calls.create_task(new))
+        return await self._api.send(self._api.protocol.create_task(new))
 
     async def modify_task(self, change: TaskUpdate) -> None:
         """Change a task (Case 2.0, ``POST /task/modify``); sent again on a failure."""
         check("change", change, kind(TaskUpdate))
-        await self._session.send(self._calls.modify_task(change))
+        await self._api.act(operations.TASK_MODIFY, change)
 
     async def list_tasks(
         self, query: TaskQuery | None = None, *, start: int = 0, limit: int = LIMIT
@@ -466,7 +451,10 @@ class AICCClient(SessionHolder):
         ``start`` is a row number from 0, ``limit`` 1 to 100. The answer is not documented: rows
         under ``taskList`` or ``tasks``, or alone, are read; the count is None where it is not told.
         """
-        page = await self._page(self._calls.list_tasks(_query(query, TaskQuery)), start, limit)
+        _check_page(start, limit)
+        page = await self._api.page(
+            self._api.protocol.tasks(_query(query, TaskQuery)), Window(), start, limit
+        )
         return TaskPage(page.rows, None if page.count == UNTOLD else page.count)
 
     def iter_tasks(
@@ -477,17 +465,17 @@ class AICCClient(SessionHolder):
         Where the service tells no total, they are read until nothing new comes; ExportError says
         when they can't be read to an end.
         """
-        return self._all(self._calls.list_tasks(_query(query, TaskQuery)), strict=strict)
+        return self._api.all_rows(self._api.protocol.tasks(_query(query, TaskQuery)), strict=strict)
 
     async def get_task(self, task_id: str) -> Task:
         """Read a task (Case 2.0, ``GET /task/{id}``, or POST: ``Dialect.task_detail``)."""
         _check_id(task_id, "task_id", most=None)
-        return await self._session.send(self._calls.get_task(task_id))
+        return await self._api.send(self._api.protocol.task(task_id))
 
     async def transfer_task(self, transfer: TaskTransfer) -> None:
         """Hand a task over (Case 2.0, ``POST /task/transfer``); sent again on a failure."""
         check("transfer", transfer, kind(TaskTransfer))
-        await self._session.send(self._calls.transfer_task(transfer))
+        await self._api.act(operations.TASK_TRANSFER, transfer)
 
     async def update_task_status(self, update: StatusUpdate) -> None:
         """Put a task to another status (Case 2.0, ``POST /task/status/update``).
@@ -495,7 +483,7 @@ class AICCClient(SessionHolder):
         Sent again on a failure: the same status twice is the same status.
         """
         check("update", update, kind(StatusUpdate))
-        await self._session.send(self._calls.update_task_status(update))
+        await self._api.act(operations.TASK_STATUS, update)
 
     async def close(self) -> None:
         """Close the connections and the journal; calls after this are refused."""
@@ -509,105 +497,7 @@ class AICCClient(SessionHolder):
     def _creator(self) -> Creator:
         if self._journal is None:
             self._journal = SQLiteJournal(":memory:")
-        return Creator(
-            tenant=self._base_url,
-            journal=self._journal,
-            list_lag=self._list_lag,
-            send=self._send_new,
-            find=self.iter_cases,
-            get=self.get_case,
-            fields=self._calls.fields,
-            headers=lambda: self._session.last_headers,
-            finds_by_time=self._profile.date_field in {None, "createdDate"},
-        )
-
-    async def _send_new(self, new: NewCase) -> str:
-        return await self._session.send(self._calls.create_case(new))
-
-    def windows(self, query: CaseQuery) -> list[Window]:
-        """Cut a query's range into the windows that it is read in; an open end is now."""
-        whole = self._window(query)
-        if whole.start is None:
-            return [whole]
-        now = wall(datetime.now(self._zone), self._zone)
-        return self.split(whole.start, whole.end or max(now, whole.start))
-
-    def split(self, start: datetime, end: datetime) -> list[Window]:
-        """Cut a range of wall-clock time into windows that this tenant takes, oldest first."""
-        return list(split(start, end, self._zone, self.span))
-
-    @property
-    def span(self) -> timedelta:
-        """The longest window that this tenant takes."""
-        by_dates = self._profile.span == "dates"  # then the first and the last day count whole
-        return MAX_SPAN - timedelta(days=1) if by_dates else MAX_SPAN
-
-    def _batches(
-        self, lister: Callable[[CaseQuery], Lister[R]], query: CaseQuery, *, strict: bool
-    ) -> AsyncGenerator[Batch[R]]:
-        fetch = self._fetch(lister(query))
-        return read(self.windows(query), fetch, concurrency=self._concurrency, strict=strict)
-
-    async def _page(self, lister: Lister[R], start: int, limit: int) -> Page[R]:
-        _check_page(start, limit)
-        return await self._fetch(lister)(Window(), start, limit)
-
-    async def _all(self, lister: Lister[R], *, strict: bool) -> AsyncGenerator[R]:
-        """Read a listing without times to its end."""
-        fetch = counted(self._fetch(lister))
-        pages = read([Window()], fetch, concurrency=self._concurrency, strict=strict)
-        async with aclosing(pages) as batches:
-            async for batch in batches:
-                for row in batch.rows:
-                    yield row
-
-    def _fetch(self, request: Lister[R]) -> Fetch[R]:
-        most = self._profile.page_size or LIMIT
-
-        async def fetch(window: Window, start: int, limit: int) -> Page[R]:
-            return await self._session.send(request(window, start, min(limit, most)))
-
-        return fetch
-
-    def _window(self, query: CaseQuery) -> Window:
-        start, end = query.start_time, query.end_time
-        try:
-            if start and end and self._instant(start) > self._instant(end):
-                raise ConfigError(f"end_time must not be before start_time {start}, got {end}")
-            return Window(
-                self._first_shown(start) if start else None,
-                self._last_shown(end) if end else None,
-            )
-        except OverflowError:
-            raise ConfigError(
-                "start_time and end_time must not be near the first or the last day of the calendar"
-            ) from None
-
-    def _first_shown(self, moment: datetime) -> datetime:
-        """Tell the earliest time that the clock shows from this moment on.
-
-        In an hour that is shown twice, what comes after its first showing may read earlier.
-        """
-        local = self._local(moment)
-        return wall(local, self._zone) - _put_back(local, local.replace(fold=1))
-
-    def _last_shown(self, moment: datetime) -> datetime:
-        local = self._local(moment)
-        return wall(local, self._zone) + _put_back(local.replace(fold=0), local)
-
-    def _local(self, moment: datetime) -> datetime:
-        naive = moment.tzinfo is None
-        return moment.replace(tzinfo=self._zone) if naive else moment.astimezone(self._zone)
-
-    def _instant(self, moment: datetime) -> datetime:
-        # in UTC: two times of one zone are compared without their fold
-        return self._local(moment).astimezone(UTC)
-
-
-def _put_back(first: datetime, second: datetime) -> timedelta:
-    """Tell by how much the clock went back between two showings of a time; 0 if shown once."""
-    zero = timedelta(0)
-    return max((first.utcoffset() or zero) - (second.utcoffset() or zero), zero)
+        return Creator(api=self._api, journal=self._journal, list_lag=self._list_lag)
 
 
 def _query(query: Q | None, cls: type[Q]) -> Q:

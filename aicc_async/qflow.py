@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import aiohttp
 
 from . import settings
-from ._protocol import qflow as qflow_calls
-from ._protocol.converter import Wire
+from ._protocol import operations
+from ._protocol import qflow as requests
+from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
 from ._validators import check, integer, kind, shown
@@ -18,6 +19,12 @@ from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCa
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110)
+
+
+__doc__ = f"""{__doc__}
+
+{operations.table(operations.QFLOW_OPERATIONS)}
+"""
 
 
 class QFlowClient(SessionHolder):
@@ -51,7 +58,7 @@ class QFlowClient(SessionHolder):
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
         )
-        self._wire = Wire(settings.zone("UTC"))  # no naive time is on this wire
+        self._converter = RecordConverter(settings.zone("UTC"))  # no naive time is on this wire
         self._session = Session(
             endpoint,
             signing=_signing(login, token_header, token_prefix),
@@ -66,7 +73,7 @@ class QFlowClient(SessionHolder):
         outcome is not known then, UnknownOutcome is raised. ``form`` sends the other documented
         encoding, ``application/x-www-form-urlencoded``.
         """
-        return await self._session.send(qflow_calls.enqueue(case, self._wire, form=form))
+        return await self._session.send(requests.enqueue(case, self._converter, form=form))
 
     async def cancel_case(self, cancel: QueueCancel) -> str:
         """Take a case out of its queue and return what the server says (``POST Cases/Cancel``).
@@ -75,17 +82,17 @@ class QFlowClient(SessionHolder):
         the server says to a second one, after a first that was lost on its way back, is not known.
         """
         check("cancel", cancel, kind(QueueCancel))
-        return await self._session.send(qflow_calls.cancel(cancel, self._wire))
+        return await self._session.send(requests.cancel(cancel, self._converter))
 
     async def get_case(self, case_id: int) -> QueuedCase:
         """Read a case by its number (``GET Cases/{id}``)."""
         check("case_id", case_id, integer(0))
-        return await self._session.send(qflow_calls.get_case(case_id, self._wire))
+        return await self._session.send(requests.get_case(case_id, self._converter))
 
     async def get_process(self, process_id: int) -> QueuedCase:
         """Read a case by the number of its process (``GET Cases/Processes/{id}``)."""
         check("process_id", process_id, integer(0))
-        return await self._session.send(qflow_calls.get_process(process_id, self._wire))
+        return await self._session.send(requests.get_process(process_id, self._converter))
 
 
 def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | None:
@@ -96,7 +103,7 @@ def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | No
         raise ConfigError(f"token_header must be a header's name, got {shown(header)}")
     if not isinstance(prefix, str) or not prefix.isprintable():
         raise ConfigError("token_prefix must be a printable text")
-    return Signing(qflow_calls.sign_in(login), header, prefix)
+    return Signing(requests.sign_in(login), header, prefix)
 
 
 def _checked(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:

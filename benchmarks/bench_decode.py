@@ -16,11 +16,10 @@ import orjson
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from aicc_async import Case, CaseQuery, DecodeError
+from aicc_async import Case, CaseQuery, DecodeError, Dialect
 from aicc_async._listing.pages import Page
-from aicc_async._listing.windows import Window
-from aicc_async._protocol.aicc import CaseCalls
-from aicc_async._protocol.converter import Wire, wire_names
+from aicc_async._protocol.aicc import CaseProtocol
+from aicc_async._protocol.converter import RecordConverter, wire_names
 
 ROUNDS = 500
 BOUND = 3.0  # times the floor, at most
@@ -80,7 +79,7 @@ def encode(rows: list[Row]) -> bytes:
 
 def client_decoder() -> Callable[[bytes], Page[Case]]:
     """Take the client's own way from bytes to cases."""
-    return CaseCalls(Wire(ZONE)).list_cases(CaseQuery())(Window(), 0, 100).decode
+    return CaseProtocol(RecordConverter(ZONE), Dialect()).cases(CaseQuery()).decode
 
 
 def plain_decoder() -> Callable[[bytes], list[Case]]:

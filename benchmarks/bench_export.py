@@ -36,7 +36,7 @@ async def export(server: Tenant, path: Path) -> int:
 async def floor(server: Tenant, path: Path) -> int:
     """Write all rows with the bare loop."""
     async with server.client() as aicc:
-        windows = aicc.windows(YEAR)
+        windows = aicc.api.windows(YEAR)
     with path.open("wb") as file:
 
         def write(rows: Rows) -> None:

@@ -30,7 +30,7 @@ async def iterate(server: Tenant) -> int:
 async def floor(server: Tenant) -> int:
     """Read all rows with the bare loop."""
     async with server.client() as aicc:
-        windows = aicc.windows(YEAR)
+        windows = aicc.api.windows(YEAR)
     return await read_all(server.url, server.token, windows, len)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +13,8 @@ from typing import Any, Literal
 import msgspec
 from attrs import evolve, field, frozen
 
+from .._api import CaseApi
+from .._listing.zones import is_within
 from ..errors import (
     AICCError,
     ApiError,
@@ -27,7 +29,7 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..journal import Entry, Finding, Journal
-from ..models import Case, CaseDetail, CaseQuery, NewCase
+from ..models import Case, CaseQuery, NewCase
 from ..settings import AUTO_ASSIGN
 
 OnUnknown = Literal["raise", "reconcile"]
@@ -71,18 +73,12 @@ class CreateOutcome:
 class Creator:
     """Creates cases by keys; what it promises stands at ``AICCClient.create_case``.
 
-    It is given what it takes to create a case and to find it, and to say what would be sent.
+    ``list_lag`` is in how many seconds the list shows a case at the latest.
     """
 
-    tenant: str
+    api: CaseApi
     journal: Journal
     list_lag: float
-    send: Callable[[NewCase], Awaitable[str]]
-    find: Callable[[CaseQuery], AsyncIterator[Case]]
-    get: Callable[[str], Awaitable[CaseDetail]]
-    fields: Callable[[NewCase], dict[str, Any]]
-    headers: Callable[[], Mapping[str, str]]  # of the last answer
-    finds_by_time: bool = field(default=True)  # the range of a query is that of creation
 
     async def create(self, new: NewCase, *, key: str, on_unknown: OnUnknown, wait: bool) -> Made:
         """Create a case, or tell which one the key has made already."""
@@ -124,10 +120,10 @@ class Creator:
 
     async def _claim(self, new: NewCase, key: str, *, wait: bool) -> Entry:
         """Take the key, or find it settled."""
-        fields = _plain(self.fields(new))
-        digest = _digest(self.tenant, fields)
+        fields = _plain(self.api.protocol.fields(new))
+        digest = _digest(self.api.base_url, fields)
         shown = {name: " ".join(fields[name].split()) for name in _SHOWN}  # compared like this
-        likeness = _digest(self.tenant, shown)
+        likeness = _digest(self.api.base_url, shown)
         for pause in _pauses(*POLL):
             entry = await self.journal.claim(key, digest=digest, likeness=likeness)
             if entry.digest != digest and entry.state != "rejected":  # that is just being released
@@ -157,7 +153,7 @@ class Creator:
     async def _send(self, new: NewCase, key: str) -> str:
         try:
             async with self.journal.holding(key):
-                case_id = await self.send(new)
+                case_id = await self.api.create(new)
         except UnknownOutcome as error:
             with suppress(JournalError):  # it is noted as sent, which is looked for as well
                 await self.journal.doubt(key, _note(error))
@@ -217,7 +213,7 @@ class Creator:
     async def _look(self, new: NewCase, entry: Entry, until: datetime) -> list[Case]:
         """List the cases that look like it and are no other key's, oldest first."""
         cases = await self._list(new, entry.began, until)
-        skew = _skew(self.headers())
+        skew = _skew(self.api.last_headers)
         if abs(skew) > SKEW:
             cases = await self._list(new, entry.began + skew, until + skew)
         free = set(await self.journal.untaken([case.id for case in cases]))
@@ -248,19 +244,21 @@ class Creator:
 
     async def _list(self, new: NewCase, began: datetime, until: datetime) -> list[Case]:
         start, end = began - MARGIN, until + MARGIN
+        finds_by_creation = self.api.profile.date_field in {None, "createdDate"}
         query = CaseQuery(
             contact_id=new.contact_id,
             creator_id=new.creator_id,
             type=new.type,
-            start_time=start if self.finds_by_time else None,
-            end_time=end if self.finds_by_time else None,
+            start_time=start if finds_by_creation else None,
+            end_time=end if finds_by_creation else None,
         )
-        cases = [case async for case in self.find(query) if _looks_like(case, new, start, end)]
+        found = self.api.rows(self.api.protocol.cases(query), self.api.windows(query))
+        cases = [case async for case in found if _looks_like(case, new, start, end)]
         return sorted(cases, key=lambda case: (case.created_date or start, case.id))
 
     async def _compare(self, new: NewCase, case: Case) -> Likeness:
         """Compare what no row shows; other spaces and line ends are no difference."""
-        detail = (await self.get(case.id)).case
+        detail = (await self.api.detail(case.id)).case
         if (detail.description or "").split() != new.description.split():
             return "alike"
         return "near" if _differs(new.extra, case.extra | detail.extra) else "same"
@@ -286,12 +284,7 @@ def _looks_like(case: Case, new: NewCase, start: datetime, end: datetime) -> boo
         return False
     if (case.title or "").split() != new.title.split():
         return False
-    return case.created_date is None or _is_within(case.created_date, start, end)
-
-
-def _is_within(created: datetime, start: datetime, end: datetime) -> bool:
-    """Tell whether it was then; an hour that the clock shows twice may be either."""
-    return any(start <= created.replace(fold=fold) <= end for fold in (0, 1))
+    return case.created_date is None or is_within(case.created_date, start, end)
 
 
 def _differs(sent: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:

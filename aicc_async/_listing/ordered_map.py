@@ -18,7 +18,7 @@ T = TypeVar("T")
 AHEAD = 8  # times the concurrency: answers take unequal times, and the slowest holds up the rest
 
 
-async def in_order(
+async def ordered_map(
     items: Iterable[I] | AsyncIterable[I],
     fetch: Callable[[I], Awaitable[T]],
     *,

@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 from attrs import define, evolve, field, frozen
 
 from ..errors import ExportError
-from .pages import Page
+from .pages import UNTOLD, Page
 from .windows import Window
 
 R = TypeVar("R")
@@ -387,3 +387,28 @@ async def _end(tasks: Iterable[asyncio.Task[list[_Part[R]]]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def with_totals(fetch: Fetch[R]) -> Fetch[R]:
+    """Return a function that fetches pages which always have a total.
+
+    Where none is told, a page holds all rows from ``start`` on: it is read on until nothing new
+    comes, since a page shorter than asked may be all that the service gives at once. A full page
+    that comes again and again raises ExportError: what is behind it cannot be read.
+    """
+
+    async def fetch_on(window: Window, start: int, limit: int) -> Page[R]:
+        page = await fetch(window, start, limit)
+        if page.count != UNTOLD:
+            return page
+        rows: dict[str, R] = {}
+        size = 0
+        while not rows.keys() >= set(page.ids):
+            rows |= zip(page.ids, page.rows, strict=True)
+            size += page.size
+            page = await fetch(window, start + len(rows), limit)
+        if len(page.ids) >= limit:
+            raise ExportError(f"the service gives the same {limit} rows again: it ignores start")
+        return Page(list(rows), list(rows.values()), start + len(rows), size)
+
+    return fetch_on

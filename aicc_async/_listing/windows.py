@@ -14,10 +14,9 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from ..errors import ConfigError
+from .zones import SECOND, elapsed
 
 MAX_SPAN = timedelta(days=31)  # document 001, endTime
-SECOND = timedelta(seconds=1)
 
 
 @frozen
@@ -32,29 +31,6 @@ class Window:
         if self.start is None and self.end is None:
             return "all time"
         return f"{self.start or '…'} to {self.end or '…'}"
-
-
-def wall(moment: datetime, zone: ZoneInfo) -> datetime:
-    """Turn a moment into wall-clock time of the zone, cut to the second; naive is taken as is."""
-    try:
-        local = moment if moment.tzinfo is None else moment.astimezone(zone)
-    except OverflowError:
-        raise ConfigError(f"{moment} has no wall-clock time in {zone}") from None
-    return local.replace(tzinfo=None, fold=0, microsecond=0)
-
-
-def elapsed(start: datetime, end: datetime, zone: ZoneInfo) -> timedelta:
-    """Tell the longest time that can pass between two wall-clock times.
-
-    An hour that a clock shows twice counts twice, and one that it skips is read both ways: it is
-    not known whether the service measures wall-clock time or time passed.
-    """
-    return end - start + max(_offsets(start, zone)) - min(_offsets(end, zone))
-
-
-def _offsets(moment: datetime, zone: ZoneInfo) -> list[timedelta]:
-    readings = [moment.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)]
-    return [offset for offset in readings if offset is not None]
 
 
 def split(

@@ -1,8 +1,8 @@
 """Records to wire values and back. No I/O, no envelope.
 
-Wire names live here alone, typos and all. Everything is strict: a text where a number belongs is a
-``DecodeError`` that names the path, never a silent conversion. Rows of a list are many: ``rows.py``
-reads them faster, and comes here when they are not as documented.
+RecordConverter names live here alone, typos and all. Everything is strict: a text where a number
+belongs is a ``DecodeError`` that names the path, never a silent conversion. Rows of a list are
+many: ``rows.py`` reads them faster, and comes here when they are not as documented.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from .._listing.windows import wall
+from .._listing.zones import wall
 from ..errors import ConfigError, DecodeError
 from ..models import (
     Address,
@@ -118,7 +118,7 @@ def wire_names(cls: type) -> dict[str, str]:
     }
 
 
-class Wire:
+class RecordConverter:
     """The converter of one client: its zone, and which spelling of the auto-assign flag it sends.
 
     Times on the wire are ``YYYY-MM-DD HH:mm:ss`` without an offset, in the tenant's zone. ``None``,

@@ -1,4 +1,4 @@
-"""The calls as values: what to send, how to read the answer, what an error is. No I/O.
+"""The envelope of answers: what is a result, and what is an error. No I/O.
 
 AICC answers in an envelope ``{"resCode", "resMsg", "result"}``. ``resCode`` alone says whether it
 went well, and ``result`` has no one shape: an object, an array of one object, or nothing.
@@ -6,15 +6,9 @@ went well, and ``result`` has no one shape: an object, an array of one object, o
 
 from __future__ import annotations
 
-from codecs import utf_8_decode
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-import msgspec
-from attrs import field, frozen
-
-from .._listing.pages import Page
-from .._listing.windows import Window
 from ..errors import (
     ApiError,
     AuthError,
@@ -24,35 +18,11 @@ from ..errors import (
     ServerError,
 )
 from .converter import loads
+from .requests import Request
 
-T = TypeVar("T")
-R = TypeVar("R")
-OPENAPI = "/service/AICC__Case/1.0.0/openapi"
-TOKEN_REFUSED = frozenset({"405230602", "405230603"})  # observed, with any HTTP status
-PIECE = 2**14  # bytes
-_LONGEST = 500  # characters of the service's own words in an error
-JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
-
-
-@frozen(kw_only=True)
-class Request(Generic[T]):
-    """One call; ``repeatable`` when it may go out again though the service may have acted."""
-
-    operation: str
-    method: str
-    path: str
-    body: bytes = field(repr=False)
-    decode: Callable[[bytes], T] = field(repr=False)
-    repeatable: bool
-    content_type: str = JSON
-    signed: bool = True  # with an access token; only a sign-in is not
-    denied: frozenset[int] = frozenset({401, 403})  # statuses that mean: not with these credentials
-
-
-Lister = Callable[[Window, int, int], Request[Page[R]]]  # window, start, limit
-RawParts = dict[str, msgspec.Raw]  # of a case's detail, by their wire names
-DatedRow = tuple[str, Any]  # createdDate as it stands; the row as written, bytes or a view
+# Observed in third-party clients, with any HTTP status: the token is invalid or has expired.
+TOKEN_REFUSED = frozenset({"405230602", "405230603"})
+MAX_MESSAGE = 500  # characters
 
 
 def result(body: bytes, *, operation: str) -> Any:
@@ -62,7 +32,7 @@ def result(body: bytes, *, operation: str) -> Any:
         raise DecodeError("an object is needed @ $")
     if envelope.get("resCode").__class__ not in (str, int):
         raise DecodeError("a text is needed @ $.resCode")
-    _check_code(operation, envelope["resCode"], envelope.get("resMsg"))
+    check_code(operation, envelope["resCode"], envelope.get("resMsg"))
     return envelope.get("result")
 
 
@@ -135,146 +105,15 @@ def _code_and_message(body: bytes) -> tuple[str | None, str]:
     message = value.get("resMsg", value.get("error_description", value.get("Message")))
     fields = value.get("ModelState")
     named = f" ({', '.join(fields)})" if isinstance(fields, dict) else ""
-    return str(code) if isinstance(code, str | int) else None, f"{message or ''}{named}"[:_LONGEST]
+    return str(code) if isinstance(code, str | int) else None, f"{message or ''}{named}"[
+        :MAX_MESSAGE
+    ]
 
 
-def _check_code(operation: str, code: object, message: object) -> None:
+def check_code(operation: str, code: object, message: object) -> None:
+    """Raise ApiError for a ``resCode`` other than "0", AuthError for one that refuses the token."""
     if str(code) == "0":
         return
     kind = AuthError if str(code) in TOKEN_REFUSED else ApiError
-    text = f"{message or ''}"[:_LONGEST]
+    text = f"{message or ''}"[:MAX_MESSAGE]
     raise kind(f"{operation}: resCode {code}: {text}", status=200, code=str(code), message=text)
-
-
-class _Key(msgspec.Struct, gc=False):
-    id: str
-    createdDate: Any = None  # noqa: N815
-
-
-class _Keys(msgspec.Struct):
-    caseList: list[_Key]  # noqa: N815
-    count: int
-
-
-class _Envelope(msgspec.Struct):
-    resCode: str | int  # noqa: N815
-    resMsg: Any = None  # noqa: N815  (a word for people; resCode decides)
-    result: list[_Keys] | _Keys | None = None
-
-
-class _Rows(msgspec.Struct):
-    caseList: list[msgspec.Raw]  # noqa: N815
-
-
-class _RawEnvelope(msgspec.Struct):
-    result: list[_Rows] | _Rows
-
-
-class _Detail(msgspec.Struct):
-    resCode: str | int  # noqa: N815
-    resMsg: Any = None  # noqa: N815
-    result: list[RawParts] | RawParts | None = None
-
-
-_read_detail = msgspec.json.Decoder(_Detail).decode
-_read_keys = msgspec.json.Decoder(_Envelope).decode
-_read_rows = msgspec.json.Decoder(_RawEnvelope).decode
-
-
-def raw_page(body: bytes) -> Page[bytes]:
-    """Split a page of the list into rows as the service wrote them, each on one line.
-
-    Nothing but the ids and the total is read; what a row holds is not checked.
-    """
-    keys, rows, count = _split(body)
-    # copies, so that a row that is kept does not keep its page (14 µs a page)
-    return Page([row.id for row in keys], list(map(bytes, rows)), count, len(body))
-
-
-def dated_page(body: bytes) -> Page[DatedRow]:
-    """Split a page likewise, each row with the text of its creation date ("": it has none).
-
-    Rows are views of the page: they are for who passes them on.
-    """
-    keys, rows, count = _split(body)
-    dates = [row.createdDate if row.createdDate.__class__ is str else "" for row in keys]
-    return Page([row.id for row in keys], list(zip(dates, rows, strict=True)), count, len(body))
-
-
-def raw_detail(body: bytes) -> RawParts:
-    """Split a case's detail into its parts as the service wrote them, each on one line.
-
-    Nothing of a part is checked. There are none where the result is empty. Parts are views of the
-    answer: they are for who passes them on.
-    """
-    body = _clean(body)
-    try:
-        answer = _read_detail(body)
-    except (ValueError, RecursionError) as error:
-        result(body, operation="get")  # an error's result may be anything
-        raise DecodeError(_at_path(error)) from None
-    _check_code("get", answer.resCode, answer.resMsg)
-    found = answer.result
-    if isinstance(found, list):
-        if len(found) > 1:
-            raise DecodeError("an object or an array of one is needed @ $.result")
-        found = found[0] if found else None
-    return found or {}
-
-
-def _split(body: bytes) -> tuple[list[_Key], list[msgspec.Raw], int]:
-    body = _clean(body)
-    try:
-        keys = _read_keys(body)
-    except (ValueError, RecursionError) as error:
-        result(body, operation="list")  # an error's result may be anything
-        raise DecodeError(_at_path(error)) from None
-    _check_code("list", keys.resCode, keys.resMsg)
-    if keys.result == []:
-        return [], [], 0
-    if keys.result is None or (isinstance(keys.result, list) and len(keys.result) != 1):
-        raise DecodeError("an object or an array of one is needed @ $.result")
-    found = keys.result[0] if isinstance(keys.result, list) else keys.result
-    rows = _read_rows(body).result
-    raw = rows[0].caseList if isinstance(rows, list) else rows.caseList
-    return found.caseList, raw, found.count
-
-
-def _clean(body: bytes) -> bytes:
-    """Check an answer whose parts are passed on, and put it on one line."""
-    if not body.isascii():
-        _check_utf8(body)  # a skipped text is not looked into
-    if b"\n" in body or b"\r" in body:
-        return _on_one_line(body)
-    return body
-
-
-def _at_path(error: Exception) -> str:
-    what, mark, path = str(error).partition(" - at `")
-    return f"{what} @ {path.rstrip('`')}" if mark else "no JSON of the documented shape @ $"
-
-
-def _check_utf8(body: bytes) -> None:
-    """Decode it in pieces: as one text it takes six times as long, most of it to get memory."""
-    view, start = memoryview(body), 0
-    try:
-        while start < len(body):
-            piece = view[start : start + PIECE]
-            start += utf_8_decode(piece, "strict", len(piece) < PIECE)[1]  # what is whole of it
-    except UnicodeDecodeError:
-        raise DecodeError(f"no UTF-8 at byte {_first_bad_byte(body)} @ $") from None
-
-
-def _first_bad_byte(body: bytes) -> int:
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(body)
-
-
-def _on_one_line(body: bytes) -> bytes:
-    try:
-        return msgspec.json.format(body, indent=-1)
-    except (ValueError, RecursionError):
-        raise DecodeError(f"{len(body)} bytes that are no JSON @ $") from None

@@ -1,12 +1,4 @@
-"""The calls of Q-Flow, as requests. No I/O.
-
-operation       endpoint                    coroutine       may be resent
-enqueue         POST Cases                  enqueue_case    no
-qflow_token     POST Users/Token            (sign-in)       yes
-qflow_cancel    POST Cases/Cancel           cancel_case     yes
-qflow_case      GET Cases/{id}              get_case        yes
-qflow_process   GET Cases/Processes/{id}    get_process     yes
-"""
+"""Q-Flow's case calls and its sign-in, as requests. No I/O."""
 
 from __future__ import annotations
 
@@ -17,25 +9,35 @@ from urllib.parse import urlencode
 
 from ..errors import ConfigError, DecodeError
 from ..models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
-from .converter import Wire, dumps, loads
-from .envelope import FORM, JSON, Request
+from .converter import RecordConverter, dumps, loads
+from .operations import (
+    ENQUEUE,
+    QFLOW_CANCEL,
+    QFLOW_CASE,
+    QFLOW_PROCESS,
+    QFLOW_TOKEN,
+    Operation,
+)
+from .requests import FORM, JSON, Request
 from .sign_in import Grant, token_in
 
 
-def enqueue(case: CaseEnqueue, wire: Wire, *, form: bool = False) -> Request[EnqueuedCase]:
+def enqueue(
+    case: CaseEnqueue, converter: RecordConverter, *, form: bool = False
+) -> Request[EnqueuedCase]:
     """``POST Cases`` of Q-Flow (document 003). Each makes a ticket: never repeat it blindly.
 
     The document shows no sample of the form encoding; a dictionary is sent as ASP.NET's model
     binder reads one: ``CustomProperties[0].Key=…&CustomProperties[0].Value=…``.
     """
-    fields = wire.dump(case)
+    fields = converter.dump(case)
     return Request(
-        operation="enqueue",
-        method="POST",
-        path="/Cases",
+        operation=ENQUEUE.name,
+        method=ENQUEUE.method,
+        path=ENQUEUE.path_of(),
         body=urlencode(_form(fields)).encode() if form else dumps(fields),
-        decode=lambda body: wire.load(EnqueuedCase, loads(body)),
-        repeatable=False,
+        decode=lambda body: converter.load(EnqueuedCase, loads(body)),
+        repeatable=ENQUEUE.repeatable,
         content_type=FORM if form else JSON,
     )
 
@@ -47,9 +49,9 @@ def sign_in(login: QFlowLogin) -> Request[Grant]:
     that too.
     """
     return Request(
-        operation="qflow_token",
-        method="POST",
-        path="/Users/Token",
+        operation=QFLOW_TOKEN.name,
+        method=QFLOW_TOKEN.method,
+        path=QFLOW_TOKEN.path_of(),
         body=dumps({"UserName": login.user_name, "Password": login.password}),
         decode=lambda body: Grant(token_in(loads(body), "APIToken"), inf),
         repeatable=True,
@@ -58,7 +60,7 @@ def sign_in(login: QFlowLogin) -> Request[Grant]:
     )
 
 
-def cancel(case: QueueCancel, wire: Wire) -> Request[str]:
+def cancel(case: QueueCancel, converter: RecordConverter) -> Request[str]:
     """``POST Cases/Cancel``; it answers with a bare JSON text.
 
     The same values twice leave the case in the same state, so it may be sent again. What a second
@@ -73,32 +75,32 @@ def cancel(case: QueueCancel, wire: Wire) -> Request[str]:
         return answer
 
     return Request(
-        operation="qflow_cancel",
-        method="POST",
-        path="/Cases/Cancel",
-        body=dumps(wire.dump(case)),
+        operation=QFLOW_CANCEL.name,
+        method=QFLOW_CANCEL.method,
+        path=QFLOW_CANCEL.path_of(),
+        body=dumps(converter.dump(case)),
         decode=decode,
         repeatable=True,
     )
 
 
-def get_case(case_id: int, wire: Wire) -> Request[QueuedCase]:
+def get_case(case_id: int, converter: RecordConverter) -> Request[QueuedCase]:
     """``GET Cases/{id}``."""
-    return _read("qflow_case", f"/Cases/{case_id}", wire)
+    return _read(QFLOW_CASE, case_id, converter)
 
 
-def get_process(process_id: int, wire: Wire) -> Request[QueuedCase]:
+def get_process(process_id: int, converter: RecordConverter) -> Request[QueuedCase]:
     """``GET Cases/Processes/{id}``."""
-    return _read("qflow_process", f"/Cases/Processes/{process_id}", wire)
+    return _read(QFLOW_PROCESS, process_id, converter)
 
 
-def _read(operation: str, path: str, wire: Wire) -> Request[QueuedCase]:
+def _read(operation: Operation, number: int, converter: RecordConverter) -> Request[QueuedCase]:
     return Request(
-        operation=operation,
-        method="GET",
-        path=path,
+        operation=operation.name,
+        method=operation.method,
+        path=operation.path_of(number),
         body=b"",
-        decode=lambda body: wire.load(QueuedCase, loads(body)),
+        decode=lambda body: converter.load(QueuedCase, loads(body)),
         repeatable=True,
     )
 

@@ -11,9 +11,9 @@ from attrs import field, frozen
 from ..credentials import ClientCredentials
 from ..errors import DecodeError
 from .converter import loads
-from .envelope import FORM, Request
+from .operations import TOKEN
+from .requests import FORM, Request
 
-SIGN_IN = "/baas/auth/v1.0/oauth2/token"
 SHORTEST_LIFETIME = 600.0  # seconds: the shortest seen on any deployment, where none is said
 
 
@@ -33,12 +33,12 @@ def sign_in(credentials: ClientCredentials) -> Request[Grant]:
         "client_secret": credentials.client_secret,
     }
     return Request(
-        operation="token",
-        method="POST",
-        path=SIGN_IN,
+        operation=TOKEN.name,
+        method=TOKEN.method,
+        path=TOKEN.path_of(),
         body=urlencode(form).encode(),
         decode=_grant,
-        repeatable=True,
+        repeatable=TOKEN.repeatable,
         content_type=FORM,
         signed=False,
         denied=frozenset({400, 401, 403}),

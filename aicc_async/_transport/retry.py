@@ -1,52 +1,40 @@
 """One answer to "may this be sent again, and when?".
 
-By operation, never by HTTP verb: ``case/list`` is a POST that is safe, ``case`` a POST that is not.
-
-    operation              not sent, or 429     5xx, timed out, connection lost after sending
-    token, qflow_token     again                again
-    list, get              again                again
-    type_list, type_get    again                again
-    statistics             again                again
-    statistics_report      again                again
-    task_list, task_get    again                again
-    qflow_case             again                again
-    qflow_process          again                again
-    modify                 again                again (same values, same outcome)
-    transfer               again                again (likewise)
-    cancel                 again                again (likewise)
-    status                 again                again (likewise)
-    task_modify            again                again (likewise)
-    task_transfer          again                again (likewise)
-    task_status            again                again (likewise)
-    qflow_cancel           again                again (likewise)
-    create                 again                never
-    process                again                never
-    task_create            again                never
-    enqueue                again                never
+By operation, never by HTTP verb (see the table of operations). Whatever it is, it is sent again
+when it is certain that it never left, or that it was refused with HTTP 429; after HTTP 5xx, a
+time-out or a lost connection only if it is repeatable. The back-off is AWS's "full jitter"
+(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), the retry budget that
+of botocore's standard mode.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import Any, ParamSpec, TypeVar
+from typing import TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from ..errors import AICCError, DecodeError, RateLimitError, ServerError, TransportError
 from ..settings import RetryPolicy
 
-P = ParamSpec("P")
 T = TypeVar("T")
-BUDGET = 500  # botocore's standard mode: what a storm of retries may cost before it is stopped
+# botocore's standard mode: what a storm of retries may cost before it is stopped.
+BUDGET = 500
 RETRY_COST = 5
-MOST_DOUBLINGS = 60  # further on a float overflows, and any cap is reached long before
 
 
 def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
-    """Tell whether a request that failed like this may be sent again."""
+    """Return whether a request that failed like this may be sent again."""
     if isinstance(error, RateLimitError):
         return True
     if isinstance(error, TransportError):
@@ -55,7 +43,7 @@ def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Read ``Retry-After`` (seconds, or a date) as seconds from now; None when it says nothing."""
+    """Return ``Retry-After`` (seconds, or a date) in seconds; None when it says nothing."""
     text = headers.get("Retry-After", "").strip()
     try:
         seconds = float(text)
@@ -74,7 +62,7 @@ def _until(text: str, now: datetime) -> float | None:
 
 
 def may_have_happened(error: BaseException | None) -> bool:
-    """Tell whether the service may have acted; a definite answer below HTTP 500 says no."""
+    """Return whether the service may have acted; a definite answer below HTTP 500 says no."""
     if isinstance(error, TransportError):
         return error.sent
     return isinstance(error, ServerError | DecodeError)
@@ -99,8 +87,8 @@ class RetryBudget:
         self._left = min(self._size, self._left + max(retries * RETRY_COST, 1))
 
 
-class Resending:
-    """The attempts at one request: when the next one goes, and when to give up.
+class Call:
+    """One call and its attempts: when the next one goes, and when to give up.
 
     ``spent`` is the time that counts against the deadline: attempts and waits between them, not the
     waits for the rate limit. ``failure`` is what the last attempt ended with: an error from
@@ -130,54 +118,58 @@ class Resending:
         return max(self._policy.deadline - self.spent, 0.001)
 
     @property
-    def in_doubt(self) -> bool:
-        """Tell whether something may have happened that must not happen twice."""
+    def is_in_doubt(self) -> bool:
+        """Whether something may have happened that must not happen twice."""
         return not self._repeatable and may_have_happened(self.failure)
 
-    async def run(self, attempt: Callable[P, Awaitable[T]], *args: P.args, **kw: P.kwargs) -> T:
-        """Attempt it, and again while that is safe and promises anything.
-
-        The loop is made when the first attempt has failed: it costs as much as a third of a
-        request.
-        """
+    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Attempt it, and again while that is safe and promises anything."""
         try:
-            return await attempt(*args, **kw)
+            return await attempt()
         except AICCError as error:
             failed = [error]
 
         async def again() -> T:
+            # tenacity's loop costs a third of a request: the first attempt is made before it, and
+            # only its failure is handed in.
             if failed:
                 raise failed.pop()
-            return await attempt(*args, **kw)
+            return await attempt()
 
-        from .attempts import attempts  # noqa: PLC0415  (a tenth of the time that the import takes)
-
-        loop = attempts(
-            again=self._again, pause=self._pause, enough=self._enough, sleep=self._sleep
-        )
-        answer: T = await loop(again)
+        answer: T = await self._retrying()(again)
         return answer
 
-    def _again(self, error: Any) -> bool:
+    def _retrying(self) -> AsyncRetrying:
+        """Return tenacity's loop for this call alone: tasks that share one mix their states."""
+        backoff = wait_random_exponential(multiplier=self._policy.base, max=self._policy.cap)
+        return AsyncRetrying(
+            retry=retry_if_exception(self._may_go_again),
+            wait=lambda state: self._pause(backoff(state)),
+            stop=self._is_over,
+            before_sleep=self._note_retry,
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+
+    def _may_go_again(self, error: BaseException) -> bool:
         return error is self.failure and may_resend(error, repeatable=self._repeatable)
 
-    def _pause(self, error: Any, number: int) -> float:
-        policy = self._policy
-        ceiling = min(policy.cap, policy.base * 2 ** min(number - 1, MOST_DOUBLINGS))
-        pause = random.uniform(0, ceiling)  # noqa: S311  (spread, not secrecy)
+    def _pause(self, backoff: float) -> float:
+        """Honour ``Retry-After`` over the back-off; a 429 holds everybody back."""
+        error = self.failure
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
-        pause = max(pause, min(asked or 0.0, policy.max_retry_after))
+        pause = max(backoff, min(asked or 0.0, self._policy.max_retry_after))
         if isinstance(error, RateLimitError):
             self._throttled(pause)
         return pause
 
-    def _enough(self, error: Any, number: int, pause: float) -> bool:
-        if number >= self._policy.attempts or self.spent + pause >= self._policy.deadline:
+    def _is_over(self, state: RetryCallState) -> bool:
+        has_no_time = self.spent + state.upcoming_sleep >= self._policy.deadline
+        if has_no_time or stop_after_attempt(self._policy.attempts)(state):
             return True
-        # a 429 pauses everybody: that is no storm
-        return not isinstance(error, RateLimitError) and not self._budget.take()
+        # A 429 pauses everybody: that is no storm.
+        return not isinstance(self.failure, RateLimitError) and not self._budget.take()
 
-    async def _sleep(self, seconds: float) -> None:
+    def _note_retry(self, state: RetryCallState) -> None:
         self.retries += 1
-        self.spent += seconds
-        await asyncio.sleep(seconds)
+        self.spent += state.upcoming_sleep

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import lru_cache
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,7 +17,8 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .._protocol.envelope import TOKEN_REFUSED, Request, refusal
+from .._protocol.envelope import TOKEN_REFUSED, refusal
+from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AnyLimiter, Limiter, Taken
 from ..errors import (
@@ -30,7 +33,7 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..settings import Endpoint, RateLimit, Timeouts
-from .retry import Resending, RetryBudget, retry_after
+from .retry import Call, RetryBudget, retry_after
 from .tokens import Signing, Tokens
 
 T = TypeVar("T")
@@ -101,24 +104,24 @@ class Session:
         one of TransportError, ApiError, DecodeError; ConfigError when the session is closed.
         """
         self._client()  # a closed one says so at once, not after a wait for its turn
-        resending = Resending(
+        call = Call(
             self._endpoint.retry,
             self._budget,
             repeatable=request.repeatable,
             throttled=self._throttled,
         )
         try:
-            answer = await resending.run(self._exchange, request, resending)
+            answer = await call.run(lambda: self._attempt(request, call))
         except AICCError as error:
-            if resending.in_doubt:
+            if call.is_in_doubt:
                 raise UnknownOutcome(
                     f"{request.operation}: it may or may not have happened ({error})",
                     operation=request.operation,
                 ) from error
             raise
         finally:
-            self.stats.retries += resending.retries
-        self._budget.give_back(resending.retries)
+            self.stats.retries += call.retries
+        self._budget.give_back(call.retries)
         return answer
 
     async def close(self) -> None:
@@ -138,80 +141,74 @@ class Session:
         self.stats.throttled += 1
         self._limiter.pause(seconds)
 
-    async def _exchange(self, request: Request[T], resending: Resending) -> T:
-        if not request.signed:  # a sign-in: others hold the places and wait for it
-            return await self._attempt(request, resending, None)
-        if self._tokens is not None:  # before the queue: one failed sign-in is for all who wait
-            await _token(self._tokens, request)
+    async def _attempt(self, request: Request[T], call: Call) -> T:
+        """Wait for a place and send it; a refused token is renewed once within an attempt."""
+        if not request.signed:
+            # A sign-in: others hold the places and wait for it.
+            return await self._exchange(request, call, None)
+        # Before the queue: one failed sign-in is for all who wait.
+        await self._token(request)
         async with self._front if current_priority() == "interactive" else self._slots:
-            if self._tokens is None:
-                return await self._attempt(request, resending, None)
-            return await self._signed(request, resending, self._tokens)
+            # In the queue, an earlier token may have run out.
+            token = await self._token(request)
+            try:
+                return await self._exchange(request, call, token)
+            except AuthError as error:
+                if token is None or not self._is_renewed(token, error):
+                    raise
+            return await self._exchange(request, call, await self._token(request))
 
-    async def _signed(self, request: Request[T], resending: Resending, tokens: Tokens) -> T:
-        """Make one attempt; a refused token is renewed once within it."""
-        token = await _token(tokens, request)  # in the queue, an earlier one may have run out
+    async def _token(self, request: Request[Any]) -> str | None:
         try:
-            return await self._attempt(request, resending, token)
-        except AuthError as error:
-            refused = error.status == 401 or error.code in TOKEN_REFUSED  # noqa: PLR2004
-            if not refused or not tokens.refuse(token):
-                raise
-        return await self._attempt(request, resending, await _token(tokens, request))
+            return await self._tokens.token() if self._tokens else None
+        except TransportError as error:
+            # The sign-in was sent, the request itself was not.
+            raise type(error)(
+                f"{request.operation}: sign-in failed: {error}", sent=False
+            ) from error
 
-    async def _attempt(self, request: Request[T], resending: Resending, token: str | None) -> T:
+    def _is_renewed(self, token: str, error: AuthError) -> bool:
+        refused = error.status == HTTPStatus.UNAUTHORIZED or error.code in TOKEN_REFUSED
+        return refused and self._tokens is not None and self._tokens.refuse(token)
+
+    async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
+        """Send it once, when the limiter lets it, and read the answer."""
         slot = await self._limiter.acquire()
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        started = loop.time()
         self.stats.requests += 1
         outcome: object = "no answer"
         try:
-            status, headers, body = await self._talk(request, resending.left, token, slot)
-            outcome, self.last_headers = status, headers
-            return _answer(request, status, headers, body)
+            with _own_errors(request.operation):
+                async with self._request(request, call.left, token, slot) as response:
+                    body = await self._read(request, response)
+            outcome, self.last_headers = response.status, response.headers
+            return _answer(request, response.status, response.headers, body)
         except AICCError as error:
-            resending.failure = error
+            call.failure = error
             raise
         finally:
-            took = loop.time() - began
-            resending.spent += took
+            took = loop.time() - started
+            call.spent += took
             self._limiter.release()
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
 
-    async def _talk(
+    def _request(
         self, request: Request[Any], seconds: float, token: str | None, slot: Taken | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        try:
-            return await self._answer_of(request, seconds, token, slot)
-        except AICCError:
-            raise
-        except TimeoutError as error:
-            raise RequestTimeout(
-                f"{request.operation}: no whole answer in time", sent=_sent(error)
-            ) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            _forget_headers(error)
-            kind = type(error).__name__
-            raise TransportError(
-                f"{request.operation}: no whole answer ({kind})", sent=_sent(error)
-            ) from error
-
-    async def _answer_of(
-        self, request: Request[Any], seconds: float, token: str | None, slot: Taken | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:
             headers[self._signing.header] = self._signing.prefix + token
-        async with self._client().request(
+        return self._client().request(
             request.method,
             _url(self._endpoint.base_url, request.path),
             data=_Body(request.body, slot) if slot else request.body,
             headers=headers,
-            allow_redirects=False,  # the token's header would travel to another host
+            # The token's header would travel to another host.
+            allow_redirects=False,
             raise_for_status=False,
             timeout=_timeout(seconds, self._endpoint.timeouts),
-        ) as response:
-            return response.status, response.headers, await self._read(request, response)
+        )
 
     async def _read(self, request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
         """Read the body in pieces, counted after decompression, so that none fills the memory."""
@@ -295,11 +292,20 @@ class SessionHolder:
         return self._session.stats
 
 
-async def _token(tokens: Tokens, request: Request[Any]) -> str:
+@contextmanager
+def _own_errors(operation: str) -> Iterator[None]:
+    """Raise what aiohttp raises as errors of ours, which say whether it was sent."""
     try:
-        return await tokens.token()
-    except TransportError as error:  # the sign-in was sent, the request itself was not
-        raise type(error)(f"{request.operation}: sign-in failed: {error}", sent=False) from error
+        yield
+    except AICCError:
+        raise
+    except TimeoutError as error:
+        raise RequestTimeout(f"{operation}: no whole answer in time", sent=_sent(error)) from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        _forget_headers(error)
+        raise TransportError(
+            f"{operation}: no whole answer ({type(error).__name__})", sent=_sent(error)
+        ) from error
 
 
 def _answer(request: Request[T], status: int, headers: Mapping[str, str], body: bytes) -> T:

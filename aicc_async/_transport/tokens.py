@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
-from .._protocol.envelope import Request
+from .._protocol.requests import Request
 from .._protocol.sign_in import Grant, sign_in
 from ..credentials import Credentials, StaticToken
 from ..errors import ConfigError

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, BinaryIO, TypeVar
 
-from .._protocol.converter import Wire
+from .._protocol.converter import RecordConverter
 from ..client import AICCClient
 from .console import load, print_json, run_async
 from .options import client
@@ -26,7 +26,7 @@ def send(
 ) -> tuple[T, R]:
     """Read a record from JSON, make a call with it, and return both record and answer."""
     aicc = client(**options)
-    record: T = load(cls, file, Wire(aicc.timezone), within=within)
+    record: T = load(cls, file, RecordConverter(aicc.timezone), within=within)
 
     async def go() -> R:
         async with aicc:
@@ -40,7 +40,7 @@ def print_one(source: Reader, call: Callable[[AICCClient], Awaitable[Any]]) -> N
 
     async def go() -> dict[str, Any]:
         async with source as aicc:
-            return Wire(aicc.timezone).dump(await call(aicc))
+            return RecordConverter(aicc.timezone).dump(await call(aicc))
 
     print_json(run_async(go()))
 
@@ -50,7 +50,7 @@ def print_all(source: Reader, rows: Callable[[AICCClient], AsyncGenerator[Any]])
 
     async def go() -> None:
         async with source as aicc, aclosing(rows(aicc)) as found:
-            wire = Wire(aicc.timezone)
+            wire = RecordConverter(aicc.timezone)
             async for row in found:
                 print_json(wire.dump(row), indent=-1)
 

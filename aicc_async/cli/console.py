@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 import click
 import msgspec
 
-from .._protocol.converter import Wire, dumps, loads
+from .._protocol.converter import RecordConverter, dumps, loads
 from ..errors import AICCError, ConfigError
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ async def terminable(work: Coroutine[Any, Any, T]) -> T:
     return await work
 
 
-def load(cls: type[Any], file: BinaryIO, wire: Wire, *, within: str = "caseInfo") -> Any:
+def load(cls: type[Any], file: BinaryIO, wire: RecordConverter, *, within: str = "caseInfo") -> Any:
     """Read a record from JSON by wire names; what is wrong with it is the user's to mend.
 
     ``within`` is the name that the documents put around it; it may be left out.

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import evolve, frozen
 
-from .._protocol.converter import Wire, dumps
+from .._protocol.converter import RecordConverter, dumps
 from ..client import AICCClient
 from ..credentials import ClientCredentials
 from ..errors import ConfigError, ExportError
@@ -216,13 +216,13 @@ class _Load:
 
     def check(self) -> None:
         """Raise ConfigError when a setting is wrong."""
-        self.make().windows(self.query)
+        self.make().api.windows(self.query)
 
     def read(self) -> _Reading:
         """Read what came since the last load, and what is to be read again."""
         aicc = self.make()
         key = _digest(aicc, self.query, detail=self.detail)
-        first = aicc.windows(self.query)[0].start
+        first = aicc.api.windows(self.query)[0].start
         state = _still_good(dlt.current.resource_state("cases").get(key), first)
         start = first if state is None else _next_start(state, self.lookback)
         folder = Path(mkdtemp(prefix="aicc-", dir=_folder()))
@@ -288,7 +288,7 @@ def _span(lookback: timedelta) -> timedelta:
 
 def _digest(aicc: AICCClient, query: CaseQuery, *, detail: bool) -> str:
     """Tell loads apart that can't go on from each other; filters may be contact data."""
-    filters = Wire(aicc.timezone).dump(evolve(query, start_time=None, end_time=None))
+    filters = RecordConverter(aicc.timezone).dump(evolve(query, start_time=None, end_time=None))
     what = [aicc.base_url, str(aicc.timezone), detail, sorted(filters.items())]
     return hashlib.sha256(dumps(what)).hexdigest()
 

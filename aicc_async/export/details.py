@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 import msgspec
 
-from .._listing.ordered_map import in_order
-from .._protocol.envelope import RawParts
+from .._listing.ordered_map import ordered_map
+from .._protocol.raw import RawParts
 from ..errors import ApiError, DecodeError, NotFoundError
 
 ReadDetail = Callable[[str], Awaitable[RawParts]]
@@ -30,7 +30,7 @@ def with_details(
         parts = await _parts(read, row_id)
         return spliced(line, parts), bool(parts)
 
-    return in_order(rows, one, concurrency=concurrency)
+    return ordered_map(rows, one, concurrency=concurrency)
 
 
 def spliced(row: bytes, parts: RawParts) -> bytes:

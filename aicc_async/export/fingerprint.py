@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .._listing.windows import wall
-from .._protocol.converter import Wire, dumps
-from ..client import AICCClient
+from .._api import CaseApi
+from .._listing.zones import wall
+from .._protocol.converter import RecordConverter, dumps
 from ..errors import ConfigError
 from ..models import CaseQuery
 from . import manifest
@@ -22,15 +22,15 @@ _SAID = {"hidden": "query", "detail": "choice of details"}
 
 
 def header_of(
-    aicc: AICCClient, query: CaseQuery, target: Target, *, keep: bool, detail: bool
+    api: CaseApi, query: CaseQuery, target: Target, *, keep: bool, detail: bool
 ) -> dict[str, Any]:
     """Describe an export; what may be contact data is there as a digest only."""
-    wire = Wire(aicc.timezone).dump(query)
+    wire = RecordConverter(api.zone).dump(query)
     return {
-        "tenant": aicc.base_url,
+        "tenant": api.base_url,
         "query": _shown(wire, query),
         "hidden": hashlib.sha256(dumps(wire)).hexdigest(),
-        "zone": str(aicc.timezone),
+        "zone": str(api.zone),
         "format": target.format,
         "going on": keep,
         "detail": detail,
@@ -55,7 +55,7 @@ def check_same(target: Target, before: Mapping[str, Any], now: Mapping[str, Any]
 
 
 def last_end(
-    aicc: AICCClient,
+    api: CaseApi,
     query: CaseQuery,
     target: Target,
     *,
@@ -71,9 +71,9 @@ def last_end(
     """
     last = manifest.load(target.manifest)
     if last is None:
-        return newest and wall(newest, aicc.timezone) - back
-    filters = _shown(Wire(aicc.timezone).dump(query), query)
-    _check_goes_on(target, last, filters, aicc.timezone)
+        return newest and wall(newest, api.zone) - back
+    filters = _shown(RecordConverter(api.zone).dump(query), query)
+    _check_goes_on(target, last, filters, api.zone)
     if last.detail != detail:
         raise ConfigError(
             f"{target.name}: the last run into it was {'with' if last.detail else 'without'}"

@@ -15,9 +15,10 @@ from typing import Any
 
 from attrs import evolve
 
+from .._api import CaseApi, HasCaseApi
 from .._files import replace
-from .._listing.windows import SECOND, Window, wall
-from ..client import AICCClient
+from .._listing.windows import Window
+from .._listing.zones import SECOND, wall
 from ..errors import ApiError, ExportError
 from ..models import CaseQuery
 from . import manifest
@@ -40,7 +41,7 @@ Show = Callable[[Progress], None]
 
 
 async def export_cases(
-    aicc: AICCClient,
+    aicc: HasCaseApi,
     query: CaseQuery | None,
     target: str | PathLike[str],
     *,
@@ -83,11 +84,11 @@ async def export_cases(
     else, ExportError when it can't be written, else what the client raises; all of it can be gone
     on with.
     """
-    query = query or CaseQuery()
-    found = target_of(fspath(target), aicc.timezone, name=format, raw_cells=raw_cells)
+    api, query = aicc.api, query or CaseQuery()
+    found = target_of(fspath(target), api.zone, name=format, raw_cells=raw_cells)
     newest = await in_thread(found.last) if found.last else None  # one that can't be reached, now
     if since_last is not None:
-        start = last_end(aicc, query, found, newest=newest, back=since_last, detail=detail)
+        start = last_end(api, query, found, newest=newest, back=since_last, detail=detail)
         query = evolve(query, start_time=start)
         if start and not found.sink.upserts:
             warnings.warn(
@@ -97,7 +98,7 @@ async def export_cases(
             )
     with _spool(found, restart=restart) as spool:
         job = _Job(
-            aicc,
+            api,
             query,
             found,
             spool=spool,
@@ -127,7 +128,7 @@ class _Job:
 
     def __init__(
         self,
-        aicc: AICCClient,
+        api: CaseApi,
         query: CaseQuery,
         target: Target,
         *,
@@ -136,16 +137,16 @@ class _Job:
         detail: bool,
         show: Show | None,
     ) -> None:
-        self._aicc = aicc
+        self._api = api
         self._query = query
         self._target = target
         self._spool = spool
         self._keep = keep
         self._detail = detail
         self._show = show or _nobody
-        self._fetch = aicc.page_reader(query)
+        self._fetch = api.dated_pages(query)
         self._notes = spool.notes()
-        self._totals = Totals(aicc.stats, self._notes)
+        self._totals = Totals(api.stats, self._notes)
         self._progress = Progress()
 
     async def run(self, settle: timedelta) -> ExportReport:
@@ -160,7 +161,7 @@ class _Job:
     async def _run(self, settle: timedelta) -> ExportReport:
         self._show(self._progress)
         header = header_of(
-            self._aicc, self._query, self._target, keep=self._keep, detail=self._detail
+            self._api, self._query, self._target, keep=self._keep, detail=self._detail
         )
         if "header" in self._notes:
             check_same(self._target, self._notes["header"], header)
@@ -171,7 +172,7 @@ class _Job:
         self._begin()
         sha256: str | None
         sha256, is_distinct = await read_windows(
-            self._aicc,
+            self._api,
             self._fetch,
             self._spool,
             totals=self._totals,
@@ -193,9 +194,9 @@ class _Job:
 
     async def _plan(self, header: dict[str, Any], settle: timedelta) -> None:
         """Freeze the range, and cut it by what the service announces."""
-        zone = self._aicc.timezone
+        zone = self._api.zone
         now = wall(datetime.now(zone), zone)
-        asked = self._aicc.windows(self._query)
+        asked = self._api.windows(self._query)
         start, end = asked[0].start, asked[-1].end or now
         whole, windows = await both(  # each takes the time of a few answers
             count_whole(self._count, start, end), self._windows(start, end, now - settle)
@@ -214,19 +215,17 @@ class _Job:
     async def _windows(
         self, start: datetime | None, end: datetime, settled: datetime
     ) -> list[Planned]:
-        aicc = self._aicc
-        most = min(most_rows(aicc.profile), DETAILED if self._detail else MOST)
+        api = self._api
+        most = min(most_rows(api.profile), DETAILED if self._detail else MOST)
         parts = await self._cut(start, end, settled)  # apart, so that no window is half settled
-        planned = [
-            plan(part, self._count, aicc.timezone, most=most, span=aicc.span) for part in parts
-        ]
+        planned = [plan(part, self._count, api.zone, most=most, span=api.span) for part in parts]
         return [piece for pieces in await together(planned) for piece in pieces]
 
     async def _cut(
         self, start: datetime | None, end: datetime, settled: datetime
     ) -> tuple[list[Window], list[Window]]:
         """Cut a range into windows that are settled, and those that are not."""
-        aicc = self._aicc
+        api = self._api
         if start is None:
             try:
                 start = await first_day(end, self._count)
@@ -238,10 +237,10 @@ class _Job:
             if start is None:
                 return [Window(None, end)], []
         if end <= settled:
-            return aicc.split(start, end), []
+            return api.split(start, end), []
         if settled <= start:
-            return [], aicc.split(start, end)
-        return aicc.split(start, settled), aicc.split(settled - SECOND, end)
+            return [], api.split(start, end)
+        return api.split(start, settled), api.split(settled - SECOND, end)
 
     async def _count(self, window: Window) -> int:
         page = await self._fetch(window, 0, 1)
@@ -357,7 +356,7 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import version  # noqa: PLC0415
     from platform import python_version  # noqa: PLC0415
 
-    names = {name: version(name) for name in ("aicc-async", "aiohttp")}
+    names = {name: version(name) for name in ("api-async", "aiohttp")}
     return {**names, "python": python_version()}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import Factory, define
 
 from .._listing.windows import Window
-from .._protocol.envelope import DatedRow
+from .._protocol.raw import DatedRow
 from .checkpoint import Done, Spool, writing
 from .dedupe import Neighbours
 from .manifest import WindowReport

@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
-from .._listing.windows import SECOND, Window
+from .._listing.windows import Window
+from .._listing.zones import SECOND
 from ..errors import ApiError
 from .manifest import WholeCount
 from .plan import both

@@ -9,10 +9,11 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from .._api import CaseApi
 from .._listing.paging import LIMIT, Batch, Fetch, Verdict, readings
-from .._listing.windows import Window, bisect, wall
-from .._protocol.envelope import DatedRow
-from ..client import AICCClient
+from .._listing.windows import Window, bisect
+from .._listing.zones import wall
+from .._protocol.raw import DatedRow
 from .checkpoint import Done, Spool, text
 from .details import with_details
 from .manifest import Verdict as Judged
@@ -28,7 +29,7 @@ Show = Callable[[int, int], None]  # rows that are written, windows that are don
 
 
 async def read_windows(
-    aicc: AICCClient,
+    api: CaseApi,
     fetch: Fetch[DatedRow],
     spool: Spool,
     *,
@@ -42,7 +43,7 @@ async def read_windows(
     Return the SHA-256 of all rows, and whether it is known that no id stands among them twice.
     """
     rows = GrowingFile(spool)
-    reader = _Reader(spool, rows, aicc=aicc, totals=totals, settle=settle, detail=detail, show=show)
+    reader = _Reader(spool, rows, api=api, totals=totals, settle=settle, detail=detail, show=show)
 
     async def read(windows: Sequence[Window]) -> None:
         # details take a hundred times as long as pages: rows read far ahead would be out of date
@@ -50,7 +51,7 @@ async def read_windows(
             await read_ahead(some)
 
     async def read_ahead(windows: Sequence[Window]) -> None:
-        pages = readings(windows, fetch, concurrency=aicc.concurrency)
+        pages = readings(windows, fetch, concurrency=api.concurrency)
         async with aclosing(pages) as batches:
             async for batch in batches:
                 halves = await reader.take(batch)
@@ -69,10 +70,10 @@ async def read_windows(
 class _Details:
     """Gets what else is known of the cases of a window that has its rows."""
 
-    def __init__(self, aicc: AICCClient, rows: GrowingFile, *, show: Show) -> None:
-        self._read = aicc.detail_reader()
+    def __init__(self, api: CaseApi, rows: GrowingFile, *, show: Show) -> None:
+        self._read = api.raw_detail
         self._rows = rows
-        self._concurrency = aicc.concurrency
+        self._concurrency = api.concurrency
         self._show = show
 
     async def add(self) -> int:
@@ -96,7 +97,7 @@ class _Reader:
         spool: Spool,
         rows: GrowingFile,
         *,
-        aicc: AICCClient,
+        api: CaseApi,
         totals: Totals,
         settle: timedelta,
         detail: bool,
@@ -106,8 +107,8 @@ class _Reader:
         self._rows = rows
         self._totals = totals
         self._settle = settle
-        self._zone = aicc.timezone
-        self._details = _Details(aicc, rows, show=show) if detail else None
+        self._zone = api.zone
+        self._details = _Details(api, rows, show=show) if detail else None
         self._show = show
         self._done: list[Done] = []
         self._syncing: asyncio.Task[None] | None = None

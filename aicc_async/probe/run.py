@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from .._api import CaseApi, HasCaseApi
 from .._listing.paging import LIMIT
-from .._listing.windows import MAX_SPAN, SECOND, Window, wall
-from ..client import AICCClient
+from .._listing.windows import MAX_SPAN, Window
+from .._listing.zones import SECOND
 from ..errors import ApiError, AuthError, DecodeError, NotFoundError, RateLimitError
 from ..models import CaseQuery
 from ..profile import Profile
@@ -47,7 +48,7 @@ class _Spent(Exception):  # noqa: N818  (no error: the budget is used up)
     """No request is left to ask with."""
 
 
-async def probe(aicc: AICCClient, *, find_rate: bool = False) -> Profile:
+async def probe(aicc: HasCaseApi, *, find_rate: bool = False) -> Profile:
     """Find out how a tenant's case/list behaves, in at most 40 requests that read pages.
 
     What can't be found is None: of an empty tenant nearly all. Raises what ``list_cases`` raises
@@ -55,7 +56,7 @@ async def probe(aicc: AICCClient, *, find_rate: bool = False) -> Profile:
     second and a second each, until the first HTTP 429: up to 250 requests more. A quota over longer
     than a second is not found that way, nor one above what the client's own limits let through.
     """
-    asking = _Probe(aicc)
+    asking = _Probe(aicc.api)
     await asking.begin()
     try:
         for question in asking.questions():
@@ -63,19 +64,19 @@ async def probe(aicc: AICCClient, *, find_rate: bool = False) -> Profile:
     except _Spent:
         pass
     if find_rate:
-        asking.found |= await _find_rate(asking.cheap, aicc.stats)
+        asking.found |= await _find_rate(asking.cheap, aicc.api.stats)
     return Profile(probed=datetime.now(UTC).replace(microsecond=0), **asking.found)
 
 
 class _Probe:
     """One probing: the pages seen so far, and what was found."""
 
-    def __init__(self, aicc: AICCClient) -> None:
+    def __init__(self, api: CaseApi) -> None:
         self.found: dict[str, Any] = {}
-        self._aicc = aicc
-        self._rows = aicc._calls.list_rows(CaseQuery())  # noqa: SLF001  (it checks no bounds)
-        self._before = aicc.stats.requests
-        self._now = wall(datetime.now(aicc.timezone), aicc.timezone)
+        self._api = api
+        self._listing = api.protocol.raw_cases(CaseQuery())
+        self._before = api.stats.requests
+        self._now = api.now()
         self._pages: list[Seen] = []
         self._whole = EVERYTHING
         self._limit = LIMIT
@@ -109,7 +110,7 @@ class _Probe:
 
     async def _ask(self, window: Window, start: int = 0, limit: int | None = None) -> Seen | None:
         """Read a page; None when the service refuses, or answers nothing that is a page."""
-        if self._aicc.stats.requests - self._before + RESERVE >= BUDGET:
+        if self._api.stats.requests - self._before + RESERVE >= BUDGET:
             raise _Spent
         try:
             page = await self._send(window, start, limit or self._limit)
@@ -121,11 +122,12 @@ class _Probe:
         return page
 
     async def _send(self, window: Window, start: int, limit: int) -> Seen:
-        page = await self._aicc._session.send(self._rows(window, start, limit))  # noqa: SLF001
+        # Not api.page: what a tenant does with any limit is to be found out.
+        page = await self._api.send(self._listing.request(window, start, limit))
         return Seen(window, start, limit, page.ids, list(map(dates_of, page.rows)), page.count)
 
     def _content_type(self) -> str | None:
-        text = self._aicc._session.last_headers.get("Content-Type", "")[:200]  # noqa: SLF001
+        text = self._api.last_headers.get("Content-Type", "")[:200]
         return text if text and text.isprintable() else None
 
     async def _lower_limit(self) -> bool:

@@ -10,7 +10,8 @@ from math import factorial, prod
 
 from attrs import field, frozen
 
-from .._listing.windows import SECOND, Window
+from .._listing.windows import Window
+from .._listing.zones import SECOND
 from .._protocol.converter import loads
 
 DATES = ("createdDate", "closedDate", "dueDate", "suspendDate", "stayDate")  # that rows show

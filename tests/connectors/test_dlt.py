@@ -40,7 +40,7 @@ from aicc_async import (
     StaticToken,
     export_cases,
 )
-from aicc_async._protocol.converter import Wire, wire_names
+from aicc_async._protocol.converter import RecordConverter, wire_names
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.models import Case
 
@@ -161,7 +161,9 @@ def exported(tenant: Emulator, path: Path) -> dict[str, Case]:
             assert (await export_cases(aicc, QUARTER, path)).verified
 
     asyncio.run(export())
-    cases = Wire(ZONE).load_cases([json.loads(line) for line in path.read_bytes().splitlines()])
+    cases = RecordConverter(ZONE).load_cases(
+        [json.loads(line) for line in path.read_bytes().splitlines()]
+    )
     return {case.id: case for case in cases}
 
 

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError
-from aicc_async._listing.windows import SECOND, Window, bisect, split, wall
-from aicc_async.connectors.spark.clock import shown_from
+from aicc_async._listing.windows import Window, bisect, split
+from aicc_async._listing.zones import SECOND, shown_from, wall
 from aicc_async.connectors.spark.filters import is_empty, narrowed
 from aicc_async.connectors.spark.loop import stepped
 from aicc_async.connectors.spark.options import Source, source_of
@@ -112,7 +112,7 @@ async def test_a_listing_is_cut_evenly() -> None:
         tenant.insert_many([{"createdDate": f"2025-01-06 09:00:{n:02}"} for n in range(50)])
         async with client(tenant) as aicc:
             query = CaseQuery(start_time=START, end_time=datetime(2025, 6, 30))  # noqa: DTZ001
-            found = await plan_listing(aicc, query)
+            found = await plan_listing(aicc.api, query)
         sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
 
     assert sum(sizes) >= 5050
@@ -125,7 +125,7 @@ async def test_a_listing_is_cut_evenly() -> None:
 async def test_an_open_range_begins_with_the_first_case(tenant: Emulator) -> None:
     """Without a beginning, the parts begin within a month of the first case, and end now."""
     async with client(tenant) as aicc:
-        found = await plan_listing(aicc, CaseQuery())
+        found = await plan_listing(aicc.api, CaseQuery())
         now = datetime.now(aicc.timezone).replace(tzinfo=None)
 
     assert found[0].window.start is not None
@@ -140,7 +140,7 @@ async def test_no_cases_are_one_part_at_most(tenant: Emulator) -> None:
     for row in tenant.rows():
         tenant.delete(row["id"])
     async with client(tenant) as aicc:
-        [part] = await plan_listing(aicc, CaseQuery())
+        [part] = await plan_listing(aicc.api, CaseQuery())
 
     assert part.window.start is None
 
@@ -149,7 +149,7 @@ async def test_no_part_is_deeper_than_offsets_are_answered(tenant: Emulator) -> 
     """What the profile knows of deep offsets bounds the size of parts."""
     tenant.quirks = Quirks(deepest_start=100)
     async with client(tenant, profile=Profile(deepest_start=100)) as aicc:
-        found = await plan_listing(aicc, CaseQuery(start_time=START))
+        found = await plan_listing(aicc.api, CaseQuery(start_time=START))
 
     sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
     assert max(sizes) <= 100

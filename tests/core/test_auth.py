@@ -29,7 +29,7 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
-from aicc_async._protocol.envelope import Request
+from aicc_async._protocol.requests import Request
 from aicc_async._protocol.sign_in import SHORTEST_LIFETIME, Grant, sign_in
 from aicc_async._transport.tokens import MARGIN, Tokens, signing
 from aicc_async.credentials import credentials_from

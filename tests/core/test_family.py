@@ -48,15 +48,21 @@ from aicc_async import (
     TaskTransfer,
     TaskUpdate,
     UnknownOutcome,
+    client,
+    qflow,
 )
 from aicc_async._listing.pages import UNTOLD, Page
-from aicc_async._listing.totals import counted
+from aicc_async._listing.paging import with_totals
 from aicc_async._listing.windows import Window
-from aicc_async._protocol import aicc as calls
-from aicc_async._protocol import qflow as qflow_calls
-from aicc_async._protocol.converter import Wire
-from aicc_async._protocol.envelope import OPENAPI
-from aicc_async._transport import retry
+from aicc_async._protocol.aicc import CaseProtocol
+from aicc_async._protocol.converter import RecordConverter
+from aicc_async._protocol.operations import (
+    CASE_OPERATIONS,
+    OPENAPI,
+    QFLOW_OPERATIONS,
+    TOKEN,
+    Operation,
+)
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.readings import Readings
 
@@ -359,7 +365,7 @@ async def test_a_new_task_tells_its_id_or_not(family: Tenant, created: str, told
 
 
 def _created(result: bytes) -> str | None:
-    request = calls.CaseCalls(Wire(SHANGHAI)).create_task(NewTask(title="t"))
+    request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).create_task(NewTask(title="t"))
     return request.decode(b'{"resCode":"0","result":%b}' % result)
 
 
@@ -409,7 +415,7 @@ async def test_the_statistics_may_be_swapped(family: Tenant, swapped: bool) -> N
 
 def test_a_task_may_stand_within_task_info() -> None:
     """A task's detail is read in the wrapping of its creation, too."""
-    request = calls.CaseCalls(Wire(SHANGHAI)).get_task("i")
+    request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).task("i")
 
     for result in (b'{"taskInfo":{"id":"i"}}', b'[{"taskInfo":{"id":"i"}}]', b'{"id":"i"}'):
         assert request.decode(b'{"resCode":"0","result":%b}' % result) == Task(id="i")
@@ -513,7 +519,7 @@ def test_a_total_is_found_out(total: int, most: int, start: int) -> None:
 
 
 async def _fetched(fetch: Any, start: int, limit: int) -> Page[int]:
-    page: Page[int] = await counted(fetch)(Window(), start, limit)
+    page: Page[int] = await with_totals(fetch)(Window(), start, limit)
     return page
 
 
@@ -540,7 +546,7 @@ async def test_a_total_that_is_told_is_left_alone() -> None:
         asked.append((start, limit))
         return page
 
-    assert await counted(fetch)(Window(), 3, 4) is page
+    assert await with_totals(fetch)(Window(), 3, 4) is page
     assert asked == [(3, 4)]
 
 
@@ -564,43 +570,47 @@ async def test_what_may_go_again_does(family: Tenant, operation: str, fault: Fau
         assert arrived == 2
 
 
-def _table(module: Any) -> dict[str, list[str]]:
+def _printed(module: Any) -> dict[str, list[str]]:
     lines = [re.split(r" {2,}", line.strip()) for line in str(module.__doc__).splitlines()]
     return {row[0]: row[1:] for row in lines if len(row) == 4 and row[0] != "operation"}
 
 
-def test_the_table_of_calls_is_true() -> None:
-    """Endpoint, coroutine and "may be resent" of the docstring are those of the tests above."""
-    told = _table(calls)
+def test_the_table_of_operations_is_true() -> None:
+    """Endpoint, coroutine and "sent again" of the table are those of the tests above."""
+    table = {each.name: each for each in CASE_OPERATIONS if each is not TOKEN}
     found = calls_of("{id}", "{id}")
 
-    assert told.keys() == found.keys()
-    for operation, (endpoint, coroutine, resent) in told.items():
-        call = found[operation]
-        assert endpoint.replace(" or POST", "") == call.endpoint.replace(TYPE, "{id}")
-        assert coroutine == call.coroutine
-        assert inspect.iscoroutinefunction(getattr(AICCClient, coroutine))
-        assert resent == ("no" if operation in ONCE else "yes")
+    assert table.keys() == found.keys()
+    for name, operation in table.items():
+        call = found[name]
+        assert f"{operation.method} {operation.path}" == call.endpoint.replace(TYPE, "{id}")
+        assert operation.coroutine == call.coroutine
+        assert inspect.iscoroutinefunction(getattr(AICCClient, call.coroutine))
+        assert operation.repeatable is (name not in ONCE)
 
 
-def test_the_table_of_q_flows_calls_names_its_coroutines() -> None:
-    """Each call of the docstring is one of the client, but for the sign-in."""
-    told = _table(qflow_calls)
-    names = {coroutine for _, coroutine, _ in told.values()} - {"(sign-in)"}
+def test_the_table_of_q_flow_names_its_coroutines() -> None:
+    """Each operation is a coroutine of the client, but for the sign-in; one goes once."""
+    names = {each.coroutine for each in QFLOW_OPERATIONS} - {"(sign-in)"}
 
     assert names == {"enqueue_case", "cancel_case", "get_case", "get_process"}
     assert all(inspect.iscoroutinefunction(getattr(QFlowClient, name)) for name in names)
-    assert {name for name, (_, _, resent) in told.items() if resent == "no"} == {"enqueue"}
+    assert {each.name for each in QFLOW_OPERATIONS if not each.repeatable} == {"enqueue"}
 
 
-def test_the_table_of_retries_has_a_row_for_each() -> None:
-    """Every operation stands there once, with "never" beside those that go once."""
-    lines = [re.split(r" {2,}", line.strip()) for line in str(retry.__doc__).splitlines()]
-    rows = [row for row in lines if len(row) == 3 and row[0] != "operation"]
-    told = {name: row[2].split()[0] for row in rows for name in row[0].split(", ")}
-
-    every = {**_table(calls), **_table(qflow_calls)} | {"token": ["", "", "yes"]}
-    assert told == {name: "again" if row[2] == "yes" else "never" for name, row in every.items()}
+@pytest.mark.parametrize(
+    ("module", "operations"), [(client, CASE_OPERATIONS), (qflow, QFLOW_OPERATIONS)]
+)
+def test_users_read_the_table(module: Any, operations: tuple[Operation, ...]) -> None:
+    """``help`` of both clients has a row for every operation, with "never" where it goes once."""
+    assert _printed(module) == {
+        each.name: [
+            f"{each.method} {each.path}",
+            each.coroutine,
+            "yes" if each.repeatable else "never",
+        ]
+        for each in operations
+    }
 
 
 # ---- errors, bounds, discretion --------------------------------------------------------------
@@ -669,26 +679,26 @@ async def test_a_misfit_is_named(tenant: Emulator, operation: str, place: str) -
 )
 def test_no_page_of_case_types_is_a_decode_error(result: bytes, says: str) -> None:
     """Where the shape is documented, rows and total must be there."""
-    request = calls.CaseCalls(Wire(SHANGHAI)).list_case_types(CaseTypeQuery())
+    request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).case_types(CaseTypeQuery())
 
     with pytest.raises(DecodeError, match=says):
-        request(Window(), 0, 100).decode(b'{"resCode":"0","result":%b}' % result)
+        request.decode(b'{"resCode":"0","result":%b}' % result)
 
 
 def test_an_empty_result_is_an_empty_page() -> None:
     """As for cases."""
-    request = calls.CaseCalls(Wire(SHANGHAI)).list_case_types(CaseTypeQuery())
+    request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).case_types(CaseTypeQuery())
 
-    page = request(Window(), 0, 100).decode(b'{"resCode":"0","result":[]}')
+    page = request.decode(b'{"resCode":"0","result":[]}')
     assert (page.rows, page.count) == ([], 0)
 
 
 def test_a_task_in_a_list_needs_an_id() -> None:
     """Without ids nobody can tell whether one comes twice."""
-    request = calls.CaseCalls(Wire(SHANGHAI)).list_tasks(TaskQuery())
+    request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).tasks(TaskQuery())
 
     with pytest.raises(DecodeError, match="a task's id"):
-        request(Window(), 0, 100).decode(b'{"resCode":"0","result":[{"title":"t"}]}')
+        request.decode(b'{"resCode":"0","result":[{"title":"t"}]}')
 
 
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "statistics"])
@@ -762,7 +772,7 @@ async def test_people_are_not_told(family: Tenant, caplog: pytest.LogCaptureFixt
 
 def test_unknown_fields_of_a_type_are_kept() -> None:
     """What the record does not name is in extra."""
-    request = calls.CaseCalls(Wire(SHANGHAI)).get_case_type("i")
+    request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).case_type("i")
 
     found = request.decode(b'{"resCode":"0","result":{"caseTypeInfo":{"id":"i","new":[1]}}}')
     assert found == CaseType(id="i", extra={"new": [1]})

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import msgspec
 import pytest
+from helpers.raw import raw_batches
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ async def ids(aicc: AICCClient, query: CaseQuery | None = None) -> list[str]:
 
 async def raw_ids(aicc: AICCClient, query: CaseQuery | None = None) -> list[str]:
     """Read the ids of a range out of the rows as they came."""
-    rows = [row async for batch in aicc.iter_rows(query) for row in batch.rows]
+    rows = [row async for batch in raw_batches(aicc, query) for row in batch.rows]
     return [msgspec.json.decode(bytes(row))["id"] for row in rows]
 
 
@@ -80,7 +81,7 @@ async def test_three_years_are_complete(
     bounds = {"start_inclusive": start_inclusive, "end_inclusive": end_inclusive}
     async with pair(cases=2500, newest_first=newest_first, **bounds) as (tenant, aicc):
         query = CaseQuery(start_time=YEARS[0], end_time=YEARS[1])
-        edges = [str(window.end) for window in aicc.windows(query)]
+        edges = [str(window.end) for window in aicc.api.windows(query)]
         tenant.insert_many({"createdDate": edge} for edge in [str(YEARS[0]), *edges])
         found = await ids(aicc, query)
         assert len(found) == len(set(found))
@@ -94,7 +95,7 @@ async def test_one_crowded_second_on_a_boundary(
     """Five thousand rows of the one second where two windows meet come out once each."""
     bounds = {"start_inclusive": start_inclusive, "end_inclusive": end_inclusive}
     async with pair(cases=0, **bounds) as (tenant, aicc):
-        edge = aicc.windows(SPRING)[0].end
+        edge = aicc.api.windows(SPRING)[0].end
         tenant.insert_many({"createdDate": str(edge)} for _ in range(5000))
         found = await raw_ids(aicc, SPRING)
         assert len(found) == 5000
@@ -118,7 +119,7 @@ async def test_empty_months_stop_nothing() -> None:
         query = CaseQuery(start_time=YEARS[0], end_time=YEARS[1])
         assert await ids(aicc, query) == made
         # a page of one row, and none longer known, might be all that the service gives at once
-        assert len(tenant.requests) == len(aicc.windows(query)) + len(made)
+        assert len(tenant.requests) == len(aicc.api.windows(query)) + len(made)
 
 
 @examples(max_examples=12, deadline=None)
@@ -223,9 +224,9 @@ async def test_the_oldest_month_comes_first() -> None:
     """Windows come oldest first, and within one the service's order is kept."""
     async with pair(cases=600) as (tenant, aicc):
         query = CaseQuery(start_time=YEARS[0], end_time=YEARS[1])
-        async with aclosing(aicc.iter_rows(query)) as batches:
+        async with aclosing(raw_batches(aicc, query)) as batches:
             seen = [(batch.window, batch.done, bool(batch.rows)) async for batch in batches]
-        windows = aicc.windows(query)
+        windows = aicc.api.windows(query)
         assert [window for window, _, more in seen if not more] == windows
         assert [done for _, done, more in seen if not more] == list(range(1, len(windows) + 1))
         found = await ids(aicc, CaseQuery(start_time=YEARS[0], end_time=YEARS[0] + MAX_SPAN))
@@ -295,7 +296,7 @@ def test_the_ends_of_the_calendar(start: datetime, end: datetime | None, zone: Z
     client = AICCClient("https://host.invalid", auth=StaticToken("t"), timezone=zone)
     query = CaseQuery(start_time=start, end_time=end)
     try:
-        windows = client.windows(query)
+        windows = client.api.windows(query)
     except ConfigError as error:
         assert "calendar" in str(error)  # noqa: PT017  (either is right, by zone)
     else:
@@ -305,7 +306,7 @@ def test_the_ends_of_the_calendar(start: datetime, end: datetime | None, zone: Z
 def test_windows_overlap_and_are_short_enough() -> None:
     """Neighbours share two seconds, so that the one in the middle is in one whatever the bounds."""
     client = AICCClient("https://host.invalid", auth=StaticToken("t"))
-    windows = client.windows(CaseQuery(start_time=YEARS[0], end_time=YEARS[1]))
+    windows = client.api.windows(CaseQuery(start_time=YEARS[0], end_time=YEARS[1]))
     assert (windows[0].start, windows[-1].end) == YEARS
     for one, following in pairwise(windows):
         assert one.start is not None
@@ -317,7 +318,7 @@ def test_windows_overlap_and_are_short_enough() -> None:
 async def test_rows_are_the_services_own_bytes() -> None:
     """Raw rows hold the same values as the store, each on one line."""
     async with pair(cases=250) as (tenant, aicc):
-        rows = [bytes(row) async for batch in aicc.iter_rows() for row in batch.rows]
+        rows = [bytes(row) async for batch in raw_batches(aicc) for row in batch.rows]
         assert not any(b"\n" in row for row in rows)
         assert [msgspec.json.decode(row) for row in rows] == tenant.rows()[::-1]
 

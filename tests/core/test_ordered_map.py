@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from looptime import LoopTimeProxy
 
 from aicc_async import AICCClient, ApiError, CaseDetail, ConfigError, RetryPolicy, StaticToken
-from aicc_async._listing.ordered_map import AHEAD, in_order
+from aicc_async._listing.ordered_map import AHEAD, ordered_map
 from aicc_async.emulator import Emulator, Fault, Latency
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ async def test_answers_come_in_order_and_bounded(
     service, source = Service(waits), Source(size, turns=wait)
     items = source.slow() if is_slow else source.plain()
     found: list[int] = []
-    async with aclosing(in_order(items, service.fetch, concurrency=concurrency)) as answers:
+    async with aclosing(ordered_map(items, service.fetch, concurrency=concurrency)) as answers:
         async for answer in answers:
             assert source.taken - len(found) <= AHEAD * concurrency
             found.append(answer)
@@ -106,7 +106,7 @@ async def test_an_error_comes_in_its_place(
     service, found = Service(waits, wrong=frozenset([wrong])), list[int]()
     before = asyncio.all_tasks()
     with pytest.raises(KeyError) if wrong < size else nullcontext():
-        await collect(in_order(range(size), service.fetch, concurrency=concurrency), found)
+        await collect(ordered_map(range(size), service.fetch, concurrency=concurrency), found)
     assert found == list(range(min(size, wrong)))
     assert (service.busy, asyncio.all_tasks()) == (0, before)
 
@@ -118,7 +118,7 @@ async def test_breaking_out_ends_all_that_is_under_way(
     """No task is left, and the items are closed, at the very end of the block."""
     service, source = Service(waits), Source(size)
     before = asyncio.all_tasks()
-    answers = in_order(source.slow(), service.fetch, concurrency=concurrency)
+    answers = ordered_map(source.slow(), service.fetch, concurrency=concurrency)
     async with aclosing(answers):
         async for answer in answers:
             if answer == stop:
@@ -139,7 +139,7 @@ async def test_what_the_items_raise_comes_after_their_answers(
         raise LookupError
 
     found: list[int] = []
-    answers = in_order(breaking(), Service(waits).fetch, concurrency=concurrency)
+    answers = ordered_map(breaking(), Service(waits).fetch, concurrency=concurrency)
     with pytest.raises(LookupError):
         await collect(answers, found)
     assert found == list(range(size))
@@ -153,7 +153,7 @@ async def test_a_slow_answer_holds_up_few(looptime: LoopTimeProxy) -> None:
         await asyncio.sleep(1 if item % 10 else 10)
         return item
 
-    found = [item async for item in in_order(range(400), fetch, concurrency=4)]
+    found = [item async for item in ordered_map(range(400), fetch, concurrency=4)]
     assert found == list(range(400))
     assert looptime < 1.1 * (360 + 40 * 10) / 4
 
@@ -172,7 +172,7 @@ async def test_cancellation_passes_through(*, is_source: bool) -> None:
         return item
 
     before = asyncio.all_tasks()
-    task = asyncio.create_task(collect(in_order(items(), fetch, concurrency=2), []))
+    task = asyncio.create_task(collect(ordered_map(items(), fetch, concurrency=2), []))
     await asyncio.sleep(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -11,26 +11,20 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from helpers.raw import raw_batches
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient
+from aicc_async import AICCClient, Dialect
 from aicc_async._listing.pages import Page
 from aicc_async._listing.windows import Window
-from aicc_async._protocol.aicc import CaseCalls
-from aicc_async._protocol.converter import Wire
-from aicc_async._protocol.envelope import (
-    FORM,
-    JSON,
-    OPENAPI,
-    Request,
-    listed,
-    only,
-    raw_page,
-    refusal,
-    result,
-)
+from aicc_async._protocol.aicc import CaseProtocol
+from aicc_async._protocol.converter import RecordConverter
+from aicc_async._protocol.envelope import listed, only, refusal, result
+from aicc_async._protocol.operations import MODIFY, OPENAPI
 from aicc_async._protocol.qflow import enqueue
+from aicc_async._protocol.raw import raw_page
+from aicc_async._protocol.requests import FORM, JSON, Request
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import (
     ApiError,
@@ -44,8 +38,8 @@ from aicc_async.errors import (
 from aicc_async.models import CaseEnqueue, CaseQuery, CaseUpdate, EnqueuedCase, NewCase, Priority
 
 Sample = Callable[[str], Any]
-WIRE = Wire(ZoneInfo("Asia/Shanghai"))
-CALLS = CaseCalls(WIRE)
+WIRE = RecordConverter(ZoneInfo("Asia/Shanghai"))
+CALLS = CaseProtocol(WIRE, Dialect())
 NEW = NewCase(title="t", description="d", type="y", contact_id="c", creator_id="u")
 UPDATE = CaseUpdate(id="i", title="t", description="d", creator_id="u")
 JANUARY = Window(datetime(2025, 1, 1), datetime(2025, 1, 31))  # noqa: DTZ001
@@ -69,7 +63,7 @@ def _page(*rows: bytes, count: int | None = None, array: bool = True) -> bytes:
 
 
 def _typed(body: bytes) -> Page[Any]:
-    return CALLS.list_cases(CaseQuery())(Window(), 0, 100).decode(body)
+    return CALLS.cases(CaseQuery()).request(Window(), 0, 100).decode(body)
 
 
 # The documents' samples
@@ -77,10 +71,10 @@ def _typed(body: bytes) -> Page[Any]:
 
 def test_the_create_request_is_the_printed_one(sample: Sample) -> None:
     """Method, path and body, with one spelling of the flag chosen."""
-    wire = Wire(ZoneInfo("Asia/Shanghai"), auto_assign=("isAutoAssigned",))
+    wire = RecordConverter(ZoneInfo("Asia/Shanghai"), auto_assign=("isAutoAssigned",))
     new = wire.load(NewCase, sample("000_create_request")["caseInfo"])
 
-    request = CaseCalls(wire).create_case(new)
+    request = CaseProtocol(wire, Dialect()).create(new)
 
     assert (request.method, request.path) == ("POST", f"{OPENAPI}/case")
     assert json.loads(request.body) == sample("000_create_request")
@@ -93,12 +87,12 @@ def test_the_create_response_is_an_id(sample: Sample) -> None:
     """The result is an object here."""
     body = json.dumps(sample("000_create_response")).encode()
 
-    assert CALLS.create_case(NEW).decode(body) == "coiO0000014hmYpZIqYq"
+    assert CALLS.create(NEW).decode(body) == "coiO0000014hmYpZIqYq"
 
 
 def test_the_list_request_is_the_printed_one(sample: Sample) -> None:
     """Without a filter nothing but the page is sent."""
-    request = CALLS.list_cases(CaseQuery())(Window(), 0, 2)
+    request = CALLS.cases(CaseQuery()).request(Window(), 0, 2)
 
     assert (request.method, request.path) == ("POST", f"{OPENAPI}/case/list")
     assert json.loads(request.body) == sample("001_list_request")
@@ -124,7 +118,7 @@ def test_the_modify_request_and_response_are_the_printed_ones(sample: Sample) ->
     """There is no result to read here."""
     change = WIRE.load(CaseUpdate, sample("002_modify_request")["caseInfo"])
 
-    request = CALLS.modify_case(change)
+    request = CALLS.act(MODIFY, change)
 
     assert (request.method, request.path) == ("POST", f"{OPENAPI}/case/modify")
     assert json.loads(request.body) == sample("002_modify_request")
@@ -134,7 +128,7 @@ def test_the_modify_request_and_response_are_the_printed_ones(sample: Sample) ->
 
 def test_the_detail_request_and_response_are_the_printed_ones(sample: Sample) -> None:
     """The id stands in the path and in the body of the GET."""
-    request = CALLS.get_case("c6m800000149ndrHRVNQ")
+    request = CALLS.detail("c6m800000149ndrHRVNQ")
 
     assert (request.method, request.path) == ("GET", f"{OPENAPI}/case/c6m800000149ndrHRVNQ")
     assert json.loads(request.body) == sample("004_detail_request")
@@ -167,7 +161,7 @@ def test_a_listing_sends_filters_window_and_page() -> None:
         extra={"AICC__a__CST": 1},
     )
 
-    body = CALLS.list_rows(query)(JANUARY, 100, 50).body
+    body = CALLS.raw_cases(query).request(JANUARY, 100, 50).body
 
     assert json.loads(body) == {
         "priority": "High",
@@ -184,7 +178,7 @@ def test_a_listing_sends_filters_window_and_page() -> None:
 )
 def test_an_id_in_a_path_is_encoded(case_id: str, path: str) -> None:
     """No id can reach another path."""
-    request = CALLS.get_case(case_id)
+    request = CALLS.detail(case_id)
 
     assert request.path == f"{OPENAPI}/case/{path}"
     assert json.loads(request.body) == {"id": case_id}
@@ -192,7 +186,7 @@ def test_an_id_in_a_path_is_encoded(case_id: str, path: str) -> None:
 
 def test_a_request_shows_no_content() -> None:
     """Bodies stay out of the repr."""
-    assert "hush" not in repr(CALLS.create_case(NewCase(**_fields("hush"))))
+    assert "hush" not in repr(CALLS.create(NewCase(**_fields("hush"))))
 
 
 def _fields(text: str) -> dict[str, Any]:
@@ -331,7 +325,7 @@ def test_no_listing_is_a_decode_error(value: object, path: str) -> None:
 def test_a_create_without_an_id_is_a_decode_error(answer: bytes) -> None:
     """An empty or odd id is never handed out."""
     with pytest.raises(DecodeError) as caught:
-        CALLS.create_case(NEW).decode(OK + b"[%b]}" % answer)
+        CALLS.create(NEW).decode(OK + b"[%b]}" % answer)
 
     assert str(caught.value) == "a case id is needed @ $.result[0].caseId"
 
@@ -516,7 +510,7 @@ PLATFORM = b'{"resCode":"1001","resMsg":"no"}'
 )
 def test_a_status_has_one_class(status: int, kind: type[ApiError]) -> None:
     """Every field of the error is filled from the answer."""
-    error = refusal(CALLS.create_case(NEW), status, {"X-Request-Id": "r1"}, PLATFORM)
+    error = refusal(CALLS.create(NEW), status, {"X-Request-Id": "r1"}, PLATFORM)
 
     assert type(error) is kind
     assert str(error) == f"create: HTTP {status}, resCode 1001: no"
@@ -530,7 +524,7 @@ def test_a_refused_token_is_known_by_its_code(status: int, code: str) -> None:
     """With any status, but not of a request that carries no token."""
     body = b'{"resCode":%b}' % code.encode()
 
-    assert type(refusal(CALLS.create_case(NEW), status, {}, body)) is AuthError
+    assert type(refusal(CALLS.create(NEW), status, {}, body)) is AuthError
     if status == 500:
         assert type(refusal(SIGN_IN, status, {}, body)) is ServerError
 
@@ -573,7 +567,7 @@ def test_q_flow_names_the_wrong_fields(body: bytes, message: str) -> None:
 )
 def test_a_body_of_another_kind_leaves_the_status(body: bytes) -> None:
     """A gateway's page is not quoted."""
-    error = refusal(CALLS.create_case(NEW), 502, {}, body)
+    error = refusal(CALLS.create(NEW), 502, {}, body)
 
     assert type(error) is ServerError
     assert (error.code, error.message, error.request_id) == (None, "", None)
@@ -583,7 +577,7 @@ def test_a_body_of_another_kind_leaves_the_status(body: bytes) -> None:
 @given(st.dictionaries(st.sampled_from(["resCode", "resMsg", "error", "ModelState"]), json_values))
 def test_any_error_body_makes_an_error(value: dict[str, Any]) -> None:
     """Odd types in an error's body do not hide the error, nor swell it."""
-    error = refusal(CALLS.create_case(NEW), 500, {}, msgspec.json.encode(value))
+    error = refusal(CALLS.create(NEW), 500, {}, msgspec.json.encode(value))
 
     assert type(error) in {ServerError, AuthError}
     assert len(error.message) <= 500
@@ -657,7 +651,7 @@ def test_an_enqueue_needs_a_case_id() -> None:
 async def test_raw_and_typed_rows_of_a_tenant_agree(aicc: AICCClient) -> None:
     """The same cases, whether read as records or as bytes."""
     typed = [case.id async for case in aicc.iter_cases()]
-    raw = [row async for batch in aicc.iter_rows() for row in batch.rows]
+    raw = [row async for batch in raw_batches(aicc) for row in batch.rows]
 
     assert [json.loads(row)["id"] for row in raw] == typed
     assert len(typed) == 300

@@ -29,7 +29,7 @@ from aicc_async import (
     TransportError,
     UnknownOutcome,
 )
-from aicc_async._protocol.converter import Wire
+from aicc_async._protocol.converter import RecordConverter
 from aicc_async._protocol.envelope import refusal
 from aicc_async._protocol.qflow import cancel, enqueue, get_case, sign_in
 from aicc_async._protocol.sign_in import Grant
@@ -38,7 +38,7 @@ from aicc_async.emulator.qflow.queue import Queue
 from aicc_async.emulator.readings import Readings
 from aicc_async.settings import zone
 
-WIRE = Wire(zone("UTC"))
+WIRE = RecordConverter(zone("UTC"))
 QUICK = RetryPolicy(base=0.001)
 SECRET = "an-invented-api-token"
 FULL = CaseEnqueue(

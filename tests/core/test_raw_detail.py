@@ -21,7 +21,7 @@ from aicc_async import (
     ServerError,
     TransportError,
 )
-from aicc_async._protocol.envelope import RawParts, raw_detail
+from aicc_async._protocol.raw import RawParts, raw_detail
 from aicc_async.export.details import spliced, with_details
 
 Row = dict[str, Any]

@@ -38,7 +38,7 @@ from aicc_async import (
 from aicc_async._transport.retry import (
     BUDGET,
     RETRY_COST,
-    Resending,
+    Call,
     RetryBudget,
     may_have_happened,
     may_resend,
@@ -362,19 +362,19 @@ class Exchange:
         self.takes = takes
         self.sent: list[float] = []
 
-    async def __call__(self, resending: Resending) -> str:
+    async def __call__(self, call: Call) -> str:
         """Make one attempt."""
         self.sent.append(asyncio.get_running_loop().time())
         await asyncio.sleep(self.takes)
-        resending.spent += self.takes
+        call.spent += self.takes
         if not self.errors:
             return "done"
-        resending.failure = self.errors.pop(0)
-        raise resending.failure
+        call.failure = self.errors.pop(0)
+        raise call.failure
 
 
 class Sender:
-    """Sends through ``Resending`` as a session does, and keeps what it said."""
+    """Sends through ``Call`` as a session does, and keeps what it said."""
 
     def __init__(self, policy: RetryPolicy, budget: RetryBudget | None = None) -> None:
         self.policy = policy
@@ -383,11 +383,9 @@ class Sender:
 
     async def send(self, exchange: Exchange, *, repeatable: bool = True) -> object:
         """Send; give the result or the error."""
-        resending = Resending(
-            self.policy, self.budget, repeatable=repeatable, throttled=self.pauses.append
-        )
+        call = Call(self.policy, self.budget, repeatable=repeatable, throttled=self.pauses.append)
         try:
-            return await resending.run(exchange, resending)
+            return await call.run(lambda: exchange(call))
         except AICCError as error:
             return error
 
@@ -533,15 +531,15 @@ async def test_cancelled_between_attempts() -> None:
 async def test_what_failed_elsewhere_is_not_retried_here() -> None:
     """An error that is not the attempt's own, such as a failed sign-in's, ends the send."""
 
-    async def sign_in_failed(_: Resending) -> str:
+    async def sign_in_failed(_: Call) -> str:
         calls.append(1)
         raise ServerError("token")
 
     calls: list[int] = []
-    resending = Resending(RetryPolicy(), RetryBudget(), repeatable=False, throttled=print)
+    call = Call(RetryPolicy(), RetryBudget(), repeatable=False, throttled=print)
     with pytest.raises(ServerError):
-        await resending.run(sign_in_failed, resending)
-    assert (calls, resending.in_doubt) == ([1], False)
+        await call.run(lambda: sign_in_failed(call))
+    assert (calls, call.is_in_doubt) == ([1], False)
 
 
 # ---- everybody waits -----------------------------------------------------------------------

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aicc_async import Case, CaseQuery, DecodeError
+from aicc_async import Case, CaseQuery, DecodeError, Dialect
 from aicc_async._listing.pages import Page
 from aicc_async._listing.paging import Batch
 from aicc_async._listing.windows import Window
-from aicc_async._protocol.aicc import CaseCalls
-from aicc_async._protocol.converter import Wire, dumps, wire_names
-from aicc_async._protocol.envelope import raw_page
+from aicc_async._protocol.aicc import CaseProtocol
+from aicc_async._protocol.converter import RecordConverter, dumps, wire_names
+from aicc_async._protocol.raw import raw_page
 from aicc_async._protocol.rows import MOST, CaseReader
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -35,7 +35,7 @@ def reader() -> CaseReader:
 @pytest.fixture
 def decode() -> Callable[[bytes], Page[Case]]:
     """Decode pages as one client does, one after the other."""
-    return CaseCalls(Wire(SHANGHAI)).list_cases(CaseQuery())(Window(), 0, 100).decode
+    return CaseProtocol(RecordConverter(SHANGHAI), Dialect()).cases(CaseQuery()).decode
 
 
 def test_documented_rows_are_read_fast(reader: CaseReader) -> None:

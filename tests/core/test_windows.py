@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aicc_async._listing.windows import MAX_SPAN, Window, bisect, elapsed, joined, split, wall
+from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
+from aicc_async._listing.zones import elapsed, wall
 from aicc_async.errors import ConfigError
 
 SECOND = timedelta(seconds=1)

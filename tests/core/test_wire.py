@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient
-from aicc_async._listing.windows import wall
-from aicc_async._protocol.converter import Wire, dumps, loads, wire_names
+from aicc_async._listing.zones import wall
+from aicc_async._protocol.converter import RecordConverter, dumps, loads, wire_names
 from aicc_async._protocol.rows import CaseReader
 from aicc_async.emulator import Emulator
 from aicc_async.errors import ConfigError, DecodeError
@@ -58,7 +58,7 @@ from aicc_async.settings import AUTO_ASSIGN
 
 Sample = Callable[[str], Any]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-WIRE = Wire(SHANGHAI)
+WIRE = RecordConverter(SHANGHAI)
 NAMES = ["Africa/Casablanca", "America/Santiago", "Australia/Lord_Howe", "Europe/Berlin", "UTC"]
 PATH = "$.result[0].caseList[3]"
 NEW: dict[str, Any] = {
@@ -133,7 +133,7 @@ def test_the_create_request_is_the_printed_one(sample: Sample) -> None:
 
 def test_the_sample_spelling_alone_is_the_printed_request(sample: Sample) -> None:
     """With one spelling chosen the request equals the sample exactly."""
-    wire = Wire(SHANGHAI, auto_assign=AUTO_ASSIGN[:1])
+    wire = RecordConverter(SHANGHAI, auto_assign=AUTO_ASSIGN[:1])
     printed = sample("000_create_request")["caseInfo"]
 
     assert wire.dump(wire.load(NewCase, printed)) == printed
@@ -143,7 +143,7 @@ def test_the_sample_spelling_alone_is_the_printed_request(sample: Sample) -> Non
 @pytest.mark.parametrize("flag", [True, False])
 def test_either_spelling_can_be_chosen_and_read(*, spelling: str, flag: bool) -> None:
     """A chosen spelling is the only one sent, and either is understood."""
-    wire = Wire(SHANGHAI, auto_assign=(spelling,))
+    wire = RecordConverter(SHANGHAI, auto_assign=(spelling,))
 
     body = wire.dump(NewCase(**NEW, is_auto_assigned=flag))
 
@@ -449,7 +449,7 @@ def test_times_come_back(moment: datetime, name: str) -> None:
         assert case.due_date == there.replace(microsecond=0)
 
 
-WIRE_IN = {name: Wire(ZoneInfo(name)) for name in NAMES}
+WIRE_IN = {name: RecordConverter(ZoneInfo(name)) for name in NAMES}
 
 
 @given(st.datetimes())

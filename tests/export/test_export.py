@@ -109,7 +109,7 @@ async def test_every_row_stands_once_as_the_tenant_wrote_it(
 async def test_the_oldest_window_comes_first(aicc: AICCClient, out: Path) -> None:
     """Rows of 31 days are never before rows of the 31 days before them."""
     await export_cases(aicc, QUARTER, out)
-    ends = [str(window.end) for window in aicc.windows(QUARTER)]
+    ends = [str(window.end) for window in aicc.api.windows(QUARTER)]
     windows = [bisect_left(ends, json.loads(line)["createdDate"]) for line in lines(out)]
     assert windows == sorted(windows)
     assert set(windows) == {0, 1, 2}
@@ -296,7 +296,7 @@ async def test_joined_windows_are_no_longer_than_the_tenant_takes(
         noon = SINCE + timedelta(hours=12)
         report = await export_cases(client, CaseQuery(start_time=noon, end_time=UNTIL), out)
     assert (report.rows, report.verified) == (len(busy.ids(str(noon), None)), True)
-    assert aicc.span - client.span == timedelta(days=1)
+    assert aicc.api.span - client.api.span == timedelta(days=1)
 
 
 # ---- another run -------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ from aicc_async import (
     export_cases,
 )
 from aicc_async._listing.ordered_map import AHEAD
-from aicc_async._protocol.envelope import OPENAPI
+from aicc_async._protocol.operations import OPENAPI
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
@@ -108,7 +108,7 @@ async def test_each_detail_is_asked_for_once(
 ) -> None:
     """Also for cases in the second that two windows share, and where windows are many."""
     monkeypatch.setattr(run, "DETAILED", 40)
-    seam = aicc.windows(QUARTER)[0].end
+    seam = aicc.api.windows(QUARTER)[0].end
     tenant.insert_many([{"createdDate": str(seam)}] * 3)
     report = await details(aicc, out)
     assert len(report.windows) > 5
@@ -430,9 +430,9 @@ async def test_cancelled_among_the_details_nothing_goes_on(
     task = asyncio.create_task(details(aicc, out, on_progress=cancel))
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (under_way[0] > aicc.concurrency, fetching()) == (True, 0)
-    assert aicc._session._slots._value == aicc.concurrency
-    assert asked(tenant).total() <= 20 + AHEAD * aicc.concurrency
+    assert (under_way[0] > aicc.api.concurrency, fetching()) == (True, 0)
+    assert aicc._session._slots._value == aicc.api.concurrency
+    assert asked(tenant).total() <= 20 + AHEAD * aicc.api.concurrency
     assert [entry.name for entry in out.parent.iterdir()] == [".cases.jsonl.export"]
 
 
@@ -443,7 +443,7 @@ async def test_progress_counts_rows_that_are_whole(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
     """Figures grow row by row, never ahead of the details, to all of the total told in advance."""
-    seam = aicc.windows(QUARTER)[0].end
+    seam = aicc.api.windows(QUARTER)[0].end
     tenant.insert_many([{"createdDate": str(seam)}] * 3)
     states: list[Progress] = []
 

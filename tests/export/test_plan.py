@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async._listing.windows import MAX_SPAN, SECOND, Window, bisect, joined, split
+from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
+from aicc_async._listing.zones import SECOND
 from aicc_async.export.plan import EARLIEST, Planned, first_day, plan, together
 
 ZONE = ZoneInfo("Europe/Berlin")

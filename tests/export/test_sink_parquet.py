@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from helpers.rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
-from aicc_async._protocol.converter import Wire, wire_names
+from aicc_async._protocol.converter import RecordConverter, wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
 from aicc_async.export.sinks.parquet import ROWS, Parquet
 from aicc_async.models import Case
@@ -42,7 +42,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def cases(rows: Sequence[bytes]) -> list[Case]:
     """Read rows as a client does."""
-    return Wire(ZONE).load_cases([json.loads(row) for row in rows])
+    return RecordConverter(ZONE).load_cases([json.loads(row) for row in rows])
 
 
 def test_columns_are_typed_and_named_as_in_python(path: Path) -> None:

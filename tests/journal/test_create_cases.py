@@ -90,7 +90,7 @@ async def arrived(tenant: Emulator, count: int) -> None:
 
 def at_work() -> list[asyncio.Task[Any]]:
     """List the tasks that creates were started in."""
-    return [task for task in asyncio.all_tasks() if "in_order" in repr(task)]
+    return [task for task in asyncio.all_tasks() if "ordered_map" in repr(task)]
 
 
 # ---- outcomes ------------------------------------------------------------------------------

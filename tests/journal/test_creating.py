@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,11 +34,16 @@ from aicc_async import (
     Timeouts,
     UnknownOutcome,
 )
+from aicc_async._api import CaseApi
 from aicc_async._create.creator import Creator, _differs, _looks_like, _skew
-from aicc_async._protocol.converter import Wire
+from aicc_async._listing.windows import Window
+from aicc_async._protocol.aicc import CaseProtocol, Listing
+from aicc_async._protocol.converter import RecordConverter
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.journal import Entry, SQLiteJournal
 from aicc_async.models.details import CaseInfo
+from aicc_async.profile import Profile
+from aicc_async.settings import Dialect
 
 REF = "AICC__ref__CST"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -507,6 +512,11 @@ async def test_a_client_closed_meanwhile_leaves_a_doubt(tenant: Emulator, connec
 class Service:
     """A list that shows a case so many seconds after it was sent: no socket would wait so long."""
 
+    base_url = "https://host"
+    last_headers: ClassVar[Mapping[str, str]] = {}
+    profile = Profile()
+    protocol = CaseProtocol(RecordConverter(SHANGHAI), Dialect())
+
     def __init__(self, shows_after: float | None, *, moves_for: float = 0.0) -> None:
         self._shows_after = shows_after
         self._moves_for = moves_for  # seconds that its rows keep moving
@@ -514,7 +524,7 @@ class Service:
         self.looks: list[float] = []
         self.sends = 0
 
-    async def send(self, _: NewCase) -> str:
+    async def create(self, _: NewCase) -> str:
         """Lose the first answer."""
         self.sends += 1
         self._sent_at = asyncio.get_running_loop().time()
@@ -522,32 +532,27 @@ class Service:
             raise UnknownOutcome("lost", operation="create")
         return "second"
 
-    async def find(self, query: CaseQuery) -> AsyncIterator[Case]:
+    async def rows(self, listing: Listing[Case], _: object) -> AsyncIterator[Case]:
         """Show the case when it is time."""
         passed = asyncio.get_running_loop().time() - self._sent_at
         self.looks.append(passed)
         if passed < self._moves_for:
             raise ExportError("the rows kept moving")
         if self._shows_after is not None and passed >= self._shows_after:
-            yield Case(id="first", title="Rechnung", contact_id=query.contact_id)
+            yield Case(id="first", title="Rechnung", contact_id=listing.filters["contactId"])
 
-    async def get(self, case_id: str) -> CaseDetail:
+    async def detail(self, case_id: str) -> CaseDetail:
         """Show it in detail."""
         return CaseDetail(case=CaseInfo(id=case_id, description="zu hoch"))
 
-    async def create(self, list_lag: float) -> str:
-        """Create the case."""
+    def windows(self, _: CaseQuery) -> list[Window]:
+        """Read everything at once."""
+        return [Window()]
+
+    async def create_once(self, list_lag: float) -> str:
+        """Create the case by a key."""
         async with SQLiteJournal(":memory:") as journal:
-            creator = Creator(
-                tenant="https://host",
-                journal=journal,
-                list_lag=list_lag,
-                send=self.send,
-                find=self.find,
-                get=self.get,
-                fields=Wire(SHANGHAI).dump,
-                headers=dict,
-            )
+            creator = Creator(api=cast("CaseApi", self), journal=journal, list_lag=list_lag)
             made = await creator.create(new_case(), key="k", on_unknown="reconcile", wait=True)
             return made.case_id
 
@@ -556,7 +561,7 @@ class Service:
 async def test_it_looks_for_three_minutes_ever_more_seldom() -> None:
     """A case that never shows is sent again after the lag, and the list is asked a few times."""
     service = Service(None)
-    assert await service.create(180) == "second"
+    assert await service.create_once(180) == "second"
     assert service.sends == 2
     assert service.looks[:3] == pytest.approx([0, 0.25, 0.75], abs=0.2)
     assert service.looks[-1] == pytest.approx(180, abs=0.5)
@@ -568,7 +573,7 @@ async def test_it_looks_for_three_minutes_ever_more_seldom() -> None:
 async def test_it_waits_no_longer_than_needed(after: float) -> None:
     """What shows within the lag is found at the next look, and is not sent again."""
     service = Service(after)
-    assert await service.create(180) == "first"
+    assert await service.create_once(180) == "first"
     assert service.sends == 1
     assert after <= service.looks[-1] + 0.5 <= after + 31
 
@@ -577,10 +582,10 @@ async def test_it_waits_no_longer_than_needed(after: float) -> None:
 async def test_rows_that_move_are_looked_at_again() -> None:
     """While others create as well, it is asked again; if it never settles, nothing is sent."""
     service = Service(0, moves_for=60)
-    assert await service.create(180) == "first"
+    assert await service.create_once(180) == "first"
     restless = Service(0, moves_for=1000)
     with pytest.raises(UnknownOutcome, match="could not be looked for"):
-        await restless.create(180)
+        await restless.create_once(180)
     assert (service.sends, restless.sends) == (1, 1)
 
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from attrs import define, field, frozen
 
 from ..._create.creator import LONGEST_KEY
-from ..._protocol.converter import Wire, wire_names
+from ..._protocol.converter import RecordConverter, wire_names
 from ...errors import AICCError, ConfigError
 from ...models import NewCase
 from ...settings import AUTO_ASSIGN
@@ -48,7 +48,7 @@ class Records:
 
     path: Path
     key_field: str
-    wire: Wire
+    wire: RecordConverter
     _stamp: Stamp | None = field(default=None, init=False)  # of the file that was checked
 
     def __iter__(self) -> Generator[Line]:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 from rich.console import Console
 
-from ..._protocol.converter import Wire
+from ..._protocol.converter import RecordConverter
 from ...client import AICCClient
 from ...errors import ConfigError
 from ...journal import SQLiteJournal
@@ -86,7 +86,7 @@ def _create_many(
     if key_field is None:
         raise ConfigError("--key-field: it is needed with --from")
     if dry_run:
-        total = _checked(Records(source, key_field, Wire(zone("UTC"))))
+        total = _checked(Records(source, key_field, RecordConverter(zone("UTC"))))
         echo(f"{source}: {total:,} cases, nothing is wrong with them")
         return
     if results is None:
@@ -99,7 +99,7 @@ def _create_many(
         "list_lag": list_lag.total_seconds(),
     }
     aicc = client(**options, writing=writing)
-    records = Records(source, key_field, Wire(aicc.timezone))
+    records = Records(source, key_field, RecordConverter(aicc.timezone))
     total = _checked(records)
 
     async def go() -> Counter[str]:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import click
 from rich.console import Console
 
-from ..._protocol.converter import Wire
+from ..._protocol.converter import RecordConverter
 from ...client import AICCClient
 from ...emulator import Emulator, Latency
 from ...errors import AICCError, ConfigError, ExportError, UnknownOutcome
@@ -205,7 +205,7 @@ def list_(
     async def go() -> list[dict[str, Any]]:
         async with source as aicc:
             page = await aicc.list_cases(wanted, start=start, limit=limit)
-            return list(map(Wire(aicc.timezone).dump, page.cases))
+            return list(map(RecordConverter(aicc.timezone).dump, page.cases))
 
     for case in run_async(go()):
         print_json(case, indent=-1)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from ..._protocol.converter import Wire
+from ..._protocol.converter import RecordConverter
 from ...errors import ConfigError
 from ...models import CaseEnqueue, QFlowLogin, QueueCancel
 from ...qflow import QFlowClient
@@ -109,8 +109,8 @@ def _ask(made: QFlowClient, call: Callable[[QFlowClient], Awaitable[R]]) -> R:
     return run_async(go())
 
 
-def _wire() -> Wire:
-    return Wire(zone("UTC"))  # no naive time is on it
+def _wire() -> RecordConverter:
+    return RecordConverter(zone("UTC"))  # no naive time is on it
 
 
 def _client(base_url: str, environ: Mapping[str, str]) -> QFlowClient:

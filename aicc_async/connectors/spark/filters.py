@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import evolve
 
-from ..._listing.windows import SECOND
+from ..._listing.zones import SECOND
 from ...errors import ConfigError
 from ...models import CaseQuery
 

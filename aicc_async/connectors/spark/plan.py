@@ -7,8 +7,9 @@ from datetime import datetime
 
 from attrs import frozen
 
-from ..._listing.windows import SECOND, Window, wall
-from ...client import AICCClient
+from ..._api import CaseApi
+from ..._listing.windows import Window
+from ..._listing.zones import SECOND, wall
 from ...errors import ApiError
 from ...export.plan import Count, first_day, most_rows, plan, together
 from ...export.whole_range import is_refusal
@@ -45,27 +46,27 @@ def parts(windows: Sequence[Window], before: Window | None = None) -> list[Part]
     return [Part(window, span) for window, span in zip(windows, [before, *shared], strict=True)]
 
 
-async def plan_listing(aicc: AICCClient, query: CaseQuery) -> list[Part]:
+async def plan_listing(api: CaseApi, query: CaseQuery) -> list[Part]:
     """Cut all that a query asks for; an open end is now, and stays so for all tasks."""
-    count = counted(aicc, query)
-    return parts(await _even(aicc, await _windows(aicc, query, count), count))
+    count = counted(api, query)
+    return parts(await _even(api, await _windows(api, query, count), count))
 
 
 async def plan_range(
-    aicc: AICCClient, query: CaseQuery, start: datetime, end: datetime, *, goes_on: bool
+    api: CaseApi, query: CaseQuery, start: datetime, end: datetime, *, goes_on: bool
 ) -> list[Part]:
     """Cut the rows after one time up to another (wall-clock).
 
     When it ``goes_on`` from an earlier range that ended at ``start``, no row of that one comes.
     """
     first = start - SECOND if goes_on else start
-    windows = await _even(aicc, aicc.split(first, end), counted(aicc, query))
+    windows = await _even(api, api.split(first, end), counted(api, query))
     return parts(windows, Window(first, start) if goes_on else None)
 
 
-def counted(aicc: AICCClient, query: CaseQuery) -> Count:
+def counted(api: CaseApi, query: CaseQuery) -> Count:
     """Make a function that counts the rows of a window, each window by one request."""
-    fetch = aicc.page_reader(query)
+    fetch = api.dated_pages(query)
     known: dict[Window, int] = {}
 
     async def count(window: Window) -> int:
@@ -77,24 +78,24 @@ def counted(aicc: AICCClient, query: CaseQuery) -> Count:
     return count
 
 
-async def _windows(aicc: AICCClient, query: CaseQuery, count: Count) -> list[Window]:
-    asked = aicc.windows(query)
+async def _windows(api: CaseApi, query: CaseQuery, count: Count) -> list[Window]:
+    asked = api.windows(query)
     if asked[0].start is not None:
         return asked
-    end = asked[0].end or wall(datetime.now(aicc.timezone), aicc.timezone)
+    end = asked[0].end or wall(datetime.now(api.zone), api.zone)
     try:
         start = await first_day(end, count)
     except ApiError as error:
         if not is_refusal(error):
             raise
         start = None  # no range without a beginning is taken: then by offset, however deep
-    return aicc.split(start, end) if start else [Window(None, end)]
+    return api.split(start, end) if start else [Window(None, end)]
 
 
-async def _even(aicc: AICCClient, windows: Sequence[Window], count: Count) -> list[Window]:
+async def _even(api: CaseApi, windows: Sequence[Window], count: Count) -> list[Window]:
     if any(window.start is None for window in windows):
         return list(windows)
     total = sum(await together([count(window) for window in windows]))
-    most = min(max(total // PARTS, LEAST), most_rows(aicc.profile))
-    planned = await plan(windows, count, aicc.timezone, most=most, span=aicc.span)
+    most = min(max(total // PARTS, LEAST), most_rows(api.profile))
+    planned = await plan(windows, count, api.zone, most=most, span=api.span)
     return [piece.window for piece in planned]

@@ -7,10 +7,10 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+from ..._api import CaseApi
 from ..._listing.paging import Batch, read
 from ..._listing.windows import Window
-from ..._protocol.envelope import DatedRow
-from ...client import AICCClient
+from ..._protocol.raw import DatedRow
 from ...errors import ExportError
 from ...export.sinks.arrow import ArrowRows
 from ...export.sinks.typed import TypedRows
@@ -34,10 +34,11 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
     ``strict``: then it warns. Rows that were handed out before are the caller's to drop.
     """
     async with source.client() as aicc:
-        typed = TypedRows(aicc.timezone)
-        others = await _ids(aicc, source, part.before)
+        api = aicc.api
+        typed = TypedRows(api.zone)
+        others = await _ids(api, source, part.before)
         held: list[bytes] = []
-        async with aclosing(_batches(aicc, source, part.window)) as batches:
+        async with aclosing(_batches(api, source, part.window)) as batches:
             async for batch in batches:
                 held += _without(batch, others)
                 if len(held) >= ROWS:
@@ -47,15 +48,15 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
             yield ARROW.record(_checked(typed.read(held), source, part.window))
 
 
-def _batches(aicc: AICCClient, source: Source, window: Window) -> AsyncGenerator[Batch[DatedRow]]:
-    fetch = aicc.page_reader(source.query)
-    return read([window], fetch, concurrency=aicc.concurrency, strict=source.strict)
+def _batches(api: CaseApi, source: Source, window: Window) -> AsyncGenerator[Batch[DatedRow]]:
+    fetch = api.dated_pages(source.query)
+    return read([window], fetch, concurrency=api.concurrency, strict=source.strict)
 
 
-async def _ids(aicc: AICCClient, source: Source, window: Window | None) -> set[str]:
+async def _ids(api: CaseApi, source: Source, window: Window | None) -> set[str]:
     ids: set[str] = set()
     if window is not None:
-        async with aclosing(_batches(aicc, source, window)) as batches:
+        async with aclosing(_batches(api, source, window)) as batches:
             async for batch in batches:
                 ids.update(batch.ids)
     return ids

@@ -122,7 +122,7 @@ def register(spark: SparkSession) -> None:
 
 async def _plan(source: Source) -> list[Part]:
     async with source.client() as aicc:
-        return await plan_listing(aicc, source.query)
+        return await plan_listing(aicc.api, source.query)
 
 
 async def _narrowed(source: Source, filters: list[Any]) -> Source | None:

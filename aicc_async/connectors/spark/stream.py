@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
 
-from ...client import AICCClient
+from ..._api import CaseApi
+from ..._listing.zones import shown_from
 from ...errors import ConfigError
 from ...export.plan import plan
-from .clock import shown_from
 from .loop import stepped
 from .options import Source
 from .plan import Part, counted, plan_range
@@ -77,34 +77,37 @@ class CaseStream(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     async def _initial(self) -> Offset:
         async with self._source.client() as aicc:
-            return self._offset(self._begin(aicc.timezone) or self._settled(aicc.timezone), aicc)
+            api = aicc.api
+            return self._offset(self._begin(api.zone) or self._settled(api.zone), api)
 
     async def _latest(self, start: Offset | None, *, bounded: bool) -> Offset:
         async with self._source.client() as aicc:
-            end = min(self._settled(aicc.timezone), self._target)
+            api = aicc.api
+            end = min(self._settled(api.zone), self._target)
             if start is None:
-                return self._offset(end, aicc)
+                return self._offset(end, api)
             begun = datetime.fromisoformat(start["time"])
             if end <= begun:
                 return start
-            return self._offset(await self._bounded(aicc, begun, end) if bounded else end, aicc)
+            return self._offset(await self._bounded(api, begun, end) if bounded else end, api)
 
-    async def _bounded(self, aicc: AICCClient, start: datetime, end: datetime) -> datetime:
+    async def _bounded(self, api: CaseApi, start: datetime, end: datetime) -> datetime:
         """Tell the latest time up to which there are not too many days and rows."""
         days, most = timedelta(days=self._source.max_days), self._source.max_rows
-        windows = aicc.split(start, min(end, start + days))
-        count = counted(aicc, self._source.query)
-        planned = await plan(windows, count, aicc.timezone, most=most, span=aicc.span)
+        windows = api.split(start, min(end, start + days))
+        count = counted(api, self._source.query)
+        planned = await plan(windows, count, api.zone, most=most, span=api.span)
         fitting = sum(rows <= most for rows in accumulate(piece.count for piece in planned))
         return planned[max(fitting, 1) - 1].window.end or end
 
     async def _parts(self, start: Offset, end: Offset) -> list[Part]:
         first, last = (datetime.fromisoformat(each["time"]) for each in (start, end))
         async with self._source.client() as aicc:
-            return await plan_range(aicc, self._source.query, first, last, goes_on=start["goes_on"])
+            api = aicc.api
+            return await plan_range(api, self._source.query, first, last, goes_on=start["goes_on"])
 
-    def _offset(self, time: datetime, aicc: AICCClient) -> Offset:
-        begin = self._begin(aicc.timezone)
+    def _offset(self, time: datetime, api: CaseApi) -> Offset:
+        begin = self._begin(api.zone)
         return {"time": time.isoformat(), "goes_on": begin is None or time > begin}
 
     def _begin(self, zone: ZoneInfo) -> datetime | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
-from ..._protocol.converter import Wire, loads, wire_names
+from ..._protocol.converter import RecordConverter, loads, wire_names
 from ..._protocol.rows import CaseReader
 from ...models import Case
 
@@ -21,7 +21,7 @@ class TypedRows:
     """Reads rows as a client reads its pages: fast when they are as documented, else strictly."""
 
     def __init__(self, zone: ZoneInfo) -> None:
-        self._wire = Wire(zone)
+        self._wire = RecordConverter(zone)
         self._pages = CaseReader(zone)
         self._done = 0
 
