@@ -85,6 +85,8 @@ def shown_from(moment: datetime, zone: ZoneInfo) -> datetime:
     here = local(moment, zone)
     shown = wall(here, zone)
     back = _put_back(here, here.replace(fold=1))
+    if not back:
+        return shown
     seconds = [shown - n * SECOND for n in range(back // SECOND, -1, -1)]
     return seconds[bisect_left(seconds, 1, key=lambda time: _comes_again(time, zone))]
 
