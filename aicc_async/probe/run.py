@@ -17,8 +17,7 @@ from .._listing.zones import SECOND
 from ..errors import ApiError, AuthError, DecodeError, NotFoundError, RateLimitError
 from ..models import CaseQuery
 from ..profile import Profile
-from .rate import find_rate as _find_rate
-from .seen import (
+from .pages import (
     CREATED,
     DATES,
     ENOUGH,
@@ -31,6 +30,7 @@ from .seen import (
     ties_stable,
     witness,
 )
+from .rate import find_rate as _find_rate
 
 BUDGET = 40  # requests, sign-in and retries included
 RESERVE = 6  # of them, for a request that needs five attempts and a new token

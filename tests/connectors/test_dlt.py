@@ -52,8 +52,8 @@ from dlt.common.runtime import anon_tracker  # noqa: E402
 from dlt.common.runtime.signals import intercepted_signals  # noqa: E402
 from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
 
-from aicc_async.connectors import dlt as connector  # noqa: E402
 from aicc_async.connectors.dlt import aicc_cases  # noqa: E402
+from aicc_async.connectors.dlt import source as connector  # noqa: E402
 
 pytest_plugins = ["helpers.postgres_server"]
 

@@ -20,8 +20,8 @@ from aicc_async._listing.windows import Window
 from aicc_async.cli.commands.export import run
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.probe import probe
+from aicc_async.probe.pages import Seen, by_chance, order_of, order_stable, ties_stable
 from aicc_async.probe.rate import find_rate
-from aicc_async.probe.seen import Seen, by_chance, order_of, order_stable, ties_stable
 from aicc_async.profile import Profile
 
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)

@@ -20,16 +20,16 @@ from zoneinfo import ZoneInfo
 
 from attrs import evolve, frozen
 
-from .._protocol.converter import RecordConverter, dumps
-from ..client import AICCClient
-from ..credentials import ClientCredentials
-from ..errors import ConfigError, ExportError
-from ..export import ExportReport, export_cases
-from ..export.checkpoint import text
-from ..export.manifest import WindowReport
-from ..export.sinks.batches import in_batches
-from ..export.sinks.typed import KINDS, TypedRows
-from ..models import Case, CaseQuery
+from ..._protocol.converter import RecordConverter, dumps
+from ...client import AICCClient
+from ...credentials import ClientCredentials
+from ...errors import ConfigError, ExportError
+from ...export import ExportReport, export_cases
+from ...export.checkpoint import text
+from ...export.manifest import WindowReport
+from ...export.sinks.batches import in_batches
+from ...export.sinks.typed import KINDS, TypedRows
+from ...models import Case, CaseQuery
 
 try:
     import dlt
