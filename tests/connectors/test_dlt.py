@@ -53,7 +53,7 @@ from dlt.common.runtime.signals import intercepted_signals  # noqa: E402
 from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
 
 from aicc_async.connectors.dlt import aicc_cases  # noqa: E402
-from aicc_async.connectors.dlt import source as connector  # noqa: E402
+from aicc_async.connectors.dlt.state import LoadState, covers, next_start  # noqa: E402
 
 pytest_plugins = ["helpers.postgres_server"]
 
@@ -497,6 +497,13 @@ def test_a_renamed_source_has_settings_of_its_own(
     assert len(list(north(tenant.url, query=QUARTER))) > 300
 
 
+def test_sections_are_no_matter_of_file_names() -> None:
+    """Settings of a source, or of a table loaded alone, are found where they always were."""
+    cases = aicc_cases("https://aicc.example", client_id="id", client_secret="hush")
+    assert (cases.section, cases.name) == ("aicc_cases", "aicc_cases")
+    assert {table.section for table in cases.resources.values()} == {"dlt"}
+
+
 def test_parallel_extraction_keeps_to_the_limit(tenant: Emulator, pipeline: Any) -> None:
     """However many workers dlt has, one client asks, once for both tables, and never too often."""
     tenant.quota = 20
@@ -584,12 +591,12 @@ def test_a_load_without_cases_is_none_the_worse(pipeline: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"since": "2025-01-01"}, "since: datetime is needed, str was given"),
-        ({"since": SINCE, "query": QUARTER}, "since: the query has a start_time already"),
-        ({"query": {"priority": "High"}}, "query: CaseQuery is needed, dict was given"),
-        ({"lookback": timedelta(-1)}, "lookback: a timedelta of 0 to 3660 days is needed, -1 day"),
-        ({"lookback": 86400}, "lookback: a timedelta of 0 to 3660 days is needed, 86400 was"),
-        ({"lookback": timedelta.max}, "lookback: a timedelta of 0 to 3660 days is needed, 9999"),
+        ({"since": "2025-01-01"}, "since must be a datetime or None, got str"),
+        ({"since": SINCE, "query": QUARTER}, "since cannot be combined with a start_time of query"),
+        ({"query": {"priority": "High"}}, "query must be a CaseQuery or None, got dict"),
+        ({"lookback": timedelta(-1)}, "lookback must be a timedelta from 0 to 3660 days, got -1 d"),
+        ({"lookback": 86400}, "lookback must be a timedelta from 0 to 3660 days, got 86400"),
+        ({"lookback": timedelta.max}, "lookback must be a timedelta from 0 to 3660 days, got 9999"),
         ({"client_secret": ""}, "client_secret: a text is needed"),
         ({"client_id": None}, "client_id: a text is needed"),
         ({"rate_limit": 5}, "rate_limit: RateLimit is needed"),
@@ -626,10 +633,8 @@ def test_the_next_start_leaves_nothing_out(
     start: datetime | None, end: datetime, again: datetime | None, lookback: timedelta
 ) -> None:
     """It is the look-back before the end, or the first window to be read again if that is older."""
-    texts = [str(each) if each else None for each in (start, end, again)]
-    found = connector._next_start(
-        dict(zip(("start", "end", "again"), texts, strict=True)), lookback
-    )
+    texts = [str(each) if each else None for each in (start, again)]
+    found = next_start(LoadState(start=texts[0], end=str(end), again=texts[1]), lookback)
     assert found in {end - lookback, again, start}
     assert found == start or found <= end - lookback
     assert again is None or found == start or found <= again
@@ -640,9 +645,8 @@ def test_the_next_start_leaves_nothing_out(
 def test_a_state_is_good_for_what_it_covers(began: datetime | None, asked: datetime | None) -> None:
     """Loads that began later than is asked for now can't be gone on from."""
     start = str(began) if began else None
-    ended = {"start": start, "end": "2100-01-01 00:00:00", "again": None}
-    covers = began is None or (asked is not None and asked >= began)
-    assert connector._still_good(ended, asked) == (ended if covers else None)
+    ended = LoadState(start=start, end="2100-01-01 00:00:00", again=None)
+    assert covers(ended, asked) == (began is None or (asked is not None and asked >= began))
 
 
 def test_the_readme_s_sample_runs(
