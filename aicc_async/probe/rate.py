@@ -9,9 +9,11 @@ from contextlib import suppress
 from .._transport.session import Stats
 from ..errors import RateLimitError
 
-RATES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 50)  # a second
-ENOUGH = 0.9  # of the requests of a second must have left in it
-BEHIND = 0.25  # of them may wait at a time
+RATES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 50)  # requests per second
+# Of the requests of a second so many must have left in it, for the rate to count as passed.
+MIN_SENT_SHARE = 0.9
+# Of them so many may wait at a time. More means that the client's own limits hold them back.
+MAX_WAITING_SHARE = 0.25
 
 Ask = Callable[[], Awaitable[object]]
 
@@ -21,39 +23,34 @@ async def find_rate(ask: Ask, stats: Stats) -> dict[str, float]:
     found: dict[str, float] = {}
     for rate in RATES:
         throttled = stats.throttled
-        reached = await _second(ask, stats, rate)
+        is_reached = await ask_for_a_second(ask, stats, rate=rate)
         if stats.throttled > throttled:
             return found | {"rate_refused": float(rate)}
-        if not reached:  # the client's own limits, or its machine
+        # Held back by the client's own limits, or by its machine: that says nothing of the tenant.
+        if not is_reached:
             break
         found["rate"] = float(rate)
     return found
 
 
-async def _second(ask: Ask, stats: Stats, rate: int) -> bool:
+async def ask_for_a_second(ask: Ask, stats: Stats, *, rate: int) -> bool:
     """Send so many requests, evenly in a second, but none after a 429; False if too few left."""
+    loop = asyncio.get_running_loop()
+    started, throttled, requests = loop.time(), stats.throttled, stats.requests
+
+    async def send() -> None:
+        # The session has counted the refusal; that its repetitions are refused too is no matter.
+        with suppress(RateLimitError):
+            await ask()
+
     try:
         async with asyncio.TaskGroup() as tasks:
-            return await _evenly(lambda: tasks.create_task(_patiently(ask)), stats, rate)
+            for number in range(1, rate + 1):
+                tasks.create_task(send())
+                await asyncio.sleep(max(started + number / rate - loop.time(), 0))
+                waiting = number - (stats.requests - requests)
+                if stats.throttled > throttled or waiting > max(rate * MAX_WAITING_SHARE, 2):
+                    return False
+            return stats.requests - requests >= rate * MIN_SENT_SHARE
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
-
-
-async def _evenly(send: Callable[[], object], stats: Stats, rate: int) -> bool:
-    began, throttled, requests = asyncio.get_running_loop().time(), stats.throttled, stats.requests
-    for number in range(1, rate + 1):
-        send()
-        await _until(began + number / rate)
-        behind = number - (stats.requests - requests)
-        if stats.throttled > throttled or behind > max(rate * BEHIND, 2):
-            return False
-    return stats.requests - requests >= rate * ENOUGH
-
-
-async def _until(time: float) -> None:
-    await asyncio.sleep(max(time - asyncio.get_running_loop().time(), 0))
-
-
-async def _patiently(ask: Ask) -> None:
-    with suppress(RateLimitError):  # counted by the session; that it stays refused is no matter
-        await ask()

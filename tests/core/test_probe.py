@@ -20,7 +20,13 @@ from aicc_async._listing.windows import Window
 from aicc_async.cli.commands.export import run
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.probe import probe
-from aicc_async.probe.pages import Seen, by_chance, order_of, order_stable, ties_stable
+from aicc_async.probe.order import (
+    are_ties_stable,
+    detect_order,
+    is_order_stable,
+    may_be_chance,
+)
+from aicc_async.probe.pages import ObservedPage
 from aicc_async.probe.rate import find_rate
 from aicc_async.profile import Profile
 
@@ -297,46 +303,46 @@ async def test_errors_end_the_asking() -> None:
 # ---- what pages tell -----------------------------------------------------------------------
 
 
-def seen(*days: int, ids: str = "") -> Seen:
+def page_of(*days: int, ids: str = "") -> ObservedPage:
     """Make a page of rows that were created on these days."""
     dates = [{"createdDate": SINCE + timedelta(days=day)} for day in days]
     names = list(ids) or [str(number) for number in range(len(days))]
-    return Seen(Window(), 0, 100, names, dates, len(days))
+    return ObservedPage(Window(), 0, 100, names, dates, len(days))
 
 
 @given(days=st.lists(st.integers(0, 50), unique=True, min_size=8, max_size=30))
 def test_an_order_is_read_off_its_rows(days: list[int]) -> None:
     """Sorted days are an order, either way, and anything else is neither."""
-    assert order_of([seen(*sorted(days))]) == "oldest_first"
-    assert order_of([seen(*sorted(days, reverse=True))]) == "newest_first"
+    assert detect_order([page_of(*sorted(days))]) == "oldest_first"
+    assert detect_order([page_of(*sorted(days, reverse=True))]) == "newest_first"
     if days not in (sorted(days), sorted(days, reverse=True)):
-        assert order_of([seen(*days)]) == "neither"
+        assert detect_order([page_of(*days)]) == "neither"
 
 
 def test_readings_are_compared_by_what_they_share() -> None:
     """Rows that come and go are no change of order; ties that swap are one of ties alone."""
-    first = seen(5, 4, 4, 3, ids="abcd")
-    assert order_stable([first, *[seen(6, 5, 4, 4, ids="xabc")] * 3]) is True
-    assert ties_stable([first, seen(6, 5, 4, 4, ids="xabc")]) is True
-    assert order_stable([first, *[seen(5, 4, 4, 3, ids="acbd")] * 3]) is True
-    assert ties_stable([first, seen(5, 4, 4, 3, ids="acbd")]) is False
-    assert order_stable([first, seen(4, 5, 4, 3, ids="bacd")]) is False
-    assert order_stable([first, first]) is None
-    assert order_stable([first]) is None
-    assert ties_stable([seen(3, 2, 1), seen(3, 2, 1)]) is None
-    assert order_stable([seen(1, 1), seen(1, 1)]) is None
+    first = page_of(5, 4, 4, 3, ids="abcd")
+    assert is_order_stable([first, *[page_of(6, 5, 4, 4, ids="xabc")] * 3]) is True
+    assert are_ties_stable([first, page_of(6, 5, 4, 4, ids="xabc")]) is True
+    assert is_order_stable([first, *[page_of(5, 4, 4, 3, ids="acbd")] * 3]) is True
+    assert are_ties_stable([first, page_of(5, 4, 4, 3, ids="acbd")]) is False
+    assert is_order_stable([first, page_of(4, 5, 4, 3, ids="bacd")]) is False
+    assert is_order_stable([first, first]) is None
+    assert is_order_stable([first]) is None
+    assert are_ties_stable([page_of(3, 2, 1), page_of(3, 2, 1)]) is None
+    assert is_order_stable([page_of(1, 1), page_of(1, 1)]) is None
 
 
 def test_chance_is_ruled_out() -> None:
     """The fewer rows share a second, the more readings are needed."""
-    assert [by_chance(seen(1, 1), readings) for readings in (1, 3, 6, 7)] == [
+    assert [may_be_chance(page_of(1, 1), readings) for readings in (1, 3, 6, 7)] == [
         True,
         True,
         True,
         False,
     ]
-    assert not by_chance(seen(1, 2, 3), 1)
-    assert not by_chance(seen(*[1] * 8), 2)
+    assert not may_be_chance(page_of(1, 2, 3), 1)
+    assert not may_be_chance(page_of(*[1] * 8), 2)
 
 
 # ---- the command ---------------------------------------------------------------------------

@@ -1,0 +1,70 @@
+"""How a probe asks: pages of the list, as many as its budget allows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from .._api import CaseApi
+from .._listing.windows import Window
+from ..errors import ApiError, AuthError, DecodeError, NotFoundError, RateLimitError
+from ..models import CaseQuery
+from .pages import ObservedPage, parse_dates
+from .survey import Survey
+
+# Sign-in and retries count: they are requests to the tenant as well.
+MAX_REQUESTS = 40
+# For the last request, which may need five attempts and a new token.
+RESERVED_REQUESTS = 6
+# As many as a profile holds.
+MAX_CONTENT_TYPE_CHARACTERS = 200
+
+
+class BudgetSpent(Exception):  # noqa: N818  (no error: what is found so far is the answer)
+    """No request is left to ask with."""
+
+
+class Asker:
+    """Read pages within the budget, and keep them in the survey."""
+
+    def __init__(self, api: CaseApi, survey: Survey) -> None:
+        self._api = api
+        self._survey = survey
+        self._listing = api.protocol.raw_cases(CaseQuery())
+        # The client may have sent requests before.
+        self._requests_before = api.stats.requests
+
+    async def page(
+        self, window: Window, *, start: int = 0, limit: int | None = None
+    ) -> ObservedPage | None:
+        """Read a page; None when the service refuses, or its answer is not a page.
+
+        Raises BudgetSpent, and errors that have nothing to do with the question.
+        """
+        sent = self._api.stats.requests - self._requests_before
+        if sent + RESERVED_REQUESTS >= MAX_REQUESTS:
+            raise BudgetSpent
+        try:
+            page = await self.send(window, start=start, limit=limit or self._survey.limit)
+        except (AuthError, NotFoundError, RateLimitError):
+            raise
+        except (ApiError, DecodeError):
+            return None
+        self._survey.pages.append(page)
+        return page
+
+    async def send(self, window: Window, *, start: int, limit: int) -> ObservedPage:
+        """Read a page whatever the budget; every error is raised."""
+        # Not ``api.page``, which keeps to a page size: what any limit does is to be found out.
+        page = await self._api.send(self._listing.request(window, start, limit))
+        return ObservedPage(
+            window, start, limit, page.ids, list(map(parse_dates, page.rows)), page.count
+        )
+
+    def content_type(self) -> str | None:
+        """Return the Content-Type of the last answer; None when a profile can't hold it."""
+        text = self._api.last_headers.get("Content-Type", "")[:MAX_CONTENT_TYPE_CHARACTERS]
+        return text if text and text.isprintable() else None
+
+
+# A question adds to what was seen, by asking.
+Question = Callable[[Survey, Asker], Awaitable[None]]
