@@ -45,8 +45,8 @@ async def probe(aicc: HasCaseApi, *, find_rate: bool = False) -> Profile:
     """
     survey = Survey(now=aicc.api.now())
     asker = Asker(aicc.api, survey)
-    await read_first_page(survey, asker)
     with suppress(BudgetSpent):
+        await read_first_page(survey, asker)
         for question in QUESTIONS:
             await question(survey, asker)
     if find_rate:

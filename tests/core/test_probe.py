@@ -254,6 +254,16 @@ async def test_retries_are_within_the_budget() -> None:
         assert profile.deepest_start is None
 
 
+async def test_the_search_for_a_limit_is_within_the_budget() -> None:
+    """Where every try costs five requests no limit is found, and that is no error."""
+    async with pair(max_limit=99, quirks=Quirks(over_limit="refuse")) as (tenant, aicc):
+        tenant.fail("list", Fault.HTTP_503, times=4)
+        tenant.on_page(lambda one, _: one.fail("list", Fault.HTTP_503, times=4))
+        profile = await probe(aicc)
+        assert 30 < len(tenant.requests) <= 40
+        assert profile.page_size is None
+
+
 async def test_who_may_not_ask_is_told_so() -> None:
     """An error that has nothing to do with the question is raised."""
     async with pair() as (tenant, aicc):
