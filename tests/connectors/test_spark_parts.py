@@ -7,7 +7,7 @@ import importlib
 import pickle
 import sys
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError
 from aicc_async._listing.windows import Window, bisect, split
 from aicc_async._listing.zones import SECOND, shown_from, wall
-from aicc_async.connectors.spark.filters import is_empty, narrowed
-from aicc_async.connectors.spark.loop import stepped
-from aicc_async.connectors.spark.options import Source, source_of
-from aicc_async.connectors.spark.plan import LEAST, Part, parts, plan_listing
-from aicc_async.connectors.spark.rows import ROWS, record_batches
+from aicc_async.connectors.spark.filters import has_empty_range, narrow_query
+from aicc_async.connectors.spark.loop import iterate
+from aicc_async.connectors.spark.options import Source, source_from_options
+from aicc_async.connectors.spark.plan import MIN_ROWS_PER_PART, Part, plan_listing, to_parts
+from aicc_async.connectors.spark.rows import ROWS_PER_BATCH, record_batches
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.profile import Profile
 
@@ -50,7 +50,7 @@ def neighbours(draw: st.DrawFn) -> list[Window]:
 
 
 def readers(several: Sequence[Part], moment: datetime, *, first: bool, last: bool) -> list[Window]:
-    """Tell which parts keep a row, where bounds are inclusive or not."""
+    """Return which parts keep a row, where bounds are inclusive or not."""
 
     def lists(window: Window | None) -> bool:
         if window is None or window.start is None or window.end is None:
@@ -69,7 +69,7 @@ def test_a_row_is_kept_by_one_part(
     end = windows[-1].end or START
     within = START - first * SECOND < moment < end + last * SECOND
 
-    assert len(readers(parts(windows), moment, first=first, last=last)) == within
+    assert len(readers(to_parts(windows), moment, first=first, last=last)) == within
 
 
 @given(st.booleans(), st.booleans(), st.integers(-5, 40), st.lists(st.integers(1, 9), min_size=1))
@@ -81,7 +81,7 @@ def test_a_row_is_in_one_batch_of_a_stream(
     for length in lengths:
         end, goes_on = begin + length * SECOND, begin != START
         windows = list(split(begin - goes_on * SECOND, end, ZONE))
-        several += parts(windows, Window(begin - SECOND, begin) if goes_on else None)
+        several += to_parts(windows, Window(begin - SECOND, begin) if goes_on else None)
         begin = end
     within = START - first * SECOND < moment < begin + last * SECOND
 
@@ -116,7 +116,7 @@ async def test_a_listing_is_cut_evenly() -> None:
         sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
 
     assert sum(sizes) >= 5050
-    assert max(sizes) <= LEAST
+    assert max(sizes) <= MIN_ROWS_PER_PART
     assert len(found) >= 8
     assert found[0].before is None
     assert all(b.before == Window(b.window.start, a.window.end) for a, b in pairwise(found))
@@ -173,7 +173,7 @@ def test_options_are_filters_by_either_name() -> None:
         "extra": '{"AICC__region__CST": "north"}',
     }
 
-    assert source_of(TENANT | options, {}).query == CaseQuery(
+    assert source_from_options(TENANT | options, {}).query == CaseQuery(
         priority="High",
         contact_id="c1",
         owner_id="o1",
@@ -188,32 +188,33 @@ def test_settings_go_before_variables() -> None:
     """What an option says is kept; what none says is taken from the environment."""
     environ = {"AICC_BASE_URL": "https://other", "AICC_TIMEZONE": "UTC", "AICC_RATE_LIMIT": "3"}
     options = {"rate": "600/60", "concurrency": "2", "settle": "30s", "strict": "false"}
-    source = source_of(TENANT | options, environ)
+    source = source_from_options(TENANT | options, environ)
 
     assert source.base_url == "https://aicc.example"
     assert source.settings["timezone"] == "UTC"
     assert source.settings["max_concurrency"] == 2
     assert (source.settings["rate_limit"].limit, source.settings["rate_limit"].per) == (600, 60)
     assert (source.settle, source.strict) == (timedelta(seconds=30), False)
-    assert source_of({}, environ).base_url == "https://other"
+    assert source_from_options({}, environ).base_url == "https://other"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"colour": "red"}, r"option 'colour': one of .*priority.* is needed"),
-        ({"ownerid": "a", "owner_id": "b"}, "one value is needed, two were given"),
-        ({"since": "soon"}, "since: a time such as 2025-01-31 .* 'soon' given"),
-        ({"extra": "[1]"}, "extra: a JSON object"),
-        ({"extra": '{"x'}, "extra: a JSON object"),
-        ({"strict": "maybe"}, "strict: true or false is needed, 'maybe' was given"),
-        ({"concurrency": "0"}, "concurrency: a whole number of at least 1"),
-        ({"max_rows": "many"}, "max_rows: a whole number of at least 1"),
-        ({"settle": "5"}, "settle: a time such as 5m or 30s is needed, '5' was given"),
-        ({"settle": "1s"}, "settle: at least 2 s are needed, 1s given"),
-        ({"settle": "9999999999d"}, "settle: 9999999999d is longer"),
-        ({"redis_url": "redis://host"}, "rate: a shared budget needs it"),
-        ({"rate": "5", "budget": "b"}, "redis_url: a shared budget needs it"),
+        ({"colour": "red"}, r"option must be one of .*priority.*, got 'colour'"),
+        ({"ownerid": "a", "owner_id": "b"}, "owner_id must be set by one name, got two"),
+        ({"since": "soon"}, "since must be a time such as 2025-01-31 .*, got 'soon'"),
+        ({"extra": "[1]"}, "extra must be a JSON object"),
+        ({"extra": '{"x'}, "extra must be a JSON object"),
+        ({"strict": "maybe"}, "strict must be one of true, false, got 'maybe'"),
+        ({"concurrency": "0"}, "concurrency must be an integer >= 1, got 0"),
+        ({"max_rows": "many"}, "max_rows must be an integer >= 1, got 'many'"),
+        ({"max_rows": "9" * 5000}, "max_rows must be an integer >= 1, got '9999.*…"),
+        ({"settle": "5"}, "settle must be a duration such as 5m or 30s, got '5'"),
+        ({"settle": "1s"}, "settle must be at least 2 s, got 0:00:01"),
+        ({"settle": "9999999999d"}, "settle must be at most 999999999 days, got '9999999999d'"),
+        ({"redis_url": "redis://host"}, "rate must be set for a shared budget"),
+        ({"rate": "5", "budget": "b"}, "redis_url must be set for a shared budget"),
         ({"rate": "5", "redis_url": "ftp://:hush@host"}, "url: a URL [^h]* is needed$"),
         ({"rate": "fast"}, "rate limit: '10' or '600/60' is needed"),
         ({"owner_id": "x" * 21}, "owner_id"),
@@ -222,9 +223,9 @@ def test_settings_go_before_variables() -> None:
     ],
 )
 def test_options_that_can_not_be_right_are_refused(options: dict[str, str], message: str) -> None:
-    """A ConfigError names the option and what is needed."""
+    """A ConfigError names the option and what it must be."""
     with pytest.raises(ConfigError, match=message):
-        source_of(TENANT | options, {})
+        source_from_options(TENANT | options, {})
 
 
 @given(st.sampled_from(NAMES) | st.text(), st.text() | st.integers().map(str))
@@ -232,7 +233,7 @@ def test_no_option_breaks_otherwise(name: str, value: str) -> None:
     """Whatever is given is taken, or a ConfigError."""
     options = {**TENANT, name: value}
     try:
-        found = source_of(options, {})
+        found = source_from_options(options, {})
     except ConfigError:
         return
     assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301  (our own)
@@ -241,7 +242,7 @@ def test_no_option_breaks_otherwise(name: str, value: str) -> None:
 def test_a_budget_is_shared_by_all_tasks() -> None:
     """The rate is then that of a Redis, for bulk work, and it travels with the tasks."""
     given = {"redis_url": "redis://:hush@host", "budget": "tenant-a", "fallback_processes": "40"}
-    source = pickle.loads(pickle.dumps(source_of(TENANT | given | {"rate": "50"}, {})))  # noqa: S301
+    source = pickle.loads(pickle.dumps(source_from_options(TENANT | given | {"rate": "50"}, {})))  # noqa: S301
     limit = source.settings["rate_limit"]
 
     assert (limit.limit, limit.priority) == (50, "bulk")
@@ -255,52 +256,49 @@ def test_a_profile_travels_with_the_tasks(tmp_path: Path) -> None:
     file = tmp_path / "profile.toml"
     file.write_text('date_field = "other"')
     for options, environ in (({"profile": str(file)}, {}), ({}, {"AICC_PROFILE": str(file)})):
-        source = source_of(TENANT | options, environ)
+        source = source_from_options(TENANT | options, environ)
         assert source.settings["profile"] == Profile(date_field="other")
 
 
 def test_secrets_are_in_no_repr() -> None:
     """Neither a secret nor what may be contact data is shown with a source."""
     given = {"client_id": "someone", "client_secret": "hush-1", "access_token": "hush-2"}
-    source = source_of(TENANT | given | {"title": "hush-3", "contactphone": "hush-4"}, {})
+    source = source_from_options(TENANT | given | {"title": "hush-3", "contactphone": "hush-4"}, {})
 
     assert source.credentials == given
     assert "hush" not in repr(source)
 
 
 async def signs_in_as(
-    tenant: Emulator, options: dict[str, str], monkeypatch: pytest.MonkeyPatch, **environ: str
+    tenant: Emulator, options: dict[str, str], set_variables: Callable[..., None], **environ: str
 ) -> str:
-    """Tell what a source's client asks for a token with; "" when it has one."""
-    for name in ("AICC_CLIENT_ID", "AICC_CLIENT_SECRET", "AICC_ACCESS_TOKEN", "AICC_KEY_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    source: Source = source_of({"base_url": tenant.url, **options})
+    """Return what a source's client asks for a token with; "" when it has one."""
+    set_variables(**environ)
+    source: Source = source_from_options({"base_url": tenant.url, **options})
     async with source.client() as aicc:
         await aicc.list_cases()
     return "".join(r.body.decode() for r in tenant.requests if r.operation == "token")
 
 
 async def test_credentials_come_from_options_or_the_environment(
-    tenant: Emulator, monkeypatch: pytest.MonkeyPatch
+    tenant: Emulator, set_variables: Callable[..., None]
 ) -> None:
     """Options go before variables, whatever their order is otherwise; a secret may be apart."""
     name, secret = tenant.client_id, tenant.client_secret
-    used = await signs_in_as(tenant, {"access_token": tenant.token()}, monkeypatch)
+    used = await signs_in_as(tenant, {"access_token": tenant.token()}, set_variables)
     assert used == ""
     apart = {"AICC_CLIENT_SECRET": secret, "AICC_ACCESS_TOKEN": "stale"}
-    used = await signs_in_as(tenant, {"client_id": name}, monkeypatch, **apart)
+    used = await signs_in_as(tenant, {"client_id": name}, set_variables, **apart)
     assert f"client_id={name}" in used
     used = await signs_in_as(
-        tenant, {}, monkeypatch, AICC_CLIENT_ID=name, AICC_CLIENT_SECRET=secret
+        tenant, {}, set_variables, AICC_CLIENT_ID=name, AICC_CLIENT_SECRET=secret
     )
     assert used.count(f"client_id={name}") == 2
 
 
 async def record_batches_of(tenant: Emulator, part: Part) -> list[Any]:
     """Read a part of a tenant as a task does."""
-    source = source_of({"base_url": tenant.url, "access_token": tenant.token()}, {})
+    source = source_from_options({"base_url": tenant.url, "access_token": tenant.token()}, {})
     return [batch async for batch in record_batches(source, part)]
 
 
@@ -314,7 +312,7 @@ async def test_rows_come_some_thousand_at_a_time() -> None:
 
     assert 0 < len(others) < 4500
     assert [batch.num_rows for batch in batches[:-1]] == [
-        pytest.approx(ROWS, abs=100) for _ in batches[1:]
+        pytest.approx(ROWS_PER_BATCH, abs=100) for _ in batches[1:]
     ]
     assert sorted(row for batch in batches for row in batch["id"].to_pylist()) == sorted(others)
 
@@ -362,14 +360,14 @@ def test_a_range_leaves_out_no_row_that_spark_keeps(
     given_range = [each and each.replace(tzinfo=UTC) for each in (since, until)]
     query = CaseQuery(start_time=given_range[0], end_time=given_range[1])
     filters = [spark_filter(kind, "created_date", value) for kind, value in aware]
-    found = narrowed(query, filters, ZONE, by_date=True)
+    found = narrow_query(query, filters, ZONE, by_date=True)
 
     kept = all(KEPT[kind](moment, value) for kind, value in aware)
     if kept and (not given_range[0] or given_range[0] < moment):
         assert found.start_time is None or found.start_time < moment
     if kept and (not given_range[1] or moment < given_range[1]):
         assert found.end_time is None or moment < found.end_time
-    assert narrowed(query, filters, ZONE, by_date=False) == query
+    assert narrow_query(query, filters, ZONE, by_date=False) == query
 
 
 def test_only_what_is_sure_is_asked_of_the_service() -> None:
@@ -389,7 +387,7 @@ def test_only_what_is_sure_is_asked_of_the_service() -> None:
         spark_filter("Not", "case_no", None),
     ]
 
-    found = narrowed(query, filters, ZONE, by_date=True)
+    found = narrow_query(query, filters, ZONE, by_date=True)
     assert found == CaseQuery(origin="Email", priority="High", owner_id="o1")
 
 
@@ -398,15 +396,15 @@ def test_the_ends_of_the_calendar_are_no_bounds(moment: datetime) -> None:
     """A filter by a time that has no second before or after it is left to Spark."""
     filters = [spark_filter("EqualTo", "created_date", moment.replace(tzinfo=UTC))]
 
-    assert narrowed(CaseQuery(), filters, ZONE, by_date=True) == CaseQuery()
+    assert narrow_query(CaseQuery(), filters, ZONE, by_date=True) == CaseQuery()
 
 
 def test_a_range_may_be_empty() -> None:
     """An end before the beginning is seen over zones; open ranges are never empty."""
     later = datetime(2025, 1, 1, 0, 30, tzinfo=UTC)
-    assert not is_empty(CaseQuery(start_time=later), ZONE)
-    assert is_empty(CaseQuery(start_time=later, end_time=START + 30 * 60 * SECOND), ZONE)
-    assert not is_empty(CaseQuery(start_time=START, end_time=later), ZONE)
+    assert not has_empty_range(CaseQuery(start_time=later), ZONE)
+    assert has_empty_range(CaseQuery(start_time=later, end_time=START + 30 * 60 * SECOND), ZONE)
+    assert not has_empty_range(CaseQuery(start_time=START, end_time=later), ZONE)
 
 
 async def counting(closed: list[str]) -> AsyncGenerator[int]:
@@ -422,12 +420,12 @@ async def counting(closed: list[str]) -> AsyncGenerator[int]:
 def test_steps_come_in_order_and_end_early() -> None:
     """A caller that breaks off ends the generator at once, and its loop's thread."""
     closed: list[str] = []
-    steps = stepped(counting(closed))
+    steps = iterate(counting(closed))
     assert [next(steps), next(steps)] == [0, 1]
     steps.close()  # type: ignore[attr-defined]  # it is a generator
     assert closed == ["counting"]
     assert "aicc-cases" not in {thread.name for thread in threading.enumerate()}
-    assert list(stepped(counting(closed))) == list(range(1000))
+    assert list(iterate(counting(closed))) == list(range(1000))
 
 
 def test_the_loop_goes_on_between_steps() -> None:
@@ -443,7 +441,7 @@ def test_the_loop_goes_on_between_steps() -> None:
         yield 1
         await task
 
-    steps = stepped(items())
+    steps = iterate(items())
     assert next(steps) == 1
     assert ended.wait(5)
     assert list(steps) == []
@@ -456,7 +454,7 @@ def test_an_error_comes_out_as_it_is() -> None:
         yield 1
         raise ConfigError("no more")
 
-    steps = stepped(items())
+    steps = iterate(items())
     assert next(steps) == 1
     with pytest.raises(ConfigError, match="no more"):
         next(steps)

@@ -1,4 +1,7 @@
-"""What is made asynchronously, for a caller that is not: the event loop runs in a thread."""
+"""An asynchronous generator for a caller that is not: the event loop runs in a thread.
+
+Spark's workers take rows from a plain iterator, at the pace of what is done with them.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +11,41 @@ from threading import Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
-def stepped(items: AsyncGenerator[T]) -> Iterator[T]:
-    """Take items one by one.
+def iterate(items: AsyncGenerator[T]) -> Iterator[T]:
+    """Iterate over an asynchronous generator.
 
-    Between them the loop goes on: a caller that is slow makes no request time out. A caller that
-    breaks off closes this iterator, and so the generator and all that it has under way.
+    Between two items the loop goes on: a caller that is slow makes no request time out. A caller
+    that breaks off closes this iterator, and so the generator and all that it has under way.
     """
     loop = asyncio.new_event_loop()
+    # A daemon: a worker may exit with an iterator that is neither used up nor closed.
     thread = Thread(target=loop.run_forever, name="aicc-cases", daemon=True)
     thread.start()
+
+    async def take_one() -> list[T]:
+        async for item in items:
+            return [item]
+        return []
+
     try:
-        while found := _result(loop, _next(items)):
-            yield from found
+        while taken := _run(loop, take_one()):
+            yield from taken
     finally:
-        _result(loop, _end(items))
+        _run(loop, _close(items))
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-def _result(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, R]) -> R:
+def _run(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run_coroutine_threadsafe(work, loop).result()
 
 
-async def _next(items: AsyncGenerator[T]) -> list[T]:
-    async for item in items:
-        return [item]
-    return []
-
-
-async def _end(items: AsyncGenerator[T]) -> None:
-    # one is under way still when the caller was interrupted
+async def _close(items: AsyncGenerator[T]) -> None:
+    # When the caller was interrupted a step is still under way, and a generator that runs can't be
+    # closed.
     steps = asyncio.all_tasks() - {asyncio.current_task()}
     for step in steps:
         step.cancel()

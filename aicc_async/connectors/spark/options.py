@@ -1,55 +1,74 @@
-"""What a Spark job reads, and how: the options of its reader, made on the driver for every task."""
+"""What a Spark job reads, and how: the options of its reader, parsed once for all tasks."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
 
-import msgspec
 from attrs import evolve, field, frozen
 
+from ..._api import CaseApi
 from ..._protocol.converter import wire_names
+from ..._validators import shown
 from ...client import AICCClient
-from ...credentials import Credentials, credentials_from
+from ...credentials import credentials_from
 from ...errors import ConfigError
 from ...models import CaseQuery
 from ...profile import Profile
-from ...settings import RateLimit, from_environment, rate_limit, span
+from ...settings import RateLimit, from_environment, rate_limit
+from .values import parse_filters, parse_flag, parse_integer, parse_settle, parse_time
 
-SETTLE = timedelta(minutes=5)
-SHORTEST_SETTLE = timedelta(seconds=2)  # the last second that is read must be over
-MAX_DAYS, MAX_ROWS = 31, 100_000  # of a batch of a stream
-DAY = len("2025-01-31")
-WORDS = {"true": True, "false": False}
-# Spark hides options with such names, and so do these: secret, password, token
-CREDENTIALS = {
+T = TypeVar("T")
+
+DEFAULT_SETTLE = timedelta(minutes=5)
+# Of a batch of a stream.
+DEFAULT_MAX_DAYS, DEFAULT_MAX_ROWS = 31, 100_000
+# Spark hides the values of options whose names hold "secret", "password", "token" or "url" in plans
+# and logs (spark.redaction.regex, spark.sql.redaction.options.regex): so do the secret ones here.
+CREDENTIAL_OPTIONS = {
     "access_token": "AICC_ACCESS_TOKEN",
     "key_file": "AICC_KEY_FILE",
     "client_id": "AICC_CLIENT_ID",
     "client_secret": "AICC_CLIENT_SECRET",
 }
-FILTERS = {
-    name.lower(): field  # Spark tells the names of options in lower case
-    for field, wire in wire_names(CaseQuery).items()
-    for name in (field, wire)
-    if field not in {"start_time", "end_time"}
+# A filter's name as an option, and the field of CaseQuery. Spark passes names in lower case.
+FILTER_OPTIONS = {
+    name.lower(): field_name
+    for field_name, wire_name in wire_names(CaseQuery).items()
+    for name in (field_name, wire_name)
+    if field_name not in {"start_time", "end_time"}
 }
-STREAM = {"settle", "max_days", "max_rows"}
-BUDGET = {"redis_url", "budget", "fallback_processes"}  # and url, which may hold a password
-OTHERS = {"base_url", "timezone", "since", "until", "extra", "concurrency", "profile", "strict"}
-KNOWN = {*FILTERS, *CREDENTIALS, *STREAM, *BUDGET, *OTHERS, "rate"}
-
-_read_extra = msgspec.json.Decoder(dict[str, Any]).decode
+BUDGET_OPTIONS = {"redis_url", "budget", "fallback_processes"}
+READER_OPTIONS: dict[str, Callable[[str, str], Any]] = {
+    "strict": parse_flag,
+    "settle": parse_settle,
+    "max_days": parse_integer,
+    "max_rows": parse_integer,
+}
+OTHER_OPTIONS = {
+    "base_url",
+    "timezone",
+    "since",
+    "until",
+    "extra",
+    "rate",
+    "concurrency",
+    "profile",
+}
+KNOWN_OPTIONS = {
+    *(*FILTER_OPTIONS, *CREDENTIAL_OPTIONS, *BUDGET_OPTIONS, *READER_OPTIONS, *OTHER_OPTIONS)
+}
 
 
 @frozen(kw_only=True)
 class Source:
     """What is read, by which clients; small, and pickled for the tasks.
 
-    ``settings`` are those of the client. ``credentials`` are options in the place of variables; a
-    key file and the variables are read where a client is made: on the driver, and by each task.
+    ``settings`` are those of the client. ``credentials`` are options instead of variables; a key
+    file and the variables are read where a client is made: on the driver, and by each task.
     ``by_date`` says that the query's range came from a filter of ``created_date``.
     """
 
@@ -59,138 +78,101 @@ class Source:
     credentials: Mapping[str, str] = field(repr=False)
     strict: bool = True
     by_date: bool = False
-    settle: timedelta = SETTLE
-    max_days: int = MAX_DAYS
-    max_rows: int = MAX_ROWS
+    settle: timedelta = DEFAULT_SETTLE
+    max_days: int = DEFAULT_MAX_DAYS
+    max_rows: int = DEFAULT_MAX_ROWS
 
     def client(self) -> AICCClient:
         """Make a client, for the driver or one task."""
-        auth = _credentials(self.credentials, os.environ)
-        return AICCClient(self.base_url, auth=auth, **self.settings)
+        environ: Mapping[str, str] = os.environ
+        if self.credentials:
+            # A client id may be an option and its secret not. Nothing else is taken from the
+            # variables then, or a token of theirs would go before.
+            environ = {"AICC_CLIENT_SECRET": environ.get("AICC_CLIENT_SECRET", "")} | {
+                CREDENTIAL_OPTIONS[name]: value for name, value in self.credentials.items()
+            }
+        return AICCClient(self.base_url, auth=credentials_from(environ), **self.settings)
+
+    def run(self, work: Callable[[CaseApi], Awaitable[T]]) -> T:
+        """Run work on the driver, with a client and an event loop of its own."""
+
+        async def run() -> T:
+            async with self.client() as aicc:
+                return await work(aicc.api)
+
+        return asyncio.run(run())
 
 
-def source_of(options: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Source:
-    """Read the options of a reader; what they leave out is taken from ``AICC_*`` variables.
+def source_from_options(
+    options: Mapping[str, str], environ: Mapping[str, str] = os.environ
+) -> Source:
+    """Parse the options of a reader; what they leave out is taken from ``AICC_*`` variables.
 
     Raises ConfigError for a name that is not known, and for a value that can't be right.
     """
-    if unknown := options.keys() - KNOWN:
-        known = ", ".join(sorted({FILTERS.get(name, name) for name in KNOWN}))
-        raise ConfigError(f"option {min(unknown)!r}: one of {known} is needed")
-    given = {"AICC_BASE_URL": options["base_url"]} if "base_url" in options else {}
-    base_url, settings = from_environment({**environ, **given})
+    if unknown := options.keys() - KNOWN_OPTIONS:
+        known = ", ".join(sorted({FILTER_OPTIONS.get(name, name) for name in KNOWN_OPTIONS}))
+        raise ConfigError(f"option must be one of {known}, got {shown(min(unknown))}")
+    overrides = {"AICC_BASE_URL": options["base_url"]} if "base_url" in options else {}
+    base_url, environment = from_environment({**environ, **overrides})
     return Source(
         base_url=base_url,
         query=_query(options),
-        settings=settings | dict(_settings(options, settings)),
-        credentials={name: options[name] for name in CREDENTIALS if name in options},
-        **dict(_ways(options)),
+        settings=_client_settings(options, environment),
+        credentials={name: options[name] for name in CREDENTIAL_OPTIONS if name in options},
+        **{
+            name: parse(name, options[name])
+            for name, parse in READER_OPTIONS.items()
+            if name in options
+        },
     )
-
-
-def _settings(
-    options: Mapping[str, str], environment: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
-    if "timezone" in options:
-        yield "timezone", options["timezone"]
-    limit = rate_limit(options["rate"]) if "rate" in options else environment.get("rate_limit")
-    if BUDGET & options.keys():
-        yield "rate_limit", _shared(limit, options)
-    elif limit:
-        yield "rate_limit", limit
-    if "concurrency" in options:
-        yield "max_concurrency", _whole("concurrency", options["concurrency"])
-    if path := options.get("profile") or environment.get("profile"):
-        yield "profile", Profile.load(path)  # here: the file need not be where the tasks run
-
-
-def _shared(limit: RateLimit | None, options: Mapping[str, str]) -> RateLimit:
-    """Make the limit one of all tasks, and of all others that share the budget."""
-    if limit is None or "redis_url" not in options:
-        missing = "redis_url" if limit else "rate"
-        raise ConfigError(f"{missing}: a shared budget needs it")
-    from ..redis.budget import RedisBudget  # noqa: PLC0415  (who shares nothing needs no redis)
-
-    given = {"name": options["budget"]} if "budget" in options else {}
-    processes = _whole("fallback_processes", options.get("fallback_processes", "8"))
-    budget = RedisBudget(options["redis_url"], fallback_processes=processes, **given)
-    return evolve(limit, shared=budget, priority="bulk")
-
-
-def _ways(options: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    readers: dict[str, Callable[[str, str], Any]] = {
-        "strict": _flag,
-        "settle": _settle,
-        "max_days": _whole,
-        "max_rows": _whole,
-    }
-    return ((name, read(name, options[name])) for name, read in readers.items() if name in options)
 
 
 def _query(options: Mapping[str, str]) -> CaseQuery:
     filters: dict[str, Any] = {}
-    for name in options.keys() & FILTERS.keys():
-        known = FILTERS[name]
-        if known in filters:
-            raise ConfigError(f"option {name!r}: one value is needed, two were given")
-        is_flag = known.startswith("is_")
-        filters[known] = _flag(name, options[name]) if is_flag else options[name]
-    return CaseQuery(
-        start_time=_moment("since", options),
-        end_time=_moment("until", options, last=True),
-        extra=_extra(options.get("extra", "{}")),
-        **filters,
-    )
+    for name in options.keys() & FILTER_OPTIONS.keys():
+        field_name, text = FILTER_OPTIONS[name], options[name]
+        if field_name in filters:
+            raise ConfigError(f"{field_name} must be set by one name, got two")
+        is_flag = field_name.startswith("is_")
+        filters[field_name] = parse_flag(name, text) if is_flag else text
+    if "since" in options:
+        filters["start_time"] = parse_time("since", options["since"])
+    if "until" in options:
+        filters["end_time"] = parse_time("until", options["until"], is_last=True)
+    if "extra" in options:
+        filters["extra"] = parse_filters("extra", options["extra"])
+    return CaseQuery(**filters)
 
 
-def _moment(name: str, options: Mapping[str, str], *, last: bool = False) -> datetime | None:
-    """Read ISO 8601; a day alone is its first second, or its ``last`` one."""
-    if name not in options:
-        return None
-    text = options[name]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"{name}: a time such as 2025-01-31 or 2025-01-31T18:00:00 is needed, {text!r} given"
-        ) from None
-    return moment + timedelta(days=1, seconds=-1) if last and len(text) <= DAY else moment
+def _client_settings(options: Mapping[str, str], environment: Mapping[str, Any]) -> dict[str, Any]:
+    settings = dict(environment)
+    if "timezone" in options:
+        settings["timezone"] = options["timezone"]
+    if "rate" in options:
+        settings["rate_limit"] = rate_limit(options["rate"])
+    if BUDGET_OPTIONS & options.keys():
+        settings["rate_limit"] = _shared_limit(settings.get("rate_limit"), options)
+    if "concurrency" in options:
+        settings["max_concurrency"] = parse_integer("concurrency", options["concurrency"])
+    if path := options.get("profile") or environment.get("profile"):
+        # Read on the driver: the file need not exist where the tasks run.
+        settings["profile"] = Profile.load(path)
+    return settings
 
 
-def _extra(text: str) -> dict[str, Any]:
-    try:
-        return _read_extra(text)
-    except ValueError:  # its text may hold a piece of a value
-        raise ConfigError("extra: a JSON object of filters by their wire names is needed") from None
+def _shared_limit(limit: RateLimit | None, options: Mapping[str, str]) -> RateLimit:
+    """Return the limit as one of all tasks, and of all others that share the budget."""
+    if limit is None or "redis_url" not in options:
+        missing = "redis_url" if limit else "rate"
+        raise ConfigError(f"{missing} must be set for a shared budget")
+    from ..redis.budget import RedisBudget  # noqa: PLC0415  (who shares nothing needs no redis)
 
-
-def _flag(name: str, text: str) -> bool:
-    if text.lower() not in WORDS:
-        raise ConfigError(f"{name}: true or false is needed, {text!r} was given")
-    return WORDS[text.lower()]
-
-
-def _whole(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"{name}: a whole number of at least 1 is needed, {text!r} was given")
-    return int(text)
-
-
-def _settle(name: str, text: str) -> timedelta:
-    try:
-        found = span(text)
-    except OverflowError:
-        raise ConfigError(f"{name}: {text} is longer than can be") from None
-    if found is None:
-        raise ConfigError(f"{name}: a time such as 5m or 30s is needed, {text!r} was given")
-    if found < SHORTEST_SETTLE:
-        raise ConfigError(f"{name}: at least {SHORTEST_SETTLE.seconds} s are needed, {text} given")
-    return found
-
-
-def _credentials(options: Mapping[str, str], environ: Mapping[str, str]) -> Credentials:
-    if not options:
-        return credentials_from(environ)
-    given = {CREDENTIALS[name]: value for name, value in options.items()}
-    secret = environ.get("AICC_CLIENT_SECRET", "")  # an id may be an option, and its secret not
-    return credentials_from({"AICC_CLIENT_SECRET": secret} | given)
+    settings: dict[str, Any] = {}
+    if "budget" in options:
+        settings["name"] = options["budget"]
+    if "fallback_processes" in options:
+        processes = parse_integer("fallback_processes", options["fallback_processes"])
+        settings["fallback_processes"] = processes
+    budget = RedisBudget(options["redis_url"], **settings)
+    return evolve(limit, shared=budget, priority="bulk")

@@ -1,46 +1,49 @@
-"""A listing in parts of like size, that tasks which know nothing of each other can read."""
+"""A listing in parts of like size, that tasks which know nothing of each other can read.
+
+Neighbouring windows overlap (see ``_listing.windows``), so some rows come to two tasks. An export
+drops the second one by its id, and at last over all rows; tasks can't see each other. A row's own
+createdDate can't decide for sure: it may be null, and it is not documented which date is filtered,
+nor whether its bounds are inclusive. But the service itself says what both windows hold: the rows
+of the span they share. The invariant: these belong to the earlier task, so each row is kept by the
+first window that has it, and by that alone, whatever date is filtered and however its bounds are
+read. That costs a request for each part.
+
+What it can't see: a case whose filtered date changes while the tasks run may be in two parts that
+are no neighbours, or in none. Only an export sees that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import accumulate
 
 from attrs import frozen
 
 from ..._api import CaseApi
 from ..._listing.windows import Window
-from ..._listing.zones import SECOND, wall
+from ..._listing.zones import SECOND
 from ...errors import ApiError
 from ...export.plan import Count, first_day, most_rows, plan, together
 from ...export.whole_range import is_refusal
 from ...models import CaseQuery
 
-PARTS = 200  # that a listing is cut into when it is large enough: more than most clusters' cores
-LEAST = 1000  # rows of a part: below, counting and signing in cost more than reading
+# Of a listing that is large enough: more than most clusters have cores.
+TARGET_PARTS = 200
+# Below, counting and signing in cost more than reading.
+MIN_ROWS_PER_PART = 1000
 
 
 @frozen
 class Part:
-    """What one task reads: a window, without the rows of ``before``, which another task has.
-
-    Neighbouring windows overlap (see ``windows``), so some rows come to two tasks. An export drops
-    the second one by its id, and at last over all rows; tasks can't see each other. A row's own
-    createdDate can't decide for sure: it may be null, and it is not documented which date is
-    filtered, nor whether its bounds are inclusive. But the service itself tells what both windows
-    hold: the rows of the span they share. They are the earlier task's; each row is kept by the
-    first window that has it, and by that alone, whatever date is filtered and however its bounds
-    are read. That costs a request for each part.
-
-    A case whose filtered date changes while the tasks run may stand in two parts that are no
-    neighbours, or in none: only an export sees that.
-    """
+    """What one task reads: a window, without the rows of ``before``, which another task has."""
 
     window: Window
     before: Window | None = None
 
 
-def parts(windows: Sequence[Window], before: Window | None = None) -> list[Part]:
-    """Give each window, oldest first, what it shares with the one before it."""
+def to_parts(windows: Sequence[Window], before: Window | None = None) -> list[Part]:
+    """Pair each window, oldest first, with what it shares with the one before it."""
     ends = [window.end for window in windows]
     shared = [Window(w.start, end) for w, end in zip(windows[1:], ends, strict=False)]
     return [Part(window, span) for window, span in zip(windows, [before, *shared], strict=True)]
@@ -48,8 +51,9 @@ def parts(windows: Sequence[Window], before: Window | None = None) -> list[Part]
 
 async def plan_listing(api: CaseApi, query: CaseQuery) -> list[Part]:
     """Cut all that a query asks for; an open end is now, and stays so for all tasks."""
-    count = counted(api, query)
-    return parts(await _even(api, await _windows(api, query, count), count))
+    count = row_counter(api, query)
+    windows = await _closed_windows(api, query, count)
+    return to_parts(await even_windows(api, windows, count))
 
 
 async def plan_range(
@@ -60,42 +64,60 @@ async def plan_range(
     When it ``goes_on`` from an earlier range that ended at ``start``, no row of that one comes.
     """
     first = start - SECOND if goes_on else start
-    windows = await _even(api, api.split(first, end), counted(api, query))
-    return parts(windows, Window(first, start) if goes_on else None)
+    windows = await even_windows(api, api.split(first, end), row_counter(api, query))
+    return to_parts(windows, Window(first, start) if goes_on else None)
 
 
-def counted(api: CaseApi, query: CaseQuery) -> Count:
-    """Make a function that counts the rows of a window, each window by one request."""
+async def batch_end(
+    api: CaseApi, query: CaseQuery, start: datetime, end: datetime, *, max_days: int, max_rows: int
+) -> datetime:
+    """Return the latest time up to ``end`` before which there are not too many days and rows.
+
+    One window is always within, however many rows it has: else a stream would never go on.
+    """
+    windows = api.split(start, min(end, start + timedelta(days=max_days)))
+    count = row_counter(api, query)
+    planned = await plan(windows, count, api.zone, most=max_rows, span=api.span)
+    fitting = sum(rows <= max_rows for rows in accumulate(piece.count for piece in planned))
+    return planned[max(fitting, 1) - 1].window.end or end
+
+
+def row_counter(api: CaseApi, query: CaseQuery) -> Count:
+    """Return a function that counts the rows of a window, each window by one request."""
     fetch = api.dated_pages(query)
     known: dict[Window, int] = {}
 
     async def count(window: Window) -> int:
         if window not in known:
             page = await fetch(window, 0, 1)
-            known[window] = max(page.count, len(page.ids))  # 0 beside a row is no total
+            # A total of 0 beside a row is wrong.
+            known[window] = max(page.count, len(page.ids))
         return known[window]
 
     return count
 
 
-async def _windows(api: CaseApi, query: CaseQuery, count: Count) -> list[Window]:
-    asked = api.windows(query)
-    if asked[0].start is not None:
-        return asked
-    end = asked[0].end or wall(datetime.now(api.zone), api.zone)
+async def _closed_windows(api: CaseApi, query: CaseQuery, count: Count) -> list[Window]:
+    """Cut a query's range, which begins with the first case where it has no beginning."""
+    windows = api.windows(query)
+    if windows[0].start is not None:
+        return windows
+    end = windows[0].end or api.now()
     try:
         start = await first_day(end, count)
     except ApiError as error:
         if not is_refusal(error):
             raise
-        start = None  # no range without a beginning is taken: then by offset, however deep
+        # No range without a beginning is accepted: one task reads by offset, however deep.
+        start = None
     return api.split(start, end) if start else [Window(None, end)]
 
 
-async def _even(api: CaseApi, windows: Sequence[Window], count: Count) -> list[Window]:
+async def even_windows(api: CaseApi, windows: Sequence[Window], count: Count) -> list[Window]:
+    """Cut and join windows until they have like numbers of rows; an open one stays as it is."""
     if any(window.start is None for window in windows):
         return list(windows)
     total = sum(await together([count(window) for window in windows]))
-    most = min(max(total // PARTS, LEAST), most_rows(api.profile))
+    most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), most_rows(api.profile))
     planned = await plan(windows, count, api.zone, most=most, span=api.span)
     return [piece.window for piece in planned]

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from datetime import datetime
 from typing import Any
 
-from ..._api import CaseApi
-from ..._listing.paging import Batch, read
 from ..._listing.windows import Window
-from ..._protocol.raw import DatedRow
 from ...errors import ExportError
 from ...export.sinks.arrow import ArrowRows
 from ...export.sinks.typed import TypedRows
@@ -18,12 +14,18 @@ from ...models import Case
 from .options import Source
 from .plan import Part
 
-ROWS = 2000  # of a record batch
-ARROW = ArrowRows("UTC", "spark")  # times are instants, shown in Spark's own zone
-SCHEMA = ARROW.schema
-_KINDS = {"string": "STRING", "bool": "BOOLEAN", "double": "DOUBLE", "map": "MAP<STRING, STRING>"}
+ROWS_PER_BATCH = 2000
+# Times are instants, which Spark shows in its session's zone.
+ARROW_ROWS = ArrowRows("UTC", "spark")
+_SQL_TYPES = {
+    "string": "STRING",
+    "bool": "BOOLEAN",
+    "double": "DOUBLE",
+    "map": "MAP<STRING, STRING>",
+}
 DDL = ", ".join(
-    f"{each.name} {_KINDS.get(str(each.type).partition('<')[0], 'TIMESTAMP')}" for each in SCHEMA
+    f"{column.name} {_SQL_TYPES.get(str(column.type).partition('<')[0], 'TIMESTAMP')}"
+    for column in ARROW_ROWS.schema
 )
 
 
@@ -34,52 +36,42 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
     ``strict``: then it warns. Rows that were handed out before are the caller's to drop.
     """
     async with source.client() as aicc:
-        api = aicc.api
-        typed = TypedRows(api.zone)
-        others = await _ids(api, source, part.before)
+        api, typed = aicc.api, TypedRows(aicc.api.zone)
+        listing = api.protocol.dated_cases(source.query)
+        others: set[str] = set()
+        if part.before is not None:
+            async with aclosing(api.batches(listing, [part.before], strict=source.strict)) as pages:
+                others = {row_id async for page in pages for row_id in page.ids}
+
+        def record(rows: list[bytes]) -> Any:
+            cases = typed.read(rows)
+            if source.by_date:
+                check_created_dates(cases, part.window)
+            return ARROW_ROWS.record(cases)
+
         held: list[bytes] = []
-        async with aclosing(_batches(api, source, part.window)) as batches:
-            async for batch in batches:
-                held += _without(batch, others)
-                if len(held) >= ROWS:
-                    yield ARROW.record(_checked(typed.read(held), source, part.window))
+        async with aclosing(api.batches(listing, [part.window], strict=source.strict)) as pages:
+            async for page in pages:
+                rows = zip(page.ids, page.rows, strict=True)
+                held += [bytes(row) for row_id, (_, row) in rows if row_id not in others]
+                if len(held) >= ROWS_PER_BATCH:
+                    yield record(held)
                     held = []
         if held:
-            yield ARROW.record(_checked(typed.read(held), source, part.window))
+            yield record(held)
 
 
-def _batches(api: CaseApi, source: Source, window: Window) -> AsyncGenerator[Batch[DatedRow]]:
-    fetch = api.dated_pages(source.query)
-    return read([window], fetch, concurrency=api.concurrency, strict=source.strict)
-
-
-async def _ids(api: CaseApi, source: Source, window: Window | None) -> set[str]:
-    ids: set[str] = set()
-    if window is not None:
-        async with aclosing(_batches(api, source, window)) as batches:
-            async for batch in batches:
-                ids.update(batch.ids)
-    return ids
-
-
-def _without(batch: Batch[DatedRow], ids: set[str]) -> Iterable[bytes]:
-    rows = zip(batch.ids, batch.rows, strict=True)
-    return [bytes(row) for row_id, (_, row) in rows if row_id not in ids]
-
-
-def _checked(cases: list[Case], source: Source, window: Window) -> list[Case]:
+def check_created_dates(cases: Iterable[Case], window: Window) -> None:
     """Raise ExportError when a filter of ``created_date`` was taken for one of another date."""
-    if source.by_date and not all(_is_within(case.created_date, window) for case in cases):
-        raise ExportError(
-            f"{window}: cases came that were created at another time: the service filters by"
-            " another date. A profile that says so (date_field) keeps that filter out of its hands",
-            window=str(window),
-        )
-    return cases
-
-
-def _is_within(moment: datetime | None, window: Window) -> bool:
-    if moment is None:
-        return True  # no such filter keeps it
-    shown = moment.replace(tzinfo=None, microsecond=0)
-    return (window.start or shown) <= shown <= (window.end or shown)
+    for case in cases:
+        # Spark's filters keep no row without a date.
+        if case.created_date is None:
+            continue
+        shown = case.created_date.replace(tzinfo=None, microsecond=0)
+        if not (window.start or shown) <= shown <= (window.end or shown):
+            raise ExportError(
+                f"{window}: cases came that were created at another time: the service filters by"
+                " another date. Set a profile that says so (date_field): that filter is then left"
+                " to Spark",
+                window=str(window),
+            )
