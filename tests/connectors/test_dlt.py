@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from attrs import evolve
+from helpers.list_requests import list_bodies
 from helpers.readme_files import readme_file
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,14 +67,18 @@ Load = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let dlt find no settings, leave none, and tell nobody; forget the pipeline in the end."""
+def alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_variables: Callable[..., None]
+) -> Iterator[None]:
+    """Hide all settings from dlt, keep its telemetry off, and forget the pipeline in the end."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-    for name in [name for name in os.environ if name.startswith(("AICC_", "SOURCES__"))]:
+    set_variables()
+    for name in [name for name in os.environ if name.startswith("SOURCES__")]:
         monkeypatch.delenv(name)
     yield
-    assert anon_tracker._ANON_TRACKER_ENDPOINT is None  # nobody was told anything
+    # Nothing was sent to dlt's makers.
+    assert anon_tracker._ANON_TRACKER_ENDPOINT is None
     context = Container()[PipelineContext]
     if context.is_active():
         context.deactivate()
@@ -104,7 +109,7 @@ def pipeline(tmp_path: Path) -> Any:
 
 
 def now() -> datetime:
-    """Tell the tenant's wall-clock time: a run of all tests takes longer than a settle lag."""
+    """Return the tenant's wall-clock time: a run of all tests takes longer than a settle lag."""
     return datetime.now(ZONE).replace(tzinfo=None, microsecond=0)
 
 
@@ -117,7 +122,7 @@ def into_postgres(url: str, schema: str, folder: Path) -> Any:
     )
 
 
-def tell(url: str, text: str) -> list[tuple[Any, ...]]:
+def query_postgres(url: str, text: str) -> list[tuple[Any, ...]]:
     """Ask the Postgres server with a connection of our own."""
     with psycopg.connect(url) as connection:
         cursor = connection.execute(text.encode())
@@ -142,14 +147,14 @@ def select(pipeline: Any, text: str) -> list[tuple[Any, ...]]:
 
 
 def titles(pipeline: Any) -> dict[str, str]:
-    """Tell the titles of all rows by their ids, none of which stands twice."""
+    """Return the titles of all rows by their ids, none of which is there twice."""
     rows = select(pipeline, "SELECT id, title FROM cases")
     assert len(dict(rows)) == len(rows)
     return dict(rows)
 
 
 def stored(tenant: Emulator) -> dict[str, str]:
-    """Tell the titles of the tenant's cases by their ids."""
+    """Return the titles of the tenant's cases by their ids."""
     return {row["id"]: row["title"] for row in tenant.rows()}
 
 
@@ -179,15 +184,15 @@ def change(tenant: Emulator, case_id: str, title: str) -> None:
     asyncio.run(modify())
 
 
-def first_asked(tenant: Emulator) -> str:
-    """Tell the earliest start of the windows that were asked for, and forget the requests."""
-    asked = [json.loads(each.body) for each in tenant.requests if each.operation == "list"]
+def first_start(tenant: Emulator) -> str:
+    """Return the earliest start of the windows that were asked for, and forget the requests."""
+    bodies = list_bodies(tenant)
     tenant.requests.clear()
-    return min(str(body["startTime"]) for body in asked if "startTime" in body)
+    return min(str(body["startTime"]) for body in bodies if "startTime" in body)
 
 
 def state(pipeline: Any) -> dict[str, Any]:
-    """Tell what dlt keeps for the source."""
+    """Return what dlt keeps for the source."""
     found: dict[str, Any] = pipeline.state.get("sources", {})
     return dict(found)
 
@@ -239,7 +244,7 @@ def test_loads_into_postgres_equal_the_export(
     change(tenant, tenant.ids()[-2], "changed")
     pipeline.run(source(tenant, query=QUARTER))
     wanted = exported(tenant, tmp_path / "cases.jsonl")
-    found = tell(postgres_server, f"SELECT {', '.join(FIELDS)} FROM loaded.cases")  # noqa: S608
+    found = query_postgres(postgres_server, f"SELECT {', '.join(FIELDS)} FROM loaded.cases")  # noqa: S608
     assert len(found) == len(wanted) == 301
     for row in found:
         assert row == tuple(getattr(wanted[row[0]], name) for name in FIELDS)
@@ -251,26 +256,26 @@ def test_a_load_that_the_destination_refuses_is_finished_later(
 ) -> None:
     """What was read waits in the pipeline's folder; nothing is lost or doubled."""
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
-    tell(postgres_server, "CREATE ROLE loader LOGIN PASSWORD 'hush'")
-    tell(postgres_server, "GRANT CREATE ON DATABASE postgres TO loader")
+    query_postgres(postgres_server, "CREATE ROLE loader LOGIN PASSWORD 'hush'")
+    query_postgres(postgres_server, "GRANT CREATE ON DATABASE postgres TO loader")
     pipeline = into_postgres(
         postgres_server.replace("postgres:hush-4711", "loader:hush"), "refused", tmp_path
     )
-    tell(postgres_server, "ALTER ROLE loader SET default_transaction_read_only = on")
+    query_postgres(postgres_server, "ALTER ROLE loader SET default_transaction_read_only = on")
     with pytest.raises(PipelineStepFailed, match="step=load"):
         pipeline.run(source(tenant, query=QUARTER))
-    tell(postgres_server, "ALTER ROLE loader RESET default_transaction_read_only")
-    assert tell(postgres_server, "SELECT to_regclass('refused.cases')") == [(None,)]
+    query_postgres(postgres_server, "ALTER ROLE loader RESET default_transaction_read_only")
+    assert query_postgres(postgres_server, "SELECT to_regclass('refused.cases')") == [(None,)]
     tenant.insert(createdDate="2025-03-31 23:00:00", title="meanwhile")
     for _ in range(2):  # dlt loads what is there first
         pipeline.run(source(tenant, query=QUARTER))
-    found = tell(postgres_server, "SELECT id, title FROM refused.cases")
+    found = query_postgres(postgres_server, "SELECT id, title FROM refused.cases")
     assert len(found) == 301
     assert dict(found) == stored(tenant)
 
 
 def test_a_second_load_brings_what_is_new_or_changed(recent: Emulator, pipeline: Any) -> None:
-    """Within the look-back, from the frozen end and not from the newest row; none stands twice."""
+    """Within the look-back, from the frozen end and not from the newest row; each once."""
     began = now()
     old, young = recent.ids()[0], recent.ids()[-1]
     late = recent.insert(createdDate=ago(minutes=30), title="late")
@@ -285,7 +290,7 @@ def test_a_second_load_brings_what_is_new_or_changed(recent: Emulator, pipeline:
     recent.requests.clear()
     run(pipeline, source(recent, since=began - timedelta(days=20)))
     since = datetime.fromisoformat(ended["end"]) - timedelta(days=1)
-    assert first_asked(recent) == str(since)
+    assert first_start(recent) == str(since)
     assert titles(pipeline) == stored(recent) | {old: before}
     assert late in titles(pipeline)
 
@@ -298,7 +303,7 @@ def test_the_settle_lag_is_read_again(recent: Emulator, pipeline: Any) -> None:
     recent.requests.clear()
     run(pipeline, source(recent, query=query, lookback=timedelta(0)))
     assert "shown late" in titles(pipeline).values()
-    assert first_asked(recent) > ago(minutes=6)
+    assert first_start(recent) > ago(minutes=6)
 
 
 def test_the_look_back_does_not_go_before_the_beginning(recent: Emulator, pipeline: Any) -> None:
@@ -367,7 +372,7 @@ def _heal(tenant: Emulator) -> None:
 
 
 def test_a_failed_first_load_leaves_nothing(tenant: Emulator, pipeline: Any) -> None:
-    """There is no table, and no state that a later run would go on from."""
+    """There is no table, and no state that a later run would continue."""
     _break_off(tenant)
     with pytest.raises(PipelineStepFailed, match="the flow refused the case"):
         run(pipeline, source(tenant, query=QUARTER))
@@ -389,7 +394,7 @@ def test_an_unverified_window_is_loaded_when_wanted(tenant: Emulator, pipeline: 
     tenant.quirks = Quirks()
     tenant.requests.clear()
     run(pipeline, source(tenant, query=QUARTER))
-    assert first_asked(tenant) == "2025-01-01 00:00:00"
+    assert first_start(tenant) == "2025-01-01 00:00:00"
     last = "SELECT verdict, window_start, window_end FROM cases_windows ORDER BY _dlt_load_id, 2"
     verdicts = select(pipeline, last)[len(found) :]
     assert {row[0] for row in verdicts} == {"verified"}
@@ -400,7 +405,7 @@ def test_an_unverified_window_is_loaded_when_wanted(tenant: Emulator, pipeline: 
 def test_other_filters_or_an_earlier_since_begin_anew(recent: Emulator, pipeline: Any) -> None:
     """What was loaded under other ones says nothing of what is missing; a later since goes on."""
     days = {number: now() - timedelta(days=number) for number in (2, 3, 5)}
-    asked = []
+    starts = []
     for options in (
         {"since": days[3]},
         {"since": days[3], "query": CaseQuery(priority="High")},
@@ -410,9 +415,9 @@ def test_other_filters_or_an_earlier_since_begin_anew(recent: Emulator, pipeline
     ):
         recent.requests.clear()
         run(pipeline, source(recent, lookback=timedelta(hours=1), **options))
-        asked.append(first_asked(recent))
-    [going_on] = [asked.pop(3)]
-    assert asked == [str(days[number]) for number in (3, 3, 5, 5)]
+        starts.append(first_start(recent))
+    [going_on] = [starts.pop(3)]
+    assert starts == [str(days[number]) for number in (3, 3, 5, 5)]
     assert ago(minutes=70) < going_on < ago(minutes=50)
     assert titles(pipeline).keys() == set(recent.ids(str(days[5])))
 
@@ -438,7 +443,7 @@ def written(
 
 @pytest.fixture
 def configured(tenant: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """Tell dlt's configuration where the tenant is and who asks."""
+    """Set in dlt's configuration where the tenant is and who asks."""
     monkeypatch.setattr(Emulator, "client_secret", "configured-4711")
     monkeypatch.setenv("SOURCES__AICC_CASES__BASE_URL", tenant.url)
     monkeypatch.setenv("SOURCES__AICC_CASES__CLIENT_ID", tenant.client_id)
@@ -450,7 +455,7 @@ def configured(tenant: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
 def test_no_secret_is_left_behind(
     configured: Emulator, pipeline: Any, written: Callable[[], str]
 ) -> None:
-    """Secrets of dlt's configuration sign in; neither they, a token nor a filter stand anywhere."""
+    """Secrets of dlt's configuration sign in; neither they, a token nor a filter are left."""
     phone = "+12025559999"
     run(pipeline, aicc_cases(query=evolve(QUARTER, contact_phone=phone)))
     [token] = {each.headers["access-token"] for each in configured.requests[1:]}
@@ -479,7 +484,7 @@ def test_no_wrong_secret_is_left_behind(
 def test_the_environment_of_the_client_is_enough(
     tenant: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without anything else, ``AICC_*`` say where and who; and no pipeline is needed to look."""
+    """Without anything else, ``AICC_*`` say where and who; and no pipeline has to run."""
     monkeypatch.setenv("AICC_BASE_URL", tenant.url)
     monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
     rows = list(aicc_cases(query=QUARTER).with_resources("cases"))
@@ -643,7 +648,7 @@ def test_the_next_start_leaves_nothing_out(
 
 @given(began=st.none() | moments, asked=st.none() | moments)
 def test_a_state_is_good_for_what_it_covers(began: datetime | None, asked: datetime | None) -> None:
-    """Loads that began later than is asked for now can't be gone on from."""
+    """Loads that began later than is asked for now can't be continued."""
     start = str(began) if began else None
     ended = LoadState(start=start, end="2100-01-01 00:00:00", again=None)
     assert covers(ended, asked) == (began is None or (asked is not None and asked >= began))

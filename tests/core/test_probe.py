@@ -63,7 +63,7 @@ async def pair(**options: Any) -> AsyncIterator[tuple[Emulator, AICCClient]]:
 
 
 async def found(*, rows: list[dict[str, str]] | None = None, **options: Any) -> dict[str, Any]:
-    """Probe a tenant, and see to it that little was asked of it, and that only by lists."""
+    """Probe a tenant, and check that few requests were sent, all of them for lists."""
     async with pair(**options) as (tenant, aicc):
         tenant.insert_many(rows or [])
         profile = await probe(aicc)
