@@ -20,6 +20,7 @@ from aicc_async._listing.windows import Window
 from aicc_async.cli.commands.export import run
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.probe import probe
+from aicc_async.probe.depth import LIKELY_DEPTHS, choose_depth
 from aicc_async.probe.order import (
     are_ties_stable,
     detect_order,
@@ -341,6 +342,14 @@ def test_readings_are_compared_by_what_they_share() -> None:
     assert is_order_stable([first]) is None
     assert are_ties_stable([page_of(3, 2, 1), page_of(3, 2, 1)]) is None
     assert is_order_stable([page_of(1, 1), page_of(1, 1)]) is None
+
+
+@given(good=st.integers(0, 10**8), steps=st.integers(2, 10**8))
+def test_the_search_for_a_depth_ends(good: int, steps: int) -> None:
+    """Each try lies between what was answered and what was not, as people choose it if may be."""
+    depth = choose_depth(good, good + steps)
+    assert good < depth < good + steps
+    assert depth in LIKELY_DEPTHS or not any(good < one < good + steps for one in LIKELY_DEPTHS)
 
 
 def test_chance_is_ruled_out() -> None:
