@@ -25,7 +25,13 @@ from aicc_async._listing.zones import SECOND, shown_from, wall
 from aicc_async.connectors.spark.filters import has_empty_range, narrow_query
 from aicc_async.connectors.spark.loop import iterate
 from aicc_async.connectors.spark.options import Source, source_from_options
-from aicc_async.connectors.spark.plan import MIN_ROWS_PER_PART, Part, plan_listing, to_parts
+from aicc_async.connectors.spark.plan import (
+    MIN_ROWS_PER_PART,
+    Part,
+    batch_end,
+    plan_listing,
+    to_parts,
+)
 from aicc_async.connectors.spark.rows import ROWS_PER_BATCH, record_batches
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.profile import Profile
@@ -153,6 +159,22 @@ async def test_no_part_is_deeper_than_offsets_are_answered(tenant: Emulator) -> 
 
     sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
     assert max(sizes) <= 100
+
+
+@pytest.mark.parametrize(("max_days", "days"), [(3, 3), (31, 10), (10**20, 10)])
+async def test_a_batch_has_so_many_days_at_most(tenant: Emulator, max_days: int, days: int) -> None:
+    """It ends where its range does when that is shorter, be the bound however large."""
+    async with client(tenant) as aicc:
+        end = await batch_end(
+            aicc.api,
+            CaseQuery(),
+            START,
+            START + timedelta(days=10),
+            max_days=max_days,
+            max_rows=1000,
+        )
+
+    assert end == START + timedelta(days=days)
 
 
 def client(tenant: Emulator, **options: Any) -> AICCClient:

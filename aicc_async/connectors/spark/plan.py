@@ -75,7 +75,9 @@ async def batch_end(
 
     One window is always within, however many rows it has: else a stream would never go on.
     """
-    windows = api.split(start, min(end, start + timedelta(days=max_days)))
+    # Not the bound itself: no date is that many days later where it is a huge number.
+    days = min(max_days, (end - start).days + 1)
+    windows = api.split(start, min(end, start + timedelta(days=days)))
     count = row_counter(api, query)
     planned = await plan(windows, count, api.zone, most=max_rows, span=api.span)
     fitting = sum(rows <= max_rows for rows in accumulate(piece.count for piece in planned))
