@@ -26,8 +26,9 @@ T = TypeVar("T")
 DEFAULT_SETTLE = timedelta(minutes=5)
 # Of a batch of a stream.
 DEFAULT_MAX_DAYS, DEFAULT_MAX_ROWS = 31, 100_000
-# Spark hides the values of options whose names hold "secret", "password", "token" or "url" in plans
-# and logs (spark.redaction.regex, spark.sql.redaction.options.regex): so do the secret ones here.
+# In plans and logs Spark hides the values of options whose names hold "secret", "password", "token"
+# or "url" (spark.redaction.regex, spark.sql.redaction.options.regex). So each option that may be a
+# secret has such a name, ``redis_url`` as well.
 CREDENTIAL_OPTIONS = {
     "access_token": "AICC_ACCESS_TOKEN",
     "key_file": "AICC_KEY_FILE",
