@@ -29,7 +29,7 @@ def aicc_emulator(request: pytest.FixtureRequest) -> Iterator[object]:
     the marker `aicc_emulator` go to `Emulator`.
     """
     # Imported here: pytest loads this file in every run, also where nobody wants a server.
-    from .emulator import run_in_thread  # noqa: PLC0415
+    from ..emulator import run_in_thread  # noqa: PLC0415
 
     marker = request.node.get_closest_marker("aicc_emulator")
     options = marker.kwargs if marker else {}
