@@ -1,83 +1,106 @@
-"""The asyncio client for Huawei AICC Case 2.0, and for Q-Flow's case queue."""
+"""The asyncio client for Huawei AICC Case 2.0, and for Q-Flow's case queue.
+
+Names are loaded when they are first used (PEP 562): ``import aicc_async`` costs a few milliseconds,
+and the pytest plugin and the command line pay for what they use.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
-from typing import Any as _Any
 
-from ._create.creator import CreateOutcome
-from ._ratelimit.budget import RequestPriority, request_priority
-from .client import AICCClient
-from .credentials import ClientCredentials, StaticToken
-from .errors import (
-    AICCError,
-    ApiError,
-    AuthError,
-    CaseChanged,
-    ConfigError,
-    DecodeError,
-    ExportError,
-    JournalError,
-    KeyInUse,
-    NotFoundError,
-    RateLimitError,
-    RequestTimeout,
-    ServerError,
-    TransportError,
-    UnknownOutcome,
-)
-from .journal import SQLiteJournal
-from .models import (
-    Address,
-    Case,
-    CaseCancel,
-    CaseDetail,
-    CaseEnqueue,
-    CaseInfo,
-    CasePage,
-    CaseProcess,
-    CaseQuery,
-    CaseStatistics,
-    CaseTrace,
-    CaseTransfer,
-    CaseType,
-    CaseTypePage,
-    CaseTypeQuery,
-    CaseTypeStatus,
-    CaseUpdate,
-    Classification,
-    CurrentStatistics,
-    Customer,
-    EnqueuedCase,
-    NewCase,
-    NewTask,
-    Organization,
-    Origin,
-    OwnerType,
-    Priority,
-    ProcessInfo,
-    ProcessType,
-    QFlowLogin,
-    QueueCancel,
-    QueuedCase,
-    QueueStatus,
-    ResumeType,
-    State,
-    StatisticsPage,
-    StatisticsQuery,
-    StatusUpdate,
-    Task,
-    TaskPage,
-    TaskQuery,
-    TaskTransfer,
-    TaskUpdate,
-)
-from .settings import Dialect, RateLimit, RetryPolicy, Timeouts
-
-if TYPE_CHECKING:  # in fact they are loaded when they are asked for
-    from .export import ExportReport, export_cases
-    from .qflow import QFlowClient
+if TYPE_CHECKING:
+    from ._create.creator import (
+        CreateOutcome,
+    )
+    from ._ratelimit.budget import (
+        RequestPriority,
+        request_priority,
+    )
+    from .client import (
+        AICCClient,
+    )
+    from .credentials import (
+        ClientCredentials,
+        StaticToken,
+    )
+    from .errors import (
+        AICCError,
+        ApiError,
+        AuthError,
+        CaseChanged,
+        ConfigError,
+        DecodeError,
+        ExportError,
+        JournalError,
+        KeyInUse,
+        NotFoundError,
+        RateLimitError,
+        RequestTimeout,
+        ServerError,
+        TransportError,
+        UnknownOutcome,
+    )
+    from .export import (
+        ExportReport,
+        export_cases,
+    )
+    from .journal import (
+        SQLiteJournal,
+    )
+    from .models import (
+        Address,
+        Case,
+        CaseCancel,
+        CaseDetail,
+        CaseEnqueue,
+        CaseInfo,
+        CasePage,
+        CaseProcess,
+        CaseQuery,
+        CaseStatistics,
+        CaseTrace,
+        CaseTransfer,
+        CaseType,
+        CaseTypePage,
+        CaseTypeQuery,
+        CaseTypeStatus,
+        CaseUpdate,
+        Classification,
+        CurrentStatistics,
+        Customer,
+        EnqueuedCase,
+        NewCase,
+        NewTask,
+        Organization,
+        Origin,
+        OwnerType,
+        Priority,
+        ProcessInfo,
+        ProcessType,
+        QFlowLogin,
+        QueueCancel,
+        QueuedCase,
+        QueueStatus,
+        ResumeType,
+        State,
+        StatisticsPage,
+        StatisticsQuery,
+        StatusUpdate,
+        Task,
+        TaskPage,
+        TaskQuery,
+        TaskTransfer,
+        TaskUpdate,
+    )
+    from .qflow import (
+        QFlowClient,
+    )
+    from .settings import (
+        Dialect,
+        RateLimit,
+        RetryPolicy,
+        Timeouts,
+    )
 
 __all__ = [
     "AICCClient",
@@ -155,16 +178,111 @@ __all__ = [
     "request_priority",
 ]
 
+_MODULES = {
+    "._create.creator": ("CreateOutcome",),
+    "._ratelimit.budget": (
+        "RequestPriority",
+        "request_priority",
+    ),
+    ".client": ("AICCClient",),
+    ".credentials": (
+        "ClientCredentials",
+        "StaticToken",
+    ),
+    ".errors": (
+        "AICCError",
+        "ApiError",
+        "AuthError",
+        "CaseChanged",
+        "ConfigError",
+        "DecodeError",
+        "ExportError",
+        "JournalError",
+        "KeyInUse",
+        "NotFoundError",
+        "RateLimitError",
+        "RequestTimeout",
+        "ServerError",
+        "TransportError",
+        "UnknownOutcome",
+    ),
+    ".export": (
+        "ExportReport",
+        "export_cases",
+    ),
+    ".journal": ("SQLiteJournal",),
+    ".models": (
+        "Address",
+        "Case",
+        "CaseCancel",
+        "CaseDetail",
+        "CaseEnqueue",
+        "CaseInfo",
+        "CasePage",
+        "CaseProcess",
+        "CaseQuery",
+        "CaseStatistics",
+        "CaseTrace",
+        "CaseTransfer",
+        "CaseType",
+        "CaseTypePage",
+        "CaseTypeQuery",
+        "CaseTypeStatus",
+        "CaseUpdate",
+        "Classification",
+        "CurrentStatistics",
+        "Customer",
+        "EnqueuedCase",
+        "NewCase",
+        "NewTask",
+        "Organization",
+        "Origin",
+        "OwnerType",
+        "Priority",
+        "ProcessInfo",
+        "ProcessType",
+        "QFlowLogin",
+        "QueueCancel",
+        "QueueStatus",
+        "QueuedCase",
+        "ResumeType",
+        "State",
+        "StatisticsPage",
+        "StatisticsQuery",
+        "StatusUpdate",
+        "Task",
+        "TaskPage",
+        "TaskQuery",
+        "TaskTransfer",
+        "TaskUpdate",
+    ),
+    ".qflow": ("QFlowClient",),
+    ".settings": (
+        "Dialect",
+        "RateLimit",
+        "RetryPolicy",
+        "Timeouts",
+    ),
+}
+_WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
-_LATER = {"ExportReport": ".export", "QFlowClient": ".qflow", "export_cases": ".export"}
 
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
 
-def __getattr__(name: str) -> _Any:
-    """Look up when it is asked for what would make the import a fifth longer."""
-    if name in _LATER:
-        return getattr(_import_module(_LATER[name], __name__), name)
-    if name != "__version__":
+        value: object = version("aicc-async")
+    elif name in _WHERE:
+        from importlib import import_module  # noqa: PLC0415
+
+        value = getattr(import_module(_WHERE[name], __name__), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version  # noqa: PLC0415
+    globals()[name] = value
+    return value
 
-    return version("aicc-async")
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

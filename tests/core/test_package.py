@@ -53,7 +53,7 @@ DESIGN = {
 }
 LOADED = """
 import sys
-import aicc_async
+from aicc_async import *
 heavy = {"click", "rich", "jinja2", "aiohttp.web", "orjson", "pyarrow", "psycopg", "zstandard"}
 heavy |= {"dlt", "pyspark", "redis"}
 print(*sorted(heavy & sys.modules.keys()))
@@ -202,6 +202,25 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_importing_loads_nothing_heavy() -> None:
     """A web service does not pay for the command line, the emulator or a server."""
     assert _run("-c", LOADED).split() == []
+
+
+def test_importing_the_package_alone_loads_next_to_nothing() -> None:
+    """What only looks at the package, as pytest and ``--help`` do, pays for no client."""
+    code = "import sys, aicc_async; print(*{'aiohttp', 'attrs', 'msgspec'} & sys.modules.keys())"
+    assert _run("-c", code).split() == []
+
+
+def test_type_checkers_see_what_is_loaded_later() -> None:
+    """Every public name is imported for type checkers from the module that has it."""
+    tree = ast.parse((ROOT / "__init__.py").read_bytes())
+    seen = {
+        alias.name: f".{node.module}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    assert seen == aicc_async._WHERE
+    assert seen.keys() | {"__version__"} == set(aicc_async.__all__) <= set(dir(aicc_async))
 
 
 def _run(*arguments: str) -> str:

@@ -51,7 +51,34 @@ MARKED_TEST = """
     def test_marked(aicc_emulator):
         assert (aicc_emulator.count(), aicc_emulator.quota) == (5, 7)
 """
-BYSTANDER = "import sys, aicc_async.testing; sys.exit('aicc_async.emulator' in sys.modules)"
+WIDER_TESTS = """
+    import pytest
+
+    pytestmark = pytest.mark.aicc_emulator(cases=5)
+    seen = []
+
+    @pytest.fixture(scope="session")
+    def aicc_emulator_options():
+        return {"quota": 7}
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_one_for_the_file(module_aicc_emulator, number):
+        assert (module_aicc_emulator.count(), module_aicc_emulator.quota) == (5, 7)
+        seen.append(module_aicc_emulator.url)
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_one_for_the_run(session_aicc_emulator, number):
+        assert (session_aicc_emulator.count(), session_aicc_emulator.quota) == (300, 7)
+        seen.append(session_aicc_emulator.url)
+
+    def test_each_was_one():
+        assert len(seen) == 4
+        assert len(set(seen)) == 2
+"""
+BYSTANDER = """
+import sys, aicc_async.testing
+sys.exit(str({"aicc_async.emulator", "aicc_async.client", "aiohttp", "attrs"} & sys.modules.keys()))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +115,11 @@ def test_the_marker_sets_options(pytester: pytest.Pytester) -> None:
     run(pytester, MARKED_TEST).assert_outcomes(passed=1)
 
 
+def test_wider_scopes(pytester: pytest.Pytester) -> None:
+    """A file and a run may share a tenant, with options of their own."""
+    run(pytester, WIDER_TESTS, "-p", "no:randomly").assert_outcomes(passed=5)
+
+
 def test_the_marker_is_documented(pytester: pytest.Pytester) -> None:
     """`pytest --markers` tells of it."""
     run(pytester, "", "--markers").stdout.fnmatch_lines(["*aicc_emulator(*options)*"])
@@ -95,7 +127,10 @@ def test_the_marker_is_documented(pytester: pytest.Pytester) -> None:
 
 def test_bystanders_do_not_load_a_server() -> None:
     """A pytest run that does not use the fixture does not pay for it."""
-    assert subprocess.run([sys.executable, "-c", BYSTANDER], check=False).returncode == 0  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", BYSTANDER], check=False, capture_output=True, text=True
+    )
+    assert done.stderr.strip() == "set()"
 
 
 def test_the_thread_ends_with_its_context() -> None:

@@ -10,8 +10,6 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
-from aioresponses import aioresponses
-from helpers.mocked_response import MockedResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -26,6 +24,7 @@ from aicc_async import (
     UnknownOutcome,
 )
 from aicc_async.errors import DecodeError
+from aicc_async.testing.mocks import MockedResponses
 
 HOST = "https://tenant.invalid"
 CASES = f"{HOST}/service/AICC__Case/1.0.0/openapi/case"
@@ -134,7 +133,7 @@ async def client() -> AsyncIterator[AICCClient]:
 
 async def failure(client: AICCClient, error: BaseException) -> AICCError:
     """Read a page while aiohttp raises an error; give what comes out."""
-    with aioresponses() as service:
+    with MockedResponses() as service:
         service.post(f"{CASES}/list", exception=error)
         with pytest.raises(AICCError) as caught:
             await client.list_cases()
@@ -160,7 +159,7 @@ async def test_each_client_error_is_mapped(client: AICCClient, name: str) -> Non
 async def test_a_create_is_in_doubt_when_it_was_sent(client: AICCClient, name: str) -> None:
     """A create that may have left is an UnknownOutcome, one that did not is a TransportError."""
     expected = TransportError if name in BEFORE_THE_FIRST_BYTE else UnknownOutcome
-    with aioresponses() as service:
+    with MockedResponses() as service:
         service.post(CASES, exception=built(client_errors()[name]))
         with pytest.raises(expected) as caught:
             await client.create_case(NEW)
@@ -195,7 +194,7 @@ async def test_no_token_hides_in_a_cause(client: AICCClient, name: str) -> None:
 
 async def test_cancellation_is_no_error(client: AICCClient) -> None:
     """A cancellation out of aiohttp stays one."""
-    with aioresponses() as service:
+    with MockedResponses() as service:
         service.post(f"{CASES}/list", exception=asyncio.CancelledError())
         with pytest.raises(asyncio.CancelledError):
             await client.list_cases()
@@ -204,15 +203,15 @@ async def test_cancellation_is_no_error(client: AICCClient) -> None:
 async def test_a_mocked_answer_is_read(client: AICCClient) -> None:
     """An answer out of the mock goes all the way to a record, so the errors above do too."""
     body = b'{"resCode":"0","resMsg":"Success","result":{"caseId":"1"}}'
-    with aioresponses() as service:
-        service.post(CASES, body=body, response_class=MockedResponse)
+    with MockedResponses() as service:
+        service.post(CASES, body=body)
         assert await client.create_case(NEW) == "1"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[", b"\xff\xfe", b"[[]]", b'{"resCode":'])
 async def test_what_is_no_json_is_a_decode_error(client: AICCClient, body: bytes) -> None:
     """No error of a JSON library leaves the package."""
-    with aioresponses() as service:
-        service.post(f"{CASES}/list", body=body, response_class=MockedResponse)
+    with MockedResponses() as service:
+        service.post(f"{CASES}/list", body=body)
         with pytest.raises(DecodeError, match=r"@ \$"):
             await client.list_cases()
