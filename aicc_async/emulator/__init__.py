@@ -6,9 +6,7 @@ It imports nothing from the rest of the package, so that a misreading cannot hid
 from .faults.misplaced import PageFault
 from .faults.script import Fault
 from .http.routes import Recorded
-from .latency import Latency
-from .options import Quirks
-from .readings import Readings
+from .options import Latency, Quirks, Readings
 from .server import Emulator
 from .thread import run_in_thread
 

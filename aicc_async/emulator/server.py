@@ -31,14 +31,12 @@ from .http.routes import (
     operation_of,
 )
 from .http.tokens import Tokens, sign_in
-from .latency import Latency
 from .operations.family import FAMILY
 from .operations.request import Asked
 from .operations.service import CaseService, refusal
-from .options import Quirks, Rules
+from .options import Latency, Quirks, Readings, Rules
 from .qflow.queue import Queue
 from .qflow.users import Users, denied
-from .readings import Readings
 
 SHUTDOWN = 0.01
 MOST_RECORDED = 100_000

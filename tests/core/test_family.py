@@ -57,8 +57,7 @@ from aicc_async._protocol import qflow as qflow_calls
 from aicc_async._protocol.converter import Wire
 from aicc_async._protocol.envelope import OPENAPI
 from aicc_async._transport import retry
-from aicc_async.emulator import Emulator, Fault
-from aicc_async.emulator.readings import Readings
+from aicc_async.emulator import Emulator, Fault, Readings
 
 SECRET = "an-invented-phone-0123"
 TYPE = "cvmC00000149NzxF1ePA"  # of the emulated tenant

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from ..readings import Readings
+from ..options import Readings
 
 TOKEN_PATH = "/baas/auth/v1.0/oauth2/token"  # noqa: S105 -- a path
 BASE_PATH = "/service/AICC__Case/1.0.0/openapi"

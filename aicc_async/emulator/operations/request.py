@@ -8,7 +8,7 @@ import msgspec
 from ..data import seed, shapes
 from ..data.store import Store
 from ..http.answer import Answer, BusinessError
-from ..readings import Readings
+from ..options import Readings
 
 Wire = dict[str, Any]
 

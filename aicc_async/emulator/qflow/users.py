@@ -7,7 +7,7 @@ import msgspec
 
 from ..http.answer import PLAIN_JSON, Answer
 from ..http.tokens import Tokens
-from ..readings import Readings
+from ..options import Readings
 from .aspnet import DENIED, Model, RefusedError
 
 SIGN_IN = Model(
