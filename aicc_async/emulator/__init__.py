@@ -3,7 +3,7 @@
 It imports nothing from the rest of the package, so that a misreading cannot hide in shared code.
 """
 
-from .faults.misplaced import PageFault
+from .faults.page_faults import PageFault
 from .faults.script import Fault
 from .http.routes import Recorded
 from .options import Latency, Quirks, Readings

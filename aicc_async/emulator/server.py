@@ -15,7 +15,7 @@ from attrs.validators import ge
 
 from .data import seed as seeding
 from .data.store import Store
-from .faults.misplaced import PageFault, PageScript
+from .faults.page_faults import PageFault, PageScript
 from .faults.quota import Quota
 from .faults.script import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
 from .http import connection

@@ -8,7 +8,7 @@ import msgspec
 
 from ..data import seed, shapes
 from ..data.store import Store
-from ..faults.misplaced import PageFault, misplaced
+from ..faults.page_faults import PageFault, misplaced
 from ..http.answer import Answer, BusinessError, platform_error
 from ..options import Quirks, Rules
 from .page_cache import PageCache
