@@ -15,9 +15,10 @@ from attrs.validators import ge
 
 from .data import seed as seeding
 from .data.store import Store
+from .faults.answers import replacement, spoil, throttled, unauthorized
 from .faults.page_faults import PageFault, PageScript
 from .faults.quota import Quota
-from .faults.script import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
+from .faults.script import DONE, Fault, Script
 from .http import connection
 from .http.answer import AICC_JSON, Answer, BusinessError, platform_error
 from .http.routes import (

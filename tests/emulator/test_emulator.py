@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
 from aicc_async.emulator.data import seed
 from aicc_async.emulator.data.store import Store
+from aicc_async.emulator.faults.answers import replacement
 from aicc_async.emulator.faults.quota import Quota
-from aicc_async.emulator.faults.script import DONE, Script, replacement
+from aicc_async.emulator.faults.script import DONE, Script
 from aicc_async.emulator.http.routes import operation_of
 from aicc_async.emulator.operations.page_cache import PageCache
 from aicc_async.emulator.operations.query import parse
