@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
-from aicc_async.emulator.data import seed
+from aicc_async.emulator.data import arrivals, seed
 from aicc_async.emulator.data.store import Store
 from aicc_async.emulator.faults.answers import replacement
 from aicc_async.emulator.faults.quota import Quota
@@ -1163,6 +1163,6 @@ def test_working_hours_are_busy() -> None:
 def test_short_and_ragged_spans(span: timedelta) -> None:
     """A span that cuts hours keeps its bounds."""
     since = SINCE.replace(minute=40)
-    drawn = seed.moments(200, random.Random(1), since=since, until=since + span)  # noqa: S311
+    drawn = arrivals.moments(200, random.Random(1), since=since, until=since + span)  # noqa: S311
     assert since <= min(drawn) <= max(drawn) < since + span
     assert drawn == sorted(drawn)

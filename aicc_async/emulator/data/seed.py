@@ -1,12 +1,11 @@
 """Invented cases: the same ones for the same seed, at believable hours, in a few languages."""
 
-import functools
-import itertools
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from .arrivals import moments
 from .contacts import phone
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -55,13 +54,7 @@ AGENTS = ("ServiceCloud", "Agent One", "Agent Two", "客服三", "Agent Vier")
 WITH_EXTENSIONS = 0.3
 """The share of seeded cases that have the tenant's two extension fields."""
 
-BUSY, QUIET, WEEKEND = 12.0, 1.0, 0.5
-BUSY_HOURS = range(9, 18)
-SATURDAY = 5
-
 Wire = dict[str, Any]
-Hour = tuple[datetime, float]
-"""Its beginning, and how many seconds of it count."""
 
 
 def _pool(prefix: str, size: int) -> tuple[str, ...]:
@@ -86,40 +79,6 @@ def seeded(cases: int, *, since: datetime, until: datetime, seed: int) -> Iterat
             case["AICC__region__CST"] = REGIONS[number % len(REGIONS)]
             case["AICC__score__CST"] = int(draw.random() * 5) + 1
         yield case
-
-
-def moments(cases: int, draw: random.Random, *, since: datetime, until: datetime) -> list[datetime]:
-    """Draw sorted times of arrival: busy in office hours, quiet at night and at weekends."""
-    if not cases:
-        return []
-    hours, weights = _calendar(since, until)
-    chosen = draw.choices(hours, cum_weights=weights, k=cases)
-    second = timedelta(seconds=1)
-    return sorted(start + second * int(draw.random() * seconds) for start, seconds in chosen)
-
-
-@functools.lru_cache(maxsize=4)
-def _calendar(since: datetime, until: datetime) -> tuple[list[Hour], list[float]]:
-    """Cut a span into hours with their accumulated weights; kept, since most spans are the same."""
-    hours = list(_hours(since, until))
-    weights = itertools.accumulate(weight(start) * seconds for start, seconds in hours)
-    return hours, list(weights)
-
-
-def weight(moment: datetime) -> float:
-    """Say how busy the hour of `moment` is."""
-    if moment.weekday() >= SATURDAY:
-        return WEEKEND
-    return BUSY if moment.hour in BUSY_HOURS else QUIET
-
-
-def _hours(since: datetime, until: datetime) -> Iterator[Hour]:
-    start = since
-    while start < until:
-        full = start.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        end = min(full, until)
-        yield start, (end - start).total_seconds()
-        start = end
 
 
 def case_id(draw: random.Random) -> str:
