@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any
 
+import attrs
 import msgspec
 
-from ..operations.query import Query, exact
 from ..options import ORDERS
 from . import shapes, task_table, trace_table
 from .task_table import TaskTable
@@ -53,6 +53,16 @@ Wire = dict[str, Any]
 _columns = itemgetter(*COLUMNS)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+
+
+@attrs.frozen
+class Query:
+    """A page of case/list: SQL conditions (fixed text, values apart) and the page's place."""
+
+    conditions: tuple[str, ...]
+    values: tuple[Any, ...]
+    start: int
+    limit: int
 
 
 class Store:
@@ -191,3 +201,8 @@ def _record(case: Wire) -> tuple[Any, ...]:
     row = case.copy()
     hidden = {key: row.pop(key) for key in shapes.HIDDEN_KEYS if key in row}
     return *_columns(case), _encode(row), _encode(hidden)
+
+
+def exact(value: Any) -> str:
+    """Write a value so that two are equal when their texts are (1 is not true, 1 is not 1.0)."""
+    return msgspec.json.encode(value, order="sorted").decode()

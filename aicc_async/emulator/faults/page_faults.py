@@ -5,7 +5,7 @@ import threading
 
 import attrs
 
-from ..operations.query import Query
+from ..data.store import Query
 
 
 class PageFault(enum.Enum):

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-import msgspec
-
 from ..data.shapes import ROW_KEYS
+from ..data.store import Query, exact
 from ..http.answer import BusinessError
 from ..options import DATES, SPANS, Quirks
 from .bounds import MAX_LIMIT, MAX_START, check_lengths, check_text, decode, moment, place
@@ -42,16 +40,6 @@ LENGTHS = {
 Wire = dict[str, Any]
 Condition = tuple[str, tuple[Any, ...]]
 Scalar = str | int | float
-
-
-@attrs.frozen
-class Query:
-    """A page of case/list: SQL conditions (fixed text, values apart) and the page's place."""
-
-    conditions: tuple[str, ...]
-    values: tuple[Any, ...]
-    start: int
-    limit: int
 
 
 def parse(body: bytes, *, lower: str, upper: str, quirks: Quirks = WELL_BEHAVED) -> Query:
@@ -103,8 +91,3 @@ def _others(wire: Wire) -> Iterator[Condition]:
         else:
             extension = "SELECT caseId FROM extensions WHERE key = ? AND value = ?"
             yield f"id IN ({extension})", (key, exact(wire[key]))
-
-
-def exact(value: Any) -> str:
-    """Write a value so that two are equal when their texts are (1 is not true, 1 is not 1.0)."""
-    return msgspec.json.encode(value, order="sorted").decode()

@@ -7,12 +7,12 @@ import attrs
 import msgspec
 
 from ..data import seed, shapes
-from ..data.store import Store
+from ..data.store import Query, Store
 from ..faults.page_faults import PageFault, misplaced
 from ..http.answer import Answer, BusinessError, platform_error
 from ..options import Quirks, Rules
 from .page_cache import PageCache
-from .query import Query, parse
+from .query import parse
 from .request import unknown
 from .write import parse_create, parse_modify
 
