@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol, Self
 
 import attrs
 from attrs.validators import ge, in_, optional
@@ -135,6 +136,22 @@ class Latency:
         return source.lognormvariate(centre, self.sigma)
 
 
+class Settings(Protocol):
+    """What may be assigned while a tenant runs: read anew for every request."""
+
+    seed: int
+    quota: int | None
+    retry_after: str | None
+    latency: Latency | None
+    newest_first: bool
+    start_inclusive: bool
+    end_inclusive: bool
+    max_limit: int
+    list_lag: float
+    quirks: Quirks
+    readings: Readings
+
+
 @attrs.frozen(kw_only=True)
 class Rules:
     """All that decides on a page beside its request and the store."""
@@ -145,3 +162,15 @@ class Rules:
     max_limit: int
     list_lag: float
     quirks: Quirks
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Take what a tenant is set to now."""
+        return cls(
+            newest_first=settings.newest_first,
+            start_inclusive=settings.start_inclusive,
+            end_inclusive=settings.end_inclusive,
+            max_limit=settings.max_limit,
+            list_lag=settings.list_lag,
+            quirks=settings.quirks,
+        )

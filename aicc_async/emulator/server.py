@@ -1,8 +1,6 @@
-"""The tenant as a server: routes, quota, faults, latency, and a record of what arrived."""
+"""The tenant as a server: its settings, its life, and what a test does to it."""
 
-import asyncio
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from os import PathLike, fspath
@@ -15,32 +13,19 @@ from attrs.validators import ge
 
 from .data import seed as seeding
 from .data.store import Store
-from .faults.answers import replacement, spoil, throttled, unauthorized
+from .dispatch import Dispatcher
 from .faults.page_faults import PageFault, PageScript
 from .faults.quota import Quota
-from .faults.script import DONE, Fault, Script
-from .http import connection
-from .http.answer import AICC_JSON, Answer, BusinessError, platform_error
-from .http.routes import (
-    BODILESS,
-    OPERATIONS,
-    QFLOW,
-    QFLOW_PATH,
-    SIGN_INS,
-    Recorded,
-    id_in,
-    operation_of,
-)
-from .http.tokens import Tokens, sign_in
-from .operations.family import FAMILY
-from .operations.request import Asked
-from .operations.service import CaseService, refusal
-from .options import Latency, Quirks, Readings, Rules
+from .faults.script import Fault, Script
+from .handler import RequestHandler
+from .http.routes import OPERATIONS, QFLOW_PATH, Recorded
+from .http.tokens import Tokens
+from .operations.service import CaseService
+from .options import Latency, Quirks, Readings
 from .qflow.queue import Queue
-from .qflow.users import Users, denied
+from .qflow.users import Users
 
 SHUTDOWN = 0.01
-MOST_RECORDED = 100_000
 
 Wire = dict[str, Any]
 
@@ -96,7 +81,6 @@ class Emulator:
     _queue: Queue = attrs.field(init=False)
     _users: Users = attrs.field(init=False)
     _store: Store = attrs.field(init=False)
-    _service: CaseService = attrs.field(init=False)
     _runner: web.ServerRunner = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,8 +106,8 @@ class Emulator:
 
     async def start(self) -> None:
         """Fill the store and listen; `port` 0 becomes the port that was free."""
-        self._open_store()
-        server = web.Server(self._serve, handler_cancellation=True, access_log=None)
+        handler = self._open_handler()
+        server = web.Server(handler.handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
         await self._runner.setup()
         try:
@@ -254,153 +238,38 @@ class Emulator:
     def _invented(self) -> Wire:
         return seeding.single(self._store.next_number(), seed=self.seed)
 
-    def _open_store(self) -> None:
+    def _open_handler(self) -> RequestHandler:
         self._store = Store(fspath(self.database))
         self._store.seed(
             seeding.seeded(self.cases, since=self.since, until=self.until, seed=self.seed)
         )
-        self._service = CaseService(
+        dispatcher = Dispatcher(
+            settings=self,
             store=self._store,
-            seed=self.seed,
-            auto_assign_key=self.auto_assign_key,
+            service=CaseService(
+                store=self._store,
+                seed=self.seed,
+                auto_assign_key=self.auto_assign_key,
+            ),
+            queue=self._queue,
+            tokens=self._tokens,
+            users=self._users,
+            credentials=(self.client_id, self.client_secret),
+            page_script=self._page_script,
+            after_page=self._call_back,
+        )
+        return RequestHandler(
+            tenant=self,
+            quota=self._quota,
+            script=self._script,
+            delays=self._delays,
+            dispatcher=dispatcher,
         )
 
-    def _rules(self) -> Rules:
-        return Rules(
-            newest_first=self.newest_first,
-            start_inclusive=self.start_inclusive,
-            end_inclusive=self.end_inclusive,
-            max_limit=self.max_limit,
-            list_lag=self.list_lag,
-            quirks=self.quirks,
-        )
-
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        at = time.monotonic()
-        path = request.raw_path
-        operation = operation_of(request.method, path.partition("?")[0], self.readings)
-        if operation is None:
-            return connection.response(platform_error(404, "404", "no such path"))
-        body = await request.read()
-        call = Recorded(operation, request.method, path, request.headers, body, at)
-        if self.record:
-            self._remember(call)
-        return await self._respond(request, call)
-
-    def _remember(self, call: Recorded) -> None:
-        if len(self.requests) >= MOST_RECORDED:
-            del self.requests[: MOST_RECORDED // 2]
-        self.requests.append(call)
-
-    async def _respond(self, request: web.BaseRequest, call: Recorded) -> web.StreamResponse:
-        if call.operation not in SIGN_INS and not self._quota.admit(call.at, self.quota):
-            return await self._answer(call, throttled(self.retry_after))
-        fault = self._script.take(call.operation)
-        if fault is None:
-            return await self._answer(call, self._work(call))
-        if fault in DONE:
-            return await self._fail_after(request, call, fault)
-        return await self._fail_instead(request, call, fault)
-
-    async def _fail_after(
-        self, request: web.BaseRequest, call: Recorded, fault: Fault
-    ) -> web.StreamResponse:
-        answer = self._work(call)
-        if fault is Fault.HANG_AFTER:
-            await connection.never()
-        if fault is Fault.DROP_AFTER:
-            await self._wait(call)
-            return connection.dropped(request)
-        if fault is Fault.CUT_BODY:
-            await self._wait(call)
-            return await connection.cut(request, answer)
-        return await self._answer(call, spoil(answer, fault))
-
-    async def _fail_instead(
-        self, request: web.BaseRequest, call: Recorded, fault: Fault
-    ) -> web.StreamResponse:
-        if fault is Fault.HANG:
-            await connection.never()
-        if fault is Fault.DROP_BEFORE:
-            return connection.reset(request)
-        if fault is Fault.THROTTLED:
-            return await self._answer(call, throttled(self.retry_after))
-        return await self._answer(call, replacement(fault))
-
-    async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
-        await self._wait(call)
-        call.status = answer.status
-        return connection.response(answer)
-
-    async def _wait(self, call: Recorded) -> None:
-        if self.latency is not None and call.operation not in SIGN_INS:
-            await asyncio.sleep(self.latency.draw(self._delays))
-
-    def _work(self, call: Recorded) -> Answer:
-        answer = self._outcome(call)
-        call.applied = answer.applied
-        if answer.content_type == AICC_JSON:
-            answer.content_type = self.quirks.content_type
-        return answer
-
-    def _outcome(self, call: Recorded) -> Answer:
-        if call.operation == "token":
-            return self._sign_in(call)
-        if call.operation in QFLOW:
-            return self._qflow(call)
-        if not self._tokens.valid(call.headers.get("access-token")):
-            return unauthorized()
-        try:
-            return self._case_operation(call)
-        except BusinessError as error:
-            return refusal(error)
-
-    def _case_operation(self, call: Recorded) -> Answer:
-        json = call.headers.get("Content-Type", "").startswith("application/json")
-        if not json and call.operation not in BODILESS:
-            return platform_error(415, "415", "Content-Type must be application/json")
-        if call.operation == "list":
-            return self._list(call.body)
-        if call.operation == "get":
-            return self._service.get(id_in(call.path))
-        if call.operation == "create":
-            return self._service.create(call.body)
-        if call.operation == "modify":
-            return self._service.modify(call.body)
-        return FAMILY[call.operation](self._asked(call))
-
-    def _asked(self, call: Recorded) -> Asked:
-        return Asked(
-            store=self._store,
-            seed=self.seed,
-            readings=self.readings,
-            body=call.body,
-            last=id_in(call.path),
-        )
-
-    def _qflow(self, call: Recorded) -> Answer:
-        if call.operation == "qflow_token":
-            return self._users.sign_in(call.body, call.headers)
-        if self.readings.qflow_login and not self._users.admits(call.headers, self.readings):
-            return denied()
-        last = id_in(call.path)
-        return self._queue.answer(call.operation, call.body, call.headers, last=last)
-
-    def _list(self, body: bytes) -> Answer:
-        answer = self._service.list(body, self._rules(), self._page_script.take())
+    def _call_back(self) -> None:
         if self._callback is not None:
             self._page_number += 1
             self._callback(self, self._page_number)
-        return answer
-
-    def _sign_in(self, call: Recorded) -> Answer:
-        return sign_in(
-            self._tokens,
-            call.body,
-            query=call.path.partition("?")[2],
-            content_type=call.headers.get("Content-Type", ""),
-            wanted=(self.client_id, self.client_secret),
-        )
 
 
 PageCallback = Callable[[Emulator, int], object]

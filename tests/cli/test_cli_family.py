@@ -24,9 +24,9 @@ from aicc_async.cli.commands.export import group
 from aicc_async.cli.commands.tasks import DEMO_TASKS
 from aicc_async.cli.help import SECTIONS
 from aicc_async.emulator import Emulator, Fault, Readings, run_in_thread
+from aicc_async.emulator.dispatch import FAMILY
 from aicc_async.emulator.http.answer import Answer, BusinessError
 from aicc_async.emulator.http.routes import QFLOW
-from aicc_async.emulator.operations.family import FAMILY
 from aicc_async.emulator.operations.request import Asked
 from aicc_async.emulator.operations.statistics import report
 

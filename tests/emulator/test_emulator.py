@@ -29,6 +29,7 @@ from aicc_async.emulator.http.routes import operation_of
 from aicc_async.emulator.operations.page_cache import PageCache
 from aicc_async.emulator.operations.query import parse
 from aicc_async.emulator.operations.service import CaseService
+from aicc_async.emulator.options import Rules
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 OPENAPI = "/service/AICC__Case/1.0.0/openapi"
@@ -655,7 +656,7 @@ def test_each_case_appears_when_its_lag_is_over(lag: int, steps: list[tuple[str,
             if step == "create":
                 service.create(body)
                 created.append(clock.now)
-            [result] = json.loads(service.list(FIRST_PAGE, tenant._rules()).body)["result"]
+            [result] = json.loads(service.list(FIRST_PAGE, Rules.of(tenant)).body)["result"]
             visible = sum(clock.now - at >= lag for at in created)
             assert result["count"] == len(result["caseList"]) == visible
     store.close()

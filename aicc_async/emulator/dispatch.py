@@ -1,0 +1,117 @@
+"""Which part of the tenant answers which operation."""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from .data.store import Store
+from .faults.answers import unauthorized
+from .faults.page_faults import PageScript
+from .http.answer import AICC_JSON, Answer, BusinessError, platform_error
+from .http.routes import BODILESS, QFLOW, Recorded, id_in
+from .http.tokens import Tokens, sign_in
+from .operations import actions, case_types, statistics, tasks
+from .operations.request import Asked
+from .operations.service import CaseService, refusal
+from .options import Rules, Settings
+from .qflow.queue import Queue
+from .qflow.users import Users, denied
+
+FAMILY: Mapping[str, Callable[[Asked], Answer]] = {
+    "transfer": actions.transfer,
+    "process": actions.process,
+    "cancel": actions.cancel,
+    "status": actions.status,
+    "type_list": case_types.type_list,
+    "type_get": case_types.type_get,
+    "statistics": statistics.current,
+    "statistics_report": statistics.report,
+    "task_create": tasks.create,
+    "task_modify": tasks.modify,
+    "task_list": tasks.list_page,
+    "task_get": tasks.get,
+    "task_transfer": tasks.transfer,
+    "task_status": tasks.status,
+}
+"""All but create, modify, list and get: those are `service`'s."""
+
+
+@attrs.define(kw_only=True)
+class Dispatcher:
+    """Has the part answer that an operation belongs to."""
+
+    settings: Settings
+    store: Store
+    service: CaseService
+    queue: Queue
+    tokens: Tokens
+    users: Users
+    credentials: tuple[str, str] = attrs.field(repr=False)
+    page_script: PageScript
+    after_page: Callable[[], None]
+
+    def answer(self, call: Recorded) -> Answer:
+        """Do the work of a request, and note on it whether it was applied."""
+        answer = self._outcome(call)
+        call.applied = answer.applied
+        if answer.content_type == AICC_JSON:
+            answer.content_type = self.settings.quirks.content_type
+        return answer
+
+    def _outcome(self, call: Recorded) -> Answer:
+        if call.operation == "token":
+            return self._sign_in(call)
+        if call.operation in QFLOW:
+            return self._qflow(call)
+        if not self.tokens.valid(call.headers.get("access-token")):
+            return unauthorized()
+        try:
+            return self._case_operation(call)
+        except BusinessError as error:
+            return refusal(error)
+
+    def _case_operation(self, call: Recorded) -> Answer:
+        json = call.headers.get("Content-Type", "").startswith("application/json")
+        if not json and call.operation not in BODILESS:
+            return platform_error(415, "415", "Content-Type must be application/json")
+        if call.operation == "list":
+            return self._list(call.body)
+        if call.operation == "get":
+            return self.service.get(id_in(call.path))
+        if call.operation == "create":
+            return self.service.create(call.body)
+        if call.operation == "modify":
+            return self.service.modify(call.body)
+        return FAMILY[call.operation](self._asked(call))
+
+    def _asked(self, call: Recorded) -> Asked:
+        return Asked(
+            store=self.store,
+            seed=self.settings.seed,
+            readings=self.settings.readings,
+            body=call.body,
+            last=id_in(call.path),
+        )
+
+    def _qflow(self, call: Recorded) -> Answer:
+        if call.operation == "qflow_token":
+            return self.users.sign_in(call.body, call.headers)
+        readings = self.settings.readings
+        if readings.qflow_login and not self.users.admits(call.headers, readings):
+            return denied()
+        last = id_in(call.path)
+        return self.queue.answer(call.operation, call.body, call.headers, last=last)
+
+    def _list(self, body: bytes) -> Answer:
+        answer = self.service.list(body, Rules.of(self.settings), self.page_script.take())
+        self.after_page()
+        return answer
+
+    def _sign_in(self, call: Recorded) -> Answer:
+        return sign_in(
+            self.tokens,
+            call.body,
+            query=call.path.partition("?")[2],
+            content_type=call.headers.get("Content-Type", ""),
+            wanted=self.credentials,
+        )
