@@ -5,30 +5,30 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from .data.store import Store
-from .faults.answers import unauthorized
+from .faults.answers import unauthorized_answer
 from .faults.page_faults import PageScript
 from .http.answer import AICC_JSON, Answer, BusinessError, platform_error
-from .http.routes import BODILESS, QFLOW, Recorded, id_in
-from .http.tokens import Tokens, sign_in
+from .http.routes import OPERATIONS_WITHOUT_BODY, QFLOW, Recorded, id_from_path
+from .http.tokens import IssuedTokens, sign_in
 from .operations import actions, case_types, statistics, tasks
-from .operations.request import Asked
+from .operations.request import OperationRequest
 from .operations.service import CaseService, refusal
-from .options import Rules, Settings
+from .options import PageRules, Settings
 from .qflow.queue import Queue
-from .qflow.users import Users, denied
+from .qflow.users import Users, denied_answer
 
-FAMILY: Mapping[str, Callable[[Asked], Answer]] = {
+FAMILY: Mapping[str, Callable[[OperationRequest], Answer]] = {
     "transfer": actions.transfer,
     "process": actions.process,
     "cancel": actions.cancel,
     "status": actions.status,
-    "type_list": case_types.type_list,
-    "type_get": case_types.type_get,
+    "type_list": case_types.list_types,
+    "type_get": case_types.get_type,
     "statistics": statistics.current,
     "statistics_report": statistics.report,
     "task_create": tasks.create,
     "task_modify": tasks.modify,
-    "task_list": tasks.list_page,
+    "task_list": tasks.list_tasks,
     "task_get": tasks.get,
     "task_transfer": tasks.transfer,
     "task_status": tasks.status,
@@ -44,7 +44,7 @@ class Dispatcher:
     store: Store
     service: CaseService
     queue: Queue
-    tokens: Tokens
+    tokens: IssuedTokens
     users: Users
     credentials: tuple[str, str] = attrs.field(repr=False)
     page_script: PageScript
@@ -63,8 +63,8 @@ class Dispatcher:
             return self._sign_in(call)
         if call.operation in QFLOW:
             return self._qflow(call)
-        if not self.tokens.valid(call.headers.get("access-token")):
-            return unauthorized()
+        if not self.tokens.is_valid(call.headers.get("access-token")):
+            return unauthorized_answer()
         try:
             return self._case_operation(call)
         except BusinessError as error:
@@ -72,38 +72,38 @@ class Dispatcher:
 
     def _case_operation(self, call: Recorded) -> Answer:
         json = call.headers.get("Content-Type", "").startswith("application/json")
-        if not json and call.operation not in BODILESS:
+        if not json and call.operation not in OPERATIONS_WITHOUT_BODY:
             return platform_error(415, "415", "Content-Type must be application/json")
         if call.operation == "list":
             return self._list(call.body)
         if call.operation == "get":
-            return self.service.get(id_in(call.path))
+            return self.service.get(id_from_path(call.path))
         if call.operation == "create":
             return self.service.create(call.body)
         if call.operation == "modify":
             return self.service.modify(call.body)
         return FAMILY[call.operation](self._asked(call))
 
-    def _asked(self, call: Recorded) -> Asked:
-        return Asked(
+    def _asked(self, call: Recorded) -> OperationRequest:
+        return OperationRequest(
             store=self.store,
             seed=self.settings.seed,
             readings=self.settings.readings,
             body=call.body,
-            last=id_in(call.path),
+            path_id=id_from_path(call.path),
         )
 
     def _qflow(self, call: Recorded) -> Answer:
         if call.operation == "qflow_token":
             return self.users.sign_in(call.body, call.headers)
         readings = self.settings.readings
-        if readings.qflow_login and not self.users.admits(call.headers, readings):
-            return denied()
-        last = id_in(call.path)
-        return self.queue.answer(call.operation, call.body, call.headers, last=last)
+        if readings.qflow_login and not self.users.is_signed_in(call.headers, readings):
+            return denied_answer()
+        path_id = id_from_path(call.path)
+        return self.queue.answer(call.operation, call.body, call.headers, path_id=path_id)
 
     def _list(self, body: bytes) -> Answer:
-        answer = self.service.list(body, Rules.of(self.settings), self.page_script.take())
+        answer = self.service.list(body, PageRules.of(self.settings), self.page_script.take())
         self.after_page()
         return answer
 
@@ -113,5 +113,5 @@ class Dispatcher:
             call.body,
             query=call.path.partition("?")[2],
             content_type=call.headers.get("Content-Type", ""),
-            wanted=self.credentials,
+            credentials=self.credentials,
         )

@@ -9,15 +9,15 @@ import attrs
 from aiohttp import web
 
 from .dispatch import Dispatcher
-from .faults.answers import replacement, spoil, throttled
+from .faults.answers import replacement_answer, spoil, throttled_answer
 from .faults.quota import Quota
-from .faults.script import DONE, Fault, Script
+from .faults.script import FAULTS_AFTER_WORK, Fault, Script
 from .http import connection
 from .http.answer import Answer, platform_error
-from .http.routes import SIGN_INS, Recorded, operation_of
+from .http.routes import SIGN_IN_OPERATIONS, Recorded, find_operation
 from .options import Settings
 
-MOST_RECORDED = 100_000
+MAX_RECORDED = 100_000
 
 
 class Tenant(Settings, Protocol):
@@ -41,7 +41,7 @@ class RequestHandler:
         """Answer a request, or fail it as the script says."""
         at = time.monotonic()
         path = request.raw_path
-        operation = operation_of(request.method, path.partition("?")[0], self.tenant.readings)
+        operation = find_operation(request.method, path.partition("?")[0], self.tenant.readings)
         if operation is None:
             return connection.response(platform_error(404, "404", "no such path"))
         body = await request.read()
@@ -52,17 +52,19 @@ class RequestHandler:
 
     def _remember(self, call: Recorded) -> None:
         requests = self.tenant.requests
-        if len(requests) >= MOST_RECORDED:
-            del requests[: MOST_RECORDED // 2]
+        if len(requests) >= MAX_RECORDED:
+            del requests[: MAX_RECORDED // 2]
         requests.append(call)
 
     async def _respond(self, request: web.BaseRequest, call: Recorded) -> web.StreamResponse:
-        if call.operation not in SIGN_INS and not self.quota.admit(call.at, self.tenant.quota):
-            return await self._answer(call, throttled(self.tenant.retry_after))
+        if call.operation not in SIGN_IN_OPERATIONS and not self.quota.admit(
+            call.at, self.tenant.quota
+        ):
+            return await self._answer(call, throttled_answer(self.tenant.retry_after))
         fault = self.script.take(call.operation)
         if fault is None:
             return await self._answer(call, self.dispatcher.answer(call))
-        if fault in DONE:
+        if fault in FAULTS_AFTER_WORK:
             return await self._fail_after(request, call, fault)
         return await self._fail_instead(request, call, fault)
 
@@ -71,25 +73,25 @@ class RequestHandler:
     ) -> web.StreamResponse:
         answer = self.dispatcher.answer(call)
         if fault is Fault.HANG_AFTER:
-            await connection.never()
+            await connection.wait_forever()
         if fault is Fault.DROP_AFTER:
             await self._wait(call)
-            return connection.dropped(request)
+            return connection.drop(request)
         if fault is Fault.CUT_BODY:
             await self._wait(call)
-            return await connection.cut(request, answer)
+            return await connection.cut_body(request, answer)
         return await self._answer(call, spoil(answer, fault))
 
     async def _fail_instead(
         self, request: web.BaseRequest, call: Recorded, fault: Fault
     ) -> web.StreamResponse:
         if fault is Fault.HANG:
-            await connection.never()
+            await connection.wait_forever()
         if fault is Fault.DROP_BEFORE:
             return connection.reset(request)
         if fault is Fault.THROTTLED:
-            return await self._answer(call, throttled(self.tenant.retry_after))
-        return await self._answer(call, replacement(fault))
+            return await self._answer(call, throttled_answer(self.tenant.retry_after))
+        return await self._answer(call, replacement_answer(fault))
 
     async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
         await self._wait(call)
@@ -98,5 +100,5 @@ class RequestHandler:
 
     async def _wait(self, call: Recorded) -> None:
         latency = self.tenant.latency
-        if latency is not None and call.operation not in SIGN_INS:
+        if latency is not None and call.operation not in SIGN_IN_OPERATIONS:
             await asyncio.sleep(latency.draw(self.delays))

@@ -13,7 +13,7 @@ from .http.answer import AICC_JSON
 
 MAX_SPAN = timedelta(days=31)
 
-DATES = {
+DATE_EXPRESSIONS = {
     "createdDate": "createdDate",
     "closedDate": "json_extract(\"row\", '$.closedDate')",
     "dueDate": "json_extract(\"row\", '$.dueDate')",
@@ -21,16 +21,16 @@ DATES = {
 }
 """The dates that startTime and endTime may filter on, as SQL; rows do not show modifiedDate."""
 
-ORDERS = {
+ROW_ORDERS = {
     "created": "createdDate {way}, id {way}",
-    "modified": f"{DATES['modifiedDate']} {{way}}, rowid {{way}}",
+    "modified": f"{DATE_EXPRESSIONS['modifiedDate']} {{way}}, rowid {{way}}",
     "id": "id {way}",
     "shuffled_ties": "createdDate {way}, random()",
     "shuffled": "random()",
 }
 """The orders of rows, as SQL; a change gives a row the highest rowid."""
 
-SPANS: dict[str, Callable[[datetime, datetime], bool]] = {
+SPAN_RULES: dict[str, Callable[[datetime, datetime], bool]] = {
     "seconds": lambda start, end: end - start > MAX_SPAN,
     "days": lambda start, end: (end - start).days > MAX_SPAN.days,
     "dates": lambda start, end: (end.date() - start.date()).days + 1 > MAX_SPAN.days,
@@ -68,8 +68,8 @@ class Quirks:
     gateways keep theirs.
     """
 
-    date_field: str = attrs.field(default="createdDate", validator=in_(DATES))
-    order: str = attrs.field(default="created", validator=in_(ORDERS))
+    date_field: str = attrs.field(default="createdDate", validator=in_(DATE_EXPRESSIONS))
+    order: str = attrs.field(default="created", validator=in_(ROW_ORDERS))
     over_limit: str = attrs.field(
         default="documented", validator=in_(("documented", "clamp", "refuse"))
     )
@@ -78,11 +78,11 @@ class Quirks:
     deepest_start: int | None = attrs.field(default=None, validator=optional(ge(0)))
     too_deep: str = attrs.field(default="refuse", validator=in_(("refuse", "empty")))
     ignore_start: bool = False
-    span: str = attrs.field(default="seconds", validator=in_(SPANS))
+    span: str = attrs.field(default="seconds", validator=in_(SPAN_RULES))
     content_type: str = AICC_JSON
 
     @property
-    def fickle(self) -> bool:
+    def is_unstable(self) -> bool:
         """Say whether the same request is answered differently though nothing was written."""
         return self.order.startswith("shuffled") or self.count_drift != 0
 
@@ -153,7 +153,7 @@ class Settings(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
+class PageRules:
     """All that decides on a page beside its request and the store."""
 
     newest_first: bool

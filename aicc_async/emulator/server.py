@@ -19,13 +19,13 @@ from .faults.quota import Quota
 from .faults.script import Fault, Script
 from .handler import RequestHandler
 from .http.routes import OPERATIONS, QFLOW_PATH, Recorded
-from .http.tokens import Tokens
+from .http.tokens import IssuedTokens
 from .operations.service import CaseService
 from .options import Latency, Quirks, Readings
 from .qflow.queue import Queue
 from .qflow.users import Users
 
-SHUTDOWN = 0.01
+SHUTDOWN_TIMEOUT = 0.01
 
 Wire = dict[str, Any]
 
@@ -76,7 +76,7 @@ class Emulator:
     _callback: "PageCallback | None" = attrs.field(default=None, init=False)
     _page_number: int = attrs.field(default=0, init=False)
     _delays: random.Random = attrs.field(init=False)
-    _tokens: Tokens = attrs.field(init=False)
+    _tokens: IssuedTokens = attrs.field(init=False)
     _quota: Quota = attrs.field(init=False)
     _queue: Queue = attrs.field(init=False)
     _users: Users = attrs.field(init=False)
@@ -86,11 +86,11 @@ class Emulator:
     def __attrs_post_init__(self) -> None:
         self._delays = random.Random(self.seed)  # noqa: S311 -- repeatable on purpose
         self._script = Script(random.Random(self.seed))  # noqa: S311 -- same
-        self._tokens = Tokens(self.token_lifetime)
+        self._tokens = IssuedTokens(self.token_lifetime)
         self._quota = Quota()
         self._queue = Queue(self.qflow_headers)
         wanted = self.qflow_user, self.qflow_password
-        self._users = Users(Tokens(self.token_lifetime), wanted)
+        self._users = Users(IssuedTokens(self.token_lifetime), wanted)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -108,7 +108,7 @@ class Emulator:
         """Fill the store and listen; `port` 0 becomes the port that was free."""
         handler = self._open_handler()
         server = web.Server(handler.handle, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_TIMEOUT)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self.host, self.port).start()
@@ -233,15 +233,15 @@ class Emulator:
 
     def traces(self, case_id: str) -> list[Wire]:
         """List what case/process added to a case, oldest first."""
-        return self._store.traces.of(case_id)
+        return self._store.traces.for_case(case_id)
 
     def _invented(self) -> Wire:
-        return seeding.single(self._store.next_number(), seed=self.seed)
+        return seeding.invent_current_case(self._store.next_number(), seed=self.seed)
 
     def _open_handler(self) -> RequestHandler:
         self._store = Store(fspath(self.database))
         self._store.seed(
-            seeding.seeded(self.cases, since=self.since, until=self.until, seed=self.seed)
+            seeding.seed_cases(self.cases, since=self.since, until=self.until, seed=self.seed)
         )
         dispatcher = Dispatcher(
             settings=self,

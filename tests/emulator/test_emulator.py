@@ -22,14 +22,14 @@ from hypothesis import strategies as st
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
 from aicc_async.emulator.data import arrivals, seed
 from aicc_async.emulator.data.store import Store
-from aicc_async.emulator.faults.answers import replacement
+from aicc_async.emulator.faults.answers import replacement_answer
 from aicc_async.emulator.faults.quota import Quota
-from aicc_async.emulator.faults.script import DONE, Script
-from aicc_async.emulator.http.routes import operation_of
+from aicc_async.emulator.faults.script import FAULTS_AFTER_WORK, Script
+from aicc_async.emulator.http.routes import find_operation
 from aicc_async.emulator.operations.page_cache import PageCache
 from aicc_async.emulator.operations.query import parse
 from aicc_async.emulator.operations.service import CaseService
-from aicc_async.emulator.options import Rules
+from aicc_async.emulator.options import PageRules
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 OPENAPI = "/service/AICC__Case/1.0.0/openapi"
@@ -145,7 +145,7 @@ def caller(tenant: Emulator, http: aiohttp.ClientSession) -> Caller:
 def store() -> Iterator[Store]:
     """Keep one seeded store for the tests that only read."""
     filled = Store(":memory:")
-    filled.seed(seed.seeded(400, since=SINCE, until=UNTIL, seed=3))
+    filled.seed(seed.seed_cases(400, since=SINCE, until=UNTIL, seed=3))
     yield filled
     filled.close()
 
@@ -238,7 +238,7 @@ async def test_an_unknown_path_is_not_found(caller: Caller) -> None:
 )
 def test_routes(method: str, path: str, operation: str | None) -> None:
     """Each documented path is one operation."""
-    assert operation_of(method, path) == operation
+    assert find_operation(method, path) == operation
 
 
 # ---- signing in ----------------------------------------------------------------------------
@@ -656,7 +656,7 @@ def test_each_case_appears_when_its_lag_is_over(lag: int, steps: list[tuple[str,
             if step == "create":
                 service.create(body)
                 created.append(clock.now)
-            [result] = json.loads(service.list(FIRST_PAGE, Rules.of(tenant)).body)["result"]
+            [result] = json.loads(service.list(FIRST_PAGE, PageRules.of(tenant)).body)["result"]
             visible = sum(clock.now - at >= lag for at in created)
             assert result["count"] == len(result["caseList"]) == visible
     store.close()
@@ -837,8 +837,8 @@ async def test_faults_that_are_done_and_those_that_are_not(caller: Caller, fault
         status = None
     assert status == STATUS.get(fault)
     [recorded] = caller.tenant.requests
-    assert (recorded.status, recorded.applied) == (status, fault in DONE)
-    assert caller.tenant.count() == 300 + (fault in DONE)
+    assert (recorded.status, recorded.applied) == (status, fault in FAULTS_AFTER_WORK)
+    assert caller.tenant.count() == 300 + (fault in FAULTS_AFTER_WORK)
 
 
 @pytest.mark.parametrize("fault", CUTS)
@@ -857,13 +857,13 @@ async def test_cut_connections(caller: Caller, fault: Fault) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [fault for fault in STATUS if fault not in DONE | {Fault.THROTTLED}],
+    [fault for fault in STATUS if fault not in FAULTS_AFTER_WORK | {Fault.THROTTLED}],
 )
 async def test_replaced_answers(caller: Caller, fault: Fault) -> None:
     """Each answer that comes instead of the work has the body that such servers send."""
     caller.tenant.fail("list", fault)
     response, body = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE)
-    assert body == replacement(fault).body
+    assert body == replacement_answer(fault).body
     if response.headers["Content-Type"] == AICC_TYPE and fault is not Fault.GZIP_BOMB:
         assert json.loads(body).keys() == {"resCode", "resMsg"}
 
@@ -1121,7 +1121,7 @@ async def test_required_headers(http: aiohttp.ClientSession) -> None:
 
 def seeded(number: int, *, of: int = 1) -> list[Wire]:
     """Invent cases of the default year."""
-    return list(seed.seeded(number, since=SINCE, until=UNTIL, seed=of))
+    return list(seed.seed_cases(number, since=SINCE, until=UNTIL, seed=of))
 
 
 def test_the_same_seed_gives_the_same_cases() -> None:
@@ -1164,6 +1164,6 @@ def test_working_hours_are_busy() -> None:
 def test_short_and_ragged_spans(span: timedelta) -> None:
     """A span that cuts hours keeps its bounds."""
     since = SINCE.replace(minute=40)
-    drawn = arrivals.moments(200, random.Random(1), since=since, until=since + span)  # noqa: S311
+    drawn = arrivals.draw_arrivals(200, random.Random(1), since=since, until=since + span)  # noqa: S311
     assert since <= min(drawn) <= max(drawn) < since + span
     assert drawn == sorted(drawn)

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from aicc_async.emulator import Emulator, Fault, Latency, Readings, run_in_thread
 from aicc_async.emulator.data import seed
-from aicc_async.emulator.faults.script import DONE
+from aicc_async.emulator.faults.script import FAULTS_AFTER_WORK
 from aicc_async.emulator.http.answer import BusinessError
-from aicc_async.emulator.http.routes import OPERATIONS, operation_of
+from aicc_async.emulator.http.routes import OPERATIONS, find_operation
 from aicc_async.emulator.operations.bounds import Bounds
 
 OPENAPI = "/service/AICC__Case/1.0.0/openapi"
@@ -158,7 +158,7 @@ def note(case_id: str, **fields: Any) -> Wire:
 )
 def test_routes(method: str, path: str, operation: str | None) -> None:
     """Each row of the table is one operation."""
-    assert operation_of(method, f"{OPENAPI}{path}") == operation
+    assert find_operation(method, f"{OPENAPI}{path}") == operation
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_routes(method: str, path: str, operation: str | None) -> None:
 )
 def test_routes_of_qflow(method: str, path: str, operation: str | None) -> None:
     """Q-Flow's routes have no `api/` of their own below the base path."""
-    assert operation_of(method, f"/API/{path}") == operation
+    assert find_operation(method, f"/API/{path}") == operation
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
@@ -725,8 +725,8 @@ async def test_a_database_file_from_before_is_taken_on(
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=50))
 def test_ids_of_tasks(drawn: list[tuple[int, int]]) -> None:
     """An id is that of its seed and number, 20 characters, and no two are the same."""
-    ids = {pair: seed.task_id(pair[0], seed=pair[1]) for pair in drawn}
-    assert ids == {pair: seed.task_id(pair[0], seed=pair[1]) for pair in drawn}
+    ids = {pair: seed.draw_task_id(pair[0], seed=pair[1]) for pair in drawn}
+    assert ids == {pair: seed.draw_task_id(pair[0], seed=pair[1]) for pair in drawn}
     assert len(set(ids.values())) == len(ids)
     assert all(len(one) == 20 for one in ids.values())
 
@@ -931,7 +931,10 @@ async def test_faults_of_every_operation(caller: Caller, operation: str) -> None
         caller.tenant.fail(operation, fault)
         assert (await caller.send(method, path, body))[0] == status
         last = caller.tenant.requests[-1]
-        assert (last.operation, last.applied) == (operation, fault in DONE and operation in WRITES)
+        assert (last.operation, last.applied) == (
+            operation,
+            fault in FAULTS_AFTER_WORK and operation in WRITES,
+        )
     assert (await caller.send(method, path, body))[0] == 200
     assert caller.tenant.requests[-1].applied is (operation in WRITES)
 

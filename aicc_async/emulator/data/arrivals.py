@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-BUSY, QUIET, WEEKEND = 12.0, 1.0, 0.5
+BUSY_WEIGHT, QUIET_WEIGHT, WEEKEND_WEIGHT = 12.0, 1.0, 0.5
 BUSY_HOURS = range(9, 18)
 SATURDAY = 5
 
@@ -14,7 +14,9 @@ Hour = tuple[datetime, float]
 """Its beginning, and how many seconds of it count."""
 
 
-def moments(cases: int, draw: random.Random, *, since: datetime, until: datetime) -> list[datetime]:
+def draw_arrivals(
+    cases: int, draw: random.Random, *, since: datetime, until: datetime
+) -> list[datetime]:
     """Draw sorted times of arrival: busy in office hours, quiet at night and at weekends."""
     if not cases:
         return []
@@ -28,15 +30,15 @@ def moments(cases: int, draw: random.Random, *, since: datetime, until: datetime
 def _calendar(since: datetime, until: datetime) -> tuple[list[Hour], list[float]]:
     """Cut a span into hours with their accumulated weights; kept, since most spans are the same."""
     hours = list(_hours(since, until))
-    weights = itertools.accumulate(weight(start) * seconds for start, seconds in hours)
+    weights = itertools.accumulate(_hour_weight(start) * seconds for start, seconds in hours)
     return hours, list(weights)
 
 
-def weight(moment: datetime) -> float:
+def _hour_weight(moment: datetime) -> float:
     """Say how busy the hour of `moment` is."""
     if moment.weekday() >= SATURDAY:
-        return WEEKEND
-    return BUSY if moment.hour in BUSY_HOURS else QUIET
+        return WEEKEND_WEIGHT
+    return BUSY_WEIGHT if moment.hour in BUSY_HOURS else QUIET_WEIGHT
 
 
 def _hours(since: datetime, until: datetime) -> Iterator[Hour]:

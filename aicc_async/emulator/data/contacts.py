@@ -18,12 +18,12 @@ GENDERS = ("male", "female", None)
 Wire = dict[str, Any]
 
 
-def phone(number: int) -> str:
+def fictitious_phone(number: int) -> str:
     """Give a telephone number of the range that is kept free for fiction (+1 202 555 0100-0199)."""
     return f"+1202555{100 + number % 100:04d}"
 
 
-def customer(contact_id: str | None) -> Wire:
+def build_customer(contact_id: str | None) -> Wire:
     """Build the inner customerInfo of document 004's sample, all of its keys."""
     known_by = contact_id or ""
     pick = zlib.crc32(known_by.encode())
@@ -34,7 +34,7 @@ def customer(contact_id: str | None) -> Wire:
         "age": None,
         "bindAccount": [],
         "birthDay": None,
-        "cellPhone1": phone(pick),
+        "cellPhone1": fictitious_phone(pick),
         "cellPhone2": None,
         "cellPhone3": None,
         "channel": None,

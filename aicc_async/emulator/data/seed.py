@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from .arrivals import moments
-from .contacts import phone
+from .arrivals import draw_arrivals
+from .contacts import fictitious_phone
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PAIRS = tuple(a + b for a in ALPHABET for b in ALPHABET)
@@ -46,58 +46,58 @@ DESCRIPTIONS = (
 PRIORITIES = ("Low", "Medium", "Medium", "High", "Critical", "")
 ORIGINS = ("Voice", "Voice", "Email", "webchat", "Whatsapp")
 STATES = ("Completed", "Completed", "Completed", "Processing", "Processing", "Pending")
-NODES = ("y", "New", "Waiting for customer", "二线处理")
+FLOW_NODES = ("y", "New", "Waiting for customer", "二线处理")
 REASONS = (None, None, None, "Defect", "Misuse", "物流")
 REGIONS = ("north", "south", "east", "west", "海外")
 AGENTS = ("ServiceCloud", "Agent One", "Agent Two", "客服三", "Agent Vier")
 
-WITH_EXTENSIONS = 0.3
+EXTENSION_SHARE = 0.3
 """The share of seeded cases that have the tenant's two extension fields."""
 
 Wire = dict[str, Any]
 
 
-def _pool(prefix: str, size: int) -> tuple[str, ...]:
+def _draw_ids(prefix: str, size: int) -> tuple[str, ...]:
     draw = random.Random(prefix)  # noqa: S311 -- invented ids guard nothing
     return tuple(f"{prefix}000001{''.join(draw.choices(ALPHABET, k=10))}" for _ in range(size))
 
 
-OWNERS = _pool("10gg", 40)
-CREATORS = _pool("10gd", 25)
-CONTACTS = _pool("ciIy", 2000)
-QUEUES = _pool("cqUe", 6)
+OWNERS = _draw_ids("10gg", 40)
+CREATORS = _draw_ids("10gd", 25)
+CONTACTS = _draw_ids("ciIy", 2000)
+QUEUES = _draw_ids("cqUe", 6)
 TYPE_IDS = tuple(TYPES)
 
 
-def seeded(cases: int, *, since: datetime, until: datetime, seed: int) -> Iterator[Wire]:
+def seed_cases(cases: int, *, since: datetime, until: datetime, seed: int) -> Iterator[Wire]:
     """Invent `cases` cases, oldest first, with createdDate in [since, until)."""
     draw = random.Random(seed)  # noqa: S311 -- the same data every time is the point
-    for number, moment in enumerate(moments(cases, draw, since=since, until=until), 1):
-        case = invent(number, moment, draw)
+    for number, moment in enumerate(draw_arrivals(cases, draw, since=since, until=until), 1):
+        case = invent_case(number, moment, draw)
         case["modifiedDate"] = case["closedDate"] or case["suspendDate"] or case["createdDate"]
-        if draw.random() < WITH_EXTENSIONS:
+        if draw.random() < EXTENSION_SHARE:
             case["AICC__region__CST"] = REGIONS[number % len(REGIONS)]
             case["AICC__score__CST"] = int(draw.random() * 5) + 1
         yield case
 
 
-def case_id(draw: random.Random) -> str:
+def draw_case_id(draw: random.Random) -> str:
     """Draw an id that looks like the samples': 20 characters, `c6m8` first."""
     return f"c6m8000001{''.join(draw.choices(PAIRS, k=5))}"
 
 
-def task_id(number: int, *, seed: int) -> str:
+def draw_task_id(number: int, *, seed: int) -> str:
     """Draw the id of a task, of the same length."""
     draw = random.Random(f"{seed}/task/{number}")  # noqa: S311 -- invented ids guard nothing
     return f"cTsk000001{''.join(draw.choices(ALPHABET, k=10))}"
 
 
-def case_number(number: int) -> str:
+def format_case_number(number: int) -> str:
     """Write a case number as the samples do: 30 digits, zero-padded."""
     return f"{number:030d}"
 
 
-def invent(number: int, moment: datetime, draw: random.Random) -> Wire:
+def invent_case(number: int, moment: datetime, draw: random.Random) -> Wire:
     """Invent one case: the keys of a row in the sample's order, then what a row does not show."""
     dice = draw.getrandbits(96)  # one draw, a byte or two for each choice: seeding is hot
     state = STATES[dice % len(STATES)]
@@ -109,15 +109,15 @@ def invent(number: int, moment: datetime, draw: random.Random) -> Wire:
     owners = QUEUES if queued else OWNERS
     owner = owners[(dice >> 16) % len(owners)]
     return {
-        "caseNo": case_number(number),
+        "caseNo": format_case_number(number),
         "closedDate": _later(moment, (dice >> 76) % 259_200) if completed else None,
         "contactId": CONTACTS[contact],
-        "contactPhone": phone(contact) if contact % 3 else None,
+        "contactPhone": fictitious_phone(contact) if contact % 3 else None,
         "createdDate": str(moment),
         "creatorId": CREATORS[(dice >> 24) % len(CREATORS)],
         "dueDate": _due(moment) if contact % 4 else None,
         "extternalNo": f"EXT-{number:06d}" if contact % 10 == 0 else None,
-        "id": case_id(draw),
+        "id": draw_case_id(draw),
         "isCanced": False,
         "isSuspend": suspended,
         "isUpgraded": contact % 20 == 0,
@@ -127,7 +127,7 @@ def invent(number: int, moment: datetime, draw: random.Random) -> Wire:
         "priority": PRIORITIES[(dice >> 34) % len(PRIORITIES)],
         "reason": REASONS[(dice >> 39) % len(REASONS)],
         "state": state,
-        "status": "Completed" if completed else NODES[(dice >> 44) % len(NODES)],
+        "status": "Completed" if completed else FLOW_NODES[(dice >> 44) % len(FLOW_NODES)],
         "stayDate": None,
         "suspendAccumulatedTime": 90 if suspended else None,
         "suspendDate": _later(moment, (dice >> 76) % 28_800) if suspended else None,
@@ -155,7 +155,7 @@ def _due(moment: datetime) -> str:
     return f"{str(moment + timedelta(days=14))[:10]} 00:00:00"
 
 
-UNSET: Wire = {
+NEW_CASE_FIELDS: Wire = {
     "closedDate": None,
     "contactPhone": None,
     "dueDate": None,
@@ -174,24 +174,28 @@ UNSET: Wire = {
 }
 """How a case stands that was just created, where its request says nothing."""
 
-WALL_CLOCK = timezone(timedelta(hours=8))
+ZONE_OF_TIMES = timezone(timedelta(hours=8))
 """Times carry no offset on the wire; the public cloud's zone is likely Asia/Shanghai."""
 
 
-def single(number: int, *, seed: int) -> Wire:
+def invent_current_case(number: int, *, seed: int) -> Wire:
     """Invent one case more, created now."""
     draw = random.Random(f"{seed}/{number}")  # noqa: S311 -- the same data every time is the point
-    return invent(number, datetime.fromisoformat(wall_clock()), draw)
+    return invent_case(number, datetime.fromisoformat(wall_clock()), draw)
 
 
 def wall_clock() -> str:
     """Write down the present second as the tenant does."""
-    return str(datetime.now(WALL_CLOCK).replace(microsecond=0, tzinfo=None))
+    return str(datetime.now(ZONE_OF_TIMES).replace(microsecond=0, tzinfo=None))
 
 
-def fresh(number: int, fields: Wire, *, seed: int) -> Wire:
+def build_created_case(number: int, fields: Wire, *, seed: int) -> Wire:
     """Make the case that a create asks for; an owner is found if that is asked for too."""
-    case = single(number, seed=seed) | UNSET | {"typeName": TYPES.get(fields["type"], "")}
+    case = (
+        invent_current_case(number, seed=seed)
+        | NEW_CASE_FIELDS
+        | {"typeName": TYPES.get(fields["type"], "")}
+    )
     if "ownerId" in fields:
         case |= {"ownerType": "user", "queueId": None}
     elif not (fields.get("isAutoAssigned") or fields.get("isAtuoAssigned")):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from .contacts import customer
+from .contacts import build_customer
 
 ROW_KEYS = (
     "caseNo",
@@ -58,25 +58,27 @@ HIDDEN_KEYS = frozenset(
 
 KNOWN_KEYS = HIDDEN_KEYS.union(ROW_KEYS)
 
-MODIFIED = b'{"resCode":"0","resMsg":"Success"}'
+MODIFY_ANSWER = b'{"resCode":"0","resMsg":"Success"}'
 """The whole answer to case/modify: no result at all (document 002)."""
 
 Wire = dict[str, Any]
 
 
-def created(case_id: str) -> bytes:
+def encode_created(case_id: str) -> bytes:
     """Encode the answer to a create: the result is an object (document 000)."""
     result = {"caseId": case_id}
     return msgspec.json.encode({"resCode": "0", "resMsg": "Success", "result": result})
 
 
-def page(rows: Sequence[bytes], count: int) -> bytes:
+def encode_page(rows: Sequence[bytes], count: int) -> bytes:
     """Join rows that are encoded already into a page: an array of one object (document 001)."""
     head = b'{"resCode":"0","resMsg":"success","result":[{"caseList":['
     return b'%b%b],"count":%d}]}' % (head, b",".join(rows), count)
 
 
-def detail(row: Wire, hidden: Wire, *, traces: Sequence[Wire], tasks: Sequence[Wire]) -> bytes:
+def encode_detail(
+    row: Wire, hidden: Wire, *, traces: Sequence[Wire], tasks: Sequence[Wire]
+) -> bytes:
     """Encode the answer to a case detail: an array of one object (document 004).
 
     The first trace is that of the creation, before those given.
@@ -84,14 +86,14 @@ def detail(row: Wire, hidden: Wire, *, traces: Sequence[Wire], tasks: Sequence[W
     result = {
         "caseInfo": _case_info(row, hidden),
         "caseTrace": [_trace(row, hidden), *traces],
-        "customerInfo": {"customerInfo": customer(row["contactId"])},
+        "customerInfo": {"customerInfo": build_customer(row["contactId"])},
         "isFollower": False,
         "tasks": tasks,
     }
     return msgspec.json.encode({"resCode": "0", "resMsg": "成功", "result": [result]})
 
 
-def extensions(row: Mapping[str, Any]) -> Wire:
+def extension_fields(row: Mapping[str, Any]) -> Wire:
     """Pick the fields that a tenant's own template adds: all that the documents do not name."""
     return {key: row[key] for key in row if key not in KNOWN_KEYS}
 
@@ -109,7 +111,7 @@ def _case_info(row: Wire, hidden: Wire) -> Wire:
         "AICC__Type__CST.name": row["type.name"],
         "AICC__test1__CST": None,
     }
-    return named | _plain_info(row, hidden) | extensions(row)
+    return named | _plain_info(row, hidden) | extension_fields(row)
 
 
 def _plain_info(row: Wire, hidden: Wire) -> Wire:

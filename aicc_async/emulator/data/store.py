@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from ..options import ORDERS
+from ..options import ROW_ORDERS
 from . import shapes, task_table, trace_table
 from .task_table import TaskTable
 from .trace_table import TraceTable
@@ -46,7 +46,7 @@ PRAGMA synchronous = OFF;
 {trace_table.SCHEMA}
 """
 INSERT = f"INSERT INTO cases VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"  # noqa: S608 -- fixed texts
-BATCH = 500
+CASES_PER_BATCH = 500
 
 Wire = dict[str, Any]
 
@@ -80,7 +80,7 @@ class Store:
         self.traces = TraceTable(self._db, self._lock)
         self.version = 0
         self._count = 0
-        self._counted: tuple[Any, ...] = ()
+        self._counted_query: tuple[Any, ...] = ()
         self._numbers = itertools.count(self._highest_number() + 1)
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class Store:
         """Remove a case and its traces, its tasks stay; False if there is no such case."""
         with self._lock, self._db:
             self.version += 1
-            self.traces.forget(case_id)
+            self.traces.delete(case_id)
             return self._remove(case_id)
 
     def find(self, case_id: str) -> tuple[Wire, Wire] | None:
@@ -137,12 +137,12 @@ class Store:
     ) -> tuple[list[bytes], int]:
         """Read the rows of a page as encoded JSON, and how many rows match in all."""
         where = " AND ".join(query.conditions) or "1"
-        by = ORDERS[order].format(way="DESC" if newest_first else "ASC")
+        by = ROW_ORDERS[order].format(way="DESC" if newest_first else "ASC")
         sorting = f"ORDER BY {by} LIMIT ? OFFSET ?"
         rows = f'SELECT "row" FROM cases WHERE {where} {sorting}'  # noqa: S608 -- fixed texts
         with self._lock:
             found = self.read(rows, (*query.values, query.limit, query.start))
-            return [row for (row,) in found], self._matches(where, query.values)
+            return [row for (row,) in found], self._count_matches(where, query.values)
 
     def rows(self) -> list[Wire]:
         """Read all rows, oldest first."""
@@ -165,13 +165,13 @@ class Store:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
-    def _matches(self, where: str, values: tuple[Any, ...]) -> int:
+    def _count_matches(self, where: str, values: tuple[Any, ...]) -> int:
         """Count matching rows, once for all the pages of a listing: a count reads every row."""
         asked = (self.version, where, values)
-        if asked != self._counted:
+        if asked != self._counted_query:
             sql = f"SELECT count(*) FROM cases WHERE {where}"  # noqa: S608 -- fixed texts
             [[self._count]] = self.read(sql, values)
-            self._counted = asked
+            self._counted_query = asked
         return self._count
 
     def _remove(self, case_id: str) -> bool:
@@ -180,9 +180,9 @@ class Store:
 
     def _insert_extensions(self, cases: list[Wire]) -> None:
         records = (
-            (key, exact(value), case["id"])
+            (key, canonical_json(value), case["id"])
             for case in cases
-            for key, value in shapes.extensions(case).items()
+            for key, value in shapes.extension_fields(case).items()
         )
         self._db.executemany("INSERT INTO extensions VALUES (?, ?, ?)", records)
 
@@ -193,7 +193,7 @@ class Store:
 
 def _batches(cases: Iterable[Wire]) -> Iterator[list[Wire]]:
     rest = iter(cases)
-    while batch := list(itertools.islice(rest, BATCH)):
+    while batch := list(itertools.islice(rest, CASES_PER_BATCH)):
         yield batch
 
 
@@ -203,6 +203,6 @@ def _record(case: Wire) -> tuple[Any, ...]:
     return *_columns(case), _encode(row), _encode(hidden)
 
 
-def exact(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """Write a value so that two are equal when their texts are (1 is not true, 1 is not 1.0)."""
     return msgspec.json.encode(value, order="sorted").decode()

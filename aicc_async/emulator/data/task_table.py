@@ -38,7 +38,7 @@ class TaskTable:
         """Store a task under a new id."""
         with self._lock, self._db:
             [[number]] = self._read("SELECT coalesce(max(number), 0) + 1 FROM tasks", ())
-            task = {"id": seeding.task_id(number, seed=seed)} | task
+            task = {"id": seeding.draw_task_id(number, seed=seed)} | task
             record = (number, task["id"], task["relateId"], _encode(task))
             self._db.execute("INSERT INTO tasks VALUES (?, ?, ?, ?)", record)
         return task
@@ -59,7 +59,7 @@ class TaskTable:
         tasks = self._tasks("WHERE id = ?", (task_id,))
         return tasks[0] if tasks else None
 
-    def of(self, case_id: str) -> list[Wire]:
+    def for_case(self, case_id: str) -> list[Wire]:
         """Read the tasks of a case, oldest first."""
         return self._tasks("WHERE relateId = ? ORDER BY number", (case_id,))
 

@@ -28,13 +28,13 @@ class TraceTable:
         with self._lock, self._db:
             self._db.execute("INSERT INTO traces VALUES (?, ?)", record)
 
-    def of(self, case_id: str) -> list[Wire]:
+    def for_case(self, case_id: str) -> list[Wire]:
         """Read what was added to a case, oldest first; its creation is not among it."""
         sql = "SELECT trace FROM traces WHERE caseId = ? ORDER BY rowid"
         with self._lock:
             found = self._db.execute(sql, (case_id,)).fetchall()
         return [msgspec.json.decode(trace) for (trace,) in found]
 
-    def forget(self, case_id: str) -> None:
+    def delete(self, case_id: str) -> None:
         """Remove the traces of a case; the caller holds the transaction."""
         self._db.execute("DELETE FROM traces WHERE caseId = ?", (case_id,))

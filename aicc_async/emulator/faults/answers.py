@@ -11,7 +11,7 @@ import msgspec
 from ..http.answer import HTML, Answer, platform_error
 from .script import Fault
 
-WRONG = {"title": 5, "typeName": 5, "newCases": "five", "Ticket": 5}
+MISTYPED_VALUES = {"title": 5, "typeName": 5, "newCases": "five", "Ticket": 5}
 """What BAD_TYPE puts in the place of a value."""
 
 INVALID_TOKEN = "405230602"  # noqa: S105 -- a result code
@@ -21,7 +21,7 @@ BOMB_CHUNK = b" " * 1_000_000
 BOMB_CHUNKS = 200
 
 
-def throttled(retry_after: str | None) -> Answer:
+def throttled_answer(retry_after: str | None) -> Answer:
     """Answer 429, with the literal header value given."""
     answer = platform_error(429, "429", "too many requests")
     if retry_after is not None:
@@ -29,7 +29,7 @@ def throttled(retry_after: str | None) -> Answer:
     return answer
 
 
-def unauthorized() -> Answer:
+def unauthorized_answer() -> Answer:
     """Answer a token that is missing, wrong or expired."""
     return platform_error(401, INVALID_TOKEN, "access token invalid or expired")
 
@@ -37,17 +37,17 @@ def unauthorized() -> Answer:
 def spoil(answer: Answer, fault: Fault) -> Answer:
     """Spoil a good answer, after the work."""
     if fault is Fault.HTTP_500_AFTER:
-        return attrs.evolve(replacement(Fault.HTTP_500), applied=answer.applied)
+        return attrs.evolve(replacement_answer(Fault.HTTP_500), applied=answer.applied)
     if fault is Fault.NOT_JSON:
         return attrs.evolve(answer, body=answer.body[: len(answer.body) // 2])
     if fault is Fault.BAD_TYPE:
-        return attrs.evolve(answer, body=_bad_type(answer.body))
+        return attrs.evolve(answer, body=_mistype_first_value(answer.body))
     return answer
 
 
-def replacement(fault: Fault) -> Answer:
+def replacement_answer(fault: Fault) -> Answer:
     """Give the answer that comes instead of any work."""
-    return _REPLACEMENTS[fault]()
+    return _REPLACEMENT_ANSWERS[fault]()
 
 
 def _web_page(status: int, title: str) -> Answer:
@@ -61,12 +61,12 @@ def _redirect() -> Answer:
     return Answer(302, b"", HTML, headers=elsewhere)
 
 
-def _bomb() -> Answer:
-    return Answer(200, _swelling_spaces(), headers={"Content-Encoding": "gzip"})
+def _gzip_bomb() -> Answer:
+    return Answer(200, _gzip_of_spaces(), headers={"Content-Encoding": "gzip"})
 
 
 @functools.cache
-def _swelling_spaces() -> bytes:
+def _gzip_of_spaces() -> bytes:
     """Make 200 MB of spaces out of one compressed chunk: after a full flush each is the same."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     chunk = deflate.compress(BOMB_CHUNK) + deflate.flush(zlib.Z_FULL_FLUSH)
@@ -79,37 +79,39 @@ def _swelling_spaces() -> bytes:
     return header + chunk * BOMB_CHUNKS + b"\x03\x00" + trailer
 
 
-def _bad_type(body: bytes) -> bytes:
+def _mistype_first_value(body: bytes) -> bytes:
     """Give the first title, or what stands for it, another kind; leave alone what has none."""
     whole = msgspec.json.decode(body)
-    found = ((record, key) for record in _records(whole) for key in WRONG if key in record)
+    found = (
+        (record, key) for record in _walk_records(whole) for key in MISTYPED_VALUES if key in record
+    )
     for record, key in found:
-        record[key] = WRONG[key]
+        record[key] = MISTYPED_VALUES[key]
         return msgspec.json.encode(whole)
     return body
 
 
-def _records(value: Any) -> Iterator[dict[str, Any]]:
+def _walk_records(value: Any) -> Iterator[dict[str, Any]]:
     """Walk through an answer from the outside in; of a list only the first counts."""
     if isinstance(value, list):
         for first in value[:1]:
-            yield from _records(first)
+            yield from _walk_records(first)
     if isinstance(value, dict):
         yield value
         for part in value.values():
-            yield from _records(part)
+            yield from _walk_records(part)
 
 
-_REPLACEMENTS = {
+_REPLACEMENT_ANSWERS = {
     Fault.HTTP_500: lambda: platform_error(500, "405230500", "internal error"),
     Fault.HTTP_502: lambda: _web_page(502, "502 Bad Gateway"),
     Fault.HTTP_503: lambda: platform_error(503, "405230503", "service unavailable"),
     Fault.HTTP_504: lambda: _web_page(504, "504 Gateway Time-out"),
     Fault.HTML_200: lambda: _web_page(200, "Please sign in"),
     Fault.BUSINESS_ERROR: lambda: platform_error(200, "405230099", "the flow refused the case"),
-    Fault.TOKEN_EXPIRED_401: unauthorized,
+    Fault.TOKEN_EXPIRED_401: unauthorized_answer,
     Fault.TOKEN_EXPIRED_200: lambda: platform_error(200, INVALID_TOKEN, "token invalid"),
     Fault.TOKEN_EXPIRED_500: lambda: platform_error(500, EXPIRED_TOKEN, "token expired"),
     Fault.REDIRECT: _redirect,
-    Fault.GZIP_BOMB: _bomb,
+    Fault.GZIP_BOMB: _gzip_bomb,
 }

@@ -17,7 +17,7 @@ class PageFault(enum.Enum):
 
 
 @attrs.define
-class Scripted:
+class ScriptedPageFault:
     """A fault that waits for `skip` pages and then strikes `times` times."""
 
     fault: PageFault
@@ -29,13 +29,13 @@ class Scripted:
 class PageScript:
     """The page faults to come, first come first served, filled by any thread."""
 
-    _queue: list[Scripted] = attrs.field(factory=list, init=False)
+    _queue: list[ScriptedPageFault] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def add(self, fault: PageFault, skip: int, times: int) -> None:
         """Append a fault; its pages are counted from when those before it have struck."""
         with self._lock:
-            self._queue.append(Scripted(fault, skip, times))
+            self._queue.append(ScriptedPageFault(fault, skip, times))
 
     def clear(self) -> None:
         """Forget all page faults."""
@@ -47,9 +47,9 @@ class PageScript:
         if not self._queue:
             return None
         with self._lock:
-            return self._first()
+            return self._take_first()
 
-    def _first(self) -> PageFault | None:
+    def _take_first(self) -> PageFault | None:
         while self._queue and not self._queue[0].times:
             del self._queue[0]
         if not self._queue:
@@ -62,7 +62,7 @@ class PageScript:
         return scripted.fault
 
 
-def misplaced(query: Query, fault: PageFault) -> Query:
+def misplace(query: Query, fault: PageFault) -> Query:
     """Move a page to where the fault puts it; it goes by the limit that is really given."""
     if fault is PageFault.EMPTY:
         return attrs.evolve(query, limit=0)

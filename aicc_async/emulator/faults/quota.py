@@ -4,23 +4,23 @@ from collections import deque
 
 import attrs
 
-SECOND = 1.0
+WINDOW = 1.0
 
 
 @attrs.define
-class Window:
+class LastSecond:
     """The times of one last second."""
 
-    _times: deque[float] = attrs.field(factory=deque, init=False)
+    _arrivals: deque[float] = attrs.field(factory=deque, init=False)
 
     def add(self, now: float) -> None:
         """Note a request."""
-        self._times.append(now)
+        self._arrivals.append(now)
 
     def count(self, now: float) -> int:
         """Count the requests of the second that ends now."""
-        times = self._times
-        while times and now - times[0] >= SECOND:
+        times = self._arrivals
+        while times and now - times[0] >= WINDOW:
             times.popleft()
         return len(times)
 
@@ -34,8 +34,8 @@ class Quota:
 
     peak: int = attrs.field(default=0, init=False)
     refused: int = attrs.field(default=0, init=False)
-    _arrived: Window = attrs.field(factory=Window, init=False)
-    _passed: Window = attrs.field(factory=Window, init=False)
+    _arrived: LastSecond = attrs.field(factory=LastSecond, init=False)
+    _passed: LastSecond = attrs.field(factory=LastSecond, init=False)
 
     def admit(self, now: float, limit: int | None) -> bool:
         """Count an arrival: `limit` a second pass, None lets all; refused ones use up nothing."""

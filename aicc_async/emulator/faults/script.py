@@ -33,7 +33,7 @@ class Fault(enum.Enum):
     GZIP_BOMB = "200 with a body that swells to 200 MB, nothing done"
 
 
-DONE = frozenset(
+FAULTS_AFTER_WORK = frozenset(
     {
         Fault.DROP_AFTER,
         Fault.HANG_AFTER,
@@ -47,7 +47,7 @@ DONE = frozenset(
 
 
 @attrs.define
-class Scripted:
+class ScriptedFault:
     """A fault that the next `times` requests of an operation suffer; None: all of them.
 
     With a `share`, each request suffers it with that probability.
@@ -68,7 +68,7 @@ class Script:
     """
 
     _draw: random.Random
-    _queue: list[Scripted] = attrs.field(factory=list, init=False)
+    _queue: list[ScriptedFault] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def add(
@@ -76,7 +76,7 @@ class Script:
     ) -> None:
         """Append a fault."""
         with self._lock:
-            self._queue.append(Scripted(operation, fault, times, share))
+            self._queue.append(ScriptedFault(operation, fault, times, share))
 
     def clear(self) -> None:
         """Forget all faults."""
@@ -92,7 +92,7 @@ class Script:
             mine = [one for one in self._queue if one.operation in {operation, "*"}]
             return next((_use(one) for one in self._striking(mine)), None)
 
-    def _striking(self, scripts: list[Scripted]) -> Iterator[Scripted]:
+    def _striking(self, scripts: list[ScriptedFault]) -> Iterator[ScriptedFault]:
         left = self._draw.random() if any(one.share for one in scripts) else 0.0
         for one in scripts:
             left -= one.share or 0.0
@@ -100,7 +100,7 @@ class Script:
                 yield one
 
 
-def _use(scripted: Scripted) -> Fault:
+def _use(scripted: ScriptedFault) -> Fault:
     if scripted.times is not None:
         scripted.times -= 1
     return scripted.fault

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from .answer import Answer
 
-RESET = struct.pack("ii", 1, 0)
+ZERO_LINGER = struct.pack("ii", 1, 0)
 
 
 def response(answer: Answer) -> web.Response:
@@ -17,12 +17,12 @@ def response(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-async def never() -> None:
+async def wait_forever() -> None:
     """Wait until cancelled: by the client's disconnection, or by the end of the emulator."""
     await asyncio.get_running_loop().create_future()
 
 
-def dropped(request: web.BaseRequest) -> web.Response:
+def drop(request: web.BaseRequest) -> web.Response:
     """Close the connection; the response is for aiohttp, which finds nobody to send it to."""
     if request.transport is not None:
         request.transport.close()
@@ -33,12 +33,12 @@ def reset(request: web.BaseRequest) -> web.Response:
     """Reset the connection (RST): a linger time of zero makes the abort one."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ZERO_LINGER)
         request.transport.abort()
     return web.Response()
 
 
-async def cut(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+async def cut_body(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     """Send the head and half of the body, then close: the half arrives, the rest never does."""
     length = str(len(answer.body))
     headers = {"Content-Type": answer.content_type, "Content-Length": length}

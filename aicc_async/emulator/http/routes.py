@@ -10,11 +10,11 @@ from ..options import Readings
 TOKEN_PATH = "/baas/auth/v1.0/oauth2/token"  # noqa: S105 -- a path
 BASE_PATH = "/service/AICC__Case/1.0.0/openapi"
 QFLOW_PATH = "/API"
-STATISTICS = {
+STATISTICS_ROUTES = {
     ("GET", f"{BASE_PATH}/statistics/case/current"): "statistics",
     ("POST", f"{BASE_PATH}/statistics/case/report"): "statistics_report",
 }
-SWAPPED = {
+SWAPPED_STATISTICS_ROUTES = {
     ("GET", f"{BASE_PATH}/statistics/case/report"): "statistics",
     ("POST", f"{BASE_PATH}/statistics/case/current"): "statistics_report",
 }
@@ -38,7 +38,7 @@ ROUTES = {
     ("POST", f"{QFLOW_PATH}/Cases"): "enqueue",
     ("POST", f"{QFLOW_PATH}/Cases/Cancel"): "qflow_cancel",
 }
-BY_ID = {
+ID_ROUTES = {
     ("GET", f"{BASE_PATH}/case"): "get",
     ("GET", f"{BASE_PATH}/caseType"): "type_get",
     ("GET", f"{BASE_PATH}/task"): "task_get",
@@ -48,13 +48,13 @@ BY_ID = {
 }
 """The paths that end in an id, by what stands before it."""
 
-OPERATIONS = frozenset({*ROUTES.values(), *STATISTICS.values(), *BY_ID.values()})
-SIGN_INS = frozenset({"token", "qflow_token"})
+OPERATIONS = frozenset({*ROUTES.values(), *STATISTICS_ROUTES.values(), *ID_ROUTES.values()})
+SIGN_IN_OPERATIONS = frozenset({"token", "qflow_token"})
 QFLOW = frozenset({"enqueue", "qflow_cancel", "qflow_case", "qflow_process", "qflow_token"})
-BODILESS = frozenset({"get", "type_get", "task_get", "statistics"})
+OPERATIONS_WITHOUT_BODY = frozenset({"get", "type_get", "task_get", "statistics"})
 """Operations whose request is in the path: a body is read, and not looked at."""
 
-PLAIN = Readings()
+DEFAULT_READINGS = Readings()
 
 
 @attrs.define
@@ -75,28 +75,28 @@ class Recorded:
     applied: bool = False
 
 
-def operation_of(method: str, path: str, readings: Readings = PLAIN) -> str | None:
+def find_operation(method: str, path: str, readings: Readings = DEFAULT_READINGS) -> str | None:
     """Name the operation that a method and a path (without its query) ask for."""
     return (
         ROUTES.get((method, path))
-        or _statistics(method, path, readings)
-        or _shown(method, path, readings)
+        or _find_statistics(method, path, readings)
+        or _find_detail(method, path, readings)
     )
 
 
-def id_in(path: str) -> str:
+def id_from_path(path: str) -> str:
     """Decode the id at the end of the path of a detail, its query left out."""
     return unquote(path.partition("?")[0].rpartition("/")[2])
 
 
-def _statistics(method: str, path: str, readings: Readings) -> str | None:
-    paths = SWAPPED if readings.swap_statistics else STATISTICS
+def _find_statistics(method: str, path: str, readings: Readings) -> str | None:
+    paths = SWAPPED_STATISTICS_ROUTES if readings.swap_statistics else STATISTICS_ROUTES
     return paths.get((method, path))
 
 
-def _shown(method: str, path: str, readings: Readings) -> str | None:
+def _find_detail(method: str, path: str, readings: Readings) -> str | None:
     head, _, last = path.rpartition("/")
-    operation = BY_ID.get((method, head)) if last else None
+    operation = ID_ROUTES.get((method, head)) if last else None
     if operation == "task_get" and readings.task_detail not in {"both", method}:
         return None
     return operation

@@ -13,7 +13,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @attrs.define
-class Tokens:
+class IssuedTokens:
     """Every token issued and when it expires."""
 
     lifetime: float
@@ -25,7 +25,7 @@ class Tokens:
         self._expiry[token] = time.monotonic() + self.lifetime
         return token
 
-    def valid(self, token: str | None) -> bool:
+    def is_valid(self, token: str | None) -> bool:
         """Say whether a token was issued and has not expired."""
         return token is not None and time.monotonic() < self._expiry.get(token, 0.0)
 
@@ -35,7 +35,12 @@ class Tokens:
 
 
 def sign_in(
-    tokens: Tokens, body: bytes, *, query: str, content_type: str, wanted: tuple[str, str]
+    tokens: IssuedTokens,
+    body: bytes,
+    *,
+    query: str,
+    content_type: str,
+    credentials: tuple[str, str],
 ) -> Answer:
     """Answer the token request (client credentials, form-encoded, nothing in the query string)."""
     form = {key: values[0] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
@@ -43,12 +48,12 @@ def sign_in(
         return _refusal("invalid_request", "credentials belong into a form-encoded body")
     if form.get("grant_type") != "client_credentials":
         return _refusal("unsupported_grant_type", "only client_credentials")
-    if (form.get("client_id"), form.get("client_secret")) != wanted:
+    if (form.get("client_id"), form.get("client_secret")) != credentials:
         return _refusal("invalid_client", "unknown client or wrong secret")
     return _issued(tokens)
 
 
-def _issued(tokens: Tokens) -> Answer:
+def _issued(tokens: IssuedTokens) -> Answer:
     lifetime = tokens.lifetime
     answer = {
         "access_token": tokens.issue(),

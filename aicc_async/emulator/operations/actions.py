@@ -7,8 +7,8 @@ from typing import Any
 
 from ..data import seed
 from ..http.answer import Answer
-from .bounds import Bounds, decode, inner
-from .request import Asked, done
+from .bounds import Bounds, decode_object, require_object
+from .request import OperationRequest, answer_done
 
 TRANSFER = Bounds(
     mandatory=("id", "ownerId", "ownerType", "creatorId", "remark"),
@@ -36,37 +36,37 @@ TRACE_KEYS = ("description", "from", "fromName", "relatedId", "title", "toAddres
 Wire = dict[str, Any]
 
 
-def transfer(asked: Asked) -> Answer:
+def transfer(request: OperationRequest) -> Answer:
     """Give a case another owner: a queue is its queueId too, as with seeded ones."""
-    sent = TRANSFER.check(decode(asked.body))
+    sent = TRANSFER.check(decode_object(request.body))
     owner = {"ownerId": sent["ownerId"], "ownerType": sent["ownerType"], "ownerName": None}
     queue = sent["ownerId"] if sent["ownerType"] == "queue" else None
-    asked.change_case(sent["id"], owner | {"queueId": queue})
-    return done()
+    request.change_case(sent["id"], owner | {"queueId": queue})
+    return answer_done()
 
 
-def process(asked: Asked) -> Answer:
+def process(request: OperationRequest) -> Answer:
     """Add a note, mail or SMS to what the detail shows as caseTrace."""
-    wire = decode(asked.body)
-    sent, info = PROCESS.check(wire), PROCESS_INFO.check(inner(wire, "processInfo"))
-    asked.change_case(sent["caseId"], {})
-    asked.store.traces.add(sent["caseId"], _trace(sent, info))
-    return done()
+    wire = decode_object(request.body)
+    sent, info = PROCESS.check(wire), PROCESS_INFO.check(require_object(wire, "processInfo"))
+    request.change_case(sent["caseId"], {})
+    request.store.traces.add(sent["caseId"], _trace(sent, info))
+    return answer_done()
 
 
-def cancel(asked: Asked) -> Answer:
+def cancel(request: OperationRequest) -> Answer:
     """Cancel a case: it is closed then."""
-    sent = CANCEL.check(decode(asked.body))
+    sent = CANCEL.check(decode_object(request.body))
     closed = {"closedDate": seed.wall_clock(), "isCanced": True, "state": "Completed"}
-    asked.change_case(sent["id"], closed)
-    return done()
+    request.change_case(sent["id"], closed)
+    return answer_done()
 
 
-def status(asked: Asked) -> Answer:
+def status(request: OperationRequest) -> Answer:
     """Set the flow node of a case, to any: the tenant's own are not checked."""
-    sent = STATUS.check(decode(asked.body))
-    asked.change_case(sent["id"], {"status": sent["status"]})
-    return done()
+    sent = STATUS.check(decode_object(request.body))
+    request.change_case(sent["id"], {"status": sent["status"]})
+    return answer_done()
 
 
 def _trace(sent: Wire, info: Wire) -> Wire:

@@ -40,7 +40,7 @@ class Bounds:
         return given
 
 
-def decode(body: bytes) -> Wire:
+def decode_object(body: bytes) -> Wire:
     """Decode a body that must be a JSON object."""
     try:
         wire = msgspec.json.decode(body)
@@ -51,7 +51,7 @@ def decode(body: bytes) -> Wire:
     return wire
 
 
-def inner(wire: Wire, key: str) -> Wire:
+def require_object(wire: Wire, key: str) -> Wire:
     """Take the object that stands under a key."""
     found = wire.get(key)
     if not isinstance(found, dict):
@@ -74,17 +74,17 @@ def check_text(wire: Wire, key: str) -> None:
         raise BusinessError(BusinessError.MALFORMED, f"{key}: must be a string")
 
 
-def moment(wire: Wire, key: str) -> datetime:
+def parse_datetime(wire: Wire, key: str) -> datetime:
     """Read `YYYY-MM-DD HH:mm:ss`, that form and no other."""
-    return _read(wire, key, datetime.fromisoformat, "YYYY-MM-DD HH:mm:ss")
+    return _parse_time(wire, key, datetime.fromisoformat, "YYYY-MM-DD HH:mm:ss")
 
 
-def day(wire: Wire, key: str) -> date:
+def parse_date(wire: Wire, key: str) -> date:
     """Read `YYYY-MM-DD`, that form and no other."""
-    return _read(wire, key, date.fromisoformat, "YYYY-MM-DD")
+    return _parse_time(wire, key, date.fromisoformat, "YYYY-MM-DD")
 
 
-def _read(wire: Wire, key: str, read: Callable[[str], T], form: str) -> T:
+def _parse_time(wire: Wire, key: str, read: Callable[[str], T], form: str) -> T:
     check_text(wire, key)
     try:
         found = read(wire[key])
@@ -95,13 +95,13 @@ def _read(wire: Wire, key: str, read: Callable[[str], T], form: str) -> T:
     return found
 
 
-def place(wire: Wire, *, most: int = MAX_LIMIT) -> tuple[int, int]:
+def parse_page(wire: Wire, *, most: int = MAX_LIMIT) -> tuple[int, int]:
     """Read the place of a page, both mandatory: `start` from 0, `limit` from 1 to `most`."""
-    start = _number(wire, "start", least=0, most=MAX_START)
-    return start, _number(wire, "limit", least=1, most=most)
+    start = _parse_integer(wire, "start", least=0, most=MAX_START)
+    return start, _parse_integer(wire, "limit", least=1, most=most)
 
 
-def _number(wire: Wire, key: str, *, least: int, most: int) -> int:
+def _parse_integer(wire: Wire, key: str, *, least: int, most: int) -> int:
     if key not in wire:
         raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
     value = wire[key]

@@ -2,31 +2,31 @@
 
 from typing import Any
 
-from ..data.seed import NODES, TYPES
+from ..data.seed import FLOW_NODES, TYPES
 from ..http.answer import Answer
-from .bounds import Bounds, decode, place
-from .request import Asked, found, unknown
+from .bounds import Bounds, decode_object, parse_page
+from .request import OperationRequest, answer_result, not_found
 
 FILTERS = Bounds(optional=("status", "typeName"))
-INACTIVE = "Auskunft"
+INACTIVE_TYPE = "Auskunft"
 
 Wire = dict[str, Any]
 
 
-def type_list(asked: Asked) -> Answer:
+def list_types(request: OperationRequest) -> Answer:
     """List case types: `typeName` is part of the name, `status` is Active or Inactive."""
-    wire = FILTERS.check(decode(asked.body))
-    start, limit = place(wire)
-    matching = [one for one in ALL.values() if _matches(one, wire)]
+    wire = FILTERS.check(decode_object(request.body))
+    start, limit = parse_page(wire)
+    matching = [one for one in CASE_TYPES.values() if _matches(one, wire)]
     page = matching[start : start + limit]
-    return asked.listed({"caseTypes": page, "count": len(matching)})
+    return request.answer_list({"caseTypes": page, "count": len(matching)})
 
 
-def type_get(asked: Asked) -> Answer:
+def get_type(request: OperationRequest) -> Answer:
     """Show one case type."""
-    if asked.last not in ALL:
-        raise unknown("case type", asked.last)
-    return found({"caseTypeInfo": ALL[asked.last]})
+    if request.path_id not in CASE_TYPES:
+        raise not_found("case type", request.path_id)
+    return answer_result({"caseTypeInfo": CASE_TYPES[request.path_id]})
 
 
 def _matches(one: Wire, wire: Wire) -> bool:
@@ -34,13 +34,13 @@ def _matches(one: Wire, wire: Wire) -> bool:
     return wire.get("typeName", "") in one["typeName"] and one["status"] == wanted
 
 
-def _case_type(type_id: str, name: str) -> Wire:
+def _build_case_type(type_id: str, name: str) -> Wire:
     return {
         "id": type_id,
         "typeName": name,
         "description": None,
-        "status": "Inactive" if name == INACTIVE else "Active",
-        "caseStatus": ",".join((*NODES, "Completed")),
+        "status": "Inactive" if name == INACTIVE_TYPE else "Active",
+        "caseStatus": ",".join((*FLOW_NODES, "Completed")),
         "templateId": f"cTpl{type_id[4:]}",
         "templateName": "Invented template",
         "contentTemplateId": None,
@@ -53,4 +53,4 @@ def _case_type(type_id: str, name: str) -> Wire:
     }
 
 
-ALL = {type_id: _case_type(type_id, name) for type_id, name in TYPES.items()}
+CASE_TYPES = {type_id: _build_case_type(type_id, name) for type_id, name in TYPES.items()}

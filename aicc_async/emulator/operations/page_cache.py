@@ -2,7 +2,7 @@
 
 import attrs
 
-CAPACITY = 512 * 1024 * 1024
+MAX_CACHE_BYTES = 512 * 1024 * 1024
 
 
 @attrs.define
@@ -12,7 +12,7 @@ class PageCache:
     A version is any value that two requests share only when the same bytes get the same page.
     """
 
-    capacity: int = CAPACITY
+    capacity: int = MAX_CACHE_BYTES
     _version: object = attrs.field(default=None, init=False)
     _size: int = attrs.field(default=0, init=False)
     _pages: dict[bytes, bytes] = attrs.field(factory=dict, init=False, repr=False)

@@ -14,42 +14,42 @@ Wire = dict[str, Any]
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class OperationRequest:
     """What an operation gets to see; `last` is the decoded end of the path."""
 
     store: Store
     seed: int
     readings: Readings
     body: bytes
-    last: str
+    path_id: str
 
     def change_case(self, case_id: str, fields: Wire) -> None:
         """Overwrite fields of a case, or refuse an unknown id."""
         if not self.store.change(case_id, {"modifiedDate": seed.wall_clock()} | fields):
-            raise unknown("case", case_id)
+            raise not_found("case", case_id)
 
     def change_task(self, task_id: str, fields: Wire) -> None:
         """Overwrite fields of a task, or refuse an unknown id."""
         if not self.store.tasks.change(task_id, fields):
-            raise unknown("task", task_id)
+            raise not_found("task", task_id)
 
-    def listed(self, result: Wire) -> Answer:
+    def answer_list(self, result: Wire) -> Answer:
         """Answer a list, in an array of one if the tenant does that."""
-        return found([result] if self.readings.wrapped else result)
+        return answer_result([result] if self.readings.wrapped else result)
 
 
-def found(result: Any) -> Answer:
+def answer_result(result: Any) -> Answer:
     """Answer with a result."""
     whole = {"resCode": "0", "resMsg": "success", "result": result}
     return Answer(200, msgspec.json.encode(whole))
 
 
-def done() -> Answer:
+def answer_done() -> Answer:
     """Answer a change as case/modify does: no result at all (document 002)."""
-    return Answer(200, shapes.MODIFIED, applied=True)
+    return Answer(200, shapes.MODIFY_ANSWER, applied=True)
 
 
-def unknown(kind: str, wanted: str) -> BusinessError:
+def not_found(kind: str, wanted: str) -> BusinessError:
     """Refuse an id that names nothing.
 
     What the platform says then is not documented: here, HTTP 200 with resCode 405230404.

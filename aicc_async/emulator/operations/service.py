@@ -8,12 +8,12 @@ import msgspec
 
 from ..data import seed, shapes
 from ..data.store import Query, Store
-from ..faults.page_faults import PageFault, misplaced
+from ..faults.page_faults import PageFault, misplace
 from ..http.answer import Answer, BusinessError, platform_error
-from ..options import Quirks, Rules
+from ..options import PageRules, Quirks
 from .page_cache import PageCache
 from .query import parse
-from .request import unknown
+from .request import not_found
 from .write import parse_create, parse_modify
 
 
@@ -31,31 +31,31 @@ class CaseService:
     def create(self, body: bytes) -> Answer:
         """Create a case (document 000); a second one like it is a second case."""
         fields = parse_create(body, self.auto_assign_key)
-        case = seed.fresh(self.store.next_number(), fields, seed=self.seed)
+        case = seed.build_created_case(self.store.next_number(), fields, seed=self.seed)
         self.store.insert([case])
         self._young.append((time.monotonic(), case["id"]))
-        return Answer(200, shapes.created(case["id"]), applied=True)
+        return Answer(200, shapes.encode_created(case["id"]), applied=True)
 
     def modify(self, body: bytes) -> Answer:
         """Overwrite the fields given (document 002)."""
         case_id, fields = parse_modify(body)
         if not self.store.change(case_id, {"modifiedDate": seed.wall_clock()} | fields):
-            raise unknown("case", case_id)
-        return Answer(200, shapes.MODIFIED, applied=True)
+            raise not_found("case", case_id)
+        return Answer(200, shapes.MODIFY_ANSWER, applied=True)
 
     def get(self, case_id: str) -> Answer:
         """Show one case (document 004), with what was done to it and its tasks."""
         found = self.store.find(case_id)
         if found is None:
-            raise unknown("case", case_id)
-        traces, tasks = self.store.traces.of(case_id), self.store.tasks.of(case_id)
-        return Answer(200, shapes.detail(*found, traces=traces, tasks=tasks))
+            raise not_found("case", case_id)
+        traces, tasks = self.store.traces.for_case(case_id), self.store.tasks.for_case(case_id)
+        return Answer(200, shapes.encode_detail(*found, traces=traces, tasks=tasks))
 
-    def list(self, body: bytes, rules: Rules, fault: PageFault | None = None) -> Answer:
+    def list(self, body: bytes, rules: PageRules, fault: PageFault | None = None) -> Answer:
         """List a page of the matching cases (document 001)."""
         self._asked += 1
         hidden = self._hidden(rules.list_lag)
-        if fault is not None or rules.quirks.fickle:
+        if fault is not None or rules.quirks.is_unstable:
             return Answer(200, self._page(body, rules, hidden, fault))
         version = (self.store.version, rules, hidden)
         page = self._pages.get(body, version)
@@ -72,21 +72,21 @@ class CaseService:
         return tuple(case_id for _, case_id in self._young)
 
     def _page(
-        self, body: bytes, rules: Rules, hidden: tuple[str, ...], fault: PageFault | None
+        self, body: bytes, rules: PageRules, hidden: tuple[str, ...], fault: PageFault | None
     ) -> bytes:
         query = _without(hidden, _placed(body, rules))
         if fault is not None:
-            query = misplaced(query, fault)
+            query = misplace(query, fault)
         rows, count = self.store.page(
             query, newest_first=rules.newest_first, order=rules.quirks.order
         )
-        return shapes.page(rows, self._announced(count, rules.quirks))
+        return shapes.encode_page(rows, self._announced(count, rules.quirks))
 
     def _announced(self, count: int, quirks: Quirks) -> int:
         return max(count + quirks.count_offset + quirks.count_drift * self._asked, 0)
 
 
-def _placed(body: bytes, rules: Rules) -> Query:
+def _placed(body: bytes, rules: PageRules) -> Query:
     """Read a request and put its page where the tenant's rules allow it."""
     quirks = rules.quirks
     lower = ">=" if rules.start_inclusive else ">"

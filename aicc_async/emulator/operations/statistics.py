@@ -9,8 +9,8 @@ from typing import Any
 
 from ..data import seed
 from ..http.answer import Answer
-from .bounds import Bounds, day, decode, place
-from .request import Asked, found
+from .bounds import Bounds, decode_object, parse_date, parse_page
+from .request import OperationRequest, answer_result
 
 FILTERS = Bounds(lengths={"caseTypeId": 20})
 KEYS = ("newCases", "finishedCases", "unfinishedCases", "averageDuration", "overCases")
@@ -31,33 +31,33 @@ Wire = dict[str, Any]
 Condition = tuple[str, str]
 
 
-def current(asked: Asked) -> Answer:
+def current(request: OperationRequest) -> Answer:
     """Count the cases created today, and all that are finished, unfinished, and over."""
     now = seed.wall_clock()
-    [counts] = asked.store.read(CURRENT, (now[:10], now))
-    return found(dict(zip(KEYS, counts, strict=True)))
+    [counts] = request.store.read(CURRENT, (now[:10], now))
+    return answer_result(dict(zip(KEYS, counts, strict=True)))
 
 
-def report(asked: Asked) -> Answer:
+def report(request: OperationRequest) -> Answer:
     """Count the cases of each day of creation and type, the newest day first.
 
     The filters may be left out, and both days are included.
     """
-    wire = FILTERS.check(decode(asked.body))
-    start, limit = place(wire)
+    wire = FILTERS.check(decode_object(request.body))
+    start, limit = parse_page(wire)
     conditions = _conditions(wire)
     where = " AND ".join(condition for condition, _ in conditions) or "1"
     values = tuple(value for _, value in conditions)
-    rows = asked.store.read(_page(where), (seed.wall_clock(), *values, limit, start))
-    [[count]] = asked.store.read(_groups(where), values)
-    return asked.listed({"caseStatisticsList": [_row(row) for row in rows], "count": count})
+    rows = request.store.read(_page(where), (seed.wall_clock(), *values, limit, start))
+    [[count]] = request.store.read(_groups(where), values)
+    return request.answer_list({"caseStatisticsList": [_row(row) for row in rows], "count": count})
 
 
 def _conditions(wire: Wire) -> list[Condition]:
     found = [("type = ?", wire["caseTypeId"])] if "caseTypeId" in wire else []
     bounds = {"startTime": f"{DAY} >= ?", "endTime": f"{DAY} <= ?"}
     return found + [
-        (condition, str(day(wire, key))) for key, condition in bounds.items() if key in wire
+        (condition, str(parse_date(wire, key))) for key, condition in bounds.items() if key in wire
     ]
 
 

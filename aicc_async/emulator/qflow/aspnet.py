@@ -13,7 +13,7 @@ from ..http.answer import PLAIN_JSON, Answer
 JSON = ("application/json", "text/json")
 FORM = "application/x-www-form-urlencoded"
 MAX_INTEGER = 2**31 - 1
-DENIED = "Authorization has been denied for this request."
+ACCESS_DENIED = "Authorization has been denied for this request."
 
 BY_NAME = re.compile(r"CustomProperties\[(.+)\]")
 BY_INDEX = re.compile(r"CustomProperties\[(\d+)\]\.(Key|Value)")
@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Model:
+class RequestModel:
     """The fields of a request; lengths are in characters here."""
 
     required: tuple[str, ...] = ()
