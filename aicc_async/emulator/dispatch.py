@@ -12,7 +12,7 @@ from .http.routes import OPERATIONS_WITHOUT_BODY, QFLOW, Recorded, id_from_path
 from .http.tokens import IssuedTokens, sign_in
 from .operations import actions, case_types, statistics, tasks
 from .operations.request import OperationRequest
-from .operations.service import CaseService, refusal
+from .operations.service import CaseService
 from .options import PageRules, Settings
 from .qflow.queue import Queue
 from .qflow.users import Users, denied_answer
@@ -68,7 +68,7 @@ class Dispatcher:
         try:
             return self._case_operation(call)
         except BusinessError as error:
-            return refusal(error)
+            return error.to_answer()
 
     def _case_operation(self, call: Recorded) -> Answer:
         json = call.headers.get("Content-Type", "").startswith("application/json")

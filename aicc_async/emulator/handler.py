@@ -43,7 +43,7 @@ class RequestHandler:
         path = request.raw_path
         operation = find_operation(request.method, path.partition("?")[0], self.tenant.readings)
         if operation is None:
-            return connection.response(platform_error(404, "404", "no such path"))
+            return connection.build_response(platform_error(404, "404", "no such path"))
         body = await request.read()
         call = Recorded(operation, request.method, path, request.headers, body, at)
         if self.tenant.record:
@@ -96,7 +96,7 @@ class RequestHandler:
     async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
         await self._wait(call)
         call.status = answer.status
-        return connection.response(answer)
+        return connection.build_response(answer)
 
     async def _wait(self, call: Recorded) -> None:
         latency = self.tenant.latency

@@ -1,8 +1,11 @@
-"""What the client reads when a scripted misfortune strikes."""
+"""The answers that a client reads when a scripted fault strikes.
+
+They imitate what the platform, its gateway and foreign servers send, byte for byte.
+"""
 
 import functools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -11,18 +14,20 @@ import msgspec
 from ..http.answer import HTML, Answer, platform_error
 from .script import Fault
 
+# What BAD_TYPE puts in place of a value, one key for each kind of record. No client can take these
+# for the documented kind: a title must be a string, and a number of cases an integer.
 MISTYPED_VALUES = {"title": 5, "typeName": 5, "newCases": "five", "Ticket": 5}
-"""What BAD_TYPE puts in the place of a value."""
 
-INVALID_TOKEN = "405230602"  # noqa: S105 -- a result code
-EXPIRED_TOKEN = "405230603"  # noqa: S105 -- a result code
+# Third-party clients report these two codes for a bad token, with any HTTP status.
+INVALID_TOKEN = "405230602"  # noqa: S105  (a result code)
+EXPIRED_TOKEN = "405230603"  # noqa: S105  (a result code)
 
 BOMB_CHUNK = b" " * 1_000_000
 BOMB_CHUNKS = 200
 
 
 def throttled_answer(retry_after: str | None) -> Answer:
-    """Answer 429, with the literal header value given."""
+    """Return a 429 with this literal ``Retry-After`` header; None leaves the header out."""
     answer = platform_error(429, "429", "too many requests")
     if retry_after is not None:
         answer.headers = {"Retry-After": retry_after}
@@ -30,12 +35,12 @@ def throttled_answer(retry_after: str | None) -> Answer:
 
 
 def unauthorized_answer() -> Answer:
-    """Answer a token that is missing, wrong or expired."""
+    """Return the answer to a token that is missing, wrong or expired."""
     return platform_error(401, INVALID_TOKEN, "access token invalid or expired")
 
 
 def spoil(answer: Answer, fault: Fault) -> Answer:
-    """Spoil a good answer, after the work."""
+    """Return what the fault makes of a good answer, after the work."""
     if fault is Fault.HTTP_500_AFTER:
         return attrs.evolve(replacement_answer(Fault.HTTP_500), applied=answer.applied)
     if fault is Fault.NOT_JSON:
@@ -46,7 +51,7 @@ def spoil(answer: Answer, fault: Fault) -> Answer:
 
 
 def replacement_answer(fault: Fault) -> Answer:
-    """Give the answer that comes instead of any work."""
+    """Return the answer that comes instead of any work."""
     return _REPLACEMENT_ANSWERS[fault]()
 
 
@@ -56,20 +61,15 @@ def _web_page(status: int, title: str) -> Answer:
     return Answer(status, f"{page}</body>\r\n</html>\r\n".encode(), HTML)
 
 
-def _redirect() -> Answer:
-    elsewhere = {"Location": "http://elsewhere.invalid/login"}
-    return Answer(302, b"", HTML, headers=elsewhere)
-
-
-def _gzip_bomb() -> Answer:
-    return Answer(200, _gzip_of_spaces(), headers={"Content-Encoding": "gzip"})
-
-
 @functools.cache
 def _gzip_of_spaces() -> bytes:
-    """Make 200 MB of spaces out of one compressed chunk: after a full flush each is the same."""
+    """Return 200 MB of spaces as gzip, compressed from a single chunk."""
+    # After a full flush the compressor has forgotten what came before, so every chunk of spaces
+    # compresses to the same bytes. One is compressed and then repeated, which takes milliseconds.
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     chunk = deflate.compress(BOMB_CHUNK) + deflate.flush(zlib.Z_FULL_FLUSH)
+    # Checksum and size must be right: a client may reject a stream with a wrong trailer, and would
+    # pass the test for that reason.
     check = 0
     for _ in range(BOMB_CHUNKS):
         check = zlib.crc32(BOMB_CHUNK, check)
@@ -80,19 +80,18 @@ def _gzip_of_spaces() -> bytes:
 
 
 def _mistype_first_value(body: bytes) -> bytes:
-    """Give the first title, or what stands for it, another kind; leave alone what has none."""
+    """Give the first title, or its equivalent in other records, another kind of value."""
     whole = msgspec.json.decode(body)
-    found = (
-        (record, key) for record in _walk_records(whole) for key in MISTYPED_VALUES if key in record
-    )
-    for record, key in found:
-        record[key] = MISTYPED_VALUES[key]
-        return msgspec.json.encode(whole)
+    for record in _walk_records(whole):
+        for key, value in MISTYPED_VALUES.items():
+            if key in record:
+                record[key] = value
+                return msgspec.json.encode(whole)
     return body
 
 
 def _walk_records(value: Any) -> Iterator[dict[str, Any]]:
-    """Walk through an answer from the outside in; of a list only the first counts."""
+    """Yield the objects of an answer from the outside in; of a list, only the first."""
     if isinstance(value, list):
         for first in value[:1]:
             yield from _walk_records(first)
@@ -102,7 +101,7 @@ def _walk_records(value: Any) -> Iterator[dict[str, Any]]:
             yield from _walk_records(part)
 
 
-_REPLACEMENT_ANSWERS = {
+_REPLACEMENT_ANSWERS: dict[Fault, Callable[[], Answer]] = {
     Fault.HTTP_500: lambda: platform_error(500, "405230500", "internal error"),
     Fault.HTTP_502: lambda: _web_page(502, "502 Bad Gateway"),
     Fault.HTTP_503: lambda: platform_error(503, "405230503", "service unavailable"),
@@ -112,6 +111,10 @@ _REPLACEMENT_ANSWERS = {
     Fault.TOKEN_EXPIRED_401: unauthorized_answer,
     Fault.TOKEN_EXPIRED_200: lambda: platform_error(200, INVALID_TOKEN, "token invalid"),
     Fault.TOKEN_EXPIRED_500: lambda: platform_error(500, EXPIRED_TOKEN, "token expired"),
-    Fault.REDIRECT: _redirect,
-    Fault.GZIP_BOMB: _gzip_bomb,
+    # A name under ``.invalid`` never resolves (RFC 2606), so a client that follows the redirect
+    # cannot leak its token.
+    Fault.REDIRECT: lambda: Answer(
+        302, b"", HTML, headers={"Location": "http://elsewhere.invalid/login"}
+    ),
+    Fault.GZIP_BOMB: lambda: Answer(200, _gzip_of_spaces(), headers={"Content-Encoding": "gzip"}),
 }

@@ -1,4 +1,4 @@
-"""Pages that are not where they were asked for: scripted, as faults are."""
+"""Scripted faults of single pages: the answer is well-formed, but its rows are the wrong ones."""
 
 import enum
 import threading
@@ -9,16 +9,16 @@ from ..data.store import Query
 
 
 class PageFault(enum.Enum):
-    """What may be wrong with a page that is answered well otherwise; its count is as ever."""
+    """A fault of a page that is answered well otherwise; its count is always right."""
 
     EMPTY = "no rows, though there are some"
-    REPEATED = "the page before again: as many rows earlier as were asked for"
+    REPEATED = "the previous page again: as many rows earlier as were requested"
     FIRST = "the first page, whatever start says"
 
 
 @attrs.define
 class ScriptedPageFault:
-    """A fault that waits for `skip` pages and then strikes `times` times."""
+    """A fault that lets ``skip`` pages pass and then strikes ``times`` times."""
 
     fault: PageFault
     skip: int
@@ -27,44 +27,44 @@ class ScriptedPageFault:
 
 @attrs.define
 class PageScript:
-    """The page faults to come, first come first served, filled by any thread."""
+    """The page faults to come, first come first served; any thread may add to them."""
 
     _queue: list[ScriptedPageFault] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def add(self, fault: PageFault, skip: int, times: int) -> None:
-        """Append a fault; its pages are counted from when those before it have struck."""
+        """Append a fault; its pages are counted once those before it have struck."""
         with self._lock:
             self._queue.append(ScriptedPageFault(fault, skip, times))
 
     def clear(self) -> None:
-        """Forget all page faults."""
+        """Discard all page faults."""
         with self._lock:
             self._queue.clear()
 
     def take(self) -> PageFault | None:
-        """Count a page; take the fault that it suffers, if any."""
+        """Count a page, and return the fault that it suffers, if any."""
+        # Most tenants have no script. They must not pay for a lock with every page.
         if not self._queue:
             return None
         with self._lock:
-            return self._take_first()
-
-    def _take_first(self) -> PageFault | None:
-        while self._queue and not self._queue[0].times:
-            del self._queue[0]
-        if not self._queue:
-            return None
-        scripted = self._queue[0]
-        if scripted.skip:
-            scripted.skip -= 1
-            return None
-        scripted.times -= 1
-        return scripted.fault
+            while self._queue and not self._queue[0].times:
+                del self._queue[0]
+            if not self._queue:
+                return None
+            scripted = self._queue[0]
+            if scripted.skip:
+                scripted.skip -= 1
+                return None
+            scripted.times -= 1
+            return scripted.fault
 
 
 def misplace(query: Query, fault: PageFault) -> Query:
-    """Move a page to where the fault puts it; it goes by the limit that is really given."""
+    """Return the query with its page moved to where the fault puts it."""
     if fault is PageFault.EMPTY:
         return attrs.evolve(query, limit=0)
+    # The limit of the query is the one that the tenant grants, which may be below the client's. A
+    # client that advances by the rows it received sees exactly its previous page.
     start = max(query.start - query.limit, 0) if fault is PageFault.REPEATED else 0
     return attrs.evolve(query, start=start)

@@ -1,9 +1,8 @@
-"""Scripted misfortunes: what they are, and when they strike."""
+"""Scripted faults: what can happen to a request, and which request it happens to."""
 
 import enum
 import random
 import threading
-from collections.abc import Iterator
 
 import attrs
 
@@ -24,9 +23,9 @@ class Fault(enum.Enum):
     HTML_200 = "200 with an HTML page, nothing done"
     BUSINESS_ERROR = "200 with a resCode other than 0, nothing done"
     THROTTLED = "429, nothing done"
-    TOKEN_EXPIRED_401 = "401, nothing done"  # noqa: S105 -- a description
-    TOKEN_EXPIRED_200 = "200 with resCode 405230602, nothing done"  # noqa: S105 -- a description
-    TOKEN_EXPIRED_500 = "500 with resCode 405230603, nothing done"  # noqa: S105 -- a description
+    TOKEN_EXPIRED_401 = "401, nothing done"  # noqa: S105  (a description)
+    TOKEN_EXPIRED_200 = "200 with resCode 405230602, nothing done"  # noqa: S105  (a description)
+    TOKEN_EXPIRED_500 = "500 with resCode 405230603, nothing done"  # noqa: S105  (a description)
     REDIRECT = "302 to another host, nothing done"
     NOT_JSON = "done, then 200 with half of the JSON"
     BAD_TYPE = "done, then one value of the first record is of another kind"
@@ -43,14 +42,13 @@ FAULTS_AFTER_WORK = frozenset(
         Fault.BAD_TYPE,
     }
 )
-"""The faults that strike after the work."""
 
 
 @attrs.define
 class ScriptedFault:
-    """A fault that the next `times` requests of an operation suffer; None: all of them.
+    """A fault that the next ``times`` requests of an operation suffer; None: all of them.
 
-    With a `share`, each request suffers it with that probability.
+    With a ``share``, each request suffers it with that probability.
     """
 
     operation: str
@@ -61,11 +59,7 @@ class ScriptedFault:
 
 @attrs.define
 class Script:
-    """The faults to come, first come first served, filled by any thread.
-
-    One number is drawn for a request, and the shares lie side by side: each strikes as often as
-    it says, whatever others there are, as long as their sum is at most 1.
-    """
+    """The faults to come, first come first served; any thread may add to them."""
 
     _draw: random.Random
     _queue: list[ScriptedFault] = attrs.field(factory=list, init=False)
@@ -79,28 +73,26 @@ class Script:
             self._queue.append(ScriptedFault(operation, fault, times, share))
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Discard all faults."""
         with self._lock:
             self._queue.clear()
 
     def take(self, operation: str) -> Fault | None:
-        """Take the fault that this request suffers, if any."""
+        """Return the fault that this request suffers, if any, and count it as used."""
+        # Most tenants have no script. They must not pay for a lock with every request.
         if not self._queue:
             return None
         with self._lock:
             self._queue = [one for one in self._queue if one.times != 0]
             mine = [one for one in self._queue if one.operation in {operation, "*"}]
-            return next((_use(one) for one in self._striking(mine)), None)
-
-    def _striking(self, scripts: list[ScriptedFault]) -> Iterator[ScriptedFault]:
-        left = self._draw.random() if any(one.share for one in scripts) else 0.0
-        for one in scripts:
-            left -= one.share or 0.0
-            if one.share is None or left < 0:
-                yield one
-
-
-def _use(scripted: ScriptedFault) -> Fault:
-    if scripted.times is not None:
-        scripted.times -= 1
-    return scripted.fault
+            # The shares lie side by side on [0, 1), and the one number drawn for a request falls
+            # into one of them at most. So each fault strikes as often as its share says, whatever
+            # others there are. A draw of its own for each would make the later ones rarer.
+            left = self._draw.random() if any(one.share for one in mine) else 0.0
+            for one in mine:
+                left -= one.share or 0.0
+                if one.share is None or left < 0:
+                    if one.times is not None:
+                        one.times -= 1
+                    return one.fault
+            return None

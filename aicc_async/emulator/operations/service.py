@@ -9,7 +9,7 @@ import msgspec
 from ..data import seed, shapes
 from ..data.store import Query, Store
 from ..faults.page_faults import PageFault, misplace
-from ..http.answer import Answer, BusinessError, platform_error
+from ..http.answer import Answer, BusinessError
 from ..options import PageRules, Quirks
 from .page_cache import PageCache
 from .query import parse
@@ -113,8 +113,3 @@ def _without(hidden: tuple[str, ...], query: Query) -> Query:
         conditions=(*query.conditions, condition),
         values=(*query.values, msgspec.json.encode(hidden).decode()),
     )
-
-
-def refusal(error: BusinessError) -> Answer:
-    """Answer a business error: HTTP 200, and a resCode other than 0."""
-    return platform_error(200, error.code, error.message)
