@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..data.seed import FLOW_NODES, TYPES
+from ..data.vocabulary import FLOW_NODES, TYPES
 from ..http.answer import Answer
 from .bounds import Bounds, decode_object, parse_page
 from .request import OperationRequest, answer_result, not_found
