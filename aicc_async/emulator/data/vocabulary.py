@@ -1,9 +1,14 @@
-"""The words and ids that invented cases are made of."""
+"""The words and ids that invented cases are made of.
+
+A value that a tuple holds twice is drawn twice as often. The titles hold what breaks careless code:
+quotes, commas, line ends, backslashes, other scripts, emoji.
+"""
 
 import random
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+# Case types: id to name.
 TYPES = {
     "cvmC00000149NzxF1ePA": "Complaint",
     "cvmC00000149PQzoNeq0": "Delivery",
@@ -11,8 +16,6 @@ TYPES = {
     "cvmC0000015RtnBillQ1": "账单",
     "cvmC0000015RtnAskDE2": "Auskunft",
 }
-"""Case types of the invented tenant: id to name."""
-
 TITLES = (
     "Parcel {n} has not arrived",
     "Refund for order {n}",
@@ -36,9 +39,13 @@ DESCRIPTIONS = (
     "客户来电反映问题。请尽快处理。",
     "Kunde bittet um Rückruf am Nachmittag.",
 )
+
+# A priority may be empty: the second row of document 001's sample has ``""``.
 PRIORITIES = ("Low", "Medium", "Medium", "High", "Critical", "")
 ORIGINS = ("Voice", "Voice", "Email", "webchat", "Whatsapp")
 STATES = ("Completed", "Completed", "Completed", "Processing", "Processing", "Pending")
+
+# The status is a flow node that the tenant names. ``y`` is the one of document 001's sample.
 FLOW_NODES = ("y", "New", "Waiting for customer", "二线处理")
 REASONS = (None, None, None, "Defect", "Misuse", "物流")
 REGIONS = ("north", "south", "east", "west", "海外")
@@ -46,7 +53,7 @@ AGENTS = ("ServiceCloud", "Agent One", "Agent Two", "客服三", "Agent Vier")
 
 
 def _draw_ids(prefix: str, size: int) -> tuple[str, ...]:
-    draw = random.Random(prefix)  # noqa: S311 -- invented ids guard nothing
+    draw = random.Random(prefix)  # noqa: S311  (invented ids guard nothing)
     return tuple(f"{prefix}000001{''.join(draw.choices(ALPHABET, k=10))}" for _ in range(size))
 
 

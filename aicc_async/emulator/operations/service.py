@@ -34,7 +34,7 @@ class CaseService:
         case = seed.build_created_case(self.store.next_number(), fields, seed=self.seed)
         self.store.insert([case])
         self._young.append((time.monotonic(), case["id"]))
-        return Answer(200, shapes.encode_created(case["id"]), applied=True)
+        return Answer(200, shapes.encode_created({"caseId": case["id"]}), applied=True)
 
     def modify(self, body: bytes) -> Answer:
         """Overwrite the fields given (document 002)."""
