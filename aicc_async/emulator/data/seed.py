@@ -91,8 +91,8 @@ def draw_task_id(number: int, *, seed: int) -> str:
 
 def invent_case(number: int, moment: datetime, draw: random.Random) -> Wire:
     """Invent a case: the keys of a row in the sample's order, then what a row does not show."""
-    # One draw serves all choices, each of which takes a byte or two of it: seeding a million cases
-    # would take a multiple of the time with a draw for each.
+    # One draw serves all choices, each of which takes a byte or two of it. Benchmarks seed a
+    # million cases, and a draw for each choice would slow that down.
     dice = draw.getrandbits(96)
     contact = (dice >> 64) % len(CONTACTS)
     type_id = TYPE_IDS[(dice >> 8) % len(TYPE_IDS)]

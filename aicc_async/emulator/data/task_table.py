@@ -18,9 +18,10 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE INDEX IF NOT EXISTS tasks_by_case ON tasks (relateId);
 """
 
-# The filters of task/list, which have other names than the fields of a task. The documents say what
-# ``name`` is, a part of the title; that ``level`` is the priority and ``handler`` the owner's id is
-# our reading. instr() finds the text itself, where LIKE would take % and _ for wildcards.
+# The filters of task/list have other names than the fields of a task. The documents only call
+# ``name`` fuzzy. That it is a part of the title, ``level`` the priority and ``handler`` the
+# owner's id is our reading. instr() finds the text itself, where LIKE would take % and _ for
+# wildcards.
 CONDITIONS = {
     "name": "instr(json_extract(task, '$.title'), ?) > 0",
     "status": "json_extract(task, '$.status') = ?",

@@ -42,8 +42,8 @@ ROUTES = {
     ("POST", f"{QFLOW_PATH}/Cases/Cancel"): "qflow_cancel",
 }
 
-# The paths that end in an id, by what precedes it. The Chinese page on a task's detail says GET,
-# the English one POST: ``Readings.task_detail`` decides between them.
+# The paths that end in an id, by what precedes it. The vendor's pages on a task's detail disagree:
+# GET, but POST in English. ``Readings.task_detail`` decides between them.
 ID_ROUTES = {
     ("GET", f"{BASE_PATH}/case"): "get",
     ("GET", f"{BASE_PATH}/caseType"): "type_get",

@@ -8,16 +8,23 @@ from .bounds import Bounds, decode_object, parse_page
 from .request import OperationRequest, answer_result, not_found
 
 FILTERS = Bounds(optional=("status", "typeName"))
+
+# One type is inactive, so that the filter by status has something to find.
 INACTIVE_TYPE = "Auskunft"
 
 Wire = dict[str, Any]
 
 
 def list_types(request: OperationRequest) -> Answer:
-    """List case types: `typeName` is part of the name, `status` is Active or Inactive."""
+    """List case types: ``typeName`` is part of the name, ``status`` is Active or Inactive."""
     wire = FILTERS.check(decode_object(request.body))
     start, limit = parse_page(wire)
-    matching = [one for one in CASE_TYPES.values() if _matches(one, wire)]
+    matching = [
+        one
+        for one in CASE_TYPES.values()
+        if wire.get("typeName", "") in one["typeName"]
+        and wire.get("status", one["status"]) == one["status"]
+    ]
     page = matching[start : start + limit]
     return request.answer_list({"caseTypes": page, "count": len(matching)})
 
@@ -29,12 +36,9 @@ def get_type(request: OperationRequest) -> Answer:
     return answer_result({"caseTypeInfo": CASE_TYPES[request.path_id]})
 
 
-def _matches(one: Wire, wire: Wire) -> bool:
-    wanted = wire.get("status", one["status"])
-    return wire.get("typeName", "") in one["typeName"] and one["status"] == wanted
-
-
 def _build_case_type(type_id: str, name: str) -> Wire:
+    # The vendor's table misspells two of these keys (``contentTempalteId``, ``isStrctOrder``). Here
+    # they are spelt right, and a client has to read either.
     return {
         "id": type_id,
         "typeName": name,

@@ -1,4 +1,4 @@
-"""The request of case/list: its bounds, and its filters as SQL (document 001)."""
+"""The request of case/list: its bounds, and its filters as SQL (document 001, table 2)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +19,9 @@ from .bounds import (
 
 DEFAULT_QUIRKS = Quirks()
 
+# Table 2 calls ``Completed`` the default of ``status``. Its sample sends no status and gets rows
+# of status ``y``, so a filter that is left out leaves nothing out. ``caseNo`` and ``queueId`` are
+# of the newer page (2025-11).
 TEXT_FILTERS = (
     "caseNo",
     "contactId",
@@ -32,8 +35,9 @@ TEXT_FILTERS = (
     "type",
 )
 BOOLEAN_FILTERS = ("isDirectResponse", "isReopen")
+
+# Accepted, but no document says which rows they leave out: here, none.
 IGNORED_FILTERS = frozenset({"classification", "isExport", "local", "resumenType"})
-"""Accepted, but the documents do not say which rows they leave out: here, none."""
 
 RESERVED_KEYS = frozenset({"endTime", "limit", "start", "startTime", "title"})
 LENGTHS = {
@@ -51,9 +55,10 @@ Scalar = str | int | float
 
 
 def parse(body: bytes, *, lower: str, upper: str, quirks: Quirks = DEFAULT_QUIRKS) -> Query:
-    """Read a request of case/list; `lower` and `upper` compare the date with the bounds.
+    """Parse a request of case/list.
 
-    A filter whose value is null counts as not given.
+    ``lower`` and ``upper`` are the SQL operators that compare a date with the bounds. A filter
+    whose value is null counts as left out.
     """
     wire = {key: value for key, value in decode_object(body).items() if value is not None}
     check_lengths(wire, LENGTHS)
@@ -71,9 +76,12 @@ def parse(body: bytes, *, lower: str, upper: str, quirks: Quirks = DEFAULT_QUIRK
 
 def _time_conditions(wire: Wire, lower: str, upper: str, quirks: Quirks) -> Iterator[Condition]:
     bounds = {key: parse_datetime(wire, key) for key in ("startTime", "endTime") if key in wire}
+    # Table 2 bounds the interval between the two. One alone is documented as optional, and has no
+    # interval that could be too long.
     too_long = SPAN_RULES[quirks.span]
     if len(bounds) > 1 and too_long(bounds["startTime"], bounds["endTime"]):
         raise BusinessError(BusinessError.SPAN, "startTime to endTime: more than 31 days")
+    # Both sides are texts of one fixed form, which sort as the times do.
     date = DATE_EXPRESSIONS[quirks.date_field]
     if "startTime" in wire:
         yield f"{date} {lower} ?", (wire["startTime"],)
@@ -82,6 +90,8 @@ def _time_conditions(wire: Wire, lower: str, upper: str, quirks: Quirks) -> Iter
 
 
 def _documented_conditions(wire: Wire) -> Iterator[Condition]:
+    # The documents do not say how a title is matched: here, as a part of it. instr() finds the text
+    # itself, where LIKE would take % and _ for wildcards and ignore case.
     if "title" in wire:
         yield "instr(title, ?) > 0", (wire["title"],)
     for key in TEXT_FILTERS:
@@ -96,8 +106,11 @@ def _documented_conditions(wire: Wire) -> Iterator[Condition]:
 
 
 def _other_conditions(wire: Wire) -> Iterator[Condition]:
+    """Yield the conditions of undocumented fields of a row, and of the template's extensions."""
     known = {*TEXT_FILTERS, *BOOLEAN_FILTERS, *IGNORED_FILTERS, *RESERVED_KEYS}
     for key in wire.keys() - known:
+        # The key becomes part of the statement only if it is one of ours. In the path of a JSON
+        # value it is quoted, since some keys contain dots.
         if key in ROW_KEYS and isinstance(wire[key], Scalar):
             yield f'json_extract("row", \'$."{key}"\') = ?', (wire[key],)
         else:
