@@ -31,7 +31,7 @@ class PageCache:
         # it is never found again.
         self._size += len(request) + len(page)
         # Pages of the old version are of no use. A cache that is full starts again, which is
-        # simpler than evicting single pages, and rare: 512 MB hold some 800,000 rows.
+        # simpler than evicting single pages, and rare: 512 MB hold some 700,000 rows.
         if version != self._version or self._size > self.capacity:
             self._pages.clear()
             self._version = version
