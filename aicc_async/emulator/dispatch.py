@@ -1,4 +1,4 @@
-"""Which part of the tenant answers which operation."""
+"""Dispatch: which part of the tenant answers which operation."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,6 +17,8 @@ from .options import PageRules, Settings
 from .qflow.queue import Queue
 from .qflow.users import Users, denied_answer
 
+# The operations that need nothing but the store. Create, modify, list and get have a service, which
+# keeps pages and knows which cases are too young for the list.
 FAMILY: Mapping[str, Callable[[OperationRequest], Answer]] = {
     "transfer": actions.transfer,
     "process": actions.process,
@@ -33,12 +35,11 @@ FAMILY: Mapping[str, Callable[[OperationRequest], Answer]] = {
     "task_transfer": tasks.transfer,
     "task_status": tasks.status,
 }
-"""All but create, modify, list and get: those are `service`'s."""
 
 
 @attrs.define(kw_only=True)
 class Dispatcher:
-    """Has the part answer that an operation belongs to."""
+    """Answers a request through the part that its operation belongs to."""
 
     settings: Settings
     store: Store
@@ -48,52 +49,28 @@ class Dispatcher:
     users: Users
     credentials: tuple[str, str] = attrs.field(repr=False)
     page_script: PageScript
-    after_page: Callable[[], None]
 
     def answer(self, call: Recorded) -> Answer:
-        """Do the work of a request, and note on it whether it was applied."""
-        answer = self._outcome(call)
+        """Do the work of a request, and note on it whether the store was changed."""
+        if call.operation == "token":
+            answer = sign_in(
+                self.tokens,
+                call.body,
+                query=call.path.partition("?")[2],
+                content_type=call.headers.get("Content-Type", ""),
+                credentials=self.credentials,
+            )
+        elif call.operation in QFLOW:
+            answer = self._answer_qflow(call)
+        else:
+            answer = self._answer_aicc(call)
         call.applied = answer.applied
+        # Q-Flow and the sign-in answer with a type of their own, which the quirk leaves alone.
         if answer.content_type == AICC_JSON:
             answer.content_type = self.settings.quirks.content_type
         return answer
 
-    def _outcome(self, call: Recorded) -> Answer:
-        if call.operation == "token":
-            return self._sign_in(call)
-        if call.operation in QFLOW:
-            return self._qflow(call)
-        if not self.tokens.is_valid(call.headers.get("access-token")):
-            return unauthorized_answer()
-        try:
-            return self._case_operation(call)
-        except BusinessError as error:
-            return error.to_answer()
-
-    def _case_operation(self, call: Recorded) -> Answer:
-        json = call.headers.get("Content-Type", "").startswith("application/json")
-        if not json and call.operation not in OPERATIONS_WITHOUT_BODY:
-            return platform_error(415, "415", "Content-Type must be application/json")
-        if call.operation == "list":
-            return self._list(call.body)
-        if call.operation == "get":
-            return self.service.get(id_from_path(call.path))
-        if call.operation == "create":
-            return self.service.create(call.body)
-        if call.operation == "modify":
-            return self.service.modify(call.body)
-        return FAMILY[call.operation](self._asked(call))
-
-    def _asked(self, call: Recorded) -> OperationRequest:
-        return OperationRequest(
-            store=self.store,
-            seed=self.settings.seed,
-            readings=self.settings.readings,
-            body=call.body,
-            path_id=id_from_path(call.path),
-        )
-
-    def _qflow(self, call: Recorded) -> Answer:
+    def _answer_qflow(self, call: Recorded) -> Answer:
         if call.operation == "qflow_token":
             return self.users.sign_in(call.body, call.headers)
         readings = self.settings.readings
@@ -102,16 +79,37 @@ class Dispatcher:
         path_id = id_from_path(call.path)
         return self.queue.answer(call.operation, call.body, call.headers, path_id=path_id)
 
-    def _list(self, body: bytes) -> Answer:
-        answer = self.service.list(body, PageRules.of(self.settings), self.page_script.take())
-        self.after_page()
-        return answer
+    def _answer_aicc(self, call: Recorded) -> Answer:
+        if not self.tokens.is_valid(call.headers.get("access-token")):
+            return unauthorized_answer()
+        # The documents call the header mandatory: strict, where a tenant may be lenient.
+        json = call.headers.get("Content-Type", "").startswith("application/json")
+        if not json and call.operation not in OPERATIONS_WITHOUT_BODY:
+            return platform_error(415, "415", "Content-Type must be application/json")
+        try:
+            return self._operate(call)
+        except BusinessError as error:
+            return error.to_answer()
 
-    def _sign_in(self, call: Recorded) -> Answer:
-        return sign_in(
-            self.tokens,
-            call.body,
-            query=call.path.partition("?")[2],
-            content_type=call.headers.get("Content-Type", ""),
-            credentials=self.credentials,
+    def _operate(self, call: Recorded) -> Answer:
+        if call.operation == "list":
+            answer = self.service.list(
+                call.body, PageRules.of(self.settings), self.page_script.take()
+            )
+            if after_page := self.page_script.after_page:
+                after_page()
+            return answer
+        if call.operation == "get":
+            return self.service.get(id_from_path(call.path))
+        if call.operation == "create":
+            return self.service.create(call.body)
+        if call.operation == "modify":
+            return self.service.modify(call.body)
+        request = OperationRequest(
+            store=self.store,
+            seed=self.settings.seed,
+            readings=self.settings.readings,
+            body=call.body,
+            path_id=id_from_path(call.path),
         )
+        return FAMILY[call.operation](request)

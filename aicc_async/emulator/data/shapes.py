@@ -120,7 +120,7 @@ def encode_detail(
 ) -> bytes:
     """Encode the answer to a case detail: the result is an array of one object (document 004).
 
-    The trace of the creation comes before those given.
+    The trace of the creation comes before ``traces``.
     """
     creation = build_trace(
         {"type": "CreateCase"},

@@ -112,12 +112,14 @@ class Store:
         rest = iter(cases)
         with self._lock, self._db:
             while batch := list(itertools.islice(rest, CASES_PER_BATCH)):
-                self._db.executemany(INSERT, map(_encode_record, batch))
-                extensions = (
-                    (key, canonical_json(value), case["id"])
-                    for case in batch
-                    for key, value in shapes.extension_fields(case).items()
-                )
+                records, extensions = [], []
+                for case in batch:
+                    row = case.copy()
+                    hidden = {key: row.pop(key) for key in shapes.HIDDEN_KEYS if key in row}
+                    records.append((*_columns(case), _encode(row), _encode(hidden)))
+                    for key, value in shapes.extension_fields(case).items():
+                        extensions.append((key, canonical_json(value), case["id"]))
+                self._db.executemany(INSERT, records)
                 self._db.executemany(INSERT_EXTENSION, extensions)
             self.version += 1
 
@@ -208,12 +210,6 @@ class Store:
         # Case numbers are texts of equal length, zero-padded, so the highest text is the highest.
         [[highest]] = self.read("SELECT max(caseNo) FROM cases", ())
         return int(highest or 0)
-
-
-def _encode_record(case: Wire) -> tuple[Any, ...]:
-    row = case.copy()
-    hidden = {key: row.pop(key) for key in shapes.HIDDEN_KEYS if key in row}
-    return *_columns(case), _encode(row), _encode(hidden)
 
 
 def canonical_json(value: Any) -> str:

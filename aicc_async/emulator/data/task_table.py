@@ -74,9 +74,9 @@ class TaskTable:
 
     def page(self, filters: Mapping[str, Any], *, start: int, limit: int) -> tuple[list[Wire], int]:
         """Read a page of the matching tasks, newest first, and how many match in all."""
-        given = [key for key in CONDITIONS if key in filters]
-        where = " AND ".join(CONDITIONS[key] for key in given) or "1"
-        values = tuple(filters[key] for key in given)
+        keys = [key for key in CONDITIONS if key in filters]
+        where = " AND ".join(CONDITIONS[key] for key in keys) or "1"
+        values = tuple(filters[key] for key in keys)
         with self._lock:
             sorting = "ORDER BY number DESC LIMIT ? OFFSET ?"
             tasks = self._read_tasks(f"WHERE {where} {sorting}", (*values, limit, start))

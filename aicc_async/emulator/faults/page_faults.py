@@ -1,7 +1,11 @@
-"""Scripted faults of single pages: the answer is well-formed, but its rows are the wrong ones."""
+"""What happens to single pages of case/list: scripted faults, and a callback after each.
+
+A page with a fault is answered well-formed, but its rows are the wrong ones.
+"""
 
 import enum
 import threading
+from collections.abc import Callable
 
 import attrs
 
@@ -13,7 +17,7 @@ class PageFault(enum.Enum):
 
     EMPTY = "no rows, though there are some"
     REPEATED = "the previous page again: as many rows earlier as were requested"
-    FIRST = "the first page, whatever start says"
+    FIRST = "the first page, whatever the start"
 
 
 @attrs.define
@@ -27,8 +31,12 @@ class ScriptedPageFault:
 
 @attrs.define
 class PageScript:
-    """The page faults to come, first come first served; any thread may add to them."""
+    """The page faults to come, first come first served; any thread may add to them.
 
+    ``after_page`` is called after every page, before the next one.
+    """
+
+    after_page: Callable[[], object] | None = attrs.field(default=None, init=False)
     _queue: list[ScriptedPageFault] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 

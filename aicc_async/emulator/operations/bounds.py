@@ -40,15 +40,15 @@ class Bounds:
     def check(self, wire: Wire) -> Wire:
         """Return the fields that are not null, or refuse the record."""
         for key in self.mandatory:
-            # The tables only say "mandatory". An empty text counts as missing here: strict again.
+            # The tables only say "mandatory". Strict: an empty text counts as missing.
             if not wire.get(key):
                 raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
-        given = {key: value for key, value in wire.items() if value is not None}
+        present = {key: value for key, value in wire.items() if value is not None}
         for key in (*self.mandatory, *self.optional):
-            if key in given:
-                check_text(given, key)
-        check_lengths(given, self.lengths)
-        return given
+            if key in present:
+                check_text(present, key)
+        check_lengths(present, self.lengths)
+        return present
 
 
 def decode_object(body: bytes) -> Wire:
@@ -109,17 +109,17 @@ def _parse_time(wire: Wire, key: str, parse: Callable[[str], T], form: str) -> T
     return found
 
 
-def parse_page(wire: Wire, *, most: int = MAX_LIMIT) -> tuple[int, int]:
-    """Parse the place of a page, both mandatory: ``start`` from 0, ``limit`` from 1 to ``most``."""
-    start = _parse_integer(wire, "start", least=0, most=MAX_START)
-    return start, _parse_integer(wire, "limit", least=1, most=most)
+def parse_page(wire: Wire, *, max_limit: int = MAX_LIMIT) -> tuple[int, int]:
+    """Parse the place of a page: ``start`` from 0, ``limit`` from 1, both mandatory."""
+    start = _parse_integer(wire, "start", minimum=0, maximum=MAX_START)
+    return start, _parse_integer(wire, "limit", minimum=1, maximum=max_limit)
 
 
-def _parse_integer(wire: Wire, key: str, *, least: int, most: int) -> int:
+def _parse_integer(wire: Wire, key: str, *, minimum: int, maximum: int) -> int:
     if key not in wire:
         raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
     value = wire[key]
     # In Python true is an integer, on the wire it is not.
-    if type(value) is not int or not least <= value <= most:
-        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be in {least}..{most}")
+    if type(value) is not int or not minimum <= value <= maximum:
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be in {minimum}..{maximum}")
     return value

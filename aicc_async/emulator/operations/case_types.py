@@ -12,7 +12,27 @@ FILTERS = Bounds(optional=("status", "typeName"))
 # One type is inactive, so that the filter by status has something to find.
 INACTIVE_TYPE = "Auskunft"
 
-Wire = dict[str, Any]
+# The vendor's table misspells two of these keys (``contentTempalteId``, ``isStrctOrder``). Here
+# they are spelt right, and a client has to read either.
+CASE_TYPES: dict[str, dict[str, Any]] = {
+    type_id: {
+        "id": type_id,
+        "typeName": name,
+        "description": None,
+        "status": "Inactive" if name == INACTIVE_TYPE else "Active",
+        "caseStatus": ",".join((*FLOW_NODES, "Completed")),
+        "templateId": f"cTpl{type_id[4:]}",
+        "templateName": "Invented template",
+        "contentTemplateId": None,
+        "parentId": None,
+        "isStrictOrder": False,
+        "creatorName": "ServiceCloud",
+        "createdDate": "2024-11-05 09:30:00",
+        "lastModifiedName": "ServiceCloud",
+        "lastModifiedDate": "2024-12-02 16:05:41",
+    }
+    for type_id, name in TYPES.items()
+}
 
 
 def list_types(request: OperationRequest) -> Answer:
@@ -34,27 +54,3 @@ def get_type(request: OperationRequest) -> Answer:
     if request.path_id not in CASE_TYPES:
         raise not_found("case type", request.path_id)
     return answer_result({"caseTypeInfo": CASE_TYPES[request.path_id]})
-
-
-def _build_case_type(type_id: str, name: str) -> Wire:
-    # The vendor's table misspells two of these keys (``contentTempalteId``, ``isStrctOrder``). Here
-    # they are spelt right, and a client has to read either.
-    return {
-        "id": type_id,
-        "typeName": name,
-        "description": None,
-        "status": "Inactive" if name == INACTIVE_TYPE else "Active",
-        "caseStatus": ",".join((*FLOW_NODES, "Completed")),
-        "templateId": f"cTpl{type_id[4:]}",
-        "templateName": "Invented template",
-        "contentTemplateId": None,
-        "parentId": None,
-        "isStrictOrder": False,
-        "creatorName": "ServiceCloud",
-        "createdDate": "2024-11-05 09:30:00",
-        "lastModifiedName": "ServiceCloud",
-        "lastModifiedDate": "2024-12-02 16:05:41",
-    }
-
-
-CASE_TYPES = {type_id: _build_case_type(type_id, name) for type_id, name in TYPES.items()}

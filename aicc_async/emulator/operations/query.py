@@ -62,8 +62,8 @@ def parse(body: bytes, *, lower: str, upper: str, quirks: Quirks = DEFAULT_QUIRK
     """
     wire = {key: value for key, value in decode_object(body).items() if value is not None}
     check_lengths(wire, LENGTHS)
-    most = MAX_LIMIT if quirks.over_limit == "documented" else MAX_START
-    start, limit = parse_page(wire, most=most)
+    max_limit = MAX_LIMIT if quirks.over_limit == "documented" else MAX_START
+    start, limit = parse_page(wire, max_limit=max_limit)
     found = [
         *_time_conditions(wire, lower, upper, quirks),
         *_documented_conditions(wire),

@@ -45,7 +45,7 @@ def change_case(store: Store, case_id: str, fields: Wire) -> None:
         raise not_found("case", case_id)
 
 
-def not_found(kind: str, wanted: str) -> BusinessError:
+def not_found(kind: str, record_id: str) -> BusinessError:
     """Build the refusal of an id that names nothing."""
     # What the platform answers then is not documented: here, HTTP 200 with a resCode of our own.
-    return BusinessError(BusinessError.NOT_FOUND, f"no {kind} {wanted!r}")
+    return BusinessError(BusinessError.NOT_FOUND, f"no {kind} {record_id!r}")

@@ -5,8 +5,6 @@ whose dueDate has passed is over. The average duration is that of finished cases
 creation to closing, and 0 if there is none.
 """
 
-from typing import Any
-
 from ..data import seed
 from ..http.answer import Answer
 from .bounds import Bounds, decode_object, parse_date, parse_page
@@ -38,8 +36,6 @@ REPORT = (
 )
 GROUPS = f"SELECT count(*) FROM (SELECT DISTINCT {DAY}, type FROM cases WHERE {{where}})"  # noqa: S608  (fixed)
 
-Wire = dict[str, Any]
-
 
 def current(request: OperationRequest) -> Answer:
     """Count the cases created today, and all that are finished, unfinished, and over."""
@@ -52,7 +48,13 @@ def report(request: OperationRequest) -> Answer:
     """Count the cases of each day of creation and type, the newest day first."""
     wire = FILTERS.check(decode_object(request.body))
     start, limit = parse_page(wire)
-    where, values = _parse_filters(wire)
+    conditions = {"type = ?": wire["caseTypeId"]} if "caseTypeId" in wire else {}
+    # The documents do not say whether the days themselves are included: here, both are.
+    if "startTime" in wire:
+        conditions[f"{DAY} >= ?"] = str(parse_date(wire, "startTime"))
+    if "endTime" in wire:
+        conditions[f"{DAY} <= ?"] = str(parse_date(wire, "endTime"))
+    where, values = " AND ".join(conditions) or "1", tuple(conditions.values())
     found = request.store.read(
         REPORT.format(where=where), (seed.wall_clock(), *values, limit, start)
     )
@@ -60,14 +62,3 @@ def report(request: OperationRequest) -> Answer:
     rows = [dict(zip(keys, row, strict=True)) for row in found]
     [[count]] = request.store.read(GROUPS.format(where=where), values)
     return request.answer_list({"caseStatisticsList": rows, "count": count})
-
-
-def _parse_filters(wire: Wire) -> tuple[str, tuple[str, ...]]:
-    """Parse the filters, all of them optional, into a condition and its values."""
-    conditions = {"type = ?": wire["caseTypeId"]} if "caseTypeId" in wire else {}
-    # The documents do not say whether the days themselves are included: here, both are.
-    if "startTime" in wire:
-        conditions[f"{DAY} >= ?"] = str(parse_date(wire, "startTime"))
-    if "endTime" in wire:
-        conditions[f"{DAY} <= ?"] = str(parse_date(wire, "endTime"))
-    return " AND ".join(conditions) or "1", tuple(conditions.values())

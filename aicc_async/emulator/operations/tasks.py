@@ -90,11 +90,11 @@ def list_tasks(request: OperationRequest) -> Answer:
 
 
 def _parse_task_info(body: bytes, bounds: Bounds) -> Wire:
-    given = bounds.check(require_object(decode_object(body), "taskInfo"))
+    present = bounds.check(require_object(decode_object(body), "taskInfo"))
     # As with cases, an empty text clears the date.
-    if given.get("dueDate"):
-        parse_datetime(given, "dueDate")
-    return given
+    if present.get("dueDate"):
+        parse_datetime(present, "dueDate")
+    return present
 
 
 def _settable_fields(task: Wire) -> Wire:

@@ -86,11 +86,11 @@ def parse_modify(body: bytes) -> tuple[str, Wire]:
 
 
 def _parse_case_info(body: bytes, bounds: Bounds) -> Wire:
-    given = bounds.check(require_object(decode_object(body), "caseInfo"))
+    present = bounds.check(require_object(decode_object(body), "caseInfo"))
     # An empty text passes, as a way to clear the date: no document says how else.
-    if given.get("dueDate"):
-        parse_datetime(given, "dueDate")
-    return given
+    if present.get("dueDate"):
+        parse_datetime(present, "dueDate")
+    return present
 
 
 def _settable_fields(case: Wire) -> Wire:

@@ -16,8 +16,18 @@ from ..http.answer import PLAIN_JSON, Answer
 
 JSON = ("application/json", "text/json")
 FORM = "application/x-www-form-urlencoded"
-MAX_INTEGER = 2**31 - 1
 ACCESS_DENIED = "Authorization has been denied for this request."
+
+# In Python true is an integer, in JSON it is not. The integers of .NET have 32 bits.
+MAX_INTEGER = 2**31 - 1
+KIND_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "integer": lambda value: type(value) is int and abs(value) <= MAX_INTEGER,
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "dictionary": lambda value: (
+        isinstance(value, dict) and all(isinstance(text, str | None) for text in value.values())
+    ),
+}
 
 # Document 003 accepts forms, but says "Sample not available". A dictionary in a form is usually
 # spelt ``CustomProperties[key]=value``, or in ASP.NET's way ``CustomProperties[0].Key=key``; both
@@ -96,30 +106,19 @@ class RequestModel:
         """Collect everything that is wrong, as ASP.NET's ModelState does."""
         missing = [key for key in self.required if wire.get(key) is None]
         errors = {key: [f"The {key} field is required."] for key in missing}
-        for key, is_valid in self._kind_checks().items():
-            if wire.get(key) is not None and not is_valid(wire[key]):
-                errors[key] = [f"The value of the field {key} is not valid."]
-        for key, most in self.lengths.items():
-            if key not in errors and len(wire.get(key) or "") > most:
-                errors[key] = [f"The field {key} must have a maximum length of '{most}'."]
-        return errors
-
-    def _kind_checks(self) -> dict[str, Callable[[Any], bool]]:
-        # In Python true is an integer, in JSON it is not. The integers of .NET have 32 bits.
-        def is_integer(value: Any) -> bool:
-            return type(value) is int and abs(value) <= MAX_INTEGER
-
-        def is_dictionary(value: Any) -> bool:
-            return isinstance(value, dict) and all(
-                isinstance(text, str | None) for text in value.values()
-            )
-
-        return {
-            **dict.fromkeys(self.integers, is_integer),
-            **dict.fromkeys((*self.texts, *self.lengths), lambda value: isinstance(value, str)),
-            "AutoClose": lambda value: isinstance(value, bool),
-            "CustomProperties": is_dictionary,
+        kinds = {
+            **dict.fromkeys(self.integers, "integer"),
+            **dict.fromkeys((*self.texts, *self.lengths), "string"),
+            "AutoClose": "boolean",
+            "CustomProperties": "dictionary",
         }
+        for key, kind in kinds.items():
+            if wire.get(key) is not None and not KIND_CHECKS[kind](wire[key]):
+                errors[key] = [f"The value of the field {key} is not valid."]
+        for key, maximum in self.lengths.items():
+            if key not in errors and len(wire.get(key) or "") > maximum:
+                errors[key] = [f"The field {key} must have a maximum length of '{maximum}'."]
+        return errors
 
 
 def _parse_json(body: bytes) -> Wire:
