@@ -7,15 +7,27 @@ import random
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 import pytest
+from emulator.bare_client import (
+    AICC_TYPE,
+    FIRST_PAGE,
+    FORM,
+    JSON,
+    LIST,
+    OPENAPI,
+    PLAIN_TYPE,
+    BareClient,
+    Wire,
+    new_case,
+    sample,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,14 +43,9 @@ from aicc_async.emulator.operations.query import parse
 from aicc_async.emulator.operations.service import CaseService
 from aicc_async.emulator.options import PageRules
 
-SAMPLES = Path(__file__).parents[1] / "samples"
-OPENAPI = "/service/AICC__Case/1.0.0/openapi"
 TOKEN = "/baas/auth/v1.0/oauth2/token"
-JSON = "application/json"
-AICC_TYPE = "application/json%3Bcharset=UTF-8"
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
 UNTIL = datetime(2026, 1, 1)  # noqa: DTZ001 -- same
-FIRST_PAGE = b'{"start":0,"limit":100}'
 CUTS = (Fault.DROP_BEFORE, Fault.DROP_AFTER, Fault.CUT_BODY)
 HANGS = (Fault.HANG, Fault.HANG_AFTER)
 STATUS = {
@@ -59,13 +66,6 @@ STATUS = {
     Fault.GZIP_BOMB: 200,
 }
 
-Wire = dict[str, Any]
-
-
-def sample(name: str) -> Any:
-    """Parse a printed block of the documents."""
-    return json.loads((SAMPLES / f"{name}.json").read_bytes())
-
 
 def shape(value: Any) -> Any:
     """Reduce a value to its keys, in order, and the kinds of what is in it."""
@@ -83,64 +83,6 @@ def keys(value: Any) -> Any:
     return [keys(inner) for inner in value] if isinstance(value, list) else None
 
 
-class Caller:
-    """A bare client of one tenant, signed in."""
-
-    def __init__(self, tenant: Emulator, http: aiohttp.ClientSession) -> None:
-        self.tenant = tenant
-        self.http = http
-        self.headers = {"Content-Type": JSON, "access-token": tenant.token()}
-
-    async def send(
-        self, method: str, path: str, body: bytes | None = None, **options: Any
-    ) -> tuple[aiohttp.ClientResponse, bytes]:
-        """Send a request, read the whole answer as it came."""
-        url = f"{self.tenant.url}{path}"
-        options = {"headers": self.headers, "allow_redirects": False, **options}
-        async with self.http.request(method, url, data=body, **options) as response:
-            return response, await response.read()
-
-    async def post(self, path: str, body: Any, **options: Any) -> Any:
-        """Post a JSON value to the AICC interface, parse the answer."""
-        encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
-        _, answer = await self.send("POST", f"{OPENAPI}{path}", encoded, **options)
-        return json.loads(answer)
-
-    async def page(self, **filters: Any) -> Any:
-        """Ask for a page of cases."""
-        return await self.post("/case/list", {"start": 0, "limit": 100} | filters)
-
-    async def ids(self, **filters: Any) -> list[str]:
-        """Ask for a page of cases, keep the ids."""
-        answer = await self.page(**filters)
-        return [row["id"] for row in answer["result"][0]["caseList"]]
-
-    async def detail(self, case_id: str) -> Any:
-        """Ask for one case."""
-        _, answer = await self.send("GET", f"{OPENAPI}/case/{quote(case_id, safe='')}")
-        return json.loads(answer)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open a client session that gives up quickly and never inflates a bomb."""
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        yield session
-
-
-@pytest.fixture
-async def tenant() -> AsyncIterator[Emulator]:
-    """Run a tenant with 300 cases."""
-    async with Emulator(cases=300) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(tenant: Emulator, http: aiohttp.ClientSession) -> Caller:
-    """Sign a bare client in."""
-    return Caller(tenant, http)
-
-
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
     """Keep one seeded store for the tests that only read."""
@@ -150,77 +92,70 @@ def store() -> Iterator[Store]:
     filled.close()
 
 
-def new_case(**fields: Any) -> Wire:
-    """Take the create request of the documents, with other fields."""
-    request: Wire = sample("000_create_request")
-    return {"caseInfo": request["caseInfo"] | fields}
-
-
 # ---- shapes --------------------------------------------------------------------------------
 
 
-async def test_create_answers_the_documented_shape(caller: Caller) -> None:
+async def test_create_answers_the_documented_shape(client: BareClient) -> None:
     """The sample request of document 000 is accepted, and answered like the sample."""
-    answer = await caller.post("/case", sample("000_create_request"))
+    answer = await client.post("/case", sample("000_create_request"))
     assert shape(answer) == shape(sample("000_create_response"))
     assert answer["resMsg"] == "Success"
-    assert answer["result"]["caseId"] in caller.tenant.ids()
+    assert answer["result"]["caseId"] in client.tenant.ids()
 
 
-async def test_list_answers_the_documented_shape(caller: Caller) -> None:
+async def test_list_answers_the_documented_shape(client: BareClient) -> None:
     """The sample request of document 001 gives two rows with the sample's keys in their order."""
-    caller.tenant.insert(createdDate="2030-01-01 00:00:00")
-    caller.tenant.insert(createdDate="2030-01-01 00:00:01")
-    answer = await caller.post("/case/list", sample("001_list_request"))
+    client.tenant.insert(createdDate="2030-01-01 00:00:00")
+    client.tenant.insert(createdDate="2030-01-01 00:00:01")
+    answer = await client.post("/case/list", sample("001_list_request"))
     assert keys(answer) == keys(sample("001_list_response"))
     assert answer["result"][0]["count"] == 302
 
 
-async def test_list_answers_the_documented_kinds(caller: Caller) -> None:
+async def test_list_answers_the_documented_kinds(client: BareClient) -> None:
     """A value that is not null in the sample is of the same kind in every row."""
     [known] = sample("001_list_response")["result"][0]["caseList"][:1]
-    for row in (await caller.page())["result"][0]["caseList"]:
+    for row in await client.case_rows():
         for key, value in known.items():
             assert value is None or row[key] is None or type(row[key]) is type(value)
 
 
-async def test_modify_answers_the_documented_shape(caller: Caller) -> None:
+async def test_modify_answers_the_documented_shape(client: BareClient) -> None:
     """The sample request of document 002 is accepted, and answered without a result."""
     request = sample("002_modify_request")
-    caller.tenant.insert(id=request["caseInfo"]["id"])
-    assert await caller.post("/case/modify", request) == sample("002_modify_response")
+    client.tenant.insert(id=request["caseInfo"]["id"])
+    assert await client.post("/case/modify", request) == sample("002_modify_response")
 
 
-async def test_detail_answers_the_documented_shape(caller: Caller) -> None:
+async def test_detail_answers_the_documented_shape(client: BareClient) -> None:
     """The detail has every key of document 004's sample, nested twice as there."""
-    case_id = caller.tenant.insert()
-    answer = await caller.detail(case_id)
+    case_id = client.tenant.insert()
+    answer = await client.get(f"/case/{case_id}")
     assert keys(answer) == keys(sample("004_detail_response"))
     assert answer["resMsg"] == "成功"
     assert answer["result"][0]["caseInfo"]["id"] == case_id
 
 
-async def test_enqueue_answers_the_record_with_its_number(caller: Caller) -> None:
+async def test_enqueue_answers_the_record_with_its_number(client: BareClient) -> None:
     """The sample of document 003 comes back as it was sent, but for its CaseId."""
     request = sample("003_enqueue_request")
     for number in (1, 2):
-        response, body = await caller.send("POST", "/API/Cases", json.dumps(request).encode())
-        assert json.loads(body) == sample("003_enqueue_response") | {"CaseId": number}
-        assert response.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert [record["CaseId"] for record in caller.tenant.enqueued] == [1, 2]
+        reply = await client.send("POST", "/API/Cases", request)
+        assert reply.json() == sample("003_enqueue_response") | {"CaseId": number}
+        assert reply.content_type == PLAIN_TYPE
+    assert [record["CaseId"] for record in client.tenant.enqueued] == [1, 2]
 
 
 @pytest.mark.parametrize("path", ["/case", "/case/list", "/case/modify"])
-async def test_the_odd_content_type_is_answered(caller: Caller, path: str) -> None:
+async def test_the_odd_content_type_is_answered(client: BareClient, path: str) -> None:
     """Every AICC answer carries the literal content type of the samples, refusals too."""
-    response, _ = await caller.send("POST", f"{OPENAPI}{path}", b"{}")
-    assert response.headers["Content-Type"] == AICC_TYPE
+    reply = await client.send("POST", f"{OPENAPI}{path}", b"{}")
+    assert reply.content_type == AICC_TYPE
 
 
-async def test_an_unknown_path_is_not_found(caller: Caller) -> None:
+async def test_an_unknown_path_is_not_found(client: BareClient) -> None:
     """A path that no document names is a 404."""
-    response, _ = await caller.send("POST", f"{OPENAPI}/cases", b"{}")
-    assert response.status == 404
+    assert (await client.send("POST", f"{OPENAPI}/cases", b"{}")).status == 404
 
 
 @pytest.mark.parametrize(
@@ -228,7 +163,7 @@ async def test_an_unknown_path_is_not_found(caller: Caller) -> None:
     [
         ("POST", TOKEN, "token"),
         ("POST", f"{OPENAPI}/case", "create"),
-        ("POST", f"{OPENAPI}/case/list", "list"),
+        ("POST", LIST, "list"),
         ("POST", f"{OPENAPI}/case/modify", "modify"),
         ("GET", f"{OPENAPI}/case/c6m8", "get"),
         ("GET", f"{OPENAPI}/case/", None),
@@ -253,66 +188,65 @@ def sign_in_form(tenant: Emulator, **changes: str) -> Wire:
     } | changes
 
 
-async def test_client_credentials_give_a_token_that_works(caller: Caller) -> None:
+async def test_client_credentials_give_a_token_that_works(client: BareClient) -> None:
     """A token that was signed in for opens the interface, and says how long it lives."""
-    async with caller.http.post(
-        f"{caller.tenant.url}{TOKEN}", data=sign_in_form(caller.tenant)
+    async with client.http.post(
+        f"{client.tenant.url}{TOKEN}", data=sign_in_form(client.tenant)
     ) as r:
         answer = await r.json()
     assert answer["expires_in"] == 7200
     assert answer["token_type"] == "Bearer"
-    caller.headers["access-token"] = answer["access_token"]
-    assert (await caller.page())["resCode"] == "0"
+    client.headers["access-token"] = answer["access_token"]
+    assert await client.code() == "0"
 
 
 @pytest.mark.parametrize("changes", [{"client_secret": "wrong"}, {"grant_type": "password"}])
-async def test_wrong_credentials_are_refused(caller: Caller, changes: dict[str, str]) -> None:
+async def test_wrong_credentials_are_refused(client: BareClient, changes: dict[str, str]) -> None:
     """A wrong secret or grant is a 400 with an OAuth error."""
-    form = sign_in_form(caller.tenant, **changes)
-    async with caller.http.post(f"{caller.tenant.url}{TOKEN}", data=form) as response:
+    form = sign_in_form(client.tenant, **changes)
+    async with client.http.post(f"{client.tenant.url}{TOKEN}", data=form) as response:
         assert response.status == 400
         assert (await response.json()).keys() == {"error", "error_description"}
 
 
-async def test_credentials_in_the_query_are_refused(caller: Caller) -> None:
+async def test_credentials_in_the_query_are_refused(client: BareClient) -> None:
     """Secrets in an address end in somebody's log: refused."""
-    url = f"{caller.tenant.url}{TOKEN}"
-    async with caller.http.post(url, params=sign_in_form(caller.tenant)) as response:
+    url = f"{client.tenant.url}{TOKEN}"
+    async with client.http.post(url, params=sign_in_form(client.tenant)) as response:
         assert response.status == 400
 
 
 @pytest.mark.parametrize("token", [None, "", "invented"])
-async def test_a_bad_token_is_refused(caller: Caller, token: str | None) -> None:
+async def test_a_bad_token_is_refused(client: BareClient, token: str | None) -> None:
     """A missing or unknown token is a 401 with the observed resCode."""
-    headers = {"Content-Type": JSON} | ({} if token is None else {"access-token": token})
-    path = f"{OPENAPI}/case/list"
-    response, body = await caller.send("POST", path, FIRST_PAGE, headers=headers)
-    assert (response.status, json.loads(body)["resCode"]) == (401, "405230602")
+    client.headers = {"Content-Type": JSON} | ({} if token is None else {"access-token": token})
+    reply = await client.send("POST", LIST, FIRST_PAGE)
+    assert (reply.status, reply.json()["resCode"]) == (401, "405230602")
 
 
-async def test_expired_tokens_are_refused(caller: Caller) -> None:
+async def test_expired_tokens_are_refused(client: BareClient) -> None:
     """Tokens issued before expire_tokens are refused, later ones are not."""
-    caller.tenant.expire_tokens()
-    assert (await caller.page())["resCode"] == "405230602"
-    caller.headers["access-token"] = caller.tenant.token()
-    assert (await caller.page())["resCode"] == "0"
+    client.tenant.expire_tokens()
+    assert await client.code() == "405230602"
+    client.headers["access-token"] = client.tenant.token()
+    assert await client.code() == "0"
 
 
 async def test_a_token_lives_as_long_as_it_says(http: aiohttp.ClientSession) -> None:
     """A lifetime of nothing is over at once."""
     async with Emulator(cases=0, token_lifetime=0) as tenant:
-        assert (await Caller(tenant, http).page())["resCode"] == "405230602"
+        assert await BareClient(tenant, http).code() == "405230602"
 
 
 # ---- create, modify, detail ----------------------------------------------------------------
 
 
-async def test_created_fields_come_back(caller: Caller) -> None:
+async def test_created_fields_come_back(client: BareClient) -> None:
     """What a create sends is in the list and in the detail, extension fields included."""
     request = new_case(AICC__region__CST="north", title="größer 🎉")
-    case_id = (await caller.post("/case", request))["result"]["caseId"]
-    detail = (await caller.detail(case_id))["result"][0]["caseInfo"]
-    [row] = (await caller.page(title="größer 🎉"))["result"][0]["caseList"]
+    case_id = (await client.post("/case", request))["result"]["caseId"]
+    detail = (await client.detail(case_id))["caseInfo"]
+    [row] = await client.case_rows(title="größer 🎉")
     sent = {key: value for key, value in request["caseInfo"].items() if key != "isAutoAssigned"}
     assert sent.items() <= detail.items()
     assert row["AICC__region__CST"] == "north"
@@ -320,22 +254,22 @@ async def test_created_fields_come_back(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("key", ["title", "description", "type", "contactId", "creatorId"])
-async def test_mandatory_fields_of_a_create(caller: Caller, key: str) -> None:
+async def test_mandatory_fields_of_a_create(client: BareClient, key: str) -> None:
     """A create without a mandatory field is a business error with HTTP 200."""
     request = new_case()
     del request["caseInfo"][key]
-    answer = await caller.post("/case", request)
+    answer = await client.post("/case", request)
     assert answer["resCode"] == "405230002"
-    assert caller.tenant.count() == 300
+    assert client.tenant.count() == 300
 
 
 @pytest.mark.parametrize(
     ("key", "most"), [("title", 128), ("description", 20_000), ("ownerId", 20), ("beId", 20)]
 )
-async def test_lengths_are_bytes(caller: Caller, key: str, most: int) -> None:
+async def test_lengths_are_bytes(client: BareClient, key: str, most: int) -> None:
     """Lengths count bytes of UTF-8: two a letter here."""
-    assert (await caller.post("/case", new_case(**{key: "ä" * (most // 2)})))["resCode"] == "0"
-    long = await caller.post("/case", new_case(**{key: "ä" * (most // 2) + "a"}))
+    assert (await client.post("/case", new_case(**{key: "ä" * (most // 2)})))["resCode"] == "0"
+    long = await client.post("/case", new_case(**{key: "ä" * (most // 2) + "a"}))
     assert long["resCode"] == "405230003"
 
 
@@ -343,11 +277,11 @@ async def test_lengths_are_bytes(caller: Caller, key: str, most: int) -> None:
 async def test_the_auto_assign_flag(http: aiohttp.ClientSession, accepted: str | None) -> None:
     """Either spelling of the flag will do, unless the tenant requires one."""
     async with Emulator(cases=0, auto_assign_key=accepted) as tenant:
-        caller = Caller(tenant, http)
+        client = BareClient(tenant, http)
         for key in ("isAutoAssigned", "isAtuoAssigned"):
             request = new_case()
             request["caseInfo"][key] = request["caseInfo"].pop("isAutoAssigned")
-            answer = await caller.post("/case", request)
+            answer = await client.post("/case", request)
             assert (answer["resCode"] == "0") is (accepted in {None, key})
 
 
@@ -366,66 +300,64 @@ async def test_the_auto_assign_flag(http: aiohttp.ClientSession, accepted: str |
     ],
 )
 @pytest.mark.parametrize("path", ["/case", "/case/modify"])
-async def test_malformed_bodies_are_refused(caller: Caller, path: str, body: bytes) -> None:
+async def test_malformed_bodies_are_refused(client: BareClient, path: str, body: bytes) -> None:
     """A body that is not what the documents say is a business error, never a crash."""
-    assert (await caller.post(path, body))["resCode"].startswith("40523000")
+    assert (await client.post(path, body))["resCode"].startswith("40523000")
 
 
 @pytest.mark.parametrize("fields", [{"priority": 5}, {"dueDate": "tomorrow"}, {"origin": ["x"]}])
-async def test_mistyped_fields_are_refused(caller: Caller, fields: Wire) -> None:
+async def test_mistyped_fields_are_refused(client: BareClient, fields: Wire) -> None:
     """A text that is none, or a time in another form, is a business error."""
-    assert (await caller.post("/case", new_case(**fields)))["resCode"] == "405230001"
+    assert (await client.post("/case", new_case(**fields)))["resCode"] == "405230001"
 
 
-async def test_another_content_type_is_refused(caller: Caller) -> None:
+async def test_another_content_type_is_refused(client: BareClient) -> None:
     """The Content-Type header is mandatory in the documents."""
-    headers = caller.headers | {"Content-Type": "text/plain"}
-    response, _ = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE, headers=headers)
-    assert response.status == 415
+    headers = {"Content-Type": "text/plain"}
+    assert (await client.send("POST", LIST, FIRST_PAGE, headers=headers)).status == 415
 
 
-async def test_owners_are_assigned_on_request(caller: Caller) -> None:
+async def test_owners_are_assigned_on_request(client: BareClient) -> None:
     """A case gets an owner when it is to be assigned automatically, else none."""
     for flag in (True, False):
-        answer = await caller.post("/case", new_case(isAutoAssigned=flag))
-        detail = await caller.detail(answer["result"]["caseId"])
-        assert (detail["result"][0]["caseInfo"]["ownerId"] is not None) is flag
+        answer = await client.post("/case", new_case(isAutoAssigned=flag))
+        detail = await client.detail(answer["result"]["caseId"])
+        assert (detail["caseInfo"]["ownerId"] is not None) is flag
 
 
-async def test_modify_changes_what_it_is_given(caller: Caller) -> None:
+async def test_modify_changes_what_it_is_given(client: BareClient) -> None:
     """Fields given change, extension fields too, all others stay, and filters see it."""
-    case_id = caller.tenant.insert(AICC__region__CST="north")
-    before = (await caller.detail(case_id))["result"][0]["caseInfo"]
+    case_id = client.tenant.insert(AICC__region__CST="north")
+    before = (await client.detail(case_id))["caseInfo"]
     change = {"title": "changed", "description": "d", "creatorId": "c", "AICC__region__CST": "x"}
-    await caller.post("/case/modify", {"caseInfo": change | {"id": case_id, "caseNo": "9"}})
-    after = (await caller.detail(case_id))["result"][0]["caseInfo"]
+    await client.post("/case/modify", {"caseInfo": change | {"id": case_id, "caseNo": "9"}})
+    after = (await client.detail(case_id))["caseInfo"]
     assert after == before | change
-    assert await caller.ids(AICC__region__CST="x", title="changed") == [case_id]
+    assert await client.ids(AICC__region__CST="x", title="changed") == [case_id]
 
 
-async def test_modify_of_an_unknown_case(caller: Caller) -> None:
+async def test_modify_of_an_unknown_case(client: BareClient) -> None:
     """There is no modify that creates."""
     request = sample("002_modify_request")
-    assert (await caller.post("/case/modify", request))["resCode"] == "405230404"
+    assert (await client.post("/case/modify", request))["resCode"] == "405230404"
 
 
-async def test_detail_of_an_unknown_case(caller: Caller) -> None:
+async def test_detail_of_an_unknown_case(client: BareClient) -> None:
     """An unknown id is a business error; ids are percent-decoded."""
-    answer = await caller.detail("no/such case")
+    answer = await client.get("/case/no%2Fsuch%20case")
     assert answer == {"resCode": "405230404", "resMsg": "no case 'no/such case'"}
 
 
-async def test_detail_takes_the_documented_body(caller: Caller) -> None:
+async def test_detail_takes_the_documented_body(client: BareClient) -> None:
     """Document 004 sends the id in a body too: read, and not looked at."""
-    case_id = caller.tenant.insert()
-    body = json.dumps(sample("004_detail_request")).encode()
-    _, answer = await caller.send("GET", f"{OPENAPI}/case/{case_id}", body)
-    assert json.loads(answer)["result"][0]["caseInfo"]["id"] == case_id
+    case_id = client.tenant.insert()
+    reply = await client.send("GET", f"{OPENAPI}/case/{case_id}", sample("004_detail_request"))
+    assert reply.json()["result"][0]["caseInfo"]["id"] == case_id
 
 
-async def test_two_equal_creates_are_two_cases(caller: Caller) -> None:
+async def test_two_equal_creates_are_two_cases(client: BareClient) -> None:
     """There is no idempotency: sending again makes another case."""
-    ids = {(await caller.post("/case", new_case()))["result"]["caseId"] for _ in range(3)}
+    ids = {await client.create() for _ in range(3)}
     assert len(ids) == 3
 
 
@@ -451,19 +383,19 @@ async def test_two_equal_creates_are_two_cases(caller: Caller) -> None:
         {"start": 0, "limit": 1, "isReopen": "true"},
     ],
 )
-async def test_bad_list_requests_are_refused(caller: Caller, body: Wire) -> None:
+async def test_bad_list_requests_are_refused(client: BareClient, body: Wire) -> None:
     """Bounds, times and kinds are checked: a business error each."""
-    assert (await caller.post("/case/list", body))["resCode"].startswith("40523000")
+    assert (await client.post("/case/list", body))["resCode"].startswith("40523000")
 
 
-async def test_the_span_is_at_most_31_days(caller: Caller) -> None:
+async def test_the_span_is_at_most_31_days(client: BareClient) -> None:
     """Exactly 31 days are accepted, a second more is not; one-sided times are."""
     start = "2025-01-01 00:00:00"
-    assert (await caller.page(startTime=start, endTime="2025-02-01 00:00:00"))["resCode"] == "0"
-    over = await caller.page(startTime=start, endTime="2025-02-01 00:00:01")
+    assert await client.code(startTime=start, endTime="2025-02-01 00:00:00") == "0"
+    over = await client.list_cases(startTime=start, endTime="2025-02-01 00:00:01")
     assert over["resCode"] == "405230004"
-    assert (await caller.page(startTime=start))["result"][0]["count"] == 300
-    assert (await caller.page(endTime=start))["result"][0]["count"] == 0
+    assert await client.count(startTime=start) == 300
+    assert await client.count(endTime=start) == 0
 
 
 @pytest.mark.parametrize("start_inclusive", [True, False])
@@ -476,7 +408,7 @@ async def test_bounds(
     async with Emulator(cases=0, **options) as tenant:  # type: ignore[arg-type]
         times = [f"2025-01-01 00:00:0{second}" for second in range(3)]
         first, middle, last = (tenant.insert(createdDate=when) for when in times)
-        found = await Caller(tenant, http).ids(startTime=times[0], endTime=times[2])
+        found = await BareClient(tenant, http).ids(startTime=times[0], endTime=times[2])
     assert found == [last] * end_inclusive + [middle] + [first] * start_inclusive
 
 
@@ -484,8 +416,8 @@ async def test_bounds(
 async def test_order_and_pages(http: aiohttp.ClientSession, *, newest_first: bool) -> None:
     """Pages follow createdDate, then id, and cover every row once."""
     async with Emulator(cases=250, newest_first=newest_first, until=SINCE + timedelta(1)) as tenant:
-        caller = Caller(tenant, http)
-        pages = [await caller.ids(start=start) for start in (0, 100, 200, 300)]
+        client = BareClient(tenant, http)
+        pages = [await client.ids(start=start) for start in (0, 100, 200, 300)]
         expected = tenant.ids()[::-1] if newest_first else tenant.ids()
     assert [case_id for page in pages for case_id in page] == expected
     assert [len(page) for page in pages] == [100, 100, 50, 0]
@@ -496,16 +428,16 @@ async def test_ties_are_broken_by_id(http: aiohttp.ClientSession) -> None:
     async with Emulator(cases=0) as tenant:
         for _ in range(20):
             tenant.insert(createdDate="2025-01-01 00:00:00")
-        found = await Caller(tenant, http).ids()
+        found = await BareClient(tenant, http).ids()
     assert found == sorted(found, reverse=True)
 
 
 async def test_pages_are_clamped_silently(http: aiohttp.ClientSession) -> None:
     """A tenant may give fewer rows than were asked for, without a word."""
     async with Emulator(cases=30, max_limit=10) as tenant:
-        caller = Caller(tenant, http)
-        assert len(await caller.ids(limit=100)) == 10
-        assert len(await caller.ids(limit=7)) == 7
+        client = BareClient(tenant, http)
+        assert len(await client.ids(limit=100)) == 10
+        assert len(await client.ids(limit=7)) == 7
 
 
 FILTERS = (
@@ -560,78 +492,80 @@ def within_span(bounds: dict[str, str]) -> None:
     ("value", "other"), [(1, True), (0, False), ("1", 1), ("x", "X"), ([1], [2]), ("a'b\"", "a")]
 )
 async def test_extension_fields_are_compared_exactly(
-    caller: Caller, value: Any, other: Any
+    client: BareClient, value: Any, other: Any
 ) -> None:
     """Extension fields are found by equal values of the same kind, quotes and lists included."""
-    wanted = caller.tenant.insert(**{'a"b': value})
-    caller.tenant.insert(**{'a"b': other})
-    assert await caller.ids(**{'a"b': value}) == [wanted]
+    wanted = client.tenant.insert(**{'a"b': value})
+    client.tenant.insert(**{'a"b': other})
+    assert await client.ids(**{'a"b': value}) == [wanted]
 
 
 @pytest.mark.parametrize("key", ["classification", "resumenType", "isExport", "local"])
-async def test_filters_without_a_documented_meaning(caller: Caller, key: str) -> None:
+async def test_filters_without_a_documented_meaning(client: BareClient, key: str) -> None:
     """What the documents do not explain narrows nothing."""
-    assert (await caller.page(**{key: "Todo"}))["result"][0]["count"] == 300
+    filters: Wire = {key: "Todo"}
+    assert await client.count(**filters) == 300
 
 
-async def test_null_filters_are_not_given(caller: Caller) -> None:
+async def test_null_filters_are_not_given(client: BareClient) -> None:
     """A filter that is null narrows nothing."""
-    assert (await caller.page(status=None, AICC__x__CST=None))["result"][0]["count"] == 300
+    assert await client.count(status=None, AICC__x__CST=None) == 300
 
 
-async def test_a_cached_page_is_dropped_after_writes(caller: Caller) -> None:
+async def test_a_cached_page_is_dropped_after_writes(client: BareClient) -> None:
     """The same request sees every write: create, modify, insert, delete."""
     count = 300
     for _ in range(2):
-        assert (await caller.page())["result"][0]["count"] == count
-    case_id = caller.tenant.insert(createdDate="2031-01-01 00:00:00", title="old")
-    assert (await caller.ids())[0] == case_id
+        assert await client.count() == count
+    case_id = client.tenant.insert(createdDate="2031-01-01 00:00:00", title="old")
+    assert (await client.ids())[0] == case_id
     change = {"id": case_id, "title": "new", "description": "d", "creatorId": "c"}
-    await caller.post("/case/modify", {"caseInfo": change})
-    assert (await caller.page())["result"][0]["caseList"][0]["title"] == "new"
-    await caller.post("/case", new_case())
-    assert (await caller.page())["result"][0]["count"] == count + 2
-    caller.tenant.delete(case_id)
-    assert case_id not in await caller.ids()
+    await client.post("/case/modify", {"caseInfo": change})
+    assert (await client.case_rows())[0]["title"] == "new"
+    await client.post("/case", new_case())
+    assert await client.count() == count + 2
+    client.tenant.delete(case_id)
+    assert case_id not in await client.ids()
 
 
-async def test_a_list_lags_behind_creates(caller: Caller) -> None:
+async def test_a_list_lags_behind_creates(client: BareClient) -> None:
     """A created case is in its detail at once, and in rows and count only without the lag."""
-    tenant, when = caller.tenant, {"startTime": "2026-01-01 00:00:00"}
+    tenant = client.tenant
+    when: Wire = {"startTime": "2026-01-01 00:00:00"}
     tenant.list_lag = 3600.0
-    ids = [(await caller.post("/case", new_case()))["result"]["caseId"] for _ in range(2)]
-    assert (await caller.detail(ids[0]))["result"][0]["caseInfo"]["id"] == ids[0]
+    ids = [await client.create() for _ in range(2)]
+    assert (await client.detail(ids[0]))["caseInfo"]["id"] == ids[0]
     for _ in range(2):
-        assert (await caller.page(**when))["result"] == [{"caseList": [], "count": 0}]
-        assert (await caller.page(**when, title="test"))["result"][0]["count"] == 0
+        assert (await client.list_cases(**when))["result"] == [{"caseList": [], "count": 0}]
+        assert await client.count(**when, title="test") == 0
     assert len(tenant.ids()) == 302
     tenant.list_lag = 0.0
-    assert set(await caller.ids(**when)) == set(ids)
+    assert set(await client.ids(**when)) == set(ids)
     tenant.list_lag = 3600.0
-    assert set(await caller.ids(**when)) == set(ids)
+    assert set(await client.ids(**when)) == set(ids)
 
 
-async def test_only_creates_lag(caller: Caller) -> None:
+async def test_only_creates_lag(client: BareClient) -> None:
     """What a test inserts is listed at once, and a modify of an old case too."""
-    caller.tenant.list_lag = 3600.0
-    case_id = caller.tenant.insert(createdDate="2031-01-01 00:00:00", title="old")
-    assert (await caller.ids())[0] == case_id
+    client.tenant.list_lag = 3600.0
+    case_id = client.tenant.insert(createdDate="2031-01-01 00:00:00", title="old")
+    assert (await client.ids())[0] == case_id
     change = {"id": case_id, "title": "new", "description": "d", "creatorId": "c"}
-    await caller.post("/case/modify", {"caseInfo": change})
-    assert (await caller.page())["result"][0]["caseList"][0]["title"] == "new"
+    await client.post("/case/modify", {"caseInfo": change})
+    assert (await client.case_rows())[0]["title"] == "new"
 
 
-async def test_a_lagging_case_stays_hidden_though_it_is_changed(caller: Caller) -> None:
+async def test_a_lagging_case_stays_hidden_though_it_is_changed(client: BareClient) -> None:
     """A modify or the order by modification brings no hidden case forth, nor does its absence."""
-    caller.tenant.list_lag = 3600.0
-    one, two = [(await caller.post("/case", new_case()))["result"]["caseId"] for _ in range(2)]
+    client.tenant.list_lag = 3600.0
+    one, two = [await client.create() for _ in range(2)]
     change = {"id": one, "title": "new", "description": "d", "creatorId": "c"}
-    await caller.post("/case/modify", {"caseInfo": change})
-    caller.tenant.delete(two)
-    assert (await caller.page())["result"][0]["count"] == 300
-    caller.tenant.list_lag = 0.0
-    assert (await caller.page())["result"][0]["count"] == 301
-    assert (await caller.ids())[0] == one
+    await client.post("/case/modify", {"caseInfo": change})
+    client.tenant.delete(two)
+    assert await client.count() == 300
+    client.tenant.list_lag = 0.0
+    assert await client.count() == 301
+    assert (await client.ids())[0] == one
 
 
 @settings(deadline=None)
@@ -678,7 +612,7 @@ def test_the_page_cache_is_bounded() -> None:
     assert (cache.get(b"a", 0), cache.get(b"b", 0)) == (None, b"y" * 10)
 
 
-async def test_somebody_writes_between_pages(caller: Caller) -> None:
+async def test_somebody_writes_between_pages(client: BareClient) -> None:
     """The callback comes after each page and before the next, with the page's number."""
     seen: list[int] = []
 
@@ -686,10 +620,10 @@ async def test_somebody_writes_between_pages(caller: Caller) -> None:
         seen.append(number)
         tenant.insert(createdDate="2031-01-01 00:00:00")
 
-    caller.tenant.on_page(insert)
-    counts = [(await caller.page())["result"][0]["count"] for _ in range(3)]
-    caller.tenant.on_page(None)
-    await caller.page()
+    client.tenant.on_page(insert)
+    counts = [await client.count() for _ in range(3)]
+    client.tenant.on_page(None)
+    await client.list_cases()
     assert (seen, counts) == ([1, 2, 3], [300, 301, 302])
 
 
@@ -719,25 +653,25 @@ async def test_insert_many_is_all_or_nothing(tenant: Emulator) -> None:
     assert tenant.count() == 300
 
 
-async def test_requests_are_recorded(caller: Caller) -> None:
+async def test_requests_are_recorded(client: BareClient) -> None:
     """Each request is kept with its operation, body, time, status, and whether it changed a row."""
     before = time.monotonic()
-    await caller.page()
-    await caller.post("/case", new_case())
-    await caller.post("/case", {})
-    kept = [(one.operation, one.status, one.applied) for one in caller.tenant.requests]
+    await client.list_cases()
+    await client.post("/case", new_case())
+    await client.post("/case", {})
+    kept = [(one.operation, one.status, one.applied) for one in client.tenant.requests]
     assert kept == [("list", 200, False), ("create", 200, True), ("create", 200, False)]
-    first = caller.tenant.requests[0]
+    first = client.tenant.requests[0]
     assert before <= first.at <= time.monotonic()
     assert json.loads(first.body) == {"start": 0, "limit": 100}
-    assert first.headers["ACCESS-TOKEN"] == caller.headers["access-token"]
-    assert caller.headers["access-token"] not in repr(first)
+    assert first.headers["ACCESS-TOKEN"] == client.headers["access-token"]
+    assert client.headers["access-token"] not in repr(first)
 
 
 async def test_recording_can_be_left_out(http: aiohttp.ClientSession) -> None:
     """A benchmark keeps nothing."""
     async with Emulator(cases=0, record=False) as tenant:
-        await Caller(tenant, http).page()
+        await BareClient(tenant, http).list_cases()
         assert tenant.requests == []
 
 
@@ -745,13 +679,13 @@ async def test_a_database_file_is_kept(tmp_path: Path, http: aiohttp.ClientSessi
     """A file is seeded once, and goes on with new numbers and ids after a restart."""
     database = tmp_path / "tenant.sqlite"
     async with Emulator(cases=20, database=database) as tenant:
-        await Caller(tenant, http).post("/case", new_case(AICC__x__CST="kept"))
+        await BareClient(tenant, http).post("/case", new_case(AICC__x__CST="kept"))
         before = tenant.rows()
     async with Emulator(cases=20, database=database) as tenant:
         assert tenant.rows() == before
-        caller = Caller(tenant, http)
-        await caller.post("/case", new_case())
-        assert len(await caller.ids(AICC__x__CST="kept")) == 1
+        client = BareClient(tenant, http)
+        await client.post("/case", new_case())
+        assert len(await client.ids(AICC__x__CST="kept")) == 1
         assert len({row["caseNo"] for row in tenant.rows()}) == 22
 
 
@@ -794,9 +728,8 @@ def test_the_peak_counts_refused_requests() -> None:
 async def test_above_the_quota_is_429(http: aiohttp.ClientSession, retry_after: str | None) -> None:
     """Requests above the quota are refused with the literal header; signing in costs nothing."""
     async with Emulator(cases=0, quota=2, retry_after=retry_after) as tenant:
-        caller = Caller(tenant, http)
-        path = f"{OPENAPI}/case/list"
-        answers = [(await caller.send("POST", path, FIRST_PAGE))[0] for _ in range(4)]
+        client = BareClient(tenant, http)
+        answers = [await client.send("POST", LIST, FIRST_PAGE) for _ in range(4)]
         async with http.post(f"{tenant.url}{TOKEN}", data=sign_in_form(tenant)) as signed_in:
             assert signed_in.status == 200
     assert [answer.status for answer in answers] == [200, 200, 429, 429]
@@ -808,7 +741,7 @@ async def test_latency_is_waited_for(http: aiohttp.ClientSession) -> None:
     """An answer takes its time; the work is done on arrival."""
     async with Emulator(cases=0, latency=Latency(0.02)) as tenant:
         before = time.monotonic()
-        await Caller(tenant, http).page()
+        await BareClient(tenant, http).list_cases()
         assert time.monotonic() - before >= 0.02
 
 
@@ -825,47 +758,45 @@ def test_latency_has_its_mean() -> None:
 
 
 @pytest.mark.parametrize("fault", Fault)
-async def test_faults_that_are_done_and_those_that_are_not(caller: Caller, fault: Fault) -> None:
+async def test_faults_that_are_done_or_not(client: BareClient, fault: Fault) -> None:
     """A create is applied exactly when the fault says "done", and the record knows it."""
-    caller.tenant.fail("create", fault)
-    body = json.dumps(new_case()).encode()
-    timeout = aiohttp.ClientTimeout(total=0.1 if fault in HANGS else 5)
+    client.tenant.fail("create", fault)
     try:
-        response, _ = await caller.send("POST", f"{OPENAPI}/case", body, timeout=timeout)
-        status = response.status
+        async with asyncio.timeout(0.1 if fault in HANGS else 5):
+            status = (await client.send("POST", f"{OPENAPI}/case", new_case())).status
     except (aiohttp.ClientError, TimeoutError):
         status = None
     assert status == STATUS.get(fault)
-    [recorded] = caller.tenant.requests
+    [recorded] = client.tenant.requests
     assert (recorded.status, recorded.applied) == (status, fault in FAULTS_AFTER_WORK)
-    assert caller.tenant.count() == 300 + (fault in FAULTS_AFTER_WORK)
+    assert client.tenant.count() == 300 + (fault in FAULTS_AFTER_WORK)
 
 
 @pytest.mark.parametrize("fault", CUTS)
-async def test_cut_connections(caller: Caller, fault: Fault) -> None:
+async def test_cut_connections(client: BareClient, fault: Fault) -> None:
     """A cut is a reset, an end before the answer, or an end within it."""
     kinds = {
         Fault.DROP_BEFORE: aiohttp.ClientOSError,
         Fault.DROP_AFTER: aiohttp.ServerDisconnectedError,
         Fault.CUT_BODY: aiohttp.ClientPayloadError,
     }
-    caller.tenant.fail("list", fault)
+    client.tenant.fail("list", fault)
     with pytest.raises(kinds[fault]):
-        await caller.page()
-    assert len(await caller.ids()) == 100
+        await client.list_cases()
+    assert len(await client.ids()) == 100
 
 
 @pytest.mark.parametrize(
     "fault",
     [fault for fault in STATUS if fault not in FAULTS_AFTER_WORK | {Fault.THROTTLED}],
 )
-async def test_replaced_answers(caller: Caller, fault: Fault) -> None:
+async def test_replaced_answers(client: BareClient, fault: Fault) -> None:
     """Each answer that comes instead of the work has the body that such servers send."""
-    caller.tenant.fail("list", fault)
-    response, body = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE)
-    assert body == replacement_answer(fault).body
-    if response.headers["Content-Type"] == AICC_TYPE and fault is not Fault.GZIP_BOMB:
-        assert json.loads(body).keys() == {"resCode", "resMsg"}
+    client.tenant.fail("list", fault)
+    reply = await client.send("POST", LIST, FIRST_PAGE)
+    assert reply.body == replacement_answer(fault).body
+    if reply.content_type == AICC_TYPE and fault is not Fault.GZIP_BOMB:
+        assert reply.json().keys() == {"resCode", "resMsg"}
 
 
 @pytest.mark.parametrize(
@@ -877,63 +808,63 @@ async def test_replaced_answers(caller: Caller, fault: Fault) -> None:
         (Fault.TOKEN_EXPIRED_500, "405230603"),
     ],
 )
-async def test_result_codes(caller: Caller, fault: Fault, code: str) -> None:
+async def test_result_codes(client: BareClient, fault: Fault, code: str) -> None:
     """Expired tokens and business errors carry the observed result codes."""
-    caller.tenant.fail("list", fault)
-    assert (await caller.page())["resCode"] == code
+    client.tenant.fail("list", fault)
+    assert await client.code() == code
 
 
-async def test_pages_of_other_servers(caller: Caller) -> None:
+async def test_pages_of_other_servers(client: BareClient) -> None:
     """A gateway, a sign-in page and a redirection are no JSON, and say so."""
     for fault in (Fault.HTTP_502, Fault.HTTP_504, Fault.HTML_200, Fault.REDIRECT):
-        caller.tenant.fail("list", fault)
-        response, _ = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE)
-        assert response.headers["Content-Type"] == "text/html"
-    assert response.headers["Location"] == "http://elsewhere.invalid/login"
+        client.tenant.fail("list", fault)
+        reply = await client.send("POST", LIST, FIRST_PAGE)
+        assert reply.content_type == "text/html"
+    assert reply.headers["Location"] == "http://elsewhere.invalid/login"
 
 
-async def test_throttled_carries_the_tenants_header(caller: Caller) -> None:
+async def test_throttled_carries_the_tenants_header(client: BareClient) -> None:
     """A scripted 429 is like the quota's."""
-    caller.tenant.fail("list", Fault.THROTTLED)
-    response, _ = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE)
-    assert response.headers["Retry-After"] == "1"
-    assert caller.tenant.refused == 0
+    client.tenant.fail("list", Fault.THROTTLED)
+    reply = await client.send("POST", LIST, FIRST_PAGE)
+    assert reply.headers["Retry-After"] == "1"
+    assert client.tenant.refused == 0
 
 
-async def test_not_json_is_half_of_it(caller: Caller) -> None:
+async def test_not_json_is_half_of_it(client: BareClient) -> None:
     """The length is right, the JSON is not."""
-    caller.tenant.fail("list", Fault.NOT_JSON)
-    response, body = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE)
-    assert int(response.headers["Content-Length"]) == len(body)
+    client.tenant.fail("list", Fault.NOT_JSON)
+    reply = await client.send("POST", LIST, FIRST_PAGE)
+    assert int(reply.headers["Content-Length"]) == len(reply.body)
     with pytest.raises(ValueError, match="char"):
-        json.loads(body)
+        reply.json()
 
 
-async def test_bad_type_is_one_number(caller: Caller) -> None:
+async def test_bad_type_is_one_number(client: BareClient) -> None:
     """Only the first title differs from the good answer."""
-    caller.tenant.fail("*", Fault.BAD_TYPE, times=2)
-    bad = await caller.page()
-    bad_detail = await caller.detail(caller.tenant.ids()[0])
-    good = await caller.page()
+    client.tenant.fail("*", Fault.BAD_TYPE, times=2)
+    bad = await client.list_cases()
+    bad_detail = await client.detail(client.tenant.ids()[0])
+    good = await client.list_cases()
     assert bad["result"][0]["caseList"][0]["title"] == 5
     bad["result"][0]["caseList"][0]["title"] = good["result"][0]["caseList"][0]["title"]
     assert bad == good
-    assert bad_detail["result"][0]["caseInfo"]["title"] == 5
+    assert bad_detail["caseInfo"]["title"] == 5
 
 
-async def test_bad_type_of_an_empty_page(caller: Caller) -> None:
+async def test_bad_type_of_an_empty_page(client: BareClient) -> None:
     """Where there is no row, there is nothing to spoil."""
-    caller.tenant.fail("list", Fault.BAD_TYPE)
-    assert (await caller.page(caseNo="none"))["result"] == [{"caseList": [], "count": 0}]
+    client.tenant.fail("list", Fault.BAD_TYPE)
+    assert (await client.list_cases(caseNo="none"))["result"] == [{"caseList": [], "count": 0}]
 
 
-async def test_the_bomb_swells(caller: Caller) -> None:
+async def test_the_bomb_swells(client: BareClient) -> None:
     """A small gzip body is 200 MB of spaces to whoever inflates it."""
-    caller.tenant.fail("list", Fault.GZIP_BOMB)
-    response, body = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE)
-    assert response.headers["Content-Encoding"] == "gzip"
-    assert len(body) < 1_000_000
-    assert inflated_size(body) == 200_000_000
+    client.tenant.fail("list", Fault.GZIP_BOMB)
+    reply = await client.send("POST", LIST, FIRST_PAGE)
+    assert reply.headers["Content-Encoding"] == "gzip"
+    assert len(reply.body) < 1_000_000
+    assert inflated_size(reply.body) == 200_000_000
 
 
 def inflated_size(body: bytes) -> int:
@@ -946,20 +877,20 @@ def inflated_size(body: bytes) -> int:
     return size
 
 
-async def test_faults_come_in_their_order(caller: Caller) -> None:
+async def test_faults_come_in_their_order(client: BareClient) -> None:
     """First come, first served, each as often as asked, and only to its operation."""
-    caller.tenant.fail("create", Fault.HTTP_502)
-    caller.tenant.fail("list", Fault.HTTP_500)
-    caller.tenant.fail("*", Fault.HTTP_503, times=2)
+    client.tenant.fail("create", Fault.HTTP_502)
+    client.tenant.fail("list", Fault.HTTP_500)
+    client.tenant.fail("*", Fault.HTTP_503, times=2)
     statuses = []
     for _ in range(4):
-        response, _ = await caller.send("POST", f"{OPENAPI}/case/list", FIRST_PAGE)
-        statuses.append(response.status)
+        reply = await client.send("POST", LIST, FIRST_PAGE)
+        statuses.append(reply.status)
     assert statuses == [500, 503, 503, 200]
-    caller.tenant.fail("list", Fault.HTTP_500, times=None)
-    assert [(await caller.page())["resCode"] for _ in range(3)] == ["405230500"] * 3
-    caller.tenant.clear_faults()
-    assert (await caller.post("/case", new_case()))["resCode"] == "0"
+    client.tenant.fail("list", Fault.HTTP_500, times=None)
+    assert [await client.code() for _ in range(3)] == ["405230500"] * 3
+    client.tenant.clear_faults()
+    assert (await client.post("/case", new_case()))["resCode"] == "0"
 
 
 @settings(deadline=None)
@@ -997,16 +928,15 @@ def test_a_share_is_as_large_as_it_says() -> None:
     assert Fault.HTTP_503 not in others
 
 
-async def test_shares_last_until_they_are_cleared(caller: Caller) -> None:
+async def test_shares_last_until_they_are_cleared(client: BareClient) -> None:
     """A share of all is all; a fault with `times` that came before takes its turn first."""
-    caller.tenant.fail("list", Fault.HTTP_502)
-    caller.tenant.fail("list", Fault.HTTP_503, share=1)
-    caller.tenant.fail("list", Fault.HTTP_500)
-    path = f"{OPENAPI}/case/list"
-    statuses = [(await caller.send("POST", path, FIRST_PAGE))[0].status for _ in range(4)]
+    client.tenant.fail("list", Fault.HTTP_502)
+    client.tenant.fail("list", Fault.HTTP_503, share=1)
+    client.tenant.fail("list", Fault.HTTP_500)
+    statuses = [(await client.send("POST", LIST, FIRST_PAGE)).status for _ in range(4)]
     assert statuses == [502, 503, 503, 503]
-    caller.tenant.clear_faults()
-    assert (await caller.page())["resCode"] == "0"
+    client.tenant.clear_faults()
+    assert await client.code() == "0"
 
 
 async def test_the_seed_decides_who_suffers(http: aiohttp.ClientSession) -> None:
@@ -1015,8 +945,8 @@ async def test_the_seed_decides_who_suffers(http: aiohttp.ClientSession) -> None
     for latency in (None, Latency(0.0001, sigma=0.5)):
         async with Emulator(cases=0, seed=5, latency=latency) as tenant:
             tenant.fail("list", Fault.HTTP_503, share=0.5)
-            caller = Caller(tenant, http)
-            seen.append([(await caller.page())["resCode"] for _ in range(30)])
+            client = BareClient(tenant, http)
+            seen.append([await client.code() for _ in range(30)])
     assert seen[0] == seen[1]
     assert set(seen[0]) == {"0", "405230503"}
 
@@ -1040,7 +970,7 @@ async def test_closing_does_not_wait(http: aiohttp.ClientSession, fault: Fault) 
     tenant = Emulator(cases=0)
     await tenant.start()
     tenant.fail("list", fault)
-    hanging = asyncio.create_task(Caller(tenant, http).page())
+    hanging = asyncio.create_task(BareClient(tenant, http).list_cases())
     while not tenant.requests:  # noqa: ASYNC110 -- the emulator offers no event for it
         await asyncio.sleep(0)
     before = time.monotonic()
@@ -1055,13 +985,6 @@ async def test_closing_does_not_wait(http: aiohttp.ClientSession, fault: Fault) 
 RECORD = sample("003_enqueue_request")
 
 
-async def enqueue(caller: Caller, body: bytes, **headers: str) -> tuple[int, Any]:
-    """Send a case to Q-Flow."""
-    sent = {"Content-Type": JSON} | {key.replace("_", "-"): headers[key] for key in headers}
-    response, answer = await caller.send("POST", "/API/Cases", body, headers=sent)
-    return response.status, json.loads(answer)
-
-
 @pytest.mark.parametrize(
     ("form", "properties"),
     [
@@ -1073,10 +996,10 @@ async def enqueue(caller: Caller, body: bytes, **headers: str) -> tuple[int, Any
         ("ServiceId=2&AutoClose=true&Unknown=1", None),
     ],
 )
-async def test_forms_are_accepted(caller: Caller, form: str, properties: Wire | None) -> None:
+async def test_forms_are_accepted(client: BareClient, form: str, properties: Wire | None) -> None:
     """Both usual spellings of a dictionary in a form are read."""
-    kind = "application/x-www-form-urlencoded"
-    status, answer = await enqueue(caller, form.encode(), Content_Type=kind)
+    headers = {"Content-Type": FORM}
+    status, answer = await client.qflow("POST", "Cases", form.encode(), headers=headers)
     assert (status, list(answer)) == (200, list(RECORD))
     assert (answer["ServiceId"], answer["AutoClose"]) == (2, True)
     assert answer["CustomProperties"] == properties
@@ -1095,25 +1018,26 @@ async def test_forms_are_accepted(caller: Caller, form: str, properties: Wire | 
         ({"CustomProperties": {"a": 5}}, "CustomProperties"),
     ],
 )
-async def test_bad_records_are_refused(caller: Caller, fields: Wire, wrong: str) -> None:
+async def test_bad_records_are_refused(client: BareClient, fields: Wire, wrong: str) -> None:
     """What breaks the document comes back in ModelState, as ASP.NET does it."""
-    status, answer = await enqueue(caller, json.dumps(RECORD | fields).encode())
+    status, answer = await client.qflow("POST", "Cases", RECORD | fields)
     assert (status, list(answer["ModelState"])) == (400, [wrong])
-    assert caller.tenant.enqueued == []
+    assert client.tenant.enqueued == []
 
 
 @pytest.mark.parametrize(("kind", "status"), [("text/json", 400), ("text/plain", 415)])
-async def test_bodies_that_cannot_be_read(caller: Caller, kind: str, status: int) -> None:
+async def test_bodies_that_cannot_be_read(client: BareClient, kind: str, status: int) -> None:
     """Broken JSON is 400, a media type that is not served 415."""
-    assert (await enqueue(caller, b"{", Content_Type=kind))[0] == status
+    headers = {"Content-Type": kind}
+    assert (await client.qflow("POST", "Cases", b"{", headers=headers))[0] == status
 
 
 async def test_required_headers(http: aiohttp.ClientSession) -> None:
     """A Q-Flow that wants a header refuses who does not send it."""
     async with Emulator(cases=0, qflow_headers={"X-Token": "t"}) as tenant:
-        caller, body = Caller(tenant, http), json.dumps(RECORD).encode()
-        assert (await enqueue(caller, body))[0] == 401
-        assert (await enqueue(caller, body, X_Token="t"))[0] == 200
+        client, headers = BareClient(tenant, http), {"X-Token": "t"}
+        assert (await client.qflow("POST", "Cases", RECORD))[0] == 401
+        assert (await client.qflow("POST", "Cases", RECORD, headers=headers))[0] == 200
 
 
 # ---- seeded data ---------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import re
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,16 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import pytest
+from emulator.bare_client import (
+    AICC_TYPE,
+    FORM,
+    JSON,
+    OPENAPI,
+    BareClient,
+    Wire,
+    note,
+    transfer,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,11 +33,6 @@ from aicc_async.emulator.http.answer import BusinessError
 from aicc_async.emulator.http.routes import OPERATIONS, find_operation
 from aicc_async.emulator.operations.bounds import Bounds
 
-OPENAPI = "/service/AICC__Case/1.0.0/openapi"
-JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
-AICC_TYPE = "application/json%3Bcharset=UTF-8"
-PLAIN_TYPE = "application/json; charset=utf-8"
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
 UNTIL = datetime(2025, 3, 1)  # noqa: DTZ001 -- same
 MISSING, TOO_LONG, MALFORMED, NOT_FOUND = "405230002", "405230003", "405230001", "405230404"
@@ -49,84 +53,6 @@ TYPE_KEYS = [
     *("lastModifiedName", "lastModifiedDate"),
 ]
 COUNTS = ["newCases", "finishedCases", "unfinishedCases", "averageDuration", "overCases"]
-
-Wire = dict[str, Any]
-
-
-class Caller:
-    """A bare client of one tenant, signed in."""
-
-    def __init__(self, tenant: Emulator, http: aiohttp.ClientSession) -> None:
-        self.tenant = tenant
-        self.http = http
-        self.headers = {"Content-Type": JSON, "access-token": tenant.token()}
-
-    async def send(
-        self, method: str, path: str, body: Any = None, **headers: str
-    ) -> tuple[int, bytes, str]:
-        """Send a request; give the status, the body and its content type as they came."""
-        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        sent = self.headers | {name.replace("_", "-"): headers[name] for name in headers}
-        url = f"{self.tenant.url}{path}"
-        async with self.http.request(method, url, data=data, headers=sent) as response:
-            return response.status, await response.read(), response.headers["Content-Type"]
-
-    async def post(self, path: str, body: Any) -> Any:
-        """Post to the AICC interface, parse the answer."""
-        return json.loads((await self.send("POST", f"{OPENAPI}{path}", body))[1])
-
-    async def get(self, path: str) -> Any:
-        """Get from the AICC interface, parse the answer."""
-        return json.loads((await self.send("GET", f"{OPENAPI}{path}"))[1])
-
-    async def detail(self, case_id: str) -> Any:
-        """Show a case."""
-        [result] = (await self.get(f"/case/{case_id}"))["result"]
-        return result
-
-    async def task(self, **fields: Any) -> str:
-        """Create a task, keep its id."""
-        answer = await self.post("/task", {"taskInfo": {"title": "t"} | fields})
-        return str(answer["result"]["taskId"])
-
-    async def rows(self, path: str, key: str, **filters: Any) -> list[Any]:
-        """List a page; the count has to be that of its rows, since all fit."""
-        answer = await self.post(path, {"start": 0, "limit": 100} | filters)
-        [result] = answer["result"]
-        assert result["count"] == len(result[key])
-        return list(result[key])
-
-    async def qflow(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """Ask Q-Flow; give the status and the parsed answer."""
-        status, answer, kind = await self.send(method, f"/API/{path}", body, **headers)
-        assert kind == PLAIN_TYPE
-        return status, json.loads(answer)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open a client session."""
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def caller(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """Run a tenant with 100 cases of January and February 2025, and a bare client of it."""
-    async with Emulator(cases=100, since=SINCE, until=UNTIL) as tenant:
-        yield Caller(tenant, http)
-
-
-def transfer(case_id: str, **fields: Any) -> Wire:
-    """Ask for another owner."""
-    by = {"ownerId": "10gg1", "ownerType": "user", "creatorId": "10gd1", "remark": "r"}
-    return {"id": case_id} | by | fields
-
-
-def note(case_id: str, **fields: Any) -> Wire:
-    """Ask for a note on a case."""
-    info = {"type": "Iternal", "title": "called", "description": "nobody there"}
-    return {"caseId": case_id, "creatorId": "10gd1", "processInfo": info | fields}
 
 
 # ---- what is which operation ---------------------------------------------------------------
@@ -178,117 +104,117 @@ def test_routes_of_qflow(method: str, path: str, operation: str | None) -> None:
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
-async def test_the_verb_of_a_task_s_detail(caller: Caller, verb: str) -> None:
+async def test_the_verb_of_a_task_s_detail(client: BareClient, verb: str) -> None:
     """A tenant may know only one of the two verbs; the other path is not there."""
-    path = f"{OPENAPI}/task/{await caller.task()}"
-    caller.tenant.readings = Readings(task_detail=verb)
-    statuses = {method: (await caller.send(method, path))[0] for method in ("GET", "POST")}
+    path = f"{OPENAPI}/task/{await client.create_task()}"
+    client.tenant.readings = Readings(task_detail=verb)
+    statuses = {method: (await client.send(method, path)).status for method in ("GET", "POST")}
     assert statuses == {"GET": 404, "POST": 404} | {verb: 200}
 
 
-async def test_statistics_may_be_swapped(caller: Caller) -> None:
+async def test_statistics_may_be_swapped(client: BareClient) -> None:
     """The paths change places, the verbs stay; the others are not there then."""
     page = {"start": 0, "limit": 1}
-    caller.tenant.readings = Readings(swap_statistics=True)
-    assert list((await caller.get("/statistics/case/report"))["result"]) == COUNTS
-    [result] = (await caller.post("/statistics/case/current", page))["result"]
+    client.tenant.readings = Readings(swap_statistics=True)
+    assert list((await client.get("/statistics/case/report"))["result"]) == COUNTS
+    [result] = (await client.post("/statistics/case/current", page))["result"]
     assert list(result) == ["caseStatisticsList", "count"]
-    assert (await caller.get("/statistics/case/current"))["resCode"] == "404"
-    assert (await caller.post("/statistics/case/report", page))["resCode"] == "404"
+    assert (await client.get("/statistics/case/current"))["resCode"] == "404"
+    assert (await client.post("/statistics/case/report", page))["resCode"] == "404"
 
 
 # ---- what is done to a case ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/case/transfer", "/case/process", "/case/cancel", STATUS_PATH])
-async def test_actions_answer_no_result(caller: Caller, path: str) -> None:
+async def test_actions_answer_no_result(client: BareClient, path: str) -> None:
     """A change is answered as document 002 does it, to the byte, and is on record as applied."""
-    [case_id, *_] = caller.tenant.ids()
+    [case_id, *_] = client.tenant.ids()
     body = transfer(case_id, status="New") | note(case_id)
-    _, answer, kind = await caller.send("POST", f"{OPENAPI}{path}", body)
-    assert (answer, kind) == (NO_RESULT, AICC_TYPE)
-    assert [one.applied for one in caller.tenant.requests] == [True]
+    reply = await client.send("POST", f"{OPENAPI}{path}", body)
+    assert (reply.body, reply.content_type) == (NO_RESULT, AICC_TYPE)
+    assert [one.applied for one in client.tenant.requests] == [True]
 
 
 @pytest.mark.parametrize("kind", ["user", "queue"])
-async def test_transfer_gives_another_owner(caller: Caller, kind: str) -> None:
+async def test_transfer_gives_another_owner(client: BareClient, kind: str) -> None:
     """A transfer to a user or a queue shows in the list, and in the filters."""
-    [case_id, *_] = caller.tenant.ids()
-    await caller.post("/case/transfer", transfer(case_id, ownerId="10gg9", ownerType=kind))
-    assert (await caller.detail(case_id))["caseInfo"]["ownerId"] == "10gg9"
-    [row] = await caller.rows("/case/list", "caseList", ownerId="10gg9")
+    [case_id, *_] = client.tenant.ids()
+    await client.post("/case/transfer", transfer(case_id, ownerId="10gg9", ownerType=kind))
+    assert (await client.detail(case_id))["caseInfo"]["ownerId"] == "10gg9"
+    [row] = await client.rows("/case/list", "caseList", ownerId="10gg9")
     assert row["id"] == case_id
-    queued = await caller.rows("/case/list", "caseList", queueId="10gg9")
+    queued = await client.rows("/case/list", "caseList", queueId="10gg9")
     assert [row["id"] for row in queued] == [case_id] * (kind == "queue")
 
 
-async def test_cancel_closes(caller: Caller) -> None:
+async def test_cancel_closes(client: BareClient) -> None:
     """A cancelled case is so in list and detail, and a second time changes no more."""
-    case_id = caller.tenant.insert(state="Processing", closedDate=None, createdDate="2031-01-01")
+    case_id = client.tenant.insert(state="Processing", closedDate=None, createdDate="2031-01-01")
     for _ in range(2):
-        assert (await caller.post("/case/cancel", {"id": case_id}))["resCode"] == "0"
-        row = caller.tenant.rows()[-1]
+        assert (await client.post("/case/cancel", {"id": case_id}))["resCode"] == "0"
+        row = client.tenant.rows()[-1]
         assert (row["id"], row["isCanced"], row["state"]) == (case_id, True, "Completed")
         assert datetime.fromisoformat(row["closedDate"]) > SINCE
-    assert (await caller.detail(case_id))["caseInfo"]["AICC__IsCanced__CST"] is True
+    assert (await client.detail(case_id))["caseInfo"]["AICC__IsCanced__CST"] is True
 
 
-async def test_a_status_is_set(caller: Caller) -> None:
+async def test_a_status_is_set(client: BareClient) -> None:
     """Any flow node will do, and nothing else changes."""
-    [case_id, *_] = caller.tenant.ids()
-    before = (await caller.detail(case_id))["caseInfo"]
-    await caller.post(STATUS_PATH, {"id": case_id, "creatorId": "c", "status": "二线处理!"})
+    [case_id, *_] = client.tenant.ids()
+    before = (await client.detail(case_id))["caseInfo"]
+    await client.post(STATUS_PATH, {"id": case_id, "creatorId": "c", "status": "二线处理!"})
     changed = {"status": "二线处理!", "AICC__Status__CST.name": "二线处理!"}
-    assert (await caller.detail(case_id))["caseInfo"] == before | changed
+    assert (await client.detail(case_id))["caseInfo"] == before | changed
 
 
-async def test_what_was_done_is_traced(caller: Caller) -> None:
+async def test_what_was_done_is_traced(client: BareClient) -> None:
     """Notes follow the creation in caseTrace, in their order, with the sample's keys."""
-    one, two, *_ = caller.tenant.ids()
+    one, two, *_ = client.tenant.ids()
     for title in ("first", "second"):
-        await caller.post("/case/process", note(one, title=title))
+        await client.post("/case/process", note(one, title=title))
     mail = {"type": "Email", "from": "10gd2", "toAddress": "a@example.com", "attachment": "x"}
-    await caller.post("/case/process", note(two, **mail))
-    created, first, second = (await caller.detail(one))["caseTrace"]
+    await client.post("/case/process", note(two, **mail))
+    created, first, second = (await client.detail(one))["caseTrace"]
     assert [list(trace) for trace in (created, first, second)] == [TRACE_KEYS] * 3
     assert [trace["title"] for trace in (created, first, second)] == [None, "first", "second"]
     assert (first["type"], first["creatorId"]) == ("Iternal", "10gd1")
-    [_, sent] = (await caller.detail(two))["caseTrace"]
+    [_, sent] = (await client.detail(two))["caseTrace"]
     assert mail.items() <= sent.items()
-    assert caller.tenant.traces(one) == [first, second]
+    assert client.tenant.traces(one) == [first, second]
 
 
-async def test_traces_outlive_a_modify_and_go_with_the_case(caller: Caller) -> None:
+async def test_traces_outlive_a_modify_and_go_with_the_case(client: BareClient) -> None:
     """A change keeps what was done before; a case of the same id starts anew."""
-    [case_id, *_] = caller.tenant.ids()
-    await caller.post("/case/process", note(case_id))
-    await caller.post("/case/transfer", transfer(case_id))
-    assert len((await caller.detail(case_id))["caseTrace"]) == 2
-    caller.tenant.delete(case_id)
-    caller.tenant.insert(id=case_id)
-    assert len((await caller.detail(case_id))["caseTrace"]) == 1
+    [case_id, *_] = client.tenant.ids()
+    await client.post("/case/process", note(case_id))
+    await client.post("/case/transfer", transfer(case_id))
+    assert len((await client.detail(case_id))["caseTrace"]) == 2
+    client.tenant.delete(case_id)
+    client.tenant.insert(id=case_id)
+    assert len((await client.detail(case_id))["caseTrace"]) == 1
 
 
-async def test_two_equal_notes_are_two(caller: Caller) -> None:
+async def test_two_equal_notes_are_two(client: BareClient) -> None:
     """There is no idempotency: sending again writes again."""
-    [case_id, *_] = caller.tenant.ids()
+    [case_id, *_] = client.tenant.ids()
     for _ in range(3):
-        await caller.post("/case/process", note(case_id))
-    assert len(caller.tenant.traces(case_id)) == 3
+        await client.post("/case/process", note(case_id))
+    assert len(client.tenant.traces(case_id)) == 3
 
 
-async def test_the_list_sees_an_action(caller: Caller) -> None:
+async def test_the_list_sees_an_action(client: BareClient) -> None:
     """The kept page of the same request is dropped after each of them."""
-    case_id = caller.tenant.insert(createdDate="2031-01-01 00:00:00", state="Pending")
+    case_id = client.tenant.insert(createdDate="2031-01-01 00:00:00", state="Pending")
     page = {"start": 0, "limit": 1}
 
     async def row() -> Any:
-        return (await caller.post("/case/list", page))["result"][0]["caseList"][0]
+        return (await client.post("/case/list", page))["result"][0]["caseList"][0]
 
     assert (await row())["state"] == "Pending"
-    await caller.post(STATUS_PATH, {"id": case_id, "creatorId": "c", "status": "s"})
-    await caller.post("/case/transfer", transfer(case_id, ownerId="o"))
-    await caller.post("/case/cancel", {"id": case_id})
+    await client.post(STATUS_PATH, {"id": case_id, "creatorId": "c", "status": "s"})
+    await client.post("/case/transfer", transfer(case_id, ownerId="o"))
+    await client.post("/case/cancel", {"id": case_id})
     now = await row()
     assert (now["state"], now["status"], now["ownerId"]) == ("Completed", "s", "o")
 
@@ -360,17 +286,17 @@ REFUSED: list[tuple[str, Wire, str]] = [
 
 @pytest.mark.parametrize(("path", "body", "code"), REFUSED)
 async def test_what_breaks_the_tables_is_refused(
-    caller: Caller, path: str, body: Wire, code: str
+    client: BareClient, path: str, body: Wire, code: str
 ) -> None:
     """A record that lacks something, or has it too long or of another kind, changes nothing."""
-    assert (await caller.post(path, body))["resCode"] == code
-    assert caller.tenant.tasks() == []
-    assert [one.applied for one in caller.tenant.requests] == [False]
+    assert (await client.post(path, body))["resCode"] == code
+    assert client.tenant.tasks() == []
+    assert [one.applied for one in client.tenant.requests] == [False]
 
 
-async def test_the_longest_texts_are_taken(caller: Caller) -> None:
+async def test_the_longest_texts_are_taken(client: BareClient) -> None:
     """A text that fills its bound in bytes to the last is accepted."""
-    [case_id, *_] = caller.tenant.ids()
+    [case_id, *_] = client.tenant.ids()
     info = {"title": "ä" * 64, "toAddress": "ä" * 1000, "from": "x" * 20, "fromName": "x" * 80}
     task = {"title": "ä" * 64, "description": "ä" * 10_000, "attachment": "x" * 255}
     for path, body in (
@@ -379,7 +305,7 @@ async def test_the_longest_texts_are_taken(caller: Caller) -> None:
         ("/case/cancel", {"id": case_id, "remark": "ä" * 1000}),
         ("/task", {"taskInfo": task}),
     ):
-        assert (await caller.post(path, body))["resCode"] == "0"
+        assert (await client.post(path, body))["resCode"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -394,36 +320,37 @@ async def test_the_longest_texts_are_taken(caller: Caller) -> None:
         ("/task/status/update", {"id": "none", "status": "s"}),
     ],
 )
-async def test_what_is_not_there_is_not_changed(caller: Caller, path: str, body: Wire) -> None:
+async def test_what_is_not_there_is_not_changed(client: BareClient, path: str, body: Wire) -> None:
     """An unknown id is refused, and leaves no trace."""
-    assert (await caller.post(path, body))["resCode"] == NOT_FOUND
-    assert caller.tenant.traces("none") == []
+    assert (await client.post(path, body))["resCode"] == NOT_FOUND
+    assert client.tenant.traces("none") == []
 
 
 @pytest.mark.parametrize("path", ["/task/none", "/caseType/no%2Fsuch%20type"])
-async def test_what_is_not_there_is_not_shown(caller: Caller, path: str) -> None:
+async def test_what_is_not_there_is_not_shown(client: BareClient, path: str) -> None:
     """An unknown id is a business error; ids are percent-decoded."""
-    answer = await caller.get(path)
+    answer = await client.get(path)
     assert answer["resCode"] == NOT_FOUND
     assert answer["resMsg"].endswith(("'none'", "'no/such type'"))
 
 
 @pytest.mark.parametrize("path", sorted({path for path, _, _ in REFUSED}))
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b'{"id":"\xff"}'])
-async def test_malformed_bodies_are_refused(caller: Caller, path: str, body: bytes) -> None:
+async def test_malformed_bodies_are_refused(client: BareClient, path: str, body: bytes) -> None:
     """A body that is no JSON object is a business error, never a crash."""
-    assert (await caller.post(path, body))["resCode"] == MALFORMED
+    assert (await client.post(path, body))["resCode"] == MALFORMED
 
 
-async def test_content_types_and_tokens_are_wanted(caller: Caller) -> None:
+async def test_content_types_and_tokens_are_wanted(client: BareClient) -> None:
     """Where a body counts its type has to be told, and everywhere the token."""
     path = f"{OPENAPI}/case/cancel"
-    assert (await caller.send("POST", path, {}, Content_Type="text/plain"))[0] == 415
     current = f"{OPENAPI}/statistics/case/current"
-    assert (await caller.send("GET", current, Content_Type="text/plain"))[0] == 200
-    caller.tenant.expire_tokens()
+    plain = {"Content-Type": "text/plain"}
+    assert (await client.send("POST", path, {}, headers=plain)).status == 415
+    assert (await client.send("GET", current, headers=plain)).status == 200
+    client.tenant.expire_tokens()
     for method, asked in (("POST", path), ("GET", current), ("GET", f"{OPENAPI}/caseType/x")):
-        assert (await caller.send(method, asked, b"{}"))[0] == 401
+        assert (await client.send(method, asked, b"{}")).status == 401
 
 
 keys = st.sampled_from(["a", "b", "c"])
@@ -459,35 +386,35 @@ def test_bounds(
 # ---- case types ----------------------------------------------------------------------------
 
 
-async def test_case_types_are_those_of_the_cases(caller: Caller) -> None:
+async def test_case_types_are_those_of_the_cases(client: BareClient) -> None:
     """The list has every type of the seeded cases, with all the keys of the table in its order."""
-    types = await caller.rows("/caseType/list", "caseTypes")
+    types = await client.rows("/caseType/list", "caseTypes")
     assert [list(one) for one in types] == [TYPE_KEYS] * len(types)
-    seen = {(row["type"], row["typeName"]) for row in caller.tenant.rows()}
+    seen = {(row["type"], row["typeName"]) for row in client.tenant.rows()}
     assert seen == {(one["id"], one["typeName"]) for one in types}
     nodes = {node for one in types for node in one["caseStatus"].split(",")}
-    assert {row["status"] for row in caller.tenant.rows()} <= nodes
+    assert {row["status"] for row in client.tenant.rows()} <= nodes
 
 
-async def test_case_types_are_found_by_part_of_the_name_and_by_status(caller: Caller) -> None:
+async def test_case_types_are_found_by_part_of_the_name_and_by_status(client: BareClient) -> None:
     """Both filters narrow the list, and the page keeps to its place."""
-    everything = await caller.rows("/caseType/list", "caseTypes")
-    named = await caller.rows("/caseType/list", "caseTypes", typeName="epai")
+    everything = await client.rows("/caseType/list", "caseTypes")
+    named = await client.rows("/caseType/list", "caseTypes", typeName="epai")
     assert [one["typeName"] for one in named] == ["Repair"]
     by_status = [
-        len(await caller.rows("/caseType/list", "caseTypes", status=status))
+        len(await client.rows("/caseType/list", "caseTypes", status=status))
         for status in ("Active", "Inactive", "other")
     ]
     assert by_status == [len(everything) - 1, 1, 0]
-    answer = await caller.post("/caseType/list", {"start": 1, "limit": 2})
+    answer = await client.post("/caseType/list", {"start": 1, "limit": 2})
     assert answer["result"] == [{"caseTypes": everything[1:3], "count": len(everything)}]
 
 
-async def test_a_case_type_s_detail(caller: Caller) -> None:
+async def test_a_case_type_s_detail(client: BareClient) -> None:
     """The detail is an object with the row of the list under caseTypeInfo."""
-    types = await caller.rows("/caseType/list", "caseTypes")
+    types = await client.rows("/caseType/list", "caseTypes")
     for one in types:
-        answer = await caller.get(f"/caseType/{one['id']}")
+        answer = await client.get(f"/caseType/{one['id']}")
         assert answer == {"resCode": "0", "resMsg": "success", "result": {"caseTypeInfo": one}}
 
 
@@ -499,13 +426,13 @@ async def test_a_case_type_s_detail(caller: Caller) -> None:
         ("/task/list", "taskList"),
     ],
 )
-async def test_lists_are_wrapped_or_not(caller: Caller, path: str, key: str) -> None:
+async def test_lists_are_wrapped_or_not(client: BareClient, path: str, key: str) -> None:
     """A list's result is an array of one object, or that object."""
     page = {"start": 0, "limit": 2}
-    await caller.task()
-    [wrapped] = (await caller.post(path, page))["result"]
-    caller.tenant.readings = Readings(wrapped=False)
-    bare = (await caller.post(path, page))["result"]
+    await client.create_task()
+    [wrapped] = (await client.post(path, page))["result"]
+    client.tenant.readings = Readings(wrapped=False)
+    bare = (await client.post(path, page))["result"]
     assert bare == wrapped
     assert list(bare) == [key, "count"]
 
@@ -513,30 +440,30 @@ async def test_lists_are_wrapped_or_not(caller: Caller, path: str, key: str) -> 
 # ---- statistics ----------------------------------------------------------------------------
 
 
-async def test_current_statistics(caller: Caller) -> None:
+async def test_current_statistics(client: BareClient) -> None:
     """Today's new cases, and all that are finished, unfinished and over, with the mean of days."""
-    for case_id in caller.tenant.ids():
-        caller.tenant.delete(case_id)
-    answer = await caller.get("/statistics/case/current")
+    for case_id in client.tenant.ids():
+        client.tenant.delete(case_id)
+    answer = await client.get("/statistics/case/current")
     assert answer["result"] == dict.fromkeys(COUNTS, 0)
     created = "2025-01-01 00:00:00"
     for closed in ("2025-01-02 00:00:00", "2025-01-03 12:00:00"):
-        caller.tenant.insert(createdDate=created, closedDate=closed, state="Completed")
+        client.tenant.insert(createdDate=created, closedDate=closed, state="Completed")
     for due in ("2025-01-02 00:00:00", "2999-01-01 00:00:00", None):
-        caller.tenant.insert(createdDate=created, dueDate=due, state="Pending")
-    caller.tenant.insert(state="Processing", dueDate=None)
-    _, body, kind = await caller.send("GET", f"{OPENAPI}/statistics/case/current")
-    assert kind == AICC_TYPE
-    assert body == (
+        client.tenant.insert(createdDate=created, dueDate=due, state="Pending")
+    client.tenant.insert(state="Processing", dueDate=None)
+    reply = await client.send("GET", f"{OPENAPI}/statistics/case/current")
+    assert reply.content_type == AICC_TYPE
+    assert reply.body == (
         b'{"resCode":"0","resMsg":"success","result":{"newCases":1,"finishedCases":2,'
         b'"unfinishedCases":4,"averageDuration":1.75,"overCases":1}}'
     )
 
 
-async def test_the_report_counts_days_and_types(caller: Caller) -> None:
+async def test_the_report_counts_days_and_types(client: BareClient) -> None:
     """Each day and type has its counts as plain Python finds them, the newest day first."""
-    rows = await caller.rows("/statistics/case/report", "caseStatisticsList", caseTypeId=TYPE)
-    cases = [case for case in caller.tenant.rows() if case["type"] == TYPE]
+    rows = await client.rows("/statistics/case/report", "caseStatisticsList", caseTypeId=TYPE)
+    cases = [case for case in client.tenant.rows() if case["type"] == TYPE]
     assert rows == sorted(rows, key=lambda row: row["date"], reverse=True)
     assert {row["date"] for row in rows} == {case["createdDate"][:10] for case in cases}
     for row in rows:
@@ -561,18 +488,18 @@ def since(case: Wire, key: str) -> timedelta:
     return datetime.fromisoformat(case[key]) - SINCE
 
 
-async def test_the_report_keeps_to_its_days_and_its_page(caller: Caller) -> None:
+async def test_the_report_keeps_to_its_days_and_its_page(client: BareClient) -> None:
     """Both days are included, and pages cover every row once."""
     bounds = {"startTime": "2025-01-10", "endTime": "2025-01-20"}
-    rows = await caller.rows("/statistics/case/report", "caseStatisticsList", **bounds)
-    days = {case["createdDate"][:10] for case in caller.tenant.rows()}
+    rows = await client.rows("/statistics/case/report", "caseStatisticsList", **bounds)
+    days = {case["createdDate"][:10] for case in client.tenant.rows()}
     assert {row["date"] for row in rows} == {
         day for day in days if bounds["startTime"] <= day <= bounds["endTime"]
     }
     pages = []
     for start in range(0, len(rows) + 3, 3):
         asked = bounds | {"start": start, "limit": 3}
-        [result] = (await caller.post("/statistics/case/report", asked))["result"]
+        [result] = (await client.post("/statistics/case/report", asked))["result"]
         assert result["count"] == len(rows)
         pages += result["caseStatisticsList"]
     assert pages == rows
@@ -591,21 +518,22 @@ async def test_the_report_keeps_to_its_days_and_its_page(caller: Caller) -> None
     ],
 )
 async def test_a_created_task_is_answered_by_the_reading(
-    caller: Caller, reading: str, result: bytes
+    client: BareClient, reading: str, result: bytes
 ) -> None:
     """What a creation answers is not documented: an object, a text or nothing."""
-    caller.tenant.readings = Readings(task_created=reading)
+    client.tenant.readings = Readings(task_created=reading)
     body = {"taskInfo": {"title": "t"}}
-    _, answer, kind = await caller.send("POST", f"{OPENAPI}/task", body)
-    [task] = caller.tenant.tasks()
+    reply = await client.send("POST", f"{OPENAPI}/task", body)
+    [task] = client.tenant.tasks()
     shown = b'{"resCode":"0","resMsg":"Success"%b}' % result
-    assert (answer, kind) == (shown.replace(b"ID", task["id"].encode()), AICC_TYPE)
-    assert caller.tenant.requests[-1].applied
+    assert reply.body == shown.replace(b"ID", task["id"].encode())
+    assert reply.content_type == AICC_TYPE
+    assert client.tenant.requests[-1].applied
 
 
-async def test_what_a_task_is_given_it_has(caller: Caller) -> None:
+async def test_what_a_task_is_given_it_has(client: BareClient) -> None:
     """Detail by either verb and list show what was sent, and what the server added."""
-    [case_id, *_] = caller.tenant.ids()
+    [case_id, *_] = client.tenant.ids()
     sent = {
         "title": "call back 🎉",
         "description": "d",
@@ -618,52 +546,52 @@ async def test_what_a_task_is_given_it_has(caller: Caller) -> None:
         "creatorId": "10gd1",
         "AICC__x__CST": 5,
     }
-    task_id = await caller.task(**sent, status="sent in vain", id="too")
-    got = await caller.get(f"/task/{task_id}")
-    assert got == await caller.post(f"/task/{quote(task_id)}", {"id": task_id})
+    task_id = await client.create_task(**sent, status="sent in vain", id="too")
+    got = await client.get(f"/task/{task_id}")
+    assert got == await client.post(f"/task/{quote(task_id)}", {"id": task_id})
     task = got["result"]
     assert sent.items() <= task.items()
     added = {"id": task_id, "state": "Processing", "status": "New", "ownerId": "10gd1"}
     assert added.items() <= task.items()
-    assert await caller.rows("/task/list", "taskList") == [task] == caller.tenant.tasks()
-    assert (await caller.detail(case_id))["tasks"] == [task]
+    assert await client.rows("/task/list", "taskList") == [task] == client.tenant.tasks()
+    assert (await client.detail(case_id))["tasks"] == [task]
 
 
-async def test_tasks_change(caller: Caller) -> None:
+async def test_tasks_change(client: BareClient) -> None:
     """Modify, transfer and status change what they name; a task moves with its relateId."""
-    one, two, *_ = caller.tenant.ids()
-    task_id = await caller.task(relateId=one, description="stays")
-    [before] = caller.tenant.tasks()
+    one, two, *_ = client.tenant.ids()
+    task_id = await client.create_task(relateId=one, description="stays")
+    [before] = client.tenant.tasks()
     change = {"id": task_id, "title": "new", "relateId": two, "state": "x", "description": None}
     for path, body in (
         ("/task/modify", {"taskInfo": change}),
         ("/task/transfer", {"id": task_id, "ownerId": "o", "creatorId": "c"}),
         ("/task/status/update", {"id": task_id, "status": "s", "creatorId": "c"}),
     ):
-        assert (await caller.send("POST", f"{OPENAPI}{path}", body))[1] == NO_RESULT
-    [after] = caller.tenant.tasks()
+        assert (await client.send("POST", f"{OPENAPI}{path}", body)).body == NO_RESULT
+    [after] = client.tenant.tasks()
     assert after == before | {"title": "new", "relateId": two, "ownerId": "o", "status": "s"}
-    assert (await caller.detail(one))["tasks"] == []
-    assert (await caller.detail(two))["tasks"] == [after]
+    assert (await client.detail(one))["tasks"] == []
+    assert (await client.detail(two))["tasks"] == [after]
 
 
-async def test_tasks_are_listed_newest_first(caller: Caller) -> None:
+async def test_tasks_are_listed_newest_first(client: BareClient) -> None:
     """Pages keep their place, the count is that of all, and equal tasks are several."""
-    ids = [await caller.task() for _ in range(5)]
+    ids = [await client.create_task() for _ in range(5)]
     assert len(set(ids)) == 5
-    [result] = (await caller.post("/task/list", {"start": 1, "limit": 3}))["result"]
+    [result] = (await client.post("/task/list", {"start": 1, "limit": 3}))["result"]
     assert [task["id"] for task in result["taskList"]] == ids[3:0:-1]
     assert result["count"] == 5
 
 
-async def test_tasks_are_found(caller: Caller) -> None:
+async def test_tasks_are_found(client: BareClient) -> None:
     """Filters find by part of the title, by status, level and handler, alone and together."""
-    wanted = await caller.task(title="call Ada's shop", priority="High", creatorId="h1")
-    other = await caller.task(title="write", priority="Low", creatorId="h2")
-    await caller.post("/task/status/update", {"id": other, "status": "done"})
+    wanted = await client.create_task(title="call Ada's shop", priority="High", creatorId="h1")
+    other = await client.create_task(title="write", priority="Low", creatorId="h2")
+    await client.post("/task/status/update", {"id": other, "status": "done"})
 
     async def found(**filters: str) -> list[str]:
-        return [task["id"] for task in await caller.rows("/task/list", "taskList", **filters)]
+        return [task["id"] for task in await client.rows("/task/list", "taskList", **filters)]
 
     for filters in ({"name": "Ada's"}, {"level": "High"}, {"handler": "h1"}, {"status": "New"}):
         assert await found(**filters) == [wanted]
@@ -671,19 +599,19 @@ async def test_tasks_are_found(caller: Caller) -> None:
     assert await found(level="Low", status="New") == []
 
 
-async def test_the_key_of_the_rows_is_a_reading(caller: Caller) -> None:
+async def test_the_key_of_the_rows_is_a_reading(client: BareClient) -> None:
     """The rows stand under either key, or are the result themselves, without a count."""
     page = {"start": 0, "limit": 100}
-    await caller.task()
-    tasks = caller.tenant.tasks()
+    await client.create_task()
+    tasks = client.tenant.tasks()
     expected: dict[str, Any] = {
         "taskList": [{"taskList": tasks, "count": 1}],
         "tasks": [{"tasks": tasks, "count": 1}],
         "bare": tasks,
     }
     for reading, result in expected.items():
-        caller.tenant.readings = Readings(task_rows=reading)
-        assert (await caller.post("/task/list", page))["result"] == result
+        client.tenant.readings = Readings(task_rows=reading)
+        assert (await client.post("/task/list", page))["result"] == result
 
 
 async def test_a_database_file_keeps_tasks_and_traces(
@@ -692,15 +620,15 @@ async def test_a_database_file_keeps_tasks_and_traces(
     """A restart loses nothing, and goes on with ids of its own."""
     database = tmp_path / "tenant.sqlite"
     async with Emulator(cases=1, database=database) as tenant:
-        caller, [case_id] = Caller(tenant, http), tenant.ids()
-        await caller.task(relateId=case_id)
-        await caller.post("/case/process", note(case_id))
-        before = await caller.detail(case_id)
+        client, [case_id] = BareClient(tenant, http), tenant.ids()
+        await client.create_task(relateId=case_id)
+        await client.post("/case/process", note(case_id))
+        before = await client.detail(case_id)
     async with Emulator(cases=1, database=database) as tenant:
-        caller = Caller(tenant, http)
-        assert await caller.detail(case_id) == before
-        await caller.task(relateId=case_id)
-        [one, two] = (await caller.detail(case_id))["tasks"]
+        client = BareClient(tenant, http)
+        assert await client.detail(case_id) == before
+        await client.create_task(relateId=case_id)
+        [one, two] = (await client.detail(case_id))["tasks"]
     assert [one] == before["tasks"]
     assert one["id"] != two["id"]
     assert len(before["caseTrace"]) == 2
@@ -718,8 +646,8 @@ async def test_a_database_file_from_before_is_taken_on(
     connection.close()
     async with Emulator(cases=1, database=database) as tenant:
         [case_id] = tenant.ids()
-        await Caller(tenant, http).task(relateId=case_id)
-        assert len((await Caller(tenant, http).detail(case_id))["tasks"]) == 1
+        await BareClient(tenant, http).create_task(relateId=case_id)
+        assert len((await BareClient(tenant, http).detail(case_id))["tasks"]) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=50))
@@ -748,32 +676,37 @@ WANTED = Readings(qflow_login=True)
 
 @pytest.mark.parametrize("path", ["Users/Token", "Users/LoginQFlow"])
 @pytest.mark.parametrize("kind", [JSON, FORM])
-async def test_a_sign_in_opens_qflow(caller: Caller, path: str, kind: str) -> None:
+async def test_a_sign_in_opens_qflow(client: BareClient, path: str, kind: str) -> None:
     """A tenant that wants a login takes the APIToken of either path, in the set header only."""
-    caller.tenant.readings = WANTED
+    client.tenant.readings = WANTED
     body = urlencode(SIGN_IN).encode() if kind == FORM else SIGN_IN
-    status, user = await caller.qflow("POST", path, body, Content_Type=kind)
+    status, user = await client.qflow("POST", path, body, headers={"Content-Type": kind})
     assert (status, user["UserName"]) == (200, Emulator.qflow_user)
     token = user["APIToken"]
-    signed_in = await caller.qflow(
-        "POST", "Cases", {"ServiceId": 2}, Authorization=f"Bearer {token}"
+    signed_in = await client.qflow(
+        "POST", "Cases", {"ServiceId": 2}, headers={"Authorization": f"Bearer {token}"}
     )
     assert signed_in[0] == 200
-    for headers in ({"Authorization": token}, {"X_Token": token}, {}):
-        refused = await caller.qflow("POST", "Cases", {"ServiceId": 2}, **headers)
+    wrong: tuple[dict[str, str], ...] = ({"Authorization": token}, {"X-Token": token}, {})
+    for headers in wrong:
+        refused = await client.qflow("POST", "Cases", {"ServiceId": 2}, headers=headers)
         assert refused == (401, {"Message": "Authorization has been denied for this request."})
 
 
-async def test_the_header_is_a_setting(caller: Caller) -> None:
+async def test_the_header_is_a_setting(client: BareClient) -> None:
     """Another header and no prefix may carry the token; it expires as the others do."""
-    caller.tenant.readings = Readings(qflow_login=True, qflow_header="APIToken", qflow_prefix="")
-    token = caller.tenant.qflow_token()
-    body = {"ServiceId": 2}
-    assert (await caller.qflow("POST", "Cases", body, APIToken=token))[0] == 200
-    assert (await caller.qflow("POST", "Cases", body, Authorization=f"Bearer {token}"))[0] == 401
-    assert (await caller.qflow("POST", "Cases", body, APIToken=caller.tenant.token()))[0] == 401
-    caller.tenant.expire_tokens()
-    assert (await caller.qflow("POST", "Cases", body, APIToken=token))[0] == 401
+    client.tenant.readings = Readings(qflow_login=True, qflow_header="APIToken", qflow_prefix="")
+    token = client.tenant.qflow_token()
+
+    async def status(**headers: str) -> int:
+        status, _ = await client.qflow("POST", "Cases", {"ServiceId": 2}, headers=headers)
+        return int(status)
+
+    assert await status(APIToken=token) == 200
+    assert await status(Authorization=f"Bearer {token}") == 401
+    assert await status(APIToken=client.tenant.token()) == 401
+    client.tenant.expire_tokens()
+    assert await status(APIToken=token) == 401
 
 
 @pytest.mark.parametrize(
@@ -787,27 +720,23 @@ async def test_the_header_is_a_setting(caller: Caller) -> None:
         ({"Password": 5}, 400, "Password"),
     ],
 )
-async def test_bad_sign_ins(caller: Caller, changes: Wire, status: int, wrong: str | None) -> None:
+async def test_bad_sign_ins(
+    client: BareClient, changes: Wire, status: int, wrong: str | None
+) -> None:
     """A wrong user is denied, a request that breaks the table named by its field."""
-    got, answer = await caller.qflow("POST", "Users/Token", SIGN_IN | changes)
+    got, answer = await client.qflow("POST", "Users/Token", SIGN_IN | changes)
     assert got == status
     assert list(answer.get("ModelState", [])) == ([wrong] if wrong else [])
 
 
-async def test_nobody_need_sign_in_by_default(caller: Caller) -> None:
+async def test_nobody_need_sign_in_by_default(client: BareClient) -> None:
     """As before, a tenant takes whoever comes."""
-    assert (await caller.qflow("POST", "Cases", {"ServiceId": 2}))[0] == 200
+    assert (await client.qflow("POST", "Cases", {"ServiceId": 2}))[0] == 200
 
 
-async def enqueued(caller: Caller, **fields: Any) -> Any:
-    """Enqueue a case, show it."""
-    _, record = await caller.qflow("POST", "Cases", {"ServiceId": 2} | fields)
-    return (await caller.qflow("GET", f"Cases/{record['CaseId']}"))[1]
-
-
-async def test_a_queued_case_is_shown(caller: Caller) -> None:
+async def test_a_queued_case_is_shown(client: BareClient) -> None:
     """Case and process have numbers of their own and show the same; times are .NET's."""
-    one, two = await enqueued(caller, Subject="s"), await enqueued(caller, AutoClose=True)
+    one, two = await client.enqueue(Subject="s"), await client.enqueue(AutoClose=True)
     assert list(one)[:5] == ["CaseId", "ProcessId", "ProcessGuid", "Ticket", "CaseDateCreated"]
     assert (one["Subject"], one["Status"], two["Status"]) == ("s", 3, 8)
     assert len({one["CaseId"], two["CaseId"], one["ProcessId"], two["ProcessId"]}) == 4
@@ -815,14 +744,14 @@ async def test_a_queued_case_is_shown(caller: Caller) -> None:
     assert one["Ticket"] != two["Ticket"]
     form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}\+10:00"
     assert re.fullmatch(form, one["CaseDateCreated"])
-    assert await caller.qflow("GET", f"Cases/Processes/{one['ProcessId']}") == (200, one)
+    assert await client.qflow("GET", f"Cases/Processes/{one['ProcessId']}") == (200, one)
 
 
 @pytest.mark.parametrize("path", ["Cases/9", "Cases/Processes/1", "Cases/x", "Cases/²"])
-async def test_an_unknown_queued_case(caller: Caller, path: str) -> None:
+async def test_an_unknown_queued_case(client: BareClient, path: str) -> None:
     """What is not there is a 404 with a message; a case's number is no process's."""
-    await enqueued(caller)
-    status, answer = await caller.qflow("GET", quote(path))
+    await client.enqueue()
+    status, answer = await client.qflow("GET", quote(path))
     assert (status, list(answer)) == (404, ["Message"])
 
 
@@ -830,17 +759,19 @@ async def test_an_unknown_queued_case(caller: Caller, path: str) -> None:
 @pytest.mark.parametrize(
     ("sent", "shown"), [({}, 15), ({"Status": 17}, 17), ({"Status": -1}, 3), ({"Status": 4}, 4)]
 )
-async def test_a_queued_case_is_cancelled(caller: Caller, key: str, sent: Wire, shown: int) -> None:
+async def test_a_queued_case_is_cancelled(
+    client: BareClient, key: str, sent: Wire, shown: int
+) -> None:
     """A cancellation is a bare JSON string; the case has the status then, and what was sent."""
-    case, other = await enqueued(caller), await enqueued(caller)
+    case, other = await client.enqueue(), await client.enqueue()
     more = {"Notes": "gone", "ClassificationCode": "c", "CustomProperties": {"a": "b"}}
     for _ in range(2):
         body = {key: case[key]} | more | sent
-        status, answer, _ = await caller.send("POST", "/API/Cases/Cancel", body)
-        assert (status, answer) == (200, b'"OK"')
+        reply = await client.send("POST", "/API/Cases/Cancel", body)
+        assert (reply.status, reply.body) == (200, b'"OK"')
     after = case | more | {"Status": shown}
-    assert await caller.qflow("GET", f"Cases/{case['CaseId']}") == (200, after)
-    assert await caller.qflow("GET", f"Cases/{other['CaseId']}") == (200, other)
+    assert await client.qflow("GET", f"Cases/{case['CaseId']}") == (200, after)
+    assert await client.qflow("GET", f"Cases/{other['CaseId']}") == (200, other)
 
 
 @pytest.mark.parametrize(
@@ -856,32 +787,35 @@ async def test_a_queued_case_is_cancelled(caller: Caller, key: str, sent: Wire, 
         (b'{"CaseId":"\xff"}', 400, None),
     ],
 )
-async def test_bad_cancellations(caller: Caller, body: Any, status: int, wrong: str | None) -> None:
+async def test_bad_cancellations(
+    client: BareClient, body: Any, status: int, wrong: str | None
+) -> None:
     """What breaks the table, or names no case, cancels nothing."""
-    case = await enqueued(caller)
-    got, answer = await caller.qflow("POST", "Cases/Cancel", body)
+    case = await client.enqueue()
+    got, answer = await client.qflow("POST", "Cases/Cancel", body)
     assert (got, list(answer.get("ModelState", []))) == (status, [wrong] if wrong else [])
-    assert await caller.qflow("GET", f"Cases/{case['CaseId']}") == (200, case)
+    assert await client.qflow("GET", f"Cases/{case['CaseId']}") == (200, case)
 
 
 async def test_required_headers_guard_all_of_qflow(http: aiohttp.ClientSession) -> None:
     """A Q-Flow that wants a header wants it for every case call."""
     async with Emulator(cases=0, qflow_headers={"X-Key": "k"}) as tenant:
-        caller = Caller(tenant, http)
+        client = BareClient(tenant, http)
         asked = (("POST", "Cases"), ("POST", "Cases/Cancel"), ("GET", "Cases/1"))
         for method, path in asked:
-            assert (await caller.qflow(method, path, {"ServiceId": 2}))[0] == 401
-            assert (await caller.qflow(method, path, {"ServiceId": 2}, X_Key="k"))[0] != 401
+            body, headers = {"ServiceId": 2}, {"X-Key": "k"}
+            assert (await client.qflow(method, path, body))[0] == 401
+            assert (await client.qflow(method, path, body, headers=headers))[0] != 401
 
 
 # ---- faults --------------------------------------------------------------------------------
 
 
-async def requests(caller: Caller) -> dict[str, tuple[str, str, Any]]:
+async def requests(client: BareClient) -> dict[str, tuple[str, str, Any]]:
     """Build a request of every operation that will do its work."""
-    [case_id, *_] = caller.tenant.ids()
-    task_id = await caller.task(relateId=case_id)
-    case = await enqueued(caller)
+    [case_id, *_] = client.tenant.ids()
+    task_id = await client.create_task(relateId=case_id)
+    case = await client.enqueue()
     by_case = {
         "transfer": ("POST", "/case/transfer", transfer(case_id)),
         "process": ("POST", "/case/process", note(case_id)),
@@ -919,49 +853,49 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("operation", NEW)
-async def test_faults_of_every_operation(caller: Caller, operation: str) -> None:
+async def test_faults_of_every_operation(client: BareClient, operation: str) -> None:
     """A fault strikes its operation alone; the work is done or not as the fault says."""
-    method, path, body = (await requests(caller))[operation]
+    method, path, body = (await requests(client))[operation]
     for fault, status in (
         (Fault.HTTP_503, 503),
         (Fault.HTTP_500_AFTER, 500),
         (Fault.TOKEN_EXPIRED_401, 401),
     ):
-        caller.tenant.fail("create", fault, times=None)
-        caller.tenant.fail(operation, fault)
-        assert (await caller.send(method, path, body))[0] == status
-        last = caller.tenant.requests[-1]
+        client.tenant.fail("create", fault, times=None)
+        client.tenant.fail(operation, fault)
+        assert (await client.send(method, path, body)).status == status
+        last = client.tenant.requests[-1]
         assert (last.operation, last.applied) == (
             operation,
             fault in FAULTS_AFTER_WORK and operation in WRITES,
         )
-    assert (await caller.send(method, path, body))[0] == 200
-    assert caller.tenant.requests[-1].applied is (operation in WRITES)
+    assert (await client.send(method, path, body)).status == 200
+    assert client.tenant.requests[-1].applied is (operation in WRITES)
 
 
 @pytest.mark.parametrize("operation", NEW)
-async def test_an_answer_that_is_lost(caller: Caller, operation: str) -> None:
+async def test_an_answer_that_is_lost(client: BareClient, operation: str) -> None:
     """A connection that closes after the work leaves the work done."""
-    method, path, body = (await requests(caller))[operation]
-    caller.tenant.fail(operation, Fault.DROP_AFTER, times=None)
+    method, path, body = (await requests(client))[operation]
+    client.tenant.fail(operation, Fault.DROP_AFTER, times=None)
     with pytest.raises(aiohttp.ClientError):
-        await caller.send(method, path, body)
+        await client.send(method, path, body)
     assert all(
         one.applied is (operation in WRITES)
-        for one in caller.tenant.requests
+        for one in client.tenant.requests
         if one.operation == operation and one.status is None
     )
-    assert caller.tenant.requests[-1].status is None
+    assert client.tenant.requests[-1].status is None
 
 
 @pytest.mark.parametrize("operation", NEW)
-async def test_bad_types_of_every_operation(caller: Caller, operation: str) -> None:
+async def test_bad_types_of_every_operation(client: BareClient, operation: str) -> None:
     """One value is of another kind, where there is one that can be; the rest is as ever."""
-    method, path, body = (await requests(caller))[operation]
-    await caller.send(method, path, body)
-    _, good, _ = await caller.send(method, path, body)
-    caller.tenant.fail(operation, Fault.BAD_TYPE)
-    _, bad, _ = await caller.send(method, path, body)
+    method, path, body = (await requests(client))[operation]
+    await client.send(method, path, body)
+    good = (await client.send(method, path, body)).body
+    client.tenant.fail(operation, Fault.BAD_TYPE)
+    bad = (await client.send(method, path, body)).body
     differences = [
         (one, two) for one, two in zip(leaves(good), leaves(bad), strict=True) if one != two
     ]
@@ -989,9 +923,9 @@ def leaves(body: bytes) -> list[Any]:
 async def test_signing_in_is_free_and_quick(http: aiohttp.ClientSession) -> None:
     """A sign-in to Q-Flow uses up no quota and waits for nothing, as the other one."""
     async with Emulator(cases=0, quota=1, latency=Latency(30)) as tenant:
-        caller = Caller(tenant, http)
+        client = BareClient(tenant, http)
         for _ in range(3):
-            assert (await caller.qflow("POST", "Users/Token", SIGN_IN))[0] == 200
+            assert (await client.qflow("POST", "Users/Token", SIGN_IN))[0] == 200
         assert tenant.peak == 0
 
 
