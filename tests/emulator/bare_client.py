@@ -20,6 +20,15 @@ AICC_TYPE = "application/json%3Bcharset=UTF-8"
 PLAIN_TYPE = "application/json; charset=utf-8"
 FIRST_PAGE = b'{"start":0,"limit":100}'
 
+TOKEN = "/baas/auth/v1.0/oauth2/token"
+NO_RESULT = b'{"resCode":"0","resMsg":"Success"}'
+"""The whole answer of document 002, to the byte."""
+TYPE = "cvmC0000014Oc9jgT7ZI"
+STATUS_PATH = "/status/update"
+COUNTS = ["newCases", "finishedCases", "unfinishedCases", "averageDuration", "overCases"]
+
+QFLOW_SIGN_IN = {"UserName": Emulator.qflow_user, "Password": Emulator.qflow_password}
+
 Wire = dict[str, Any]
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = {}
@@ -157,3 +166,12 @@ def note(case_id: str, **fields: Any) -> Wire:
     """Build a request for a note on a case."""
     info = {"type": "Iternal", "title": "called", "description": "nobody there"}
     return {"caseId": case_id, "creatorId": "10gd1", "processInfo": info | fields}
+
+
+def sign_in_form(tenant: Emulator, **changes: str) -> Wire:
+    """Build the form of a token request."""
+    return {
+        "grant_type": "client_credentials",
+        "client_id": tenant.client_id,
+        "client_secret": tenant.client_secret,
+    } | changes
