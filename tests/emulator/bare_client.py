@@ -19,12 +19,12 @@ FORM = "application/x-www-form-urlencoded"
 AICC_TYPE = "application/json%3Bcharset=UTF-8"
 PLAIN_TYPE = "application/json; charset=utf-8"
 FIRST_PAGE = b'{"start":0,"limit":100}'
-
 TOKEN = "/baas/auth/v1.0/oauth2/token"
-NO_RESULT = b'{"resCode":"0","resMsg":"Success"}'
-"""The whole answer of document 002, to the byte."""
 TYPE = "cvmC0000014Oc9jgT7ZI"
 STATUS_PATH = "/status/update"
+
+# The whole answer of document 002, to the byte.
+NO_RESULT = b'{"resCode":"0","resMsg":"Success"}'
 COUNTS = ["newCases", "finishedCases", "unfinishedCases", "averageDuration", "overCases"]
 
 QFLOW_SIGN_IN = {"UserName": Emulator.qflow_user, "Password": Emulator.qflow_password}

@@ -1,4 +1,4 @@
-"""What is done to a case beside modify."""
+"""Transfer, process, cancel and status of a case."""
 
 from datetime import datetime
 from typing import Any
@@ -14,21 +14,18 @@ from emulator.bare_client import (
     transfer,
 )
 
-SINCE = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
+SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock time, as on the wire)
 
-
+# The keys of document 004's sample, in its order.
 TRACE_KEYS = [
     *("createdDate", "creatorId", "creatorName", "description", "from", "fromName"),
     *("relatedId", "title", "toAddress", "type"),
 ]
 
 
-"""The keys of document 004's sample, in its order."""
-
-
 @pytest.mark.parametrize("path", ["/case/transfer", "/case/process", "/case/cancel", STATUS_PATH])
 async def test_actions_answer_no_result(client: BareClient, path: str) -> None:
-    """A change is answered as document 002 does it, to the byte, and is on record as applied."""
+    """A change is answered exactly as in document 002, and recorded as applied."""
     [case_id, *_] = client.tenant.ids()
     body = transfer(case_id, status="New") | note(case_id)
     reply = await client.send("POST", f"{OPENAPI}{path}", body)
@@ -38,7 +35,7 @@ async def test_actions_answer_no_result(client: BareClient, path: str) -> None:
 
 @pytest.mark.parametrize("kind", ["user", "queue"])
 async def test_transfer_gives_another_owner(client: BareClient, kind: str) -> None:
-    """A transfer to a user or a queue shows in the list, and in the filters."""
+    """A transfer to a user or a queue shows in the list and in its filters."""
     [case_id, *_] = client.tenant.ids()
     await client.post("/case/transfer", transfer(case_id, ownerId="10gg9", ownerType=kind))
     assert (await client.detail(case_id))["caseInfo"]["ownerId"] == "10gg9"
@@ -49,7 +46,7 @@ async def test_transfer_gives_another_owner(client: BareClient, kind: str) -> No
 
 
 async def test_cancel_closes(client: BareClient) -> None:
-    """A cancelled case is so in list and detail, and a second time changes no more."""
+    """List and detail show that a case is cancelled, and a second cancel changes nothing more."""
     case_id = client.tenant.insert(state="Processing", closedDate=None, createdDate="2031-01-01")
     for _ in range(2):
         assert (await client.post("/case/cancel", {"id": case_id}))["resCode"] == "0"
@@ -60,7 +57,7 @@ async def test_cancel_closes(client: BareClient) -> None:
 
 
 async def test_a_status_is_set(client: BareClient) -> None:
-    """Any flow node will do, and nothing else changes."""
+    """Any flow node is accepted, and no other field changes."""
     [case_id, *_] = client.tenant.ids()
     before = (await client.detail(case_id))["caseInfo"]
     await client.post(STATUS_PATH, {"id": case_id, "creatorId": "c", "status": "二线处理!"})
@@ -68,7 +65,7 @@ async def test_a_status_is_set(client: BareClient) -> None:
     assert (await client.detail(case_id))["caseInfo"] == before | changed
 
 
-async def test_what_was_done_is_traced(client: BareClient) -> None:
+async def test_notes_follow_the_creation_in_case_trace(client: BareClient) -> None:
     """Notes follow the creation in caseTrace, in their order, with the sample's keys."""
     one, two, *_ = client.tenant.ids()
     for title in ("first", "second"):
@@ -84,8 +81,8 @@ async def test_what_was_done_is_traced(client: BareClient) -> None:
     assert client.tenant.traces(one) == [first, second]
 
 
-async def test_traces_outlive_a_modify_and_go_with_the_case(client: BareClient) -> None:
-    """A change keeps what was done before; a case of the same id starts anew."""
+async def test_traces_survive_a_modify_and_are_deleted_with_the_case(client: BareClient) -> None:
+    """A change keeps the traces; a new case of the same id starts without any."""
     [case_id, *_] = client.tenant.ids()
     await client.post("/case/process", note(case_id))
     await client.post("/case/transfer", transfer(case_id))
@@ -96,15 +93,15 @@ async def test_traces_outlive_a_modify_and_go_with_the_case(client: BareClient) 
 
 
 async def test_two_equal_notes_are_two(client: BareClient) -> None:
-    """There is no idempotency: sending again writes again."""
+    """There is no idempotency: sending a note again adds another one."""
     [case_id, *_] = client.tenant.ids()
     for _ in range(3):
         await client.post("/case/process", note(case_id))
     assert len(client.tenant.traces(case_id)) == 3
 
 
-async def test_the_list_sees_an_action(client: BareClient) -> None:
-    """The kept page of the same request is dropped after each of them."""
+async def test_the_list_shows_an_action_at_once(client: BareClient) -> None:
+    """The cached page of the same request is dropped after each action."""
     case_id = client.tenant.insert(createdDate="2031-01-01 00:00:00", state="Pending")
     page = {"start": 0, "limit": 1}
 

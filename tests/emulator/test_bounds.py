@@ -1,4 +1,4 @@
-"""What breaks the tables is refused, by every operation of the family."""
+"""Requests that violate the documents' tables are refused by every operation of the family."""
 
 import pytest
 from emulator.bare_client import (
@@ -30,8 +30,8 @@ REFUSED: list[tuple[str, Wire, str]] = [
     ("/case/process", {"caseId": "c", "processInfo": "SMS"}, MISSING),
     ("/case/process", note("c", type=None), MISSING),
     *(
-        ("/case/process", note("c", **{key: "ä" * (most // 2) + "a"}), TOO_LONG)
-        for key, most in {
+        ("/case/process", note("c", **{key: "ä" * (maximum // 2) + "a"}), TOO_LONG)
+        for key, maximum in {
             "title": 128,
             "description": 20_000,
             "from": 20,
@@ -61,8 +61,8 @@ REFUSED: list[tuple[str, Wire, str]] = [
     ("/task", {}, MISSING),
     ("/task", {"taskInfo": {}}, MISSING),
     *(
-        ("/task", {"taskInfo": {"title": "t", key: "ä" * (most // 2) + "ab"}}, TOO_LONG)
-        for key, most in {
+        ("/task", {"taskInfo": {"title": "t", key: "ä" * (maximum // 2) + "ab"}}, TOO_LONG)
+        for key, maximum in {
             "title": 128,
             "description": 20_000,
             "relateId": 20,
@@ -84,17 +84,17 @@ REFUSED: list[tuple[str, Wire, str]] = [
 
 
 @pytest.mark.parametrize(("path", "body", "code"), REFUSED)
-async def test_what_breaks_the_tables_is_refused(
+async def test_records_out_of_bounds_are_refused(
     client: BareClient, path: str, body: Wire, code: str
 ) -> None:
-    """A record that lacks something, or has it too long or of another kind, changes nothing."""
+    """A record with a field missing, too long or of another kind is refused and changes nothing."""
     assert (await client.post(path, body))["resCode"] == code
     assert client.tenant.tasks() == []
     assert [one.applied for one in client.tenant.requests] == [False]
 
 
-async def test_the_longest_texts_are_taken(client: BareClient) -> None:
-    """A text that fills its bound in bytes to the last is accepted."""
+async def test_the_longest_texts_are_accepted(client: BareClient) -> None:
+    """A text of exactly as many bytes as its bound is accepted."""
     [case_id, *_] = client.tenant.ids()
     info = {"title": "ä" * 64, "toAddress": "ä" * 1000, "from": "x" * 20, "fromName": "x" * 80}
     task = {"title": "ä" * 64, "description": "ä" * 10_000, "attachment": "x" * 255}
@@ -119,14 +119,14 @@ async def test_the_longest_texts_are_taken(client: BareClient) -> None:
         ("/task/status/update", {"id": "none", "status": "s"}),
     ],
 )
-async def test_what_is_not_there_is_not_changed(client: BareClient, path: str, body: Wire) -> None:
-    """An unknown id is refused, and leaves no trace."""
+async def test_an_unknown_id_cannot_be_changed(client: BareClient, path: str, body: Wire) -> None:
+    """An unknown id is a business error, and no trace is added."""
     assert (await client.post(path, body))["resCode"] == NOT_FOUND
     assert client.tenant.traces("none") == []
 
 
 @pytest.mark.parametrize("path", ["/task/none", "/caseType/no%2Fsuch%20type"])
-async def test_what_is_not_there_is_not_shown(client: BareClient, path: str) -> None:
+async def test_an_unknown_id_cannot_be_shown(client: BareClient, path: str) -> None:
     """An unknown id is a business error; ids are percent-decoded."""
     answer = await client.get(path)
     assert answer["resCode"] == NOT_FOUND
@@ -136,20 +136,20 @@ async def test_what_is_not_there_is_not_shown(client: BareClient, path: str) -> 
 @pytest.mark.parametrize("path", sorted({path for path, _, _ in REFUSED}))
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b'{"id":"\xff"}'])
 async def test_malformed_bodies_are_refused(client: BareClient, path: str, body: bytes) -> None:
-    """A body that is no JSON object is a business error, never a crash."""
+    """A body that is not a JSON object is a business error, never a crash."""
     assert (await client.post(path, body))["resCode"] == MALFORMED
 
 
-async def test_content_types_and_tokens_are_wanted(client: BareClient) -> None:
-    """Where a body counts its type has to be told, and everywhere the token."""
-    path = f"{OPENAPI}/case/cancel"
+async def test_content_types_and_tokens_are_required(client: BareClient) -> None:
+    """The content type is required where a body is read, and the token everywhere."""
+    cancel = f"{OPENAPI}/case/cancel"
     current = f"{OPENAPI}/statistics/case/current"
     plain = {"Content-Type": "text/plain"}
-    assert (await client.send("POST", path, {}, headers=plain)).status == 415
+    assert (await client.send("POST", cancel, {}, headers=plain)).status == 415
     assert (await client.send("GET", current, headers=plain)).status == 200
     client.tenant.expire_tokens()
-    for method, asked in (("POST", path), ("GET", current), ("GET", f"{OPENAPI}/caseType/x")):
-        assert (await client.send(method, asked, b"{}")).status == 401
+    for method, path in (("POST", cancel), ("GET", current), ("GET", f"{OPENAPI}/caseType/x")):
+        assert (await client.send(method, path, b"{}")).status == 401
 
 
 keys = st.sampled_from(["a", "b", "c"])
@@ -176,9 +176,9 @@ def test_bounds(
     )
     bounds = Bounds(mandatory=(*mandatory,), optional=(*optional,), lengths=lengths)
     try:
-        given = bounds.check(wire)
+        present = bounds.check(wire)
     except BusinessError:
         assert not good
     else:
         assert good
-        assert given == {key: value for key, value in wire.items() if value is not None}
+        assert present == {key: value for key, value in wire.items() if value is not None}

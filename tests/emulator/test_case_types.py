@@ -12,7 +12,7 @@ TYPE_KEYS = [
 
 
 async def test_case_types_are_those_of_the_cases(client: BareClient) -> None:
-    """The list has every type of the seeded cases, with all the keys of the table in its order."""
+    """The list has every type of the seeded cases, with the keys of the table in its order."""
     types = await client.rows("/caseType/list", "caseTypes")
     assert [list(one) for one in types] == [TYPE_KEYS] * len(types)
     seen = {(row["type"], row["typeName"]) for row in client.tenant.rows()}
@@ -22,7 +22,7 @@ async def test_case_types_are_those_of_the_cases(client: BareClient) -> None:
 
 
 async def test_case_types_are_found_by_part_of_the_name_and_by_status(client: BareClient) -> None:
-    """Both filters narrow the list, and the page keeps to its place."""
+    """Both filters narrow the list, and a page begins where it was requested."""
     everything = await client.rows("/caseType/list", "caseTypes")
     named = await client.rows("/caseType/list", "caseTypes", typeName="epai")
     assert [one["typeName"] for one in named] == ["Repair"]
@@ -35,7 +35,7 @@ async def test_case_types_are_found_by_part_of_the_name_and_by_status(client: Ba
     assert answer["result"] == [{"caseTypes": everything[1:3], "count": len(everything)}]
 
 
-async def test_a_case_type_s_detail(client: BareClient) -> None:
+async def test_detail_of_a_case_type(client: BareClient) -> None:
     """The detail is an object with the row of the list under caseTypeInfo."""
     types = await client.rows("/caseType/list", "caseTypes")
     for one in types:

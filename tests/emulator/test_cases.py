@@ -19,7 +19,7 @@ from aicc_async.emulator import Emulator
 
 
 def shape(value: Any) -> Any:
-    """Reduce a value to its keys, in order, and the kinds of what is in it."""
+    """Reduce a value to its keys, in order, and the kinds of its values."""
     if isinstance(value, dict):
         return [(key, shape(inner)) for key, inner in value.items()]
     if isinstance(value, list):
@@ -76,8 +76,8 @@ async def test_detail_answers_the_documented_shape(client: BareClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/case", "/case/list", "/case/modify"])
-async def test_the_odd_content_type_is_answered(client: BareClient, path: str) -> None:
-    """Every AICC answer carries the literal content type of the samples, refusals too."""
+async def test_answers_have_the_literal_content_type(client: BareClient, path: str) -> None:
+    """Every AICC answer has the literal content type of the samples, refusals too."""
     reply = await client.send("POST", f"{OPENAPI}{path}", b"{}")
     assert reply.content_type == AICC_TYPE
 
@@ -105,18 +105,18 @@ async def test_mandatory_fields_of_a_create(client: BareClient, key: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("key", "most"), [("title", 128), ("description", 20_000), ("ownerId", 20), ("beId", 20)]
+    ("key", "maximum"), [("title", 128), ("description", 20_000), ("ownerId", 20), ("beId", 20)]
 )
-async def test_lengths_are_bytes(client: BareClient, key: str, most: int) -> None:
+async def test_lengths_are_bytes(client: BareClient, key: str, maximum: int) -> None:
     """Lengths count bytes of UTF-8: two a letter here."""
-    assert (await client.post("/case", new_case(**{key: "ä" * (most // 2)})))["resCode"] == "0"
-    long = await client.post("/case", new_case(**{key: "ä" * (most // 2) + "a"}))
+    assert (await client.post("/case", new_case(**{key: "ä" * (maximum // 2)})))["resCode"] == "0"
+    long = await client.post("/case", new_case(**{key: "ä" * (maximum // 2) + "a"}))
     assert long["resCode"] == "405230003"
 
 
 @pytest.mark.parametrize("accepted", ["isAutoAssigned", "isAtuoAssigned", None])
 async def test_the_auto_assign_flag(http: aiohttp.ClientSession, accepted: str | None) -> None:
-    """Either spelling of the flag will do, unless the tenant requires one."""
+    """Either spelling of the flag is accepted, unless the tenant requires one."""
     async with Emulator(cases=0, auto_assign_key=accepted) as tenant:
         client = BareClient(tenant, http)
         for key in ("isAutoAssigned", "isAtuoAssigned"):
@@ -142,13 +142,13 @@ async def test_the_auto_assign_flag(http: aiohttp.ClientSession, accepted: str |
 )
 @pytest.mark.parametrize("path", ["/case", "/case/modify"])
 async def test_malformed_bodies_are_refused(client: BareClient, path: str, body: bytes) -> None:
-    """A body that is not what the documents say is a business error, never a crash."""
+    """A body of another form than documented is a business error, never a crash."""
     assert (await client.post(path, body))["resCode"].startswith("40523000")
 
 
 @pytest.mark.parametrize("fields", [{"priority": 5}, {"dueDate": "tomorrow"}, {"origin": ["x"]}])
 async def test_mistyped_fields_are_refused(client: BareClient, fields: Wire) -> None:
-    """A text that is none, or a time in another form, is a business error."""
+    """A text of another kind, or a time in another form, is a business error."""
     assert (await client.post("/case", new_case(**fields)))["resCode"] == "405230001"
 
 
@@ -159,15 +159,15 @@ async def test_another_content_type_is_refused(client: BareClient) -> None:
 
 
 async def test_owners_are_assigned_on_request(client: BareClient) -> None:
-    """A case gets an owner when it is to be assigned automatically, else none."""
+    """A case gets an owner if the request asks for an automatic assignment, else none."""
     for flag in (True, False):
         answer = await client.post("/case", new_case(isAutoAssigned=flag))
         detail = await client.detail(answer["result"]["caseId"])
         assert (detail["caseInfo"]["ownerId"] is not None) is flag
 
 
-async def test_modify_changes_what_it_is_given(client: BareClient) -> None:
-    """Fields given change, extension fields too, all others stay, and filters see it."""
+async def test_modify_changes_only_the_fields_sent(client: BareClient) -> None:
+    """The fields sent change, extension fields too; others stay, and filters find the change."""
     case_id = client.tenant.insert(AICC__region__CST="north")
     before = (await client.detail(case_id))["caseInfo"]
     change = {"title": "changed", "description": "d", "creatorId": "c", "AICC__region__CST": "x"}
@@ -178,7 +178,7 @@ async def test_modify_changes_what_it_is_given(client: BareClient) -> None:
 
 
 async def test_modify_of_an_unknown_case(client: BareClient) -> None:
-    """There is no modify that creates."""
+    """A modify of an unknown id is a business error, and creates nothing."""
     request = sample("002_modify_request")
     assert (await client.post("/case/modify", request))["resCode"] == "405230404"
 
@@ -190,7 +190,7 @@ async def test_detail_of_an_unknown_case(client: BareClient) -> None:
 
 
 async def test_detail_takes_the_documented_body(client: BareClient) -> None:
-    """Document 004 sends the id in a body too: read, and not looked at."""
+    """Document 004 sends the id in a body too, which is read and ignored."""
     case_id = client.tenant.insert()
     reply = await client.send("GET", f"{OPENAPI}/case/{case_id}", sample("004_detail_request"))
     assert reply.json()["result"][0]["caseInfo"]["id"] == case_id

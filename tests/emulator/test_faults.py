@@ -1,4 +1,4 @@
-"""Scripted faults: when they strike, and what the client then reads."""
+"""Scripted faults: which requests they strike, and what the client reads."""
 
 import asyncio
 import random
@@ -25,9 +25,7 @@ from aicc_async.emulator.faults.script import FAULTS_AFTER_WORK, Script
 
 CUTS = (Fault.DROP_BEFORE, Fault.DROP_AFTER, Fault.CUT_BODY)
 
-
 HANGS = (Fault.HANG, Fault.HANG_AFTER)
-
 
 STATUS = {
     Fault.HTTP_500: 500,
@@ -49,8 +47,8 @@ STATUS = {
 
 
 @pytest.mark.parametrize("fault", Fault)
-async def test_faults_that_are_done_or_not(client: BareClient, fault: Fault) -> None:
-    """A create is applied exactly when the fault says "done", and the record knows it."""
+async def test_faults_before_and_after_the_work(client: BareClient, fault: Fault) -> None:
+    """A create is applied exactly if the fault says "done", and the record shows it."""
     client.tenant.fail("create", fault)
     try:
         async with asyncio.timeout(0.1 if fault in HANGS else 5):
@@ -106,7 +104,7 @@ async def test_result_codes(client: BareClient, fault: Fault, code: str) -> None
 
 
 async def test_pages_of_other_servers(client: BareClient) -> None:
-    """A gateway, a sign-in page and a redirection are no JSON, and say so."""
+    """A gateway, a sign-in page and a redirect answer HTML, and declare it."""
     for fault in (Fault.HTTP_502, Fault.HTTP_504, Fault.HTML_200, Fault.REDIRECT):
         client.tenant.fail("list", fault)
         reply = await client.send("POST", LIST, FIRST_PAGE)
@@ -115,15 +113,15 @@ async def test_pages_of_other_servers(client: BareClient) -> None:
 
 
 async def test_throttled_carries_the_tenants_header(client: BareClient) -> None:
-    """A scripted 429 is like the quota's."""
+    """A scripted 429 has the tenant's ``Retry-After``, and does not count as refused by quota."""
     client.tenant.fail("list", Fault.THROTTLED)
     reply = await client.send("POST", LIST, FIRST_PAGE)
     assert reply.headers["Retry-After"] == "1"
     assert client.tenant.refused == 0
 
 
-async def test_not_json_is_half_of_it(client: BareClient) -> None:
-    """The length is right, the JSON is not."""
+async def test_not_json_is_half_of_the_body(client: BareClient) -> None:
+    """The announced length is right, the JSON is cut."""
     client.tenant.fail("list", Fault.NOT_JSON)
     reply = await client.send("POST", LIST, FIRST_PAGE)
     assert int(reply.headers["Content-Length"]) == len(reply.body)
@@ -144,13 +142,13 @@ async def test_bad_type_is_one_number(client: BareClient) -> None:
 
 
 async def test_bad_type_of_an_empty_page(client: BareClient) -> None:
-    """Where there is no row, there is nothing to spoil."""
+    """An answer without any row is left as it is."""
     client.tenant.fail("list", Fault.BAD_TYPE)
     assert (await client.list_cases(caseNo="none"))["result"] == [{"caseList": [], "count": 0}]
 
 
-async def test_the_bomb_swells(client: BareClient) -> None:
-    """A small gzip body is 200 MB of spaces to whoever inflates it."""
+async def test_the_gzip_bomb_inflates_to_200_mb(client: BareClient) -> None:
+    """A gzip body of less than 1 MB inflates to 200 MB."""
     client.tenant.fail("list", Fault.GZIP_BOMB)
     reply = await client.send("POST", LIST, FIRST_PAGE)
     assert reply.headers["Content-Encoding"] == "gzip"
@@ -169,7 +167,7 @@ def inflated_size(body: bytes) -> int:
 
 
 async def test_faults_come_in_their_order(client: BareClient) -> None:
-    """First come, first served, each as often as asked, and only to its operation."""
+    """Faults strike in the order of the calls, as often as requested, and only their operation."""
     client.tenant.fail("create", Fault.HTTP_502)
     client.tenant.fail("list", Fault.HTTP_500)
     client.tenant.fail("*", Fault.HTTP_503, times=2)
@@ -201,13 +199,13 @@ def test_shares_lie_side_by_side(parts: list[int], unused: int, of: int) -> None
     for _ in range(50):
         drawn = draw.random()
         expected = next(
-            (one for one, most in zip(faults, bounds, strict=True) if drawn < most), None
+            (one for one, maximum in zip(faults, bounds, strict=True) if drawn < maximum), None
         )
         assert script.take("create") is expected
 
 
 def test_a_share_is_as_large_as_it_says() -> None:
-    """Many requests suffer each fault about as often as asked, and other operations never."""
+    """Many requests suffer each fault about as often as its share says, other operations never."""
     script = Script(random.Random(7))  # noqa: S311
     script.add("create", Fault.HTTP_503, None, 0.1)
     script.add("*", Fault.HTTP_500, None, 0.3)
@@ -220,7 +218,7 @@ def test_a_share_is_as_large_as_it_says() -> None:
 
 
 async def test_shares_last_until_they_are_cleared(client: BareClient) -> None:
-    """A share of all is all; a fault with `times` that came before takes its turn first."""
+    """A share of 1 fails every request; an earlier fault with ``times`` takes its turn first."""
     client.tenant.fail("list", Fault.HTTP_502)
     client.tenant.fail("list", Fault.HTTP_503, share=1)
     client.tenant.fail("list", Fault.HTTP_500)
@@ -230,8 +228,8 @@ async def test_shares_last_until_they_are_cleared(client: BareClient) -> None:
     assert await client.code() == "0"
 
 
-async def test_the_seed_decides_who_suffers(http: aiohttp.ClientSession) -> None:
-    """Two tenants of one seed treat the same requests alike, delays drawn between or not."""
+async def test_the_seed_decides_which_requests_fail(http: aiohttp.ClientSession) -> None:
+    """Two tenants of the same seed fail the same requests, whether or not they draw delays too."""
     seen = []
     for latency in (None, Latency(0.0001, sigma=0.5)):
         async with Emulator(cases=0, seed=5, latency=latency) as tenant:
@@ -243,26 +241,28 @@ async def test_the_seed_decides_who_suffers(http: aiohttp.ClientSession) -> None
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.1, float("nan")])
-def test_a_share_that_is_none(share: float) -> None:
-    """A share lies above 0 and is at most 1."""
+def test_a_share_out_of_range_is_refused(share: float) -> None:
+    """A share lies above 0 and is at maximum 1."""
     with pytest.raises(ValueError, match="share"):
         Emulator().fail("create", Fault.HANG, share=share)
 
 
-def test_a_fault_of_no_operation() -> None:
-    """A misspelt operation would never fail, so it is refused."""
+def test_a_fault_of_an_unknown_operation_is_refused() -> None:
+    """A misspelt operation is refused, since it would never fail."""
     with pytest.raises(ValueError, match="'lists'"):
         Emulator().fail("lists", Fault.HANG)
 
 
 @pytest.mark.parametrize("fault", HANGS)
-async def test_closing_does_not_wait(http: aiohttp.ClientSession, fault: Fault) -> None:
-    """A request that hangs does not hold the tenant up."""
+async def test_closing_does_not_wait_for_hanging_requests(
+    http: aiohttp.ClientSession, fault: Fault
+) -> None:
+    """A request that hangs does not delay the end of the tenant."""
     tenant = Emulator(cases=0)
     await tenant.start()
     tenant.fail("list", fault)
     hanging = asyncio.create_task(BareClient(tenant, http).list_cases())
-    while not tenant.requests:  # noqa: ASYNC110 -- the emulator offers no event for it
+    while not tenant.requests:  # noqa: ASYNC110  (the emulator offers no event for it)
         await asyncio.sleep(0)
     before = time.monotonic()
     await tenant.close()

@@ -26,15 +26,13 @@ from aicc_async.emulator.operations.query import parse
 from aicc_async.emulator.operations.service import CaseService
 from aicc_async.emulator.options import PageRules
 
-SINCE = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
-
-
-UNTIL = datetime(2026, 1, 1)  # noqa: DTZ001 -- same
+SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock time, as on the wire)
+UNTIL = datetime(2026, 1, 1)  # noqa: DTZ001  (same)
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    """Keep one seeded store for the tests that only read."""
+    """Seed one store for the tests that only read."""
     filled = Store(":memory:")
     filled.seed(seed.seed_cases(400, since=SINCE, until=UNTIL, seed=3))
     yield filled
@@ -61,12 +59,12 @@ def store() -> Iterator[Store]:
     ],
 )
 async def test_bad_list_requests_are_refused(client: BareClient, body: Wire) -> None:
-    """Bounds, times and kinds are checked: a business error each."""
+    """A violated bound, form of time or kind is a business error."""
     assert (await client.post("/case/list", body))["resCode"].startswith("40523000")
 
 
 async def test_the_span_is_at_most_31_days(client: BareClient) -> None:
-    """Exactly 31 days are accepted, a second more is not; one-sided times are."""
+    """Exactly 31 days are accepted, and one-sided times; a second more is not."""
     start = "2025-01-01 00:00:00"
     assert await client.code(startTime=start, endTime="2025-02-01 00:00:00") == "0"
     over = await client.list_cases(startTime=start, endTime="2025-02-01 00:00:01")
@@ -80,7 +78,7 @@ async def test_the_span_is_at_most_31_days(client: BareClient) -> None:
 async def test_bounds(
     http: aiohttp.ClientSession, *, start_inclusive: bool, end_inclusive: bool
 ) -> None:
-    """Both bounds are inclusive or not, as the tenant is set."""
+    """Each bound is inclusive or not, by the tenant's setting."""
     options = {"start_inclusive": start_inclusive, "end_inclusive": end_inclusive}
     async with Emulator(cases=0, **options) as tenant:  # type: ignore[arg-type]
         times = [f"2025-01-01 00:00:0{second}" for second in range(3)]
@@ -110,7 +108,7 @@ async def test_ties_are_broken_by_id(http: aiohttp.ClientSession) -> None:
 
 
 async def test_pages_are_clamped_silently(http: aiohttp.ClientSession) -> None:
-    """A tenant may give fewer rows than were asked for, without a word."""
+    """A tenant may return fewer rows than requested, without an error."""
     async with Emulator(cases=30, max_limit=10) as tenant:
         client = BareClient(tenant, http)
         assert len(await client.ids(limit=100)) == 10
@@ -124,7 +122,8 @@ FILTERS = (
 )  # fmt: skip
 
 
-@settings(deadline=None)  # a busy machine is no failure
+# A busy machine is not a failure.
+@settings(deadline=None)
 @given(data=st.data())
 def test_filters_agree_with_plain_python(store: Store, data: st.DataObject) -> None:
     """Any mix of filters finds what a loop over the rows finds, in the same order."""
@@ -171,7 +170,7 @@ def within_span(bounds: dict[str, str]) -> None:
 async def test_extension_fields_are_compared_exactly(
     client: BareClient, value: Any, other: Any
 ) -> None:
-    """Extension fields are found by equal values of the same kind, quotes and lists included."""
+    """Extension fields match equal values of the same kind only, quotes and lists included."""
     wanted = client.tenant.insert(**{'a"b': value})
     client.tenant.insert(**{'a"b': other})
     assert await client.ids(**{'a"b': value}) == [wanted]
@@ -179,18 +178,18 @@ async def test_extension_fields_are_compared_exactly(
 
 @pytest.mark.parametrize("key", ["classification", "resumenType", "isExport", "local"])
 async def test_filters_without_a_documented_meaning(client: BareClient, key: str) -> None:
-    """What the documents do not explain narrows nothing."""
+    """A filter that the documents do not explain leaves no row out."""
     filters: Wire = {key: "Todo"}
     assert await client.count(**filters) == 300
 
 
-async def test_null_filters_are_not_given(client: BareClient) -> None:
-    """A filter that is null narrows nothing."""
+async def test_null_filters_are_ignored(client: BareClient) -> None:
+    """A filter that is null leaves no row out."""
     assert await client.count(status=None, AICC__x__CST=None) == 300
 
 
 async def test_a_cached_page_is_dropped_after_writes(client: BareClient) -> None:
-    """The same request sees every write: create, modify, insert, delete."""
+    """The same request shows every write: create, modify, insert, delete."""
     count = 300
     for _ in range(2):
         assert await client.count() == count
@@ -206,7 +205,7 @@ async def test_a_cached_page_is_dropped_after_writes(client: BareClient) -> None
 
 
 async def test_a_list_lags_behind_creates(client: BareClient) -> None:
-    """A created case is in its detail at once, and in rows and count only without the lag."""
+    """A created case has a detail at once, and is in rows and count only after the lag."""
     tenant = client.tenant
     when: Wire = {"startTime": "2026-01-01 00:00:00"}
     tenant.list_lag = 3600.0
@@ -233,7 +232,7 @@ async def test_only_creates_lag(client: BareClient) -> None:
 
 
 async def test_a_lagging_case_stays_hidden_though_it_is_changed(client: BareClient) -> None:
-    """A modify or the order by modification brings no hidden case forth, nor does its absence."""
+    """A hidden case stays hidden when it is modified or another one is deleted."""
     client.tenant.list_lag = 3600.0
     one, two = [await client.create() for _ in range(2)]
     change = {"id": one, "title": "new", "description": "d", "creatorId": "c"}
@@ -253,7 +252,7 @@ async def test_a_lagging_case_stays_hidden_though_it_is_changed(client: BareClie
     ),
 )
 def test_each_case_appears_when_its_lag_is_over(lag: int, steps: list[tuple[str, int]]) -> None:
-    """Whatever comes between, a list has exactly the cases that are as old as the lag."""
+    """A list has exactly the cases that are at least as old as the lag, in any order of steps."""
     clock = SimpleNamespace(now=1000.0)
     tenant, body = Emulator(cases=0, list_lag=lag), json.dumps(new_case()).encode()
     store = Store(":memory:")
@@ -273,14 +272,14 @@ def test_each_case_appears_when_its_lag_is_over(lag: int, steps: list[tuple[str,
     store.close()
 
 
-def test_a_lag_below_nothing() -> None:
-    """A list does not run ahead."""
+def test_a_negative_lag_is_refused() -> None:
+    """A lag below 0 is an error."""
     with pytest.raises(ValueError, match="list_lag"):
         Emulator(list_lag=-1.0)
 
 
 def test_the_page_cache_is_bounded() -> None:
-    """A full cache starts again, and no page outlives its version."""
+    """A full cache starts again, and no page of another version is returned."""
     cache = PageCache(capacity=20)
     cache.put(b"a", b"x" * 10, 0)
     assert cache.get(b"a", 0) == b"x" * 10
@@ -289,8 +288,8 @@ def test_the_page_cache_is_bounded() -> None:
     assert (cache.get(b"a", 0), cache.get(b"b", 0)) == (None, b"y" * 10)
 
 
-async def test_somebody_writes_between_pages(client: BareClient) -> None:
-    """The callback comes after each page and before the next, with the page's number."""
+async def test_the_callback_writes_between_pages(client: BareClient) -> None:
+    """The callback is called after each page and before the next, with the page's number."""
     seen: list[int] = []
 
     def insert(tenant: Emulator, number: int) -> None:

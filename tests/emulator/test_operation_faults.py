@@ -21,7 +21,7 @@ from aicc_async.emulator.http.routes import OPERATIONS
 
 
 async def requests(client: BareClient) -> dict[str, tuple[str, str, Any]]:
-    """Build a request of every operation that will do its work."""
+    """Build a request of every operation that will succeed."""
     [case_id, *_] = client.tenant.ids()
     task_id = await client.create_task(relateId=case_id)
     case = await client.enqueue()
@@ -49,27 +49,23 @@ async def requests(client: BareClient) -> dict[str, tuple[str, str, Any]]:
     }
 
 
-NEW = sorted(OPERATIONS - {"create", "enqueue", "get", "list", "modify", "token"})
-
-
+# Create, enqueue, get, list, modify and token have tests of their own.
+SIMPLE_OPERATIONS = sorted(OPERATIONS - {"create", "enqueue", "get", "list", "modify", "token"})
 WRITES = {
     *("transfer", "process", "cancel", "status"),
     *("task_create", "task_modify", "task_transfer", "task_status", "qflow_cancel"),
 }
 
-
+# The operations whose answers have a value that BAD_TYPE can replace.
 SPOILED = {
     *("type_list", "type_get", "statistics", "statistics_report", "task_list", "task_get"),
     *("qflow_case", "qflow_process"),
 }
 
 
-"""Those whose answers have a value for BAD_TYPE to spoil."""
-
-
-@pytest.mark.parametrize("operation", NEW)
+@pytest.mark.parametrize("operation", SIMPLE_OPERATIONS)
 async def test_faults_of_every_operation(client: BareClient, operation: str) -> None:
-    """A fault strikes its operation alone; the work is done or not as the fault says."""
+    """A fault strikes only its operation, and the work is done or not as the fault says."""
     method, path, body = (await requests(client))[operation]
     for fault, status in (
         (Fault.HTTP_503, 503),
@@ -88,9 +84,9 @@ async def test_faults_of_every_operation(client: BareClient, operation: str) -> 
     assert client.tenant.requests[-1].applied is (operation in WRITES)
 
 
-@pytest.mark.parametrize("operation", NEW)
-async def test_an_answer_that_is_lost(client: BareClient, operation: str) -> None:
-    """A connection that closes after the work leaves the work done."""
+@pytest.mark.parametrize("operation", SIMPLE_OPERATIONS)
+async def test_a_lost_answer_leaves_the_work_done(client: BareClient, operation: str) -> None:
+    """The work stays done if the connection closes after it."""
     method, path, body = (await requests(client))[operation]
     client.tenant.fail(operation, Fault.DROP_AFTER, times=None)
     with pytest.raises(aiohttp.ClientError):
@@ -103,9 +99,9 @@ async def test_an_answer_that_is_lost(client: BareClient, operation: str) -> Non
     assert client.tenant.requests[-1].status is None
 
 
-@pytest.mark.parametrize("operation", NEW)
+@pytest.mark.parametrize("operation", SIMPLE_OPERATIONS)
 async def test_bad_types_of_every_operation(client: BareClient, operation: str) -> None:
-    """One value is of another kind, where there is one that can be; the rest is as ever."""
+    """At most one value of the answer is of another kind, and the rest is unchanged."""
     method, path, body = (await requests(client))[operation]
     await client.send(method, path, body)
     good = (await client.send(method, path, body)).body
@@ -114,13 +110,14 @@ async def test_bad_types_of_every_operation(client: BareClient, operation: str) 
     differences = [
         (one, two) for one, two in zip(leaves(good), leaves(bad), strict=True) if one != two
     ]
-    ids = ("task_create", "qflow_token")  # another one every time
+    # These answer with another id or token every time.
+    ids = ("task_create", "qflow_token")
     assert operation in ids or len(differences) == (operation in SPOILED)
     assert all(type(one) is not type(two) for one, two in differences) or operation in ids
 
 
 def leaves(body: bytes) -> list[Any]:
-    """Take all values of an answer in their order."""
+    """Return all values of an answer in their order."""
     found: list[Any] = []
 
     def walk(value: Any) -> None:

@@ -20,7 +20,7 @@ from aicc_async.emulator import Emulator, Readings
 
 
 async def test_enqueue_answers_the_record_with_its_number(client: BareClient) -> None:
-    """The sample of document 003 comes back as it was sent, but for its CaseId."""
+    """The sample of document 003 is answered as it was sent, except for its CaseId."""
     request = sample("003_enqueue_request")
     for number in (1, 2):
         reply = await client.send("POST", "/API/Cases", request)
@@ -66,7 +66,7 @@ async def test_forms_are_accepted(client: BareClient, form: str, properties: Wir
     ],
 )
 async def test_bad_records_are_refused(client: BareClient, fields: Wire, wrong: str) -> None:
-    """What breaks the document comes back in ModelState, as ASP.NET does it."""
+    """A field that violates the document is named in ModelState, as ASP.NET does."""
     status, answer = await client.qflow("POST", "Cases", RECORD | fields)
     assert (status, list(answer["ModelState"])) == (400, [wrong])
     assert client.tenant.enqueued == []
@@ -74,27 +74,27 @@ async def test_bad_records_are_refused(client: BareClient, fields: Wire, wrong: 
 
 @pytest.mark.parametrize(("kind", "status"), [("text/json", 400), ("text/plain", 415)])
 async def test_bodies_that_cannot_be_read(client: BareClient, kind: str, status: int) -> None:
-    """Broken JSON is 400, a media type that is not served 415."""
+    """Broken JSON is a 400, an unsupported media type a 415."""
     headers = {"Content-Type": kind}
     assert (await client.qflow("POST", "Cases", b"{", headers=headers))[0] == status
 
 
 async def test_required_headers(http: aiohttp.ClientSession) -> None:
-    """A Q-Flow that wants a header refuses who does not send it."""
+    """A Q-Flow that requires a header refuses a request without it."""
     async with Emulator(cases=0, qflow_headers={"X-Token": "t"}) as tenant:
         client, headers = BareClient(tenant, http), {"X-Token": "t"}
         assert (await client.qflow("POST", "Cases", RECORD))[0] == 401
         assert (await client.qflow("POST", "Cases", RECORD, headers=headers))[0] == 200
 
 
-WANTED = Readings(qflow_login=True)
+LOGIN_REQUIRED = Readings(qflow_login=True)
 
 
 @pytest.mark.parametrize("path", ["Users/Token", "Users/LoginQFlow"])
 @pytest.mark.parametrize("kind", [JSON, FORM])
 async def test_a_sign_in_opens_qflow(client: BareClient, path: str, kind: str) -> None:
-    """A tenant that wants a login takes the APIToken of either path, in the set header only."""
-    client.tenant.readings = WANTED
+    """A tenant that requires a login accepts the APIToken of either path, in its header only."""
+    client.tenant.readings = LOGIN_REQUIRED
     body = urlencode(QFLOW_SIGN_IN).encode() if kind == FORM else QFLOW_SIGN_IN
     status, user = await client.qflow("POST", path, body, headers={"Content-Type": kind})
     assert (status, user["UserName"]) == (200, Emulator.qflow_user)
@@ -110,7 +110,7 @@ async def test_a_sign_in_opens_qflow(client: BareClient, path: str, kind: str) -
 
 
 async def test_the_header_is_a_setting(client: BareClient) -> None:
-    """Another header and no prefix may carry the token; it expires as the others do."""
+    """The token may be in another header without a prefix, and expires with the others."""
     client.tenant.readings = Readings(qflow_login=True, qflow_header="APIToken", qflow_prefix="")
     token = client.tenant.qflow_token()
 
@@ -139,19 +139,19 @@ async def test_the_header_is_a_setting(client: BareClient) -> None:
 async def test_bad_sign_ins(
     client: BareClient, changes: Wire, status: int, wrong: str | None
 ) -> None:
-    """A wrong user is denied, a request that breaks the table named by its field."""
+    """Wrong credentials are denied; a request that violates the table is refused by field."""
     got, answer = await client.qflow("POST", "Users/Token", QFLOW_SIGN_IN | changes)
     assert got == status
     assert list(answer.get("ModelState", [])) == ([wrong] if wrong else [])
 
 
-async def test_nobody_need_sign_in_by_default(client: BareClient) -> None:
-    """As before, a tenant takes whoever comes."""
+async def test_no_sign_in_is_required_by_default(client: BareClient) -> None:
+    """Without ``qflow_login`` a request needs no token."""
     assert (await client.qflow("POST", "Cases", {"ServiceId": 2}))[0] == 200
 
 
 async def test_a_queued_case_is_shown(client: BareClient) -> None:
-    """Case and process have numbers of their own and show the same; times are .NET's."""
+    """Case and process have numbers of their own and the same detail, with times as in .NET."""
     one, two = await client.enqueue(Subject="s"), await client.enqueue(AutoClose=True)
     assert list(one)[:5] == ["CaseId", "ProcessId", "ProcessGuid", "Ticket", "CaseDateCreated"]
     assert (one["Subject"], one["Status"], two["Status"]) == ("s", 3, 8)
@@ -165,7 +165,7 @@ async def test_a_queued_case_is_shown(client: BareClient) -> None:
 
 @pytest.mark.parametrize("path", ["Cases/9", "Cases/Processes/1", "Cases/x", "Cases/²"])
 async def test_an_unknown_queued_case(client: BareClient, path: str) -> None:
-    """What is not there is a 404 with a message; a case's number is no process's."""
+    """An unknown id is a 404 with a message; the number of a case is not that of a process."""
     await client.enqueue()
     status, answer = await client.qflow("GET", quote(path))
     assert (status, list(answer)) == (404, ["Message"])
@@ -178,7 +178,7 @@ async def test_an_unknown_queued_case(client: BareClient, path: str) -> None:
 async def test_a_queued_case_is_cancelled(
     client: BareClient, key: str, sent: Wire, shown: int
 ) -> None:
-    """A cancellation is a bare JSON string; the case has the status then, and what was sent."""
+    """A cancel answers a bare JSON string; the detail then has the status and the fields sent."""
     case, other = await client.enqueue(), await client.enqueue()
     more = {"Notes": "gone", "ClassificationCode": "c", "CustomProperties": {"a": "b"}}
     for _ in range(2):
@@ -206,7 +206,7 @@ async def test_a_queued_case_is_cancelled(
 async def test_bad_cancellations(
     client: BareClient, body: Any, status: int, wrong: str | None
 ) -> None:
-    """What breaks the table, or names no case, cancels nothing."""
+    """A request that violates the table, or names an unknown case, cancels nothing."""
     case = await client.enqueue()
     got, answer = await client.qflow("POST", "Cases/Cancel", body)
     assert (got, list(answer.get("ModelState", []))) == (status, [wrong] if wrong else [])
@@ -214,11 +214,11 @@ async def test_bad_cancellations(
 
 
 async def test_required_headers_guard_all_of_qflow(http: aiohttp.ClientSession) -> None:
-    """A Q-Flow that wants a header wants it for every case call."""
+    """A Q-Flow that requires a header requires it for every case call."""
     async with Emulator(cases=0, qflow_headers={"X-Key": "k"}) as tenant:
         client = BareClient(tenant, http)
-        asked = (("POST", "Cases"), ("POST", "Cases/Cancel"), ("GET", "Cases/1"))
-        for method, path in asked:
+        calls = (("POST", "Cases"), ("POST", "Cases/Cancel"), ("GET", "Cases/1"))
+        for method, path in calls:
             body, headers = {"ServiceId": 2}, {"X-Key": "k"}
             assert (await client.qflow(method, path, body))[0] == 401
             assert (await client.qflow(method, path, body, headers=headers))[0] != 401

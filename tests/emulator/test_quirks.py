@@ -1,4 +1,4 @@
-"""The emulator's hostile listings, with a bare HTTP client."""
+"""The quirks of case/list: hostile orders, counts, pages and spans."""
 
 import pytest
 from emulator.bare_client import LIST, BareClient, Wire
@@ -13,18 +13,18 @@ SECOND = "2025-02-01 12:00:00"
 
 
 @pytest.mark.parametrize("field", ["createdDate", "closedDate", "dueDate"])
-async def test_a_range_is_of_the_date_that_is_set(client: BareClient, field: str) -> None:
-    """Exactly the rows whose date lies within are found, those without it never."""
+async def test_a_range_filters_on_the_configured_date(client: BareClient, field: str) -> None:
+    """Exactly the rows whose date lies in the range match; those without the date never do."""
     client.tenant.quirks = Quirks(date_field=field)
     first, last = "2025-02-10 00:00:00", "2025-02-20 00:00:00"
-    wanted = {row["id"] for row in client.tenant.rows() if first <= (row[field] or "") <= last}
+    expected = {row["id"] for row in client.tenant.rows() if first <= (row[field] or "") <= last}
     found, count = await client.page(startTime=first, endTime=last)
-    assert wanted
-    assert (set(found), count) == (wanted, len(wanted))
+    assert expected
+    assert (set(found), count) == (expected, len(expected))
 
 
 async def test_a_range_of_modifications(client: BareClient) -> None:
-    """A case is found where it was last changed, which rows do not show, and no longer before."""
+    """A case is in the range of its last change, which rows do not show, and in no earlier one."""
     [moved, *_] = client.tenant.ids()
     client.tenant.quirks = Quirks(date_field="modifiedDate")
     assert len(await client.ids(endTime="2025-06-30 00:00:00", limit=1)) == 1
@@ -36,8 +36,8 @@ async def test_a_range_of_modifications(client: BareClient) -> None:
     assert "modifiedDate" not in row
 
 
-async def test_a_create_can_not_set_its_modification(client: BareClient) -> None:
-    """The moment of a change is the server's own."""
+async def test_a_modify_cannot_set_its_own_date(client: BareClient) -> None:
+    """The time of a change is the server's, whatever the request sends."""
     [case_id, *_] = client.tenant.ids()
     await client.modify(case_id, modifiedDate="2024-01-01 00:00:00")
     client.tenant.quirks = Quirks(date_field="modifiedDate")
@@ -45,7 +45,7 @@ async def test_a_create_can_not_set_its_modification(client: BareClient) -> None
 
 
 async def test_a_modified_row_comes_first(client: BareClient) -> None:
-    """In the order of modification each change moves a row to the front, or to the end."""
+    """In the order of modification each change moves a row to one end of the list."""
     one, two, *_ = client.tenant.ids()
     client.tenant.quirks = Quirks(order="modified")
     client.tenant.move(two)
@@ -56,7 +56,7 @@ async def test_a_modified_row_comes_first(client: BareClient) -> None:
 
 
 async def test_a_row_moves_to_another_date(client: BareClient) -> None:
-    """A row that is given another date has another place."""
+    """A row with another date moves to another place in the order."""
     [moved, *_] = client.tenant.ids()
     assert (await client.ids())[0] != moved
     client.tenant.move(moved, "2025-12-01 00:00:00")
@@ -66,13 +66,13 @@ async def test_a_row_moves_to_another_date(client: BareClient) -> None:
 
 
 async def test_moving_an_unknown_case(client: BareClient) -> None:
-    """A mistaken id is the test's mistake, and is told."""
+    """An unknown id is a KeyError, since it is a mistake of the test."""
     with pytest.raises(KeyError, match="none"):
         client.tenant.move("none")
 
 
 async def test_ties_are_shuffled(client: BareClient) -> None:
-    """Rows of one second come in any order, the seconds in theirs."""
+    """Rows of the same second come in any order, the seconds themselves in theirs."""
     tied = set(client.tenant.insert_many([{"createdDate": "2025-12-01 00:00:00"}] * 40))
     later = client.tenant.insert(createdDate="2025-12-02 00:00:00")
     client.tenant.quirks = Quirks(order="shuffled_ties")
@@ -84,7 +84,7 @@ async def test_ties_are_shuffled(client: BareClient) -> None:
 
 
 async def test_all_rows_are_shuffled(client: BareClient) -> None:
-    """Every request comes in an order of its own, so that pages lose and double rows."""
+    """Every request has an order of its own, so that pages lose and repeat rows."""
     client.tenant.quirks = Quirks(order="shuffled")
     assert await client.ids() != await client.ids()
     pages = [row for start in (0, 100, 200) for row in await client.ids(start)]
@@ -92,8 +92,8 @@ async def test_all_rows_are_shuffled(client: BareClient) -> None:
     assert len(set(pages)) < 300
 
 
-async def test_rows_in_no_order_of_time(client: BareClient) -> None:
-    """The order by id is stable, and tells nothing of dates."""
+async def test_rows_are_ordered_by_id(client: BareClient) -> None:
+    """The order by id is stable and independent of dates."""
     client.tenant.quirks = Quirks(order="id")
     pages = [row for start in (0, 100, 200) for row in await client.ids(start)]
     assert pages == sorted(client.tenant.ids(), reverse=True)
@@ -103,7 +103,7 @@ async def test_rows_in_no_order_of_time(client: BareClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "policy", "asked", "given"),
+    ("max_limit", "policy", "requested", "rows"),
     [
         (100, "documented", 101, None),
         (40, "documented", 100, 40),
@@ -113,14 +113,16 @@ async def test_rows_in_no_order_of_time(client: BareClient) -> None:
         (250, "clamp", 1000, 250),
     ],
 )
-async def test_limits(client: BareClient, most: int, policy: str, asked: int, given: int) -> None:
-    """A limit that is too high is refused or cut down, as the tenant is set."""
-    client.tenant.max_limit = most
+async def test_limits(
+    client: BareClient, max_limit: int, policy: str, requested: int, rows: int | None
+) -> None:
+    """A limit that is too high is refused or reduced, by the tenant's setting."""
+    client.tenant.max_limit = max_limit
     client.tenant.quirks = Quirks(over_limit=policy)
-    if given is None:
-        assert (await client.code(limit=asked)).startswith(REFUSED)
+    if rows is None:
+        assert (await client.code(limit=requested)).startswith(REFUSED)
     else:
-        assert len(await client.ids(limit=asked)) == given
+        assert len(await client.ids(limit=requested)) == rows
 
 
 async def test_too_deep_is_refused(client: BareClient) -> None:
@@ -131,14 +133,14 @@ async def test_too_deep_is_refused(client: BareClient) -> None:
 
 
 async def test_too_deep_is_empty(client: BareClient) -> None:
-    """A page that begins beyond the deepest offset has no rows, and the count that it had."""
+    """A page that begins beyond the deepest offset has no rows, but the right count."""
     client.tenant.quirks = Quirks(deepest_start=150, too_deep="empty")
     assert len(await client.ids(start=150)) == 100
     assert await client.page(start=151) == ([], 300)
 
 
-async def test_an_offset_that_is_ignored(client: BareClient) -> None:
-    """Whatever is asked for, the first page comes."""
+async def test_an_ignored_offset(client: BareClient) -> None:
+    """Any offset is answered with the first page."""
     first = await client.ids()
     client.tenant.quirks = Quirks(ignore_start=True)
     assert await client.ids(start=100) == first
@@ -147,14 +149,14 @@ async def test_an_offset_that_is_ignored(client: BareClient) -> None:
 
 
 @pytest.mark.parametrize("offset", [7, -7, -1000])
-async def test_counts_that_lie(client: BareClient, offset: int) -> None:
-    """The announced count is wrong by so much, and never below nothing."""
+async def test_wrong_counts(client: BareClient, offset: int) -> None:
+    """The announced count is wrong by the offset, but never below 0."""
     client.tenant.quirks = Quirks(count_offset=offset)
     assert [await client.count(start) for start in (0, 100)] == [max(300 + offset, 0)] * 2
 
 
-async def test_counts_that_move(client: BareClient) -> None:
-    """Each page announces more than the one before, the same page too."""
+async def test_drifting_counts(client: BareClient) -> None:
+    """Each request announces a higher count than the previous one, also for the same page."""
     client.tenant.quirks = Quirks(count_drift=2)
     first, *rest = [await client.count(start) for start in (0, 100, 0)]
     assert rest == [first + 2, first + 4]
@@ -163,8 +165,10 @@ async def test_counts_that_move(client: BareClient) -> None:
 @pytest.mark.parametrize(
     ("fault", "begins"), [(PageFault.EMPTY, None), (PageFault.REPEATED, 100), (PageFault.FIRST, 0)]
 )
-async def test_scripted_pages(client: BareClient, fault: PageFault, begins: int | None) -> None:
-    """The page that is scripted is wrong, those before and after are right, the count always."""
+async def test_scripted_page_faults(
+    client: BareClient, fault: PageFault, begins: int | None
+) -> None:
+    """Only the scripted page is wrong, and its count is right."""
     right = {start: await client.page(start, 50) for start in (0, 50, 100, 150, 200)}
     client.tenant.fail_page(fault, skip=3)
     seen = {start: await client.page(start, 50) for start in right}
@@ -172,8 +176,8 @@ async def test_scripted_pages(client: BareClient, fault: PageFault, begins: int 
     assert seen == right | {150: wrong}
 
 
-async def test_scripted_pages_come_in_their_order(client: BareClient) -> None:
-    """One after the other, each as often as asked, until they are cleared."""
+async def test_scripted_page_faults_come_in_their_order(client: BareClient) -> None:
+    """Page faults strike in the order of the calls, each as often as requested, until cleared."""
     client.tenant.fail_page(PageFault.EMPTY, times=2)
     client.tenant.fail_page(PageFault.FIRST, skip=1)
     sizes = [len(await client.ids(250)) for _ in range(5)]
@@ -208,14 +212,14 @@ async def test_ways_to_count_31_days(
 
 
 async def test_any_span(client: BareClient) -> None:
-    """A tenant without a limit takes years."""
+    """A tenant without a limit accepts a span of years."""
     client.tenant.quirks = Quirks(span="none")
     found = await client.page(startTime=MIDNIGHT, endTime="2031-01-01 00:00:00")
     assert found[1] == 300
 
 
 async def test_the_content_type_is_set(client: BareClient) -> None:
-    """Good answers and refusals carry the content type that is set."""
+    """Good answers and refusals have the configured content type."""
     client.tenant.quirks = Quirks(content_type="text/plain")
     for limit in (1, 0):
         reply = await client.send("POST", LIST, {"start": 0, "limit": limit})
@@ -223,7 +227,7 @@ async def test_the_content_type_is_set(client: BareClient) -> None:
 
 
 async def test_cached_pages_follow_the_settings(client: BareClient) -> None:
-    """The same request is answered anew whenever a setting changes."""
+    """A change of any setting invalidates the cached page of the same request."""
     tenant = client.tenant
     day: Wire = {"startTime": SECOND, "endTime": "2025-02-20 12:00:00"}
     tenant.insert(createdDate=SECOND)
@@ -250,6 +254,6 @@ async def test_cached_pages_follow_the_settings(client: BareClient) -> None:
     ],
 )
 def test_misspelt_settings_are_refused(wrong: Wire) -> None:
-    """A quirk that does not exist would be none, so it is refused."""
+    """An unknown quirk is refused, since it would have no effect."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Quirks(**wrong)

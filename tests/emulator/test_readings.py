@@ -15,8 +15,8 @@ from aicc_async.emulator import Readings
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
-async def test_the_verb_of_a_task_s_detail(client: BareClient, verb: str) -> None:
-    """A tenant may know only one of the two verbs; the other path is not there."""
+async def test_the_verb_of_a_task_detail(client: BareClient, verb: str) -> None:
+    """A tenant may support only one of the two verbs; the other is a 404."""
     path = f"{OPENAPI}/task/{await client.create_task()}"
     client.tenant.readings = Readings(task_detail=verb)
     statuses = {method: (await client.send(method, path)).status for method in ("GET", "POST")}
@@ -24,7 +24,7 @@ async def test_the_verb_of_a_task_s_detail(client: BareClient, verb: str) -> Non
 
 
 async def test_statistics_may_be_swapped(client: BareClient) -> None:
-    """The paths change places, the verbs stay; the others are not there then."""
+    """The paths change places and the verbs stay; the usual pairs are a 404 then."""
     page = {"start": 0, "limit": 1}
     client.tenant.readings = Readings(swap_statistics=True)
     assert list((await client.get("/statistics/case/report"))["result"]) == COUNTS
@@ -65,7 +65,7 @@ async def test_lists_are_wrapped_or_not(client: BareClient, path: str, key: str)
 async def test_a_created_task_is_answered_by_the_reading(
     client: BareClient, reading: str, result: bytes
 ) -> None:
-    """What a creation answers is not documented: an object, a text or nothing."""
+    """A creation answers an object, a text or nothing, by the tenant's reading."""
     client.tenant.readings = Readings(task_created=reading)
     body = {"taskInfo": {"title": "t"}}
     reply = await client.send("POST", f"{OPENAPI}/task", body)
@@ -77,7 +77,7 @@ async def test_a_created_task_is_answered_by_the_reading(
 
 
 async def test_the_key_of_the_rows_is_a_reading(client: BareClient) -> None:
-    """The rows stand under either key, or are the result themselves, without a count."""
+    """The rows are under either key, or are the result themselves, without a count."""
     page = {"start": 0, "limit": 100}
     await client.create_task()
     tasks = client.tenant.tasks()
@@ -95,6 +95,6 @@ async def test_the_key_of_the_rows_is_a_reading(client: BareClient) -> None:
     "wrong", [{"task_rows": "rows"}, {"task_created": "object"}, {"task_detail": "PUT"}]
 )
 def test_misspelt_readings_are_refused(wrong: Wire) -> None:
-    """A reading that does not exist would be none, so it is refused."""
+    """An unknown reading is refused, since it would have no effect."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Readings(**wrong)

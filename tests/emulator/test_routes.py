@@ -76,5 +76,5 @@ def test_routes_of_the_family(method: str, path: str, operation: str | None) -> 
     ],
 )
 def test_routes_of_qflow(method: str, path: str, operation: str | None) -> None:
-    """Q-Flow's routes have no `api/` of their own below the base path."""
+    """Q-Flow's routes have no additional ``api/`` below the base path."""
     assert find_operation(method, f"/API/{path}") == operation

@@ -10,10 +10,8 @@ from emulator.bare_client import (
 
 from aicc_async.emulator.data import arrivals, seed
 
-SINCE = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
-
-
-UNTIL = datetime(2026, 1, 1)  # noqa: DTZ001 -- same
+SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock time, as on the wire)
+UNTIL = datetime(2026, 1, 1)  # noqa: DTZ001  (same)
 
 
 def seeded(number: int, *, of: int = 1) -> list[Wire]:
@@ -22,13 +20,13 @@ def seeded(number: int, *, of: int = 1) -> list[Wire]:
 
 
 def test_the_same_seed_gives_the_same_cases() -> None:
-    """Seeding repeats itself, and another seed does not."""
+    """The same seed invents the same cases, another seed others."""
     assert seeded(50) == seeded(50)
     assert seeded(50) != seeded(50, of=2)
 
 
 def test_seeded_cases_are_believable() -> None:
-    """Ids, numbers, times and lengths are as documented, and nothing is all the same."""
+    """Ids, numbers, times and lengths are as documented, and values vary."""
     cases = seeded(3000)
     assert all(str(SINCE) <= case["createdDate"] < str(UNTIL) for case in cases)
     assert all(len(case["title"].encode()) <= 128 for case in cases)
@@ -43,7 +41,7 @@ def test_seeded_cases_are_believable() -> None:
 
 
 def test_telephone_numbers_are_fictitious() -> None:
-    """Every number lies in the range that is kept free for fiction."""
+    """Every number lies in the range that is reserved for fiction."""
     phones = {case["contactPhone"] for case in seeded(500)} - {None}
     assert all(phone.startswith("+120255501") and len(phone) == 12 for phone in phones)
 

@@ -16,7 +16,7 @@ from aicc_async.emulator import Emulator, Latency
 
 
 async def test_client_credentials_give_a_token_that_works(client: BareClient) -> None:
-    """A token that was signed in for opens the interface, and says how long it lives."""
+    """A token issued for client credentials is accepted, and its lifetime is announced."""
     async with client.http.post(
         f"{client.tenant.url}{TOKEN}", data=sign_in_form(client.tenant)
     ) as r:
@@ -37,7 +37,7 @@ async def test_wrong_credentials_are_refused(client: BareClient, changes: dict[s
 
 
 async def test_credentials_in_the_query_are_refused(client: BareClient) -> None:
-    """Secrets in an address end in somebody's log: refused."""
+    """Secrets in the query string are refused, since addresses end up in logs."""
     url = f"{client.tenant.url}{TOKEN}"
     async with client.http.post(url, params=sign_in_form(client.tenant)) as response:
         assert response.status == 400
@@ -59,14 +59,14 @@ async def test_expired_tokens_are_refused(client: BareClient) -> None:
     assert await client.code() == "0"
 
 
-async def test_a_token_lives_as_long_as_it_says(http: aiohttp.ClientSession) -> None:
-    """A lifetime of nothing is over at once."""
+async def test_a_token_expires_after_its_lifetime(http: aiohttp.ClientSession) -> None:
+    """A token with a lifetime of 0 is expired at once."""
     async with Emulator(cases=0, token_lifetime=0) as tenant:
         assert await BareClient(tenant, http).code() == "405230602"
 
 
-async def test_signing_in_is_free_and_quick(http: aiohttp.ClientSession) -> None:
-    """A sign-in to Q-Flow uses up no quota and waits for nothing, as the other one."""
+async def test_signing_in_costs_no_quota_and_no_latency(http: aiohttp.ClientSession) -> None:
+    """A sign-in to Q-Flow costs no quota and is not delayed, like that to AICC."""
     async with Emulator(cases=0, quota=1, latency=Latency(30)) as tenant:
         client = BareClient(tenant, http)
         for _ in range(3):

@@ -13,11 +13,11 @@ from emulator.bare_client import (
     Wire,
 )
 
-SINCE = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
+SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock time, as on the wire)
 
 
 async def test_current_statistics(client: BareClient) -> None:
-    """Today's new cases, and all that are finished, unfinished and over, with the mean of days."""
+    """The counts and the mean duration are those of the cases in the store."""
     for case_id in client.tenant.ids():
         client.tenant.delete(case_id)
     answer = await client.get("/statistics/case/current")
@@ -53,14 +53,14 @@ async def test_the_report_counts_days_and_types(client: BareClient) -> None:
 
 
 def mean_days(cases: list[Wire]) -> float:
-    """Take the mean time from creation to closing."""
+    """Return the mean number of days from creation to closing."""
     closed = [case for case in cases if case["state"] == "Completed"]
     days = [since(case, "closedDate") - since(case, "createdDate") for case in closed]
     return sum(days, timedelta()) / timedelta(days=1) / len(days) if days else 0.0
 
 
 def since(case: Wire, key: str) -> timedelta:
-    """Take a time of a case as a distance."""
+    """Return a time of a case as the distance from a fixed time."""
     return datetime.fromisoformat(case[key]) - SINCE
 
 
@@ -74,8 +74,8 @@ async def test_the_report_keeps_to_its_days_and_its_page(client: BareClient) -> 
     }
     pages = []
     for start in range(0, len(rows) + 3, 3):
-        asked = bounds | {"start": start, "limit": 3}
-        [result] = (await client.post("/statistics/case/report", asked))["result"]
+        request = bounds | {"start": start, "limit": 3}
+        [result] = (await client.post("/statistics/case/report", request))["result"]
         assert result["count"] == len(rows)
         pages += result["caseStatisticsList"]
     assert pages == rows

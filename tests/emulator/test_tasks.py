@@ -18,8 +18,8 @@ from aicc_async.emulator import Emulator
 from aicc_async.emulator.data import seed
 
 
-async def test_what_a_task_is_given_it_has(client: BareClient) -> None:
-    """Detail by either verb and list show what was sent, and what the server added."""
+async def test_a_task_keeps_the_fields_sent(client: BareClient) -> None:
+    """The detail by either verb and the list show the fields sent and those of the server."""
     [case_id, *_] = client.tenant.ids()
     sent = {
         "title": "call back 🎉",
@@ -45,7 +45,7 @@ async def test_what_a_task_is_given_it_has(client: BareClient) -> None:
 
 
 async def test_tasks_change(client: BareClient) -> None:
-    """Modify, transfer and status change what they name; a task moves with its relateId."""
+    """Modify, transfer and status change the fields they name; relateId moves a task."""
     one, two, *_ = client.tenant.ids()
     task_id = await client.create_task(relateId=one, description="stays")
     [before] = client.tenant.tasks()
@@ -63,7 +63,7 @@ async def test_tasks_change(client: BareClient) -> None:
 
 
 async def test_tasks_are_listed_newest_first(client: BareClient) -> None:
-    """Pages keep their place, the count is that of all, and equal tasks are several."""
+    """Pages begin where requested, the count is that of all, and equal tasks are several."""
     ids = [await client.create_task() for _ in range(5)]
     assert len(set(ids)) == 5
     [result] = (await client.post("/task/list", {"start": 1, "limit": 3}))["result"]
@@ -71,8 +71,8 @@ async def test_tasks_are_listed_newest_first(client: BareClient) -> None:
     assert result["count"] == 5
 
 
-async def test_tasks_are_found(client: BareClient) -> None:
-    """Filters find by part of the title, by status, level and handler, alone and together."""
+async def test_tasks_are_filtered(client: BareClient) -> None:
+    """Filters match part of the title, status, level and handler, alone and together."""
     wanted = await client.create_task(title="call Ada's shop", priority="High", creatorId="h1")
     other = await client.create_task(title="write", priority="Low", creatorId="h2")
     await client.post("/task/status/update", {"id": other, "status": "done"})
@@ -89,7 +89,7 @@ async def test_tasks_are_found(client: BareClient) -> None:
 async def test_a_database_file_keeps_tasks_and_traces(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    """A restart loses nothing, and goes on with ids of its own."""
+    """A restart loses nothing, and new ids differ from the old ones."""
     database = tmp_path / "tenant.sqlite"
     async with Emulator(cases=1, database=database) as tenant:
         client, [case_id] = BareClient(tenant, http), tenant.ids()
@@ -106,10 +106,10 @@ async def test_a_database_file_keeps_tasks_and_traces(
     assert len(before["caseTrace"]) == 2
 
 
-async def test_a_database_file_from_before_is_taken_on(
+async def test_an_older_database_file_gets_the_missing_tables(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    """A file that has cases and nothing else serves tasks and traces too."""
+    """A file that has only cases works for tasks and traces too."""
     database = tmp_path / "tenant.sqlite"
     async with Emulator(cases=1, database=database):
         pass
@@ -124,7 +124,7 @@ async def test_a_database_file_from_before_is_taken_on(
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=50))
 def test_ids_of_tasks(drawn: list[tuple[int, int]]) -> None:
-    """An id is that of its seed and number, 20 characters, and no two are the same."""
+    """An id depends on seed and number only, has 20 characters, and is unique."""
     ids = {pair: seed.draw_task_id(pair[0], seed=pair[1]) for pair in drawn}
     assert ids == {pair: seed.draw_task_id(pair[0], seed=pair[1]) for pair in drawn}
     assert len(set(ids.values())) == len(ids)

@@ -23,7 +23,7 @@ from aicc_async.emulator.faults.quota import Quota
 
 
 def test_deleting_an_unknown_case() -> None:
-    """A mistaken id is the test's mistake, and is told."""
+    """An unknown id is a KeyError, since it is a mistake of the test."""
     with run_in_thread(cases=0) as tenant, pytest.raises(KeyError):
         tenant.delete("nothing")
 
@@ -39,7 +39,7 @@ async def test_ids_between_times(tenant: Emulator) -> None:
 
 
 async def test_insert_many_is_all_or_nothing(tenant: Emulator) -> None:
-    """An id that is there already refuses all the rows of the call."""
+    """If one id exists already, no row of the call is inserted."""
     with pytest.raises(Exception, match="UNIQUE"):
         tenant.insert_many([{"id": "new"}, {"id": tenant.ids()[0]}])
     assert tenant.count() == 300
@@ -61,14 +61,14 @@ async def test_requests_are_recorded(client: BareClient) -> None:
 
 
 async def test_recording_can_be_left_out(http: aiohttp.ClientSession) -> None:
-    """A benchmark keeps nothing."""
+    """Without ``record`` no request is kept."""
     async with Emulator(cases=0, record=False) as tenant:
         await BareClient(tenant, http).list_cases()
         assert tenant.requests == []
 
 
 async def test_a_database_file_is_kept(tmp_path: Path, http: aiohttp.ClientSession) -> None:
-    """A file is seeded once, and goes on with new numbers and ids after a restart."""
+    """A file is seeded once, and continues with new numbers and ids after a restart."""
     database = tmp_path / "tenant.sqlite"
     async with Emulator(cases=20, database=database) as tenant:
         await BareClient(tenant, http).post("/case", new_case(AICC__x__CST="kept"))
@@ -81,7 +81,7 @@ async def test_a_database_file_is_kept(tmp_path: Path, http: aiohttp.ClientSessi
         assert len({row["caseNo"] for row in tenant.rows()}) == 22
 
 
-async def test_a_port_in_use_is_told(tenant: Emulator) -> None:
+async def test_a_port_in_use_is_an_error(tenant: Emulator) -> None:
     """A second server on the same port fails, and leaves nothing open."""
     with pytest.raises(OSError, match="address"):
         await Emulator(cases=0, port=tenant.port).start()
@@ -93,7 +93,7 @@ async def test_a_port_in_use_is_told(tenant: Emulator) -> None:
     gaps=st.lists(st.floats(0, 0.6, allow_nan=False), min_size=1, max_size=40),
 )
 def test_the_quota_is_strict(limit: int, gaps: list[float]) -> None:
-    """No second holds more than the quota, and nothing is refused without need."""
+    """No second has more requests than the quota, and none is refused below it."""
     quota, now = Quota(), 0.0
     passed: list[float] = []
     for gap in gaps:
@@ -106,7 +106,7 @@ def test_the_quota_is_strict(limit: int, gaps: list[float]) -> None:
 
 
 def test_the_peak_counts_refused_requests() -> None:
-    """The peak is what arrived within a second, passed or not."""
+    """The peak counts every arrival of a second, refused ones too."""
     quota = Quota()
     for now in (0.0, 0.5, 0.9, 1.0, 2.5):
         quota.admit(now, 1)
@@ -126,8 +126,8 @@ async def test_above_the_quota_is_429(http: aiohttp.ClientSession, retry_after: 
     assert (tenant.peak, tenant.refused) == (4, 2)
 
 
-async def test_latency_is_waited_for(http: aiohttp.ClientSession) -> None:
-    """An answer takes its time; the work is done on arrival."""
+async def test_latency_delays_the_answer(http: aiohttp.ClientSession) -> None:
+    """An answer is delayed by the latency."""
     async with Emulator(cases=0, latency=Latency(0.02)) as tenant:
         before = time.monotonic()
         await BareClient(tenant, http).list_cases()
@@ -135,7 +135,7 @@ async def test_latency_is_waited_for(http: aiohttp.ClientSession) -> None:
 
 
 def test_latency_has_its_mean() -> None:
-    """With a sigma the delays differ, around the mean given, the same ones every time."""
+    """With a sigma the delays vary around the mean, the same ones for the same seed."""
     latency = Latency(0.05, sigma=0.8)
     delays = [latency.draw(source) for source in [random.Random(1)] for _ in range(20_000)]  # noqa: S311
     assert sum(delays) / len(delays) == pytest.approx(0.05, rel=0.05)

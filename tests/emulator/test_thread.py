@@ -25,7 +25,7 @@ print(json.dumps(seen))
 
 
 async def test_three_processes_and_faults_from_another_thread() -> None:
-    """A tenant in a thread serves several processes; what they saw is what it did, or said."""
+    """A tenant in a thread serves several processes, whose answers match what is in its store."""
     with run_in_thread(cases=0) as tenant:
         tenant.fail("create", Fault.HTTP_500_AFTER, share=0.2)
         tenant.fail("create", Fault.HTTP_503, share=0.2)
