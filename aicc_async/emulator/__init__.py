@@ -1,14 +1,14 @@
 """A believable AICC tenant on this machine, in the documents' literal wire shapes.
 
-It imports nothing from the rest of the package, so that a misreading cannot hide in shared code.
+It imports nothing from the rest of the package, so that a misreading of the documents cannot hide
+in code that client and tenant share. Where a document is silent or contradicts itself, the code
+says which reading was taken; ``Readings`` and ``Quirks`` switch to others.
 """
 
-from .faults.misplaced import PageFault
+from .faults.page_faults import PageFault
 from .faults.script import Fault
 from .http.routes import Recorded
-from .latency import Latency
-from .options import Quirks
-from .readings import Readings
+from .options import Latency, Quirks, Readings
 from .server import Emulator
 from .thread import run_in_thread
 

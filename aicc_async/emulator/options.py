@@ -1,92 +1,201 @@
-"""What the documents leave open about case/list, and what a service may get wrong: settings."""
+"""Settings: what the documents leave open, what a service may get wrong, and how long it takes."""
 
-from collections.abc import Callable
+import math
+import random
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any, Protocol, Self
 
 import attrs
-from attrs.validators import ge, in_, optional
+from attrs.validators import optional
 
 from .http.answer import AICC_JSON
 
+# Table 2 of document 001: "The interval between the start time and end time cannot exceed 31 days."
 MAX_SPAN = timedelta(days=31)
 
-DATES = {
+# The dates that startTime and endTime may filter on, as SQL. No document says which one it is. A
+# case that was never modified has no modifiedDate: its creation counts.
+DATE_EXPRESSIONS = {
     "createdDate": "createdDate",
     "closedDate": "json_extract(\"row\", '$.closedDate')",
     "dueDate": "json_extract(\"row\", '$.dueDate')",
     "modifiedDate": "coalesce(json_extract(hidden, '$.modifiedDate'), createdDate)",
 }
-"""The dates that startTime and endTime may filter on, as SQL; rows do not show modifiedDate."""
 
-ORDERS = {
+# The orders of rows, as SQL. No document promises one; the rows of document 001's sample are newest
+# first. Dates have whole seconds, so each stable order has a second key that breaks the ties; for
+# modifications it is the rowid, since a change gives a row the highest one.
+ROW_ORDERS = {
     "created": "createdDate {way}, id {way}",
-    "modified": f"{DATES['modifiedDate']} {{way}}, rowid {{way}}",
+    "modified": f"{DATE_EXPRESSIONS['modifiedDate']} {{way}}, rowid {{way}}",
     "id": "id {way}",
     "shuffled_ties": "createdDate {way}, random()",
     "shuffled": "random()",
 }
-"""The orders of rows, as SQL; a change gives a row the highest rowid."""
 
-SPANS: dict[str, Callable[[datetime, datetime], bool]] = {
+# Whether a span is too long, by how 31 days are counted. The document does not say how.
+SPAN_RULES: dict[str, Callable[[datetime, datetime], bool]] = {
     "seconds": lambda start, end: end - start > MAX_SPAN,
     "days": lambda start, end: (end - start).days > MAX_SPAN.days,
     "dates": lambda start, end: (end.date() - start.date()).days + 1 > MAX_SPAN.days,
     "none": lambda _start, _end: False,
 }
-"""Whether a span is too long, by how 31 days are counted."""
+
+
+# attrs' own validators print a whole table of choices, with the SQL and the functions in it.
+def one_of(choices: Iterable[str]) -> Callable[[Any, "attrs.Attribute[str]", str], None]:
+    """Return a validator of an attribute that must be one of the choices."""
+    known = tuple(choices)
+
+    def check(_instance: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
+        """Raise ``ValueError`` for any other value."""
+        if value not in known:
+            raise ValueError(f"{attribute.name} must be one of {', '.join(known)}, got {value!r}")
+
+    return check
+
+
+def at_least(bound: float) -> Callable[[Any, "attrs.Attribute[Any]", float], None]:
+    """Return a validator of an attribute that must not be below the bound."""
+
+    def check(_instance: Any, attribute: "attrs.Attribute[Any]", value: float) -> None:
+        """Raise ``ValueError`` for a lower value, and for NaN."""
+        if not value >= bound:
+            raise ValueError(f"{attribute.name} must be >= {bound}, got {value!r}")
+
+    return check
 
 
 @attrs.frozen(kw_only=True)
 class Quirks:
     """How case/list deviates; the default is well-behaved. Assign another one at any time.
 
-    `date_field` is the date that startTime and endTime filter on, a key of `DATES`: a row without
-    it is in no window. `modifiedDate` is shown nowhere; it is the moment of the last modify, and of
-    a seeded case its closing, its suspension or else its creation.
+    ``date_field`` is the date that startTime and endTime filter on: ``createdDate``,
+    ``closedDate``, ``dueDate`` or ``modifiedDate``. A row without it is in no window.
+    ``modifiedDate`` is shown nowhere. It is the time of the last modify, and of a seeded case its
+    closing, its suspension or else its creation.
 
-    `order` is a key of `ORDERS`: `created` (by createdDate and id), `modified` (a modify moves a
-    row to one end), `id` (stable, but by no date), `shuffled_ties` (rows of one second come in
-    another order at every request), `shuffled` (all rows do). `newest_first` gives the direction.
+    ``order`` is the order of rows: ``created`` (by createdDate and id), ``modified`` (a modify
+    moves a row to one end), ``id`` (stable, but by no date), ``shuffled_ties`` (rows of the same
+    second come in another order at every request) or ``shuffled`` (all rows do). ``newest_first``
+    of the tenant gives the direction.
 
-    `over_limit` is what happens to a limit above the tenant's `max_limit`: `documented` refuses it
-    above 100 and gives fewer rows below, `clamp` gives fewer rows, `refuse` refuses it.
+    ``over_limit`` is what happens to a limit above the tenant's ``max_limit``: ``documented``
+    refuses it above 100 and returns fewer rows below, ``clamp`` always returns fewer rows,
+    ``refuse`` always refuses it.
 
-    `count_offset` is added to every announced count, and `count_drift` once more at every request:
-    the k-th one announces k times as much more. No count is announced below 0.
+    ``count_offset`` is added to every announced count, and ``count_drift`` once more at every
+    request: the k-th request announces k times as much more. No count is announced below 0.
 
-    A page that begins beyond row `deepest_start` is refused, or with `too_deep="empty"` empty (its
-    count is as ever). `ignore_start` answers every request with the first page.
+    A page that begins beyond row ``deepest_start`` is refused, or with ``too_deep="empty"`` empty,
+    with the right count. ``ignore_start`` answers every request with the first page.
 
-    `span` is how 31 days are counted: `seconds` (31 times 24 hours, to the second), `days` (whole
-    days that pass, the rest dropped: up to a second less than 32), `dates` (the calendar dates that
-    a span touches: 31 times 24 hours touch 32 and are refused), `none` (any span).
+    ``span`` is how 31 days are counted: ``seconds`` (31 times 24 hours, to the second), ``days``
+    (whole days that pass, the rest dropped: up to a second less than 32), ``dates`` (the calendar
+    dates that a span touches: 31 times 24 hours touch 32 and are refused) or ``none`` (any span).
 
-    `content_type` is that of the answers of the AICC operations; errors of the platform and of
+    ``content_type`` is that of the answers of the AICC operations. Errors of the platform and of
     gateways keep theirs.
     """
 
-    date_field: str = attrs.field(default="createdDate", validator=in_(DATES))
-    order: str = attrs.field(default="created", validator=in_(ORDERS))
+    date_field: str = attrs.field(default="createdDate", validator=one_of(DATE_EXPRESSIONS))
+    order: str = attrs.field(default="created", validator=one_of(ROW_ORDERS))
     over_limit: str = attrs.field(
-        default="documented", validator=in_(("documented", "clamp", "refuse"))
+        default="documented", validator=one_of(("documented", "clamp", "refuse"))
     )
     count_offset: int = 0
     count_drift: int = 0
-    deepest_start: int | None = attrs.field(default=None, validator=optional(ge(0)))
-    too_deep: str = attrs.field(default="refuse", validator=in_(("refuse", "empty")))
+    deepest_start: int | None = attrs.field(default=None, validator=optional(at_least(0)))
+    too_deep: str = attrs.field(default="refuse", validator=one_of(("refuse", "empty")))
     ignore_start: bool = False
-    span: str = attrs.field(default="seconds", validator=in_(SPANS))
+    span: str = attrs.field(default="seconds", validator=one_of(SPAN_RULES))
     content_type: str = AICC_JSON
 
     @property
-    def fickle(self) -> bool:
-        """Say whether the same request is answered differently though nothing was written."""
+    def is_unstable(self) -> bool:
+        """Return whether equal requests get different answers though nothing was written."""
         return self.order.startswith("shuffled") or self.count_drift != 0
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
-    """All that decides on a page beside its request and the store."""
+class Readings:
+    """The tenant's reading of the Case 2.0 family and of Q-Flow. Assign another one at any time.
+
+    ``wrapped`` is whether the lists (case types, tasks, report) come as an array of one object, as
+    case/list does, or as that object.
+
+    ``task_rows`` is the key that holds the rows of task/list: ``taskList``, ``tasks``, or ``bare``:
+    the result is the array of rows itself, without a count.
+
+    ``task_created`` is the answer to the creation of a task: an object with ``taskId`` or ``id``,
+    the bare ``text`` of the id, or ``none``: no result at all.
+
+    ``task_detail`` is the verb of the task's detail: ``GET``, ``POST`` or ``both``. With another
+    verb there is no such path.
+
+    ``swap_statistics`` swaps the paths of the two statistics; each keeps its verb.
+
+    ``qflow_login`` is whether Q-Flow requires a token of ``Users/Token`` or ``Users/LoginQFlow``;
+    ``qflow_header`` is the header that carries it, after the text ``qflow_prefix``.
+    """
+
+    wrapped: bool = True
+    task_rows: str = attrs.field(
+        default="taskList", validator=one_of(("taskList", "tasks", "bare"))
+    )
+    task_created: str = attrs.field(
+        default="taskId", validator=one_of(("taskId", "id", "text", "none"))
+    )
+    task_detail: str = attrs.field(default="both", validator=one_of(("both", "GET", "POST")))
+    swap_statistics: bool = False
+    qflow_login: bool = False
+    qflow_header: str = "Authorization"
+    qflow_prefix: str = "Bearer "
+
+
+@attrs.frozen
+class Latency:
+    """The time before an answer: a mean in seconds; with ``sigma`` above 0, lognormal around it."""
+
+    mean: float
+    sigma: float = 0.0
+
+    def draw(self, source: random.Random) -> float:
+        """Draw the delay of one answer."""
+        if not self.sigma:
+            return self.mean
+        # The mean of a lognormal distribution is exp(mu + sigma²/2), solved for mu.
+        mu = math.log(self.mean) - self.sigma**2 / 2
+        return source.lognormvariate(mu, self.sigma)
+
+
+class Settings(Protocol):
+    """The settings that may be assigned while a tenant runs, read anew for every request.
+
+    An ``Emulator`` has them all. The parts that answer requests get this view of it, so that
+    they need not import it.
+    """
+
+    seed: int
+    quota: int | None
+    retry_after: str | None
+    latency: Latency | None
+    newest_first: bool
+    start_inclusive: bool
+    end_inclusive: bool
+    max_limit: int
+    list_lag: float
+    quirks: Quirks
+    readings: Readings
+
+
+@attrs.frozen(kw_only=True)
+class PageRules:
+    """Everything that a page depends on beside its request and the store.
+
+    It is frozen and compared by value, as a part of the version that a kept page belongs to.
+    """
 
     newest_first: bool
     start_inclusive: bool
@@ -94,3 +203,15 @@ class Rules:
     max_limit: int
     list_lag: float
     quirks: Quirks
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the rules that a tenant is set to now."""
+        return cls(
+            newest_first=settings.newest_first,
+            start_inclusive=settings.start_inclusive,
+            end_inclusive=settings.end_inclusive,
+            max_limit=settings.max_limit,
+            list_lag=settings.list_lag,
+            quirks=settings.quirks,
+        )

@@ -1,8 +1,7 @@
-"""The tenant as a server: routes, quota, faults, latency, and a record of what arrived."""
+"""The tenant as a server: its settings, its life, and what a test can do to it."""
 
-import asyncio
+import itertools
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from os import PathLike, fspath
@@ -11,37 +10,22 @@ from typing import Any, ClassVar, Self
 
 import attrs
 from aiohttp import web
-from attrs.validators import ge
 
 from .data import seed as seeding
 from .data.store import Store
-from .faults.misplaced import PageFault, PageScript
+from .dispatch import Dispatcher
+from .faults.page_faults import PageFault, PageScript
 from .faults.quota import Quota
-from .faults.script import DONE, Fault, Script, replacement, spoil, throttled, unauthorized
-from .http import connection
-from .http.answer import AICC_JSON, Answer, BusinessError, platform_error
-from .http.routes import (
-    BODILESS,
-    OPERATIONS,
-    QFLOW,
-    QFLOW_PATH,
-    SIGN_INS,
-    Recorded,
-    id_in,
-    operation_of,
-)
-from .http.tokens import Tokens, sign_in
-from .latency import Latency
-from .operations.family import FAMILY
-from .operations.request import Asked
-from .operations.service import CaseService, refusal
-from .options import Quirks, Rules
+from .faults.script import Fault, Script
+from .handler import RequestHandler
+from .http.routes import OPERATIONS, QFLOW_PATH, Recorded
+from .http.tokens import IssuedTokens
+from .operations.service import CaseService
+from .options import Latency, Quirks, Readings, at_least
 from .qflow.queue import Queue
-from .qflow.users import Users, denied
-from .readings import Readings
+from .qflow.users import Users
 
-SHUTDOWN = 0.01
-MOST_RECORDED = 100_000
+SHUTDOWN_TIMEOUT = 0.01  # seconds
 
 Wire = dict[str, Any]
 
@@ -50,23 +34,36 @@ Wire = dict[str, Any]
 class Emulator:
     """A believable AICC tenant, and a Q-Flow with its case calls, on this machine.
 
-    `since` and `until` are wall-clock times of the tenant's zone; seeded cases lie in
-    [since, until). A `database` file is kept, and seeded only while it is empty. `quota` is the
-    most requests of any sliding second, sign-ins apart. `list_lag` is how many seconds a case made
-    by the create operation is missing from case/list, rows and count: its detail shows it at once,
-    and what a list could once have shown is not hidden again. `quota`, `quirks`, `readings`,
-    `list_lag` and what decides on pages (`newest_first`, the inclusive bounds, `max_limit`) may be
-    assigned while it runs. Everything but `start` and `close` may be called from any thread.
+    So many ``cases`` are seeded in [``since``, ``until``), wall-clock times of the tenant's zone,
+    the same ones for the same ``seed``. A ``database`` file is kept, and seeded only while it is
+    empty.
+
+    ``quota`` is the highest number of requests in any sliding second, sign-ins apart. What exceeds
+    it is answered 429 with the literal header ``retry_after`` (None: without one). ``latency``
+    delays every answer but those to sign-ins. Tokens live ``token_lifetime`` seconds.
+
+    ``list_lag`` is how many seconds a case made by the create operation is missing from case/list,
+    rows and count. Its detail shows it at once, and what a list could once have shown is not hidden
+    again. ``newest_first``, ``start_inclusive``, ``end_inclusive``, ``max_limit`` and ``quirks``
+    decide on pages, and ``readings`` on what the documents leave open elsewhere.
+
+    ``auto_assign_key`` is the only spelling accepted of the auto-assign flag (None: both).
+    ``qflow_headers`` must come with every case call of Q-Flow. ``record`` keeps what arrives in
+    ``requests``. ``port`` 0 takes a free one.
+
+    ``quota``, ``retry_after``, ``latency``, ``list_lag``, ``readings`` and what decides on pages
+    may be assigned while it runs. Everything but ``start`` and ``close`` may be called from any
+    thread.
     """
 
     client_id: ClassVar[str] = "emulated-client"
-    client_secret: ClassVar[str] = "emulated-secret"  # noqa: S105 -- guards invented data
+    client_secret: ClassVar[str] = "emulated-secret"  # noqa: S105  (guards invented data)
     qflow_user: ClassVar[str] = "emulated-user"
-    qflow_password: ClassVar[str] = "emulated-password"  # noqa: S105 -- guards invented data
+    qflow_password: ClassVar[str] = "emulated-password"  # noqa: S105  (guards invented data)
 
     cases: int = 1000
-    since: datetime = datetime(2025, 1, 1)  # noqa: DTZ001 -- wall-clock time, as on the wire
-    until: datetime = datetime(2026, 1, 1)  # noqa: DTZ001 -- same
+    since: datetime = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock time, as on the wire)
+    until: datetime = datetime(2026, 1, 1)  # noqa: DTZ001  (same)
     seed: int = 1
     database: str | PathLike[str] = ":memory:"
     quota: int | None = None
@@ -77,9 +74,9 @@ class Emulator:
     end_inclusive: bool = True
     newest_first: bool = True
     max_limit: int = 100
-    list_lag: float = attrs.field(default=0.0, validator=ge(0))
-    quirks: Quirks = Quirks()  # noqa: RUF009 -- frozen
-    readings: Readings = Readings()  # noqa: RUF009 -- frozen
+    list_lag: float = attrs.field(default=0.0, validator=at_least(0))
+    quirks: Quirks = Quirks()  # noqa: RUF009  (frozen)
+    readings: Readings = Readings()  # noqa: RUF009  (frozen)
     auto_assign_key: str | None = None
     qflow_headers: Mapping[str, str] | None = None
     record: bool = True
@@ -89,25 +86,23 @@ class Emulator:
     requests: list[Recorded] = attrs.field(factory=list, init=False, repr=False)
     _script: Script = attrs.field(init=False)
     _page_script: PageScript = attrs.field(factory=PageScript, init=False)
-    _callback: "PageCallback | None" = attrs.field(default=None, init=False)
-    _page_number: int = attrs.field(default=0, init=False)
     _delays: random.Random = attrs.field(init=False)
-    _tokens: Tokens = attrs.field(init=False)
+    _tokens: IssuedTokens = attrs.field(init=False)
     _quota: Quota = attrs.field(init=False)
     _queue: Queue = attrs.field(init=False)
     _users: Users = attrs.field(init=False)
     _store: Store = attrs.field(init=False)
-    _service: CaseService = attrs.field(init=False)
     _runner: web.ServerRunner = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._delays = random.Random(self.seed)  # noqa: S311 -- repeatable on purpose
-        self._script = Script(random.Random(self.seed))  # noqa: S311 -- same
-        self._tokens = Tokens(self.token_lifetime)
+        # Two sources of one seed: how long answers take must not decide which requests fail.
+        self._delays = random.Random(self.seed)  # noqa: S311  (repeatable on purpose)
+        self._script = Script(random.Random(self.seed))  # noqa: S311  (same)
+        self._tokens = IssuedTokens(self.token_lifetime)
         self._quota = Quota()
         self._queue = Queue(self.qflow_headers)
-        wanted = self.qflow_user, self.qflow_password
-        self._users = Users(Tokens(self.token_lifetime), wanted)
+        credentials = self.qflow_user, self.qflow_password
+        self._users = Users(IssuedTokens(self.token_lifetime), credentials)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -122,10 +117,15 @@ class Emulator:
         await self.close()
 
     async def start(self) -> None:
-        """Fill the store and listen; `port` 0 becomes the port that was free."""
-        self._open_store()
-        server = web.Server(self._serve, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
+        """Fill the store and listen; ``port`` 0 becomes the port that was free."""
+        self._store = Store(fspath(self.database))
+        self._store.seed(
+            seeding.seed_cases(self.cases, since=self.since, until=self.until, seed=self.seed)
+        )
+        handler = self._build_handler()
+        # A handler is cancelled when its client disconnects, which ends the faults that hang.
+        server = web.Server(handler.handle, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_TIMEOUT)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self.host, self.port).start()
@@ -135,7 +135,7 @@ class Emulator:
         self.port = self._runner.addresses[0][1]
 
     async def close(self) -> None:
-        """Stop listening and cut what hangs."""
+        """Stop listening and cut the connections that hang."""
         await self._runner.cleanup()
         self._store.close()
 
@@ -151,12 +151,12 @@ class Emulator:
 
     @property
     def enqueued(self) -> list[Wire]:
-        """The records that Q-Flow took."""
+        """The records that Q-Flow accepted."""
         return self._queue.records
 
     @property
     def peak(self) -> int:
-        """The most requests that arrived in any second, sign-ins apart."""
+        """The highest number of requests that arrived in any second, sign-ins apart."""
         return self._quota.peak
 
     @property
@@ -169,7 +169,7 @@ class Emulator:
         return self._tokens.issue()
 
     def qflow_token(self) -> str:
-        """Issue a valid token of Q-Flow without a request, the prefix of its header apart."""
+        """Issue a valid token of Q-Flow without a request, and without the prefix of its header."""
         return self._users.tokens.issue()
 
     def expire_tokens(self) -> None:
@@ -180,48 +180,56 @@ class Emulator:
     def fail(
         self, operation: str, fault: Fault, *, times: int | None = 1, share: float | None = None
     ) -> None:
-        """Let the next `times` requests of an operation ("*": any) fail; None: all of them.
+        """Fail the next ``times`` requests of an operation ("*": any); None: all of them.
 
-        With a `share` (above 0, at most 1) `times` does not count: each request fails with that
-        probability, drawn from the seed, until `clear_faults`. Several shares lie side by side: at
-        0.1 and 0.2 a request suffers one of the two with 0.3. A fault with `times` strikes in its
-        turn among those with shares: the first in the order of these calls.
+        With a ``share`` (above 0, at most 1) ``times`` does not count: each request fails with
+        that probability, drawn from the seed, until ``clear_faults``. Several shares lie side by
+        side: at 0.1 and 0.2 a request suffers one of the two with 0.3. A fault with ``times``
+        strikes in its turn among those with shares: the first in the order of these calls.
         """
+        # A misspelt operation would never fail, and the test that relies on it would prove nothing.
         if operation not in {*OPERATIONS, "*"}:
-            raise ValueError(f"no operation {operation!r}")
+            known = ", ".join(sorted(OPERATIONS))
+            raise ValueError(f"operation must be '*' or one of {known}, got {operation!r}")
         if share is not None and not 0 < share <= 1:
-            raise ValueError(f"share: must be above 0 and at most 1, not {share!r}")
+            raise ValueError(f"share must be above 0 and at most 1, got {share!r}")
         self._script.add(operation, fault, times if share is None else None, share)
 
     def clear_faults(self) -> None:
-        """Forget all faults that were to come, those of pages too."""
+        """Discard all faults that were to come, those of pages too."""
         self._script.clear()
         self._page_script.clear()
 
     def fail_page(self, fault: PageFault, *, skip: int = 0, times: int = 1) -> None:
-        """Answer `times` pages of case/list wrongly, after `skip` more that are right."""
+        """Answer ``times`` pages of case/list wrongly, after ``skip`` more that are right."""
         self._page_script.add(fault, skip, times)
 
     def on_page(self, callback: "PageCallback | None") -> None:
-        """Call back after every page of case/list, counted from 1, before the next; None: stop."""
-        self._page_number = 0
-        self._callback = callback
+        """Call back after every page of case/list, before the next one; None: stop.
+
+        The callback gets this tenant and the number of the page, counted from 1.
+        """
+        numbers = itertools.count(1)
+        self._page_script.after_page = callback and (lambda: callback(self, next(numbers)))
 
     def insert(self, **wire_fields: Any) -> str:
-        """Put a case into the store, unchecked; what is not given is invented."""
+        """Put a case into the store, unchecked, and return its id; fields left out are invented."""
         [case_id] = self.insert_many([wire_fields])
         return case_id
 
     def insert_many(self, rows: Iterable[Wire]) -> list[str]:
-        """Put cases into the store as `insert` does, all or none; give their ids."""
-        cases = [self._invented() | row for row in rows]
+        """Put cases into the store as ``insert`` does, all or none, and return their ids."""
+        cases = [
+            seeding.invent_current_case(self._store.next_number(), seed=self.seed) | row
+            for row in rows
+        ]
         self._store.insert(cases)
         return [case["id"] for case in cases]
 
     def move(self, case_id: str, created: str | None = None) -> None:
-        """Change a case's place in the order: give it another createdDate, or modify it now.
+        """Move a case in the order of rows: to another createdDate, or by a modification now.
 
-        Either way it is the latest that was modified.
+        In both cases it is the one that was modified last.
         """
         fields = {"createdDate": created} if created else {}
         if not self._store.change(case_id, fields | {"modifiedDate": seeding.wall_clock()}):
@@ -233,11 +241,11 @@ class Emulator:
             raise KeyError(case_id)
 
     def ids(self, start: str | None = None, end: str | None = None) -> list[str]:
-        """List the ids between two wall-clock times, both included, by (createdDate, id)."""
+        """Return the ids between two wall-clock times, both included, by (createdDate, id)."""
         return self._store.ids(start, end)
 
     def rows(self) -> list[Wire]:
-        """List all rows as case/list answers them, by (createdDate, id)."""
+        """Return all rows as case/list answers them, by (createdDate, id)."""
         return self._store.rows()
 
     def count(self) -> int:
@@ -245,162 +253,33 @@ class Emulator:
         return self._store.count()
 
     def tasks(self) -> list[Wire]:
-        """List all tasks as task/list answers them, oldest first."""
+        """Return all tasks as task/list answers them, oldest first."""
         return self._store.tasks.rows()
 
     def traces(self, case_id: str) -> list[Wire]:
-        """List what case/process added to a case, oldest first."""
-        return self._store.traces.of(case_id)
+        """Return what case/process added to a case, oldest first."""
+        return self._store.traces.for_case(case_id)
 
-    def _invented(self) -> Wire:
-        return seeding.single(self._store.next_number(), seed=self.seed)
-
-    def _open_store(self) -> None:
-        self._store = Store(fspath(self.database))
-        self._store.seed(
-            seeding.seeded(self.cases, since=self.since, until=self.until, seed=self.seed)
+    def _build_handler(self) -> RequestHandler:
+        service = CaseService(
+            store=self._store, seed=self.seed, auto_assign_key=self.auto_assign_key
         )
-        self._service = CaseService(
+        dispatcher = Dispatcher(
+            settings=self,
             store=self._store,
-            seed=self.seed,
-            auto_assign_key=self.auto_assign_key,
+            service=service,
+            queue=self._queue,
+            tokens=self._tokens,
+            users=self._users,
+            credentials=(self.client_id, self.client_secret),
+            page_script=self._page_script,
         )
-
-    def _rules(self) -> Rules:
-        return Rules(
-            newest_first=self.newest_first,
-            start_inclusive=self.start_inclusive,
-            end_inclusive=self.end_inclusive,
-            max_limit=self.max_limit,
-            list_lag=self.list_lag,
-            quirks=self.quirks,
-        )
-
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        at = time.monotonic()
-        path = request.raw_path
-        operation = operation_of(request.method, path.partition("?")[0], self.readings)
-        if operation is None:
-            return connection.response(platform_error(404, "404", "no such path"))
-        body = await request.read()
-        call = Recorded(operation, request.method, path, request.headers, body, at)
-        if self.record:
-            self._remember(call)
-        return await self._respond(request, call)
-
-    def _remember(self, call: Recorded) -> None:
-        if len(self.requests) >= MOST_RECORDED:
-            del self.requests[: MOST_RECORDED // 2]
-        self.requests.append(call)
-
-    async def _respond(self, request: web.BaseRequest, call: Recorded) -> web.StreamResponse:
-        if call.operation not in SIGN_INS and not self._quota.admit(call.at, self.quota):
-            return await self._answer(call, throttled(self.retry_after))
-        fault = self._script.take(call.operation)
-        if fault is None:
-            return await self._answer(call, self._work(call))
-        if fault in DONE:
-            return await self._fail_after(request, call, fault)
-        return await self._fail_instead(request, call, fault)
-
-    async def _fail_after(
-        self, request: web.BaseRequest, call: Recorded, fault: Fault
-    ) -> web.StreamResponse:
-        answer = self._work(call)
-        if fault is Fault.HANG_AFTER:
-            await connection.never()
-        if fault is Fault.DROP_AFTER:
-            await self._wait(call)
-            return connection.dropped(request)
-        if fault is Fault.CUT_BODY:
-            await self._wait(call)
-            return await connection.cut(request, answer)
-        return await self._answer(call, spoil(answer, fault))
-
-    async def _fail_instead(
-        self, request: web.BaseRequest, call: Recorded, fault: Fault
-    ) -> web.StreamResponse:
-        if fault is Fault.HANG:
-            await connection.never()
-        if fault is Fault.DROP_BEFORE:
-            return connection.reset(request)
-        if fault is Fault.THROTTLED:
-            return await self._answer(call, throttled(self.retry_after))
-        return await self._answer(call, replacement(fault))
-
-    async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
-        await self._wait(call)
-        call.status = answer.status
-        return connection.response(answer)
-
-    async def _wait(self, call: Recorded) -> None:
-        if self.latency is not None and call.operation not in SIGN_INS:
-            await asyncio.sleep(self.latency.draw(self._delays))
-
-    def _work(self, call: Recorded) -> Answer:
-        answer = self._outcome(call)
-        call.applied = answer.applied
-        if answer.content_type == AICC_JSON:
-            answer.content_type = self.quirks.content_type
-        return answer
-
-    def _outcome(self, call: Recorded) -> Answer:
-        if call.operation == "token":
-            return self._sign_in(call)
-        if call.operation in QFLOW:
-            return self._qflow(call)
-        if not self._tokens.valid(call.headers.get("access-token")):
-            return unauthorized()
-        try:
-            return self._case_operation(call)
-        except BusinessError as error:
-            return refusal(error)
-
-    def _case_operation(self, call: Recorded) -> Answer:
-        json = call.headers.get("Content-Type", "").startswith("application/json")
-        if not json and call.operation not in BODILESS:
-            return platform_error(415, "415", "Content-Type must be application/json")
-        if call.operation == "list":
-            return self._list(call.body)
-        if call.operation == "get":
-            return self._service.get(id_in(call.path))
-        if call.operation == "create":
-            return self._service.create(call.body)
-        if call.operation == "modify":
-            return self._service.modify(call.body)
-        return FAMILY[call.operation](self._asked(call))
-
-    def _asked(self, call: Recorded) -> Asked:
-        return Asked(
-            store=self._store,
-            seed=self.seed,
-            readings=self.readings,
-            body=call.body,
-            last=id_in(call.path),
-        )
-
-    def _qflow(self, call: Recorded) -> Answer:
-        if call.operation == "qflow_token":
-            return self._users.sign_in(call.body, call.headers)
-        if self.readings.qflow_login and not self._users.admits(call.headers, self.readings):
-            return denied()
-        last = id_in(call.path)
-        return self._queue.answer(call.operation, call.body, call.headers, last=last)
-
-    def _list(self, body: bytes) -> Answer:
-        answer = self._service.list(body, self._rules(), self._page_script.take())
-        if self._callback is not None:
-            self._page_number += 1
-            self._callback(self, self._page_number)
-        return answer
-
-    def _sign_in(self, call: Recorded) -> Answer:
-        return sign_in(
-            self._tokens,
-            call.body,
-            query=call.path.partition("?")[2],
-            content_type=call.headers.get("Content-Type", ""),
-            wanted=(self.client_id, self.client_secret),
+        return RequestHandler(
+            tenant=self,
+            quota=self._quota,
+            script=self._script,
+            delays=self._delays,
+            dispatcher=dispatcher,
         )
 
 

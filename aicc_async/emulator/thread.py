@@ -1,4 +1,4 @@
-"""The tenant in a thread of its own, for callers that have no event loop or want it elsewhere."""
+"""The tenant in a thread of its own, for callers that have no event loop or run it elsewhere."""
 
 import asyncio
 import threading
@@ -11,11 +11,11 @@ from .server import Emulator
 
 @contextmanager
 def run_in_thread(**options: Any) -> Iterator[Emulator]:
-    """Run `Emulator(**options)` in a background thread; its methods work from any thread.
+    """Run ``Emulator(**options)`` in a background thread; its methods work from any thread.
 
-    That leaves the test free to start, kill and wait for client processes, and to change the
-    tenant meanwhile: settings, cases and faults. One tenant serves any number of processes, which
-    need to be told no more than its `url` (and sign in, or are given a `token()`)::
+    A test can start, kill and wait for client processes meanwhile, and change the tenant's
+    settings, cases and faults. One tenant serves any number of processes, which only need to know
+    its ``url`` (and sign in, or use a ``token()``)::
 
         with run_in_thread(cases=0, list_lag=0.2) as tenant:
             for fault in (Fault.DROP_AFTER, Fault.HTTP_503, Fault.TOKEN_EXPIRED_401):
@@ -25,24 +25,19 @@ def run_in_thread(**options: Any) -> Iterator[Emulator]:
             tenant.clear_faults()
             created = tenant.rows()
 
-    The thread shares this process's interpreter: a test that computes holds the tenant up.
+    The thread shares this process's interpreter: while a test computes, the tenant waits.
     """
     tenant = Emulator(**options)
-    with _loop_in_thread() as loop:
+    loop = asyncio.new_event_loop()
+    # A daemon, so that a test that is killed by its time limit does not keep the process alive.
+    thread = threading.Thread(target=loop.run_forever, name="aicc-emulator", daemon=True)
+    thread.start()
+    try:
         asyncio.run_coroutine_threadsafe(tenant.start(), loop).result()
         try:
             yield tenant
         finally:
             asyncio.run_coroutine_threadsafe(tenant.close(), loop).result()
-
-
-@contextmanager
-def _loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="aicc-emulator", daemon=True)
-    thread.start()
-    try:
-        yield loop
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

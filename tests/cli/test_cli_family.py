@@ -23,13 +23,12 @@ from aicc_async import RetryPolicy
 from aicc_async.cli.commands.export import group
 from aicc_async.cli.commands.tasks import DEMO_TASKS
 from aicc_async.cli.help import SECTIONS
-from aicc_async.emulator import Emulator, Fault, run_in_thread
+from aicc_async.emulator import Emulator, Fault, Readings, run_in_thread
+from aicc_async.emulator.dispatch import FAMILY
 from aicc_async.emulator.http.answer import Answer, BusinessError
 from aicc_async.emulator.http.routes import QFLOW
-from aicc_async.emulator.operations.family import FAMILY
-from aicc_async.emulator.operations.request import Asked
+from aicc_async.emulator.operations.request import OperationRequest
 from aicc_async.emulator.operations.statistics import report
-from aicc_async.emulator.readings import Readings
 
 CASE = "c6m8000001tSDqQAcMPR"
 TASK = "cTsk000001Ki9iv91wUA"  # the first one of every tenant
@@ -398,7 +397,7 @@ def test_what_came_before_a_failure_is_printed(
 ) -> None:
     """A listing goes out as it comes; the exit code says that it isn't whole."""
 
-    def first_page(asked: Asked) -> Answer:
+    def first_page(asked: OperationRequest) -> Answer:
         if json.loads(asked.body)["start"]:
             raise BusinessError(BusinessError.MALFORMED, "no more")
         return report(asked)

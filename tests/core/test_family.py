@@ -63,8 +63,7 @@ from aicc_async._protocol.operations import (
     TOKEN,
     Operation,
 )
-from aicc_async.emulator import Emulator, Fault
-from aicc_async.emulator.readings import Readings
+from aicc_async.emulator import Emulator, Fault, Readings
 
 SECRET = "an-invented-phone-0123"
 TYPE = "cvmC00000149NzxF1ePA"  # of the emulated tenant

@@ -33,9 +33,8 @@ from aicc_async._protocol.converter import RecordConverter
 from aicc_async._protocol.envelope import refusal
 from aicc_async._protocol.qflow import cancel, enqueue, get_case, sign_in
 from aicc_async._protocol.sign_in import Grant
-from aicc_async.emulator import Emulator, Fault
+from aicc_async.emulator import Emulator, Fault, Readings
 from aicc_async.emulator.qflow.queue import Queue
-from aicc_async.emulator.readings import Readings
 from aicc_async.settings import zone
 
 WIRE = RecordConverter(zone("UTC"))

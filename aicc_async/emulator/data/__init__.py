@@ -1,1 +1,1 @@
-"""The cases of the tenant: invented, stored, and shown in the documents' shapes."""
+"""Invented cases, the shapes in which they are answered, and the database that keeps them."""

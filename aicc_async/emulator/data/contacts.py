@@ -15,104 +15,123 @@ NAMES = (
 )
 GENDERS = ("male", "female", None)
 
+# The inner customerInfo of document 004. Its table 6 disagrees with its sample: the table has
+# ``cellphone``, and texts for ``address`` and ``bindAccount``; the sample has ``cellPhone1`` to
+# ``cellPhone3``, an object and a list. A server once sent the sample, so its keys are taken, in its
+# order.
+CUSTOMER_KEYS = (
+    "address",
+    "age",
+    "bindAccount",
+    "birthDay",
+    "cellPhone1",
+    "cellPhone2",
+    "cellPhone3",
+    "channel",
+    "createdDate",
+    "customFied",
+    "customerName",
+    "description",
+    "email",
+    "email1",
+    "email2",
+    "fax",
+    "firstName",
+    "gender",
+    "id",
+    "lastModifiedDate",
+    "lastName",
+    "level",
+    "middleName",
+    "name",
+    "nickName",
+    "organization",
+    "organizationId",
+    "phone",
+    "phone1",
+    "phone2",
+    "phone3",
+    "picture",
+    "remark",
+    "status",
+    "title",
+    "userId",
+    "website",
+)
+ADDRESS_KEYS = (
+    "addressLine1",
+    "addressLine2",
+    "addressLine3",
+    "addressLine4",
+    "addressLine5",
+    "addtionalAddress",
+    "area",
+    "block",
+    "buildingNo",
+    "city",
+    "country",
+    "defaultBillingAddress",
+    "defaultShippingAddress",
+    "firstName",
+    "id",
+    "label",
+    "lastName",
+    "middleName",
+    "phoneNumber1",
+    "phoneNumber2",
+    "province",
+    "roomNo",
+    "street",
+    "subjectId",
+    "title",
+    "town",
+    "zip",
+)
+ORGANIZATION_KEYS = (
+    "description",
+    "email",
+    "fax",
+    "fixedPhone",
+    "id",
+    "industry",
+    "logo",
+    "organizationName",
+    "scale",
+    "summary",
+    "website",
+)
+
 Wire = dict[str, Any]
 
 
-def phone(number: int) -> str:
-    """Give a telephone number of the range that is kept free for fiction (+1 202 555 0100-0199)."""
+def fictitious_phone(number: int) -> str:
+    """Return a telephone number of the range kept free for fiction (+1 202 555 0100 to 0199)."""
     return f"+1202555{100 + number % 100:04d}"
 
 
-def customer(contact_id: str | None) -> Wire:
-    """Build the inner customerInfo of document 004's sample, all of its keys."""
-    known_by = contact_id or ""
-    pick = zlib.crc32(known_by.encode())
-    name = NAMES[pick % len(NAMES)]
-    organization_id = f"cBbs{known_by[4:]}"
-    return {
-        "address": _address(known_by),
-        "age": None,
+def build_customer(contact_id: str | None) -> Wire:
+    """Build the inner customerInfo of a contact, the same one for the same id."""
+    known_id = contact_id or ""
+    pick = zlib.crc32(known_id.encode())
+    organization_id = f"cBbs{known_id[4:]}"
+    address = {
+        "addtionalAddress": "1 Nowhere Lane",
+        "defaultBillingAddress": False,
+        "defaultShippingAddress": False,
+        "id": f"cw8O{known_id[4:]}",
+        "subjectId": known_id,
+    }
+    organization = {"id": organization_id, "organizationName": "Example Works"}
+    return dict.fromkeys(CUSTOMER_KEYS) | {
+        "address": dict.fromkeys(ADDRESS_KEYS) | address,
         "bindAccount": [],
-        "birthDay": None,
-        "cellPhone1": phone(pick),
-        "cellPhone2": None,
-        "cellPhone3": None,
-        "channel": None,
+        "cellPhone1": fictitious_phone(pick),
         "createdDate": "2024-04-17 18:13:53",
-        "customFied": None,
-        "customerName": name,
-        "description": None,
+        "customerName": NAMES[pick % len(NAMES)],
         "email": f"contact{pick % 10_000}@example.com",
-        "email1": None,
-        "email2": None,
-        "fax": None,
-        "firstName": None,
         "gender": GENDERS[pick % len(GENDERS)],
         "id": contact_id,
         "lastModifiedDate": "2024-04-17 18:14:51",
-        "lastName": None,
-        "level": None,
-        "middleName": None,
-        "name": None,
-        "nickName": None,
-        "organization": _organization(organization_id),
+        "organization": dict.fromkeys(ORGANIZATION_KEYS) | organization,
         "organizationId": organization_id,
-        "phone": None,
-        "phone1": None,
-        "phone2": None,
-        "phone3": None,
-        "picture": None,
-        "remark": None,
-        "status": None,
-        "title": None,
-        "userId": None,
-        "website": None,
-    }
-
-
-def _address(contact_id: str) -> Wire:
-    return {
-        "addressLine1": None,
-        "addressLine2": None,
-        "addressLine3": None,
-        "addressLine4": None,
-        "addressLine5": None,
-        "addtionalAddress": "1 Nowhere Lane",
-        "area": None,
-        "block": None,
-        "buildingNo": None,
-        "city": None,
-        "country": None,
-        "defaultBillingAddress": False,
-        "defaultShippingAddress": False,
-        "firstName": None,
-        "id": f"cw8O{contact_id[4:]}",
-        "label": None,
-        "lastName": None,
-        "middleName": None,
-        "phoneNumber1": None,
-        "phoneNumber2": None,
-        "province": None,
-        "roomNo": None,
-        "street": None,
-        "subjectId": contact_id,
-        "title": None,
-        "town": None,
-        "zip": None,
-    }
-
-
-def _organization(organization_id: str) -> Wire:
-    return {
-        "description": None,
-        "email": None,
-        "fax": None,
-        "fixedPhone": None,
-        "id": organization_id,
-        "industry": None,
-        "logo": None,
-        "organizationName": "Example Works",
-        "scale": None,
-        "summary": None,
-        "website": None,
     }

@@ -1,202 +1,49 @@
 """Invented cases: the same ones for the same seed, at believable hours, in a few languages."""
 
-import functools
-import itertools
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from .contacts import phone
+from .arrivals import draw_arrivals
+from .contacts import fictitious_phone
+from .shapes import ROW_KEYS
+from .vocabulary import (
+    AGENTS,
+    ALPHABET,
+    CONTACTS,
+    CREATORS,
+    DESCRIPTIONS,
+    FLOW_NODES,
+    ORIGINS,
+    OWNERS,
+    PRIORITIES,
+    QUEUES,
+    REASONS,
+    REGIONS,
+    STATES,
+    TITLES,
+    TYPE_IDS,
+    TYPES,
+)
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PAIRS = tuple(a + b for a in ALPHABET for b in ALPHABET)
 
-TYPES = {
-    "cvmC00000149NzxF1ePA": "Complaint",
-    "cvmC00000149PQzoNeq0": "Delivery",
-    "cvmC0000014Oc9jgT7ZI": "Repair",
-    "cvmC0000015RtnBillQ1": "账单",
-    "cvmC0000015RtnAskDE2": "Auskunft",
-}
-"""Case types of the invented tenant: id to name."""
-
-TITLES = (
-    "Parcel {n} has not arrived",
-    "Refund for order {n}",
-    'Customer says "it never worked", device {n}',
-    "Invoice {n} shows the wrong address",
-    "Call dropped twice\nwants to be called back ({n})",
-    "Router {n} keeps restarting 🔁",
-    "Thank you note for the team 🎉 {n}",
-    "C:\\orders\\{n}.txt cannot be opened",
-    "订单 {n} 未送达",
-    "客户要求退款 {n}",
-    "账单 {n} 金额有误",
-    "Lieferung {n} beschädigt angekommen",
-    "Rückfrage zur Rechnung {n}: „zu hoch“",
-    "Colis {n} jamais reçu",
-    "El pedido {n} llegó incompleto",
-)
-DESCRIPTIONS = (
-    "Reported by telephone; the customer expects an answer.",
-    'Written by the customer:\n\t"Please look into it."',
-    "客户来电反映问题。请尽快处理。",
-    "Kunde bittet um Rückruf am Nachmittag.",
-)
-PRIORITIES = ("Low", "Medium", "Medium", "High", "Critical", "")
-ORIGINS = ("Voice", "Voice", "Email", "webchat", "Whatsapp")
-STATES = ("Completed", "Completed", "Completed", "Processing", "Processing", "Pending")
-NODES = ("y", "New", "Waiting for customer", "二线处理")
-REASONS = (None, None, None, "Defect", "Misuse", "物流")
-REGIONS = ("north", "south", "east", "west", "海外")
-AGENTS = ("ServiceCloud", "Agent One", "Agent Two", "客服三", "Agent Vier")
-
-WITH_EXTENSIONS = 0.3
-"""The share of seeded cases that have the tenant's two extension fields."""
-
-BUSY, QUIET, WEEKEND = 12.0, 1.0, 0.5
-BUSY_HOURS = range(9, 18)
-SATURDAY = 5
+# The share of seeded cases that have the tenant's two extension fields.
+EXTENSION_SHARE = 0.3
 
 Wire = dict[str, Any]
-Hour = tuple[datetime, float]
-"""Its beginning, and how many seconds of it count."""
 
+# Every case starts from a copy of this one, which also puts its keys into the sample's order.
+CASE_TEMPLATE: Wire = dict.fromkeys(ROW_KEYS) | {
+    "isCanced": False,
+    "type.__objectType": "AICC__CaseType__CST",
+    "type.name": "",
+    "attachment": "",
+}
 
-def _pool(prefix: str, size: int) -> tuple[str, ...]:
-    draw = random.Random(prefix)  # noqa: S311 -- invented ids guard nothing
-    return tuple(f"{prefix}000001{''.join(draw.choices(ALPHABET, k=10))}" for _ in range(size))
-
-
-OWNERS = _pool("10gg", 40)
-CREATORS = _pool("10gd", 25)
-CONTACTS = _pool("ciIy", 2000)
-QUEUES = _pool("cqUe", 6)
-TYPE_IDS = tuple(TYPES)
-
-
-def seeded(cases: int, *, since: datetime, until: datetime, seed: int) -> Iterator[Wire]:
-    """Invent `cases` cases, oldest first, with createdDate in [since, until)."""
-    draw = random.Random(seed)  # noqa: S311 -- the same data every time is the point
-    for number, moment in enumerate(moments(cases, draw, since=since, until=until), 1):
-        case = invent(number, moment, draw)
-        case["modifiedDate"] = case["closedDate"] or case["suspendDate"] or case["createdDate"]
-        if draw.random() < WITH_EXTENSIONS:
-            case["AICC__region__CST"] = REGIONS[number % len(REGIONS)]
-            case["AICC__score__CST"] = int(draw.random() * 5) + 1
-        yield case
-
-
-def moments(cases: int, draw: random.Random, *, since: datetime, until: datetime) -> list[datetime]:
-    """Draw sorted times of arrival: busy in office hours, quiet at night and at weekends."""
-    if not cases:
-        return []
-    hours, weights = _calendar(since, until)
-    chosen = draw.choices(hours, cum_weights=weights, k=cases)
-    second = timedelta(seconds=1)
-    return sorted(start + second * int(draw.random() * seconds) for start, seconds in chosen)
-
-
-@functools.lru_cache(maxsize=4)
-def _calendar(since: datetime, until: datetime) -> tuple[list[Hour], list[float]]:
-    """Cut a span into hours with their accumulated weights; kept, since most spans are the same."""
-    hours = list(_hours(since, until))
-    weights = itertools.accumulate(weight(start) * seconds for start, seconds in hours)
-    return hours, list(weights)
-
-
-def weight(moment: datetime) -> float:
-    """Say how busy the hour of `moment` is."""
-    if moment.weekday() >= SATURDAY:
-        return WEEKEND
-    return BUSY if moment.hour in BUSY_HOURS else QUIET
-
-
-def _hours(since: datetime, until: datetime) -> Iterator[Hour]:
-    start = since
-    while start < until:
-        full = start.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        end = min(full, until)
-        yield start, (end - start).total_seconds()
-        start = end
-
-
-def case_id(draw: random.Random) -> str:
-    """Draw an id that looks like the samples': 20 characters, `c6m8` first."""
-    return f"c6m8000001{''.join(draw.choices(PAIRS, k=5))}"
-
-
-def task_id(number: int, *, seed: int) -> str:
-    """Draw the id of a task, of the same length."""
-    draw = random.Random(f"{seed}/task/{number}")  # noqa: S311 -- invented ids guard nothing
-    return f"cTsk000001{''.join(draw.choices(ALPHABET, k=10))}"
-
-
-def case_number(number: int) -> str:
-    """Write a case number as the samples do: 30 digits, zero-padded."""
-    return f"{number:030d}"
-
-
-def invent(number: int, moment: datetime, draw: random.Random) -> Wire:
-    """Invent one case: the keys of a row in the sample's order, then what a row does not show."""
-    dice = draw.getrandbits(96)  # one draw, a byte or two for each choice: seeding is hot
-    state = STATES[dice % len(STATES)]
-    contact = (dice >> 64) % len(CONTACTS)
-    completed = state == "Completed"
-    suspended = state == "Pending" and contact % 2 == 0
-    type_id = TYPE_IDS[(dice >> 8) % len(TYPE_IDS)]
-    queued = contact % 10 == 0
-    owners = QUEUES if queued else OWNERS
-    owner = owners[(dice >> 16) % len(owners)]
-    return {
-        "caseNo": case_number(number),
-        "closedDate": _later(moment, (dice >> 76) % 259_200) if completed else None,
-        "contactId": CONTACTS[contact],
-        "contactPhone": phone(contact) if contact % 3 else None,
-        "createdDate": str(moment),
-        "creatorId": CREATORS[(dice >> 24) % len(CREATORS)],
-        "dueDate": _due(moment) if contact % 4 else None,
-        "extternalNo": f"EXT-{number:06d}" if contact % 10 == 0 else None,
-        "id": case_id(draw),
-        "isCanced": False,
-        "isSuspend": suspended,
-        "isUpgraded": contact % 20 == 0,
-        "origin": ORIGINS[(dice >> 29) % len(ORIGINS)],
-        "ownerId": owner,
-        "parentId": None,
-        "priority": PRIORITIES[(dice >> 34) % len(PRIORITIES)],
-        "reason": REASONS[(dice >> 39) % len(REASONS)],
-        "state": state,
-        "status": "Completed" if completed else NODES[(dice >> 44) % len(NODES)],
-        "stayDate": None,
-        "suspendAccumulatedTime": 90 if suspended else None,
-        "suspendDate": _later(moment, (dice >> 76) % 28_800) if suspended else None,
-        "title": TITLES[(dice >> 49) % len(TITLES)].format(n=number),
-        "type": type_id,
-        "type.__objectType": "AICC__CaseType__CST",
-        "type.name": "",
-        "typeName": TYPES[type_id],
-        "attachment": "",
-        "creatorName": AGENTS[contact % len(AGENTS)],
-        "description": DESCRIPTIONS[dice % len(DESCRIPTIONS)],
-        "isDirectResponse": contact % 7 == 0,
-        "isReopen": contact % 11 == 0,
-        "ownerName": None if queued else AGENTS[(dice >> 16) % len(AGENTS)],
-        "ownerType": "queue" if queued else "user",
-        "queueId": owner if queued else None,
-    }
-
-
-def _later(moment: datetime, seconds: int) -> str:
-    return str(moment + timedelta(seconds=60 + seconds))
-
-
-def _due(moment: datetime) -> str:
-    return f"{str(moment + timedelta(days=14))[:10]} 00:00:00"
-
-
-UNSET: Wire = {
+# The state of a case that was just created, where its request says nothing.
+NEW_CASE_FIELDS: Wire = {
     "closedDate": None,
     "contactPhone": None,
     "dueDate": None,
@@ -213,28 +60,120 @@ UNSET: Wire = {
     "suspendAccumulatedTime": None,
     "suspendDate": None,
 }
-"""How a case stands that was just created, where its request says nothing."""
 
-WALL_CLOCK = timezone(timedelta(hours=8))
-"""Times carry no offset on the wire; the public cloud's zone is likely Asia/Shanghai."""
+# Times carry no offset on the wire. The zone of the public cloud is likely Asia/Shanghai, which has
+# had no summer time since 1991.
+WALL_CLOCK_ZONE = timezone(timedelta(hours=8))
 
 
-def single(number: int, *, seed: int) -> Wire:
-    """Invent one case more, created now."""
-    draw = random.Random(f"{seed}/{number}")  # noqa: S311 -- the same data every time is the point
-    return invent(number, datetime.fromisoformat(wall_clock()), draw)
+def seed_cases(cases: int, *, since: datetime, until: datetime, seed: int) -> Iterator[Wire]:
+    """Yield so many cases, oldest first, with createdDate in [since, until)."""
+    draw = random.Random(seed)  # noqa: S311  (the same data every time is the point)
+    for number, moment in enumerate(draw_arrivals(cases, draw, since=since, until=until), 1):
+        case = invent_case(number, moment, draw)
+        case["modifiedDate"] = case["closedDate"] or case["suspendDate"] or case["createdDate"]
+        if draw.random() < EXTENSION_SHARE:
+            case["AICC__region__CST"] = REGIONS[number % len(REGIONS)]
+            case["AICC__score__CST"] = int(draw.random() * 5) + 1
+        yield case
+
+
+def draw_case_id(draw: random.Random) -> str:
+    """Draw an id that looks like the samples': 20 characters, ``c6m8`` first."""
+    return f"c6m8000001{''.join(draw.choices(PAIRS, k=5))}"
+
+
+def draw_task_id(number: int, *, seed: int) -> str:
+    """Draw the id of a task, of the same length."""
+    draw = random.Random(f"{seed}/task/{number}")  # noqa: S311  (invented ids guard nothing)
+    return f"cTsk000001{''.join(draw.choices(ALPHABET, k=10))}"
+
+
+def invent_case(number: int, moment: datetime, draw: random.Random) -> Wire:
+    """Invent a case: the keys of a row in the sample's order, then what a row does not show."""
+    # One draw serves all choices, each of which takes a byte or two of it. Benchmarks seed a
+    # million cases, and a draw for each choice would slow that down.
+    dice = draw.getrandbits(96)
+    contact = (dice >> 64) % len(CONTACTS)
+    type_id = TYPE_IDS[(dice >> 8) % len(TYPE_IDS)]
+    return {
+        **CASE_TEMPLATE,
+        "caseNo": f"{number:030d}",
+        "contactId": CONTACTS[contact],
+        "contactPhone": fictitious_phone(contact) if contact % 3 else None,
+        "createdDate": str(moment),
+        "creatorId": CREATORS[(dice >> 24) % len(CREATORS)],
+        "extternalNo": f"EXT-{number:06d}" if contact % 10 == 0 else None,
+        "id": draw_case_id(draw),
+        "origin": ORIGINS[(dice >> 29) % len(ORIGINS)],
+        "priority": PRIORITIES[(dice >> 34) % len(PRIORITIES)],
+        "reason": REASONS[(dice >> 39) % len(REASONS)],
+        "title": TITLES[(dice >> 49) % len(TITLES)].format(n=number),
+        "type": type_id,
+        "typeName": TYPES[type_id],
+        "creatorName": AGENTS[contact % len(AGENTS)],
+        "description": DESCRIPTIONS[dice % len(DESCRIPTIONS)],
+        "isDirectResponse": contact % 7 == 0,
+        "isReopen": contact % 11 == 0,
+        **_invent_owner(dice, contact),
+        **_invent_course(dice, contact, moment),
+    }
+
+
+def _invent_owner(dice: int, contact: int) -> Wire:
+    """Invent the owner of a case: a queue for every tenth contact, else an agent."""
+    if contact % 10 == 0:
+        queue = QUEUES[(dice >> 16) % len(QUEUES)]
+        return {"ownerId": queue, "ownerName": None, "ownerType": "queue", "queueId": queue}
+    return {
+        "ownerId": OWNERS[(dice >> 16) % len(OWNERS)],
+        "ownerName": AGENTS[(dice >> 16) % len(AGENTS)],
+        "ownerType": "user",
+        "queueId": None,
+    }
+
+
+def _invent_course(dice: int, contact: int, moment: datetime) -> Wire:
+    """Invent how far a case has come since its creation: open, suspended or completed."""
+    state = STATES[dice % len(STATES)]
+    completed = state == "Completed"
+    suspended = state == "Pending" and contact % 2 == 0
+    due = str(moment + timedelta(days=14))[:10]
+    return {
+        "closedDate": _later(moment, (dice >> 76) % 259_200) if completed else None,
+        "dueDate": f"{due} 00:00:00" if contact % 4 else None,
+        "isSuspend": suspended,
+        "isUpgraded": contact % 20 == 0,
+        "state": state,
+        "status": "Completed" if completed else FLOW_NODES[(dice >> 44) % len(FLOW_NODES)],
+        "suspendAccumulatedTime": 90 if suspended else None,
+        "suspendDate": _later(moment, (dice >> 76) % 28_800) if suspended else None,
+    }
+
+
+def _later(moment: datetime, seconds: int) -> str:
+    return str(moment + timedelta(seconds=60 + seconds))
+
+
+def invent_current_case(number: int, *, seed: int) -> Wire:
+    """Invent a case that is created now."""
+    draw = random.Random(f"{seed}/{number}")  # noqa: S311  (the same data every time is the point)
+    return invent_case(number, datetime.fromisoformat(wall_clock()), draw)
 
 
 def wall_clock() -> str:
-    """Write down the present second as the tenant does."""
-    return str(datetime.now(WALL_CLOCK).replace(microsecond=0, tzinfo=None))
+    """Return the present second as the tenant writes it."""
+    return str(datetime.now(WALL_CLOCK_ZONE).replace(microsecond=0, tzinfo=None))
 
 
-def fresh(number: int, fields: Wire, *, seed: int) -> Wire:
-    """Make the case that a create asks for; an owner is found if that is asked for too."""
-    case = single(number, seed=seed) | UNSET | {"typeName": TYPES.get(fields["type"], "")}
+def build_created_case(number: int, fields: Wire, *, seed: int) -> Wire:
+    """Build the case that a create requests; an owner is assigned if it asks for that."""
+    known = {"typeName": TYPES.get(fields["type"], "")}
+    case = invent_current_case(number, seed=seed) | NEW_CASE_FIELDS | known
     if "ownerId" in fields:
         case |= {"ownerType": "user", "queueId": None}
+    # Table 3 of document 000 spells the flag ``isAtuoAssigned``, its sample ``isAutoAssigned``.
+    # Which one a tenant reads is unknown: here, either one that is true assigns an owner.
     elif not (fields.get("isAutoAssigned") or fields.get("isAtuoAssigned")):
         case |= {"ownerId": None, "ownerName": None, "ownerType": None, "queueId": None}
     return case | fields

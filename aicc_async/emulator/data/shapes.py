@@ -1,12 +1,17 @@
-"""The literal JSON shapes of the documents' samples, key for key and in their order."""
+"""The literal JSON shapes of the documents' samples, key for key and in their order.
+
+Where a table and a sample of the same document disagree, the sample wins: a server once sent it.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from .contacts import customer
+from .contacts import build_customer
 
+# The keys of a row of case/list. Table 4 of document 001 makes ``ownerType`` mandatory, yet neither
+# row of its sample has it. Both rows have ``isCanced`` and ``isSuspend``, which no table names.
 ROW_KEYS = (
     "caseNo",
     "closedDate",
@@ -36,8 +41,8 @@ ROW_KEYS = (
     "type.name",
     "typeName",
 )
-"""The keys of a row of case/list, in the sample's order (document 001)."""
 
+# Fields that a case has but that the sample rows of case/list do not show.
 HIDDEN_KEYS = frozenset(
     {
         "attachment",
@@ -54,49 +59,101 @@ HIDDEN_KEYS = frozenset(
         "queueId",
     }
 )
-"""Fields that a case has but that the sample rows of case/list do not show."""
 
 KNOWN_KEYS = HIDDEN_KEYS.union(ROW_KEYS)
 
-MODIFIED = b'{"resCode":"0","resMsg":"Success"}'
-"""The whole answer to case/modify: no result at all (document 002)."""
+# The caseInfo of document 004's sample has these keys after the ten whose names begin with AICC__.
+CASE_INFO_KEYS = (
+    "attachment",
+    "caseNo",
+    "closedDate",
+    "contactId",
+    "contactPhone",
+    "createdDate",
+    "creatorId",
+    "creatorName",
+    "description",
+    "dueDate",
+    "extternalNo",
+    "id",
+    "isUpgraded",
+    "origin",
+    "ownerId",
+    "ownerName",
+    "parentId",
+    "priority",
+    "reason",
+    "state",
+    "status",
+    "stayDate",
+    "suspendAccumulatedTime",
+    "suspendDate",
+    "title",
+    "type",
+)
+
+# What a trace has beside its date and its creator: the sample of document 004 has all of them, null
+# where nothing was given. Only table 5 names ``attachment``, which is left out unless it was sent.
+TRACE_KEYS = ("description", "from", "fromName", "relatedId", "title", "toAddress", "type")
+
+# The whole answer to case/modify. Document 002 prints no ``result`` at all, not even an empty one.
+MODIFY_ANSWER = b'{"resCode":"0","resMsg":"Success"}'
 
 Wire = dict[str, Any]
 
 
-def created(case_id: str) -> bytes:
-    """Encode the answer to a create: the result is an object (document 000)."""
-    result = {"caseId": case_id}
+def encode_created(result: Any) -> bytes:
+    """Encode the answer to a create: the result is no array (document 000)."""
     return msgspec.json.encode({"resCode": "0", "resMsg": "Success", "result": result})
 
 
-def page(rows: Sequence[bytes], count: int) -> bytes:
-    """Join rows that are encoded already into a page: an array of one object (document 001)."""
+def encode_page(rows: Sequence[bytes], count: int) -> bytes:
+    """Join encoded rows into a page: the result is an array of one object (document 001)."""
+    # Rows are stored as they are sent. A page is joined, never decoded and encoded again, so that
+    # a benchmark measures the client and not the emulator.
     head = b'{"resCode":"0","resMsg":"success","result":[{"caseList":['
     return b'%b%b],"count":%d}]}' % (head, b",".join(rows), count)
 
 
-def detail(row: Wire, hidden: Wire, *, traces: Sequence[Wire], tasks: Sequence[Wire]) -> bytes:
-    """Encode the answer to a case detail: an array of one object (document 004).
+def encode_detail(
+    row: Wire, hidden: Wire, *, traces: Sequence[Wire], tasks: Sequence[Wire]
+) -> bytes:
+    """Encode the answer to a case detail: the result is an array of one object (document 004).
 
-    The first trace is that of the creation, before those given.
+    The trace of the creation comes before ``traces``.
     """
+    creation = build_trace(
+        {"type": "CreateCase"},
+        created=row["createdDate"],
+        creator_id=row["creatorId"],
+        creator_name=hidden.get("creatorName"),
+    )
     result = {
-        "caseInfo": _case_info(row, hidden),
-        "caseTrace": [_trace(row, hidden), *traces],
-        "customerInfo": {"customerInfo": customer(row["contactId"])},
+        "caseInfo": _build_case_info(row, hidden),
+        "caseTrace": [creation, *traces],
+        # Document 004 nests the customer twice.
+        "customerInfo": {"customerInfo": build_customer(row["contactId"])},
         "isFollower": False,
         "tasks": tasks,
     }
     return msgspec.json.encode({"resCode": "0", "resMsg": "成功", "result": [result]})
 
 
-def extensions(row: Mapping[str, Any]) -> Wire:
-    """Pick the fields that a tenant's own template adds: all that the documents do not name."""
+def build_trace(
+    info: Wire, *, created: str, creator_id: str | None, creator_name: str | None = None
+) -> Wire:
+    """Build an entry of caseTrace from a processInfo."""
+    by = {"createdDate": created, "creatorId": creator_id, "creatorName": creator_name}
+    return by | {key: info.get(key) for key in TRACE_KEYS}
+
+
+def extension_fields(row: Mapping[str, Any]) -> Wire:
+    """Pick the fields that a tenant's own template adds: those that no document names."""
     return {key: row[key] for key in row if key not in KNOWN_KEYS}
 
 
-def _case_info(row: Wire, hidden: Wire) -> Wire:
+def _build_case_info(row: Wire, hidden: Wire) -> Wire:
+    known = {"attachment": ""} | row | hidden
     named = {
         "AICC__IsCanced__CST": row["isCanced"],
         "AICC__IsSuspend__CST": row["isSuspend"],
@@ -109,50 +166,4 @@ def _case_info(row: Wire, hidden: Wire) -> Wire:
         "AICC__Type__CST.name": row["type.name"],
         "AICC__test1__CST": None,
     }
-    return named | _plain_info(row, hidden) | extensions(row)
-
-
-def _plain_info(row: Wire, hidden: Wire) -> Wire:
-    return {
-        "attachment": hidden.get("attachment", ""),
-        "caseNo": row["caseNo"],
-        "closedDate": row["closedDate"],
-        "contactId": row["contactId"],
-        "contactPhone": row["contactPhone"],
-        "createdDate": row["createdDate"],
-        "creatorId": row["creatorId"],
-        "creatorName": hidden.get("creatorName"),
-        "description": hidden.get("description"),
-        "dueDate": row["dueDate"],
-        "extternalNo": row["extternalNo"],
-        "id": row["id"],
-        "isUpgraded": row["isUpgraded"],
-        "origin": row["origin"],
-        "ownerId": row["ownerId"],
-        "ownerName": hidden.get("ownerName"),
-        "parentId": row["parentId"],
-        "priority": row["priority"],
-        "reason": row["reason"],
-        "state": row["state"],
-        "status": row["status"],
-        "stayDate": row["stayDate"],
-        "suspendAccumulatedTime": row["suspendAccumulatedTime"],
-        "suspendDate": row["suspendDate"],
-        "title": row["title"],
-        "type": row["type"],
-    }
-
-
-def _trace(row: Wire, hidden: Wire) -> Wire:
-    return {
-        "createdDate": row["createdDate"],
-        "creatorId": row["creatorId"],
-        "creatorName": hidden.get("creatorName"),
-        "description": None,
-        "from": None,
-        "fromName": None,
-        "relatedId": None,
-        "title": None,
-        "toAddress": None,
-        "type": "CreateCase",
-    }
+    return named | {key: known.get(key) for key in CASE_INFO_KEYS} | extension_fields(row)

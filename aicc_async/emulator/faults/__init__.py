@@ -1,1 +1,1 @@
-"""What goes wrong: scripted faults, misplaced pages, a strict quota."""
+"""What goes wrong: scripted faults of answers and of pages, and a strict quota."""

@@ -1,15 +1,19 @@
-"""A strict quota: at most so many requests in any sliding second, counted on arrival."""
+"""A strict quota: at most so many requests in any sliding second, counted on arrival.
+
+A fixed window that starts anew every second would let twice the quota through around its boundary.
+A client that keeps to this quota keeps to any other way of counting.
+"""
 
 from collections import deque
 
 import attrs
 
-SECOND = 1.0
+WINDOW = 1.0  # seconds
 
 
 @attrs.define
-class Window:
-    """The times of one last second."""
+class LastSecond:
+    """The requests of the last second."""
 
     _times: deque[float] = attrs.field(factory=deque, init=False)
 
@@ -19,30 +23,31 @@ class Window:
 
     def count(self, now: float) -> int:
         """Count the requests of the second that ends now."""
-        times = self._times
-        while times and now - times[0] >= SECOND:
-            times.popleft()
-        return len(times)
+        # A request that is exactly one second old no longer counts: the window is half-open.
+        while self._times and now - self._times[0] >= WINDOW:
+            self._times.popleft()
+        return len(self._times)
 
 
 @attrs.define
 class Quota:
-    """The gate.
+    """The gate that every request passes or is refused at.
 
-    `peak` is the most that arrived in any second, passed or not; `refused` counts the rest.
+    ``peak`` is the highest number of requests that arrived in any second, refused ones included.
     """
 
     peak: int = attrs.field(default=0, init=False)
     refused: int = attrs.field(default=0, init=False)
-    _arrived: Window = attrs.field(factory=Window, init=False)
-    _passed: Window = attrs.field(factory=Window, init=False)
+    _arrived: LastSecond = attrs.field(factory=LastSecond, init=False)
+    _passed: LastSecond = attrs.field(factory=LastSecond, init=False)
 
     def admit(self, now: float, limit: int | None) -> bool:
-        """Count an arrival: `limit` a second pass, None lets all; refused ones use up nothing."""
+        """Count an arrival; return whether it passes ``limit`` a second (None: all pass)."""
         self._arrived.add(now)
         self.peak = max(self.peak, self._arrived.count(now))
         if limit is None:
             return True
+        # Refused requests use up nothing, so a client that retries at once is not locked out.
         if self._passed.count(now) >= limit:
             self.refused += 1
             return False

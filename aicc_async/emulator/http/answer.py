@@ -1,12 +1,13 @@
-"""What the tenant says back, before it is a response of aiohttp's."""
+"""Answers of the tenant as values, before aiohttp makes responses of them."""
 
 from collections.abc import Mapping
 
 import attrs
 import msgspec
 
+# Every sample of documents 000 to 002 and 004 prints this literal, with a percent-encoded
+# semicolon. It is not a valid media type: a client that parses it strictly refuses the answer.
 AICC_JSON = "application/json%3Bcharset=UTF-8"
-"""The literal of every sample: a percent-encoded semicolon (documents 000 to 002 and 004)."""
 
 PLAIN_JSON = "application/json; charset=utf-8"
 HTML = "text/html"
@@ -16,7 +17,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 @attrs.define
 class Answer:
-    """One whole answer; `applied` says that the store was changed for it."""
+    """A whole answer; ``applied`` is true if the store was changed for it."""
 
     status: int
     body: bytes
@@ -26,11 +27,10 @@ class Answer:
 
 
 class BusinessError(Exception):
-    """A request that the tenant refuses with HTTP 200 and a `resCode` other than `"0"`.
+    """A request that the tenant refuses with HTTP 200 and a ``resCode`` other than ``"0"``."""
 
-    The documents name no codes for this, those used here are invented.
-    """
-
+    # The documents name no codes for these refusals. The numbers are invented, in the range of the
+    # two codes that were observed (405230602 and 405230603).
     MALFORMED = "405230001"
     MISSING = "405230002"
     TOO_LONG = "405230003"
@@ -43,7 +43,11 @@ class BusinessError(Exception):
         self.code = code
         self.message = message
 
+    def to_answer(self) -> Answer:
+        """Return the answer that reports this error."""
+        return platform_error(200, self.code, self.message)
+
 
 def platform_error(status: int, code: str, message: str) -> Answer:
-    """Answer as the platform does on failure: `{"resCode", "resMsg"}`."""
+    """Return what the platform answers on failure: ``{"resCode", "resMsg"}``."""
     return Answer(status, msgspec.json.encode({"resCode": code, "resMsg": message}))

@@ -1,20 +1,23 @@
-"""Which request is which operation, and what is remembered of it."""
+"""Requests: the operation that method and path name, and the record that is kept of each."""
 
 from collections.abc import Mapping
 from urllib.parse import unquote
 
 import attrs
 
-from ..readings import Readings
+from ..options import Readings
 
-TOKEN_PATH = "/baas/auth/v1.0/oauth2/token"  # noqa: S105 -- a path
+TOKEN_PATH = "/baas/auth/v1.0/oauth2/token"  # noqa: S105  (a path)
 BASE_PATH = "/service/AICC__Case/1.0.0/openapi"
 QFLOW_PATH = "/API"
-STATISTICS = {
+
+# The vendor's pages on the two statistics contradict each other about which path is which. The
+# first table is our reading; the second swaps the paths and keeps the verbs.
+STATISTICS_ROUTES = {
     ("GET", f"{BASE_PATH}/statistics/case/current"): "statistics",
     ("POST", f"{BASE_PATH}/statistics/case/report"): "statistics_report",
 }
-SWAPPED = {
+SWAPPED_STATISTICS_ROUTES = {
     ("GET", f"{BASE_PATH}/statistics/case/report"): "statistics",
     ("POST", f"{BASE_PATH}/statistics/case/current"): "statistics_report",
 }
@@ -38,7 +41,10 @@ ROUTES = {
     ("POST", f"{QFLOW_PATH}/Cases"): "enqueue",
     ("POST", f"{QFLOW_PATH}/Cases/Cancel"): "qflow_cancel",
 }
-BY_ID = {
+
+# The paths that end in an id, by what precedes it. The vendor's pages on a task's detail disagree:
+# GET, but POST in English. ``Readings.task_detail`` decides between them.
+ID_ROUTES = {
     ("GET", f"{BASE_PATH}/case"): "get",
     ("GET", f"{BASE_PATH}/caseType"): "type_get",
     ("GET", f"{BASE_PATH}/task"): "task_get",
@@ -46,23 +52,24 @@ BY_ID = {
     ("GET", f"{QFLOW_PATH}/Cases"): "qflow_case",
     ("GET", f"{QFLOW_PATH}/Cases/Processes"): "qflow_process",
 }
-"""The paths that end in an id, by what stands before it."""
 
-OPERATIONS = frozenset({*ROUTES.values(), *STATISTICS.values(), *BY_ID.values()})
-SIGN_INS = frozenset({"token", "qflow_token"})
+OPERATIONS = frozenset({*ROUTES.values(), *STATISTICS_ROUTES.values(), *ID_ROUTES.values()})
+SIGN_IN_OPERATIONS = frozenset({"token", "qflow_token"})
 QFLOW = frozenset({"enqueue", "qflow_cancel", "qflow_case", "qflow_process", "qflow_token"})
-BODILESS = frozenset({"get", "type_get", "task_get", "statistics"})
-"""Operations whose request is in the path: a body is read, and not looked at."""
 
-PLAIN = Readings()
+# The path holds the whole request. Document 004 prints a JSON body for its GET all the same: a body
+# is read and ignored here, and its content type is not checked.
+OPERATIONS_WITHOUT_BODY = frozenset({"get", "type_get", "task_get", "statistics"})
+
+DEFAULT_READINGS = Readings()
 
 
 @attrs.define
 class Recorded:
     """A request that arrived.
 
-    `at` is `time.monotonic()` on arrival, `status` None while (or if) there was no answer,
-    `applied` says that the store was changed.
+    ``at`` is ``time.monotonic()`` on arrival. ``status`` is None until there is an answer, and
+    stays so if there never is one. ``applied`` is true if the store was changed.
     """
 
     operation: str
@@ -75,28 +82,19 @@ class Recorded:
     applied: bool = False
 
 
-def operation_of(method: str, path: str, readings: Readings = PLAIN) -> str | None:
-    """Name the operation that a method and a path (without its query) ask for."""
-    return (
-        ROUTES.get((method, path))
-        or _statistics(method, path, readings)
-        or _shown(method, path, readings)
-    )
-
-
-def id_in(path: str) -> str:
-    """Decode the id at the end of the path of a detail, its query left out."""
-    return unquote(path.partition("?")[0].rpartition("/")[2])
-
-
-def _statistics(method: str, path: str, readings: Readings) -> str | None:
-    paths = SWAPPED if readings.swap_statistics else STATISTICS
-    return paths.get((method, path))
-
-
-def _shown(method: str, path: str, readings: Readings) -> str | None:
-    head, _, last = path.rpartition("/")
-    operation = BY_ID.get((method, head)) if last else None
+def find_operation(method: str, path: str, readings: Readings = DEFAULT_READINGS) -> str | None:
+    """Return the operation that a method and a path (without its query) name, if any."""
+    statistics = SWAPPED_STATISTICS_ROUTES if readings.swap_statistics else STATISTICS_ROUTES
+    operation = ROUTES.get((method, path)) or statistics.get((method, path))
+    if operation:
+        return operation
+    head, _, path_id = path.rpartition("/")
+    operation = ID_ROUTES.get((method, head)) if path_id else None
     if operation == "task_get" and readings.task_detail not in {"both", method}:
         return None
     return operation
+
+
+def id_from_path(path: str) -> str:
+    """Return the percent-decoded id at the end of a path; a query is left out."""
+    return unquote(path.partition("?")[0].rpartition("/")[2])

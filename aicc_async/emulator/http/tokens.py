@@ -1,4 +1,4 @@
-"""Access tokens: issued for client credentials, valid for a while, refused afterwards."""
+"""Access tokens: issued for client credentials, valid for their lifetime, refused afterwards."""
 
 import secrets
 import time
@@ -13,20 +13,21 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @attrs.define
-class Tokens:
-    """Every token issued and when it expires."""
+class IssuedTokens:
+    """Every token issued, with the time at which it expires."""
 
     lifetime: float
     _expiry: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
 
     def issue(self) -> str:
-        """Make a new valid token."""
+        """Return a new valid token."""
+        # The tokens in the documents' samples end in "=" too, which must survive every header.
         token = f"{secrets.token_urlsafe(32)}="
         self._expiry[token] = time.monotonic() + self.lifetime
         return token
 
-    def valid(self, token: str | None) -> bool:
-        """Say whether a token was issued and has not expired."""
+    def is_valid(self, token: str | None) -> bool:
+        """Return whether a token was issued and has not expired."""
         return token is not None and time.monotonic() < self._expiry.get(token, 0.0)
 
     def expire_all(self) -> None:
@@ -35,29 +36,33 @@ class Tokens:
 
 
 def sign_in(
-    tokens: Tokens, body: bytes, *, query: str, content_type: str, wanted: tuple[str, str]
+    tokens: IssuedTokens,
+    body: bytes,
+    *,
+    query: str,
+    content_type: str,
+    credentials: tuple[str, str],
 ) -> Answer:
-    """Answer the token request (client credentials, form-encoded, nothing in the query string)."""
+    """Answer a token request (client credentials, form-encoded)."""
     form = {key: values[0] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
+    # A query string is refused, whatever is in it: secrets in an address end up in access logs.
     if query or content_type.partition(";")[0].strip() != FORM:
-        return _refusal("invalid_request", "credentials belong into a form-encoded body")
+        return _refuse("invalid_request", "credentials belong into a form-encoded body")
     if form.get("grant_type") != "client_credentials":
-        return _refusal("unsupported_grant_type", "only client_credentials")
-    if (form.get("client_id"), form.get("client_secret")) != wanted:
-        return _refusal("invalid_client", "unknown client or wrong secret")
-    return _issued(tokens)
-
-
-def _issued(tokens: Tokens) -> Answer:
+        return _refuse("unsupported_grant_type", "only client_credentials")
+    if (form.get("client_id"), form.get("client_secret")) != credentials:
+        return _refuse("invalid_client", "unknown client or wrong secret")
     lifetime = tokens.lifetime
     answer = {
         "access_token": tokens.issue(),
+        # The platform sends whole seconds; fractions are for tests that cannot wait that long.
         "expires_in": int(lifetime) if lifetime == int(lifetime) else lifetime,
         "token_type": "Bearer",
     }
     return Answer(200, msgspec.json.encode(answer), PLAIN_JSON)
 
 
-def _refusal(error: str, description: str) -> Answer:
+def _refuse(error: str, description: str) -> Answer:
+    """Return an OAuth error; the platform sends HTTP 400 also for wrong credentials, not 401."""
     body = msgspec.json.encode({"error": error, "error_description": description})
     return Answer(400, body, PLAIN_JSON)

@@ -1,14 +1,15 @@
 """What is done to a case beside modify: transfer, process, cancel, another status.
 
-What a transfer must have is documented; of the others only what they can't do without is mandatory.
+Only for a transfer do the documents say what is mandatory: everything. For the others only those
+fields are mandatory here that the operation is impossible without.
 """
 
 from typing import Any
 
-from ..data import seed
+from ..data import seed, shapes
 from ..http.answer import Answer
-from .bounds import Bounds, decode, inner
-from .request import Asked, done
+from .bounds import Bounds, decode_object, require_object
+from .request import OperationRequest, answer_done, change_case
 
 TRANSFER = Bounds(
     mandatory=("id", "ownerId", "ownerType", "creatorId", "remark"),
@@ -30,50 +31,48 @@ PROCESS_INFO = Bounds(
 CANCEL = Bounds(mandatory=("id",), lengths={"id": 20, "creatorId": 20, "remark": 2000})
 STATUS = Bounds(mandatory=("id", "status"), lengths={"id": 20, "creatorId": 20})
 
-TRACE_KEYS = ("description", "from", "fromName", "relatedId", "title", "toAddress", "type")
-"""What a trace shows of a processInfo, null where it is not given (document 004, table 5)."""
-
 Wire = dict[str, Any]
 
 
-def transfer(asked: Asked) -> Answer:
-    """Give a case another owner: a queue is its queueId too, as with seeded ones."""
-    sent = TRANSFER.check(decode(asked.body))
+def transfer(request: OperationRequest) -> Answer:
+    """Give a case another owner."""
+    sent = TRANSFER.check(decode_object(request.body))
     owner = {"ownerId": sent["ownerId"], "ownerType": sent["ownerType"], "ownerName": None}
+    # A queue that owns a case is also its queueId, as with seeded cases.
     queue = sent["ownerId"] if sent["ownerType"] == "queue" else None
-    asked.change_case(sent["id"], owner | {"queueId": queue})
-    return done()
+    change_case(request.store, sent["id"], owner | {"queueId": queue})
+    return answer_done()
 
 
-def process(asked: Asked) -> Answer:
+def process(request: OperationRequest) -> Answer:
     """Add a note, mail or SMS to what the detail shows as caseTrace."""
-    wire = decode(asked.body)
-    sent, info = PROCESS.check(wire), PROCESS_INFO.check(inner(wire, "processInfo"))
-    asked.change_case(sent["caseId"], {})
-    asked.store.traces.add(sent["caseId"], _trace(sent, info))
-    return done()
+    wire = decode_object(request.body)
+    sent = PROCESS.check(wire)
+    info = PROCESS_INFO.check(require_object(wire, "processInfo"))
+    # The tables have a creatorId inside and outside of processInfo. The inner one is that of the
+    # note itself, so it comes first.
+    creator = info.get("creatorId", sent.get("creatorId"))
+    trace = shapes.build_trace(info, created=seed.wall_clock(), creator_id=creator)
+    if "attachment" in info:
+        trace["attachment"] = info["attachment"]
+    # A change of nothing: an unknown case is refused before it gets a trace.
+    change_case(request.store, sent["caseId"], {})
+    request.store.traces.add(sent["caseId"], trace)
+    return answer_done()
 
 
-def cancel(asked: Asked) -> Answer:
-    """Cancel a case: it is closed then."""
-    sent = CANCEL.check(decode(asked.body))
+def cancel(request: OperationRequest) -> Answer:
+    """Cancel a case, which also closes it."""
+    sent = CANCEL.check(decode_object(request.body))
     closed = {"closedDate": seed.wall_clock(), "isCanced": True, "state": "Completed"}
-    asked.change_case(sent["id"], closed)
-    return done()
+    change_case(request.store, sent["id"], closed)
+    return answer_done()
 
 
-def status(asked: Asked) -> Answer:
-    """Set the flow node of a case, to any: the tenant's own are not checked."""
-    sent = STATUS.check(decode(asked.body))
-    asked.change_case(sent["id"], {"status": sent["status"]})
-    return done()
-
-
-def _trace(sent: Wire, info: Wire) -> Wire:
-    by = {
-        "createdDate": seed.wall_clock(),
-        "creatorId": info.get("creatorId", sent.get("creatorId")),
-        "creatorName": None,
-    }
-    attached = {"attachment": info["attachment"]} if "attachment" in info else {}
-    return by | {key: info.get(key) for key in TRACE_KEYS} | attached
+def status(request: OperationRequest) -> Answer:
+    """Set the flow node of a case, to any text."""
+    # A tenant names its own nodes and the order in which they follow each other. No document says
+    # what it answers to another one, so nothing is refused.
+    sent = STATUS.check(decode_object(request.body))
+    change_case(request.store, sent["id"], {"status": sent["status"]})
+    return answer_done()

@@ -1,4 +1,10 @@
-"""What a request may look like: JSON, mandatory fields, kinds, times, and lengths in bytes."""
+"""What a request may look like: JSON, mandatory fields, kinds, times, and lengths in bytes.
+
+The emulator is stricter than a tenant may be: whatever a table rules out is refused. A client that
+gets along with it breaks no documented rule. Values of enumerations are not checked, since the
+documents contradict each other (``Whatapp`` in document 000, ``Whatsapp`` in document 001) and
+tenants define values of their own.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -11,6 +17,9 @@ from ..http.answer import BusinessError
 
 T = TypeVar("T", date, datetime)
 MAX_LIMIT = 100
+
+# No document bounds the start. This is the highest integer up to which every JSON parser is exact,
+# and far below what SQLite can take.
 MAX_START = 2**53
 
 Wire = dict[str, Any]
@@ -18,9 +27,10 @@ Wire = dict[str, Any]
 
 @attrs.frozen(kw_only=True)
 class Bounds:
-    """The texts of one record: those it must have, those it may have, and how long they may be.
+    """The text fields of a record: the mandatory ones, the optional ones, and their lengths.
 
-    A field of `lengths` is a text too; fields that are named nowhere pass unseen.
+    A field of ``lengths`` is a text too. Fields that are named nowhere pass unchecked, since a
+    tenant's template may add any.
     """
 
     mandatory: tuple[str, ...] = ()
@@ -28,19 +38,20 @@ class Bounds:
     lengths: Mapping[str, int] = attrs.field(factory=dict)
 
     def check(self, wire: Wire) -> Wire:
-        """Give the fields that are not null, or refuse the record."""
+        """Return the fields that are not null, or refuse the record."""
         for key in self.mandatory:
+            # The tables only say "mandatory". Strict: an empty text counts as missing.
             if not wire.get(key):
                 raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
-        given = {key: value for key, value in wire.items() if value is not None}
+        present = {key: value for key, value in wire.items() if value is not None}
         for key in (*self.mandatory, *self.optional):
-            if key in given:
-                check_text(given, key)
-        check_lengths(given, self.lengths)
-        return given
+            if key in present:
+                check_text(present, key)
+        check_lengths(present, self.lengths)
+        return present
 
 
-def decode(body: bytes) -> Wire:
+def decode_object(body: bytes) -> Wire:
     """Decode a body that must be a JSON object."""
     try:
         wire = msgspec.json.decode(body)
@@ -51,8 +62,8 @@ def decode(body: bytes) -> Wire:
     return wire
 
 
-def inner(wire: Wire, key: str) -> Wire:
-    """Take the object that stands under a key."""
+def require_object(wire: Wire, key: str) -> Wire:
+    """Return the object under a key."""
     found = wire.get(key)
     if not isinstance(found, dict):
         raise BusinessError(BusinessError.MISSING, f"{key}: mandatory, an object")
@@ -60,9 +71,10 @@ def inner(wire: Wire, key: str) -> Wire:
 
 
 def check_lengths(wire: Wire, lengths: Mapping[str, int]) -> None:
-    """Refuse texts that are not texts, or longer than documented: in bytes of UTF-8."""
+    """Refuse values that are not strings, or that are longer than documented."""
     for key in wire.keys() & lengths.keys():
         check_text(wire, key)
+        # The tables count bytes ("Length (Bytes)", 字节): 128 of them are 42 Chinese characters.
         if len(wire[key].encode()) > lengths[key]:
             message = f"{key}: longer than {lengths[key]} bytes"
             raise BusinessError(BusinessError.TOO_LONG, message)
@@ -74,37 +86,40 @@ def check_text(wire: Wire, key: str) -> None:
         raise BusinessError(BusinessError.MALFORMED, f"{key}: must be a string")
 
 
-def moment(wire: Wire, key: str) -> datetime:
-    """Read `YYYY-MM-DD HH:mm:ss`, that form and no other."""
-    return _read(wire, key, datetime.fromisoformat, "YYYY-MM-DD HH:mm:ss")
+def parse_datetime(wire: Wire, key: str) -> datetime:
+    """Parse ``YYYY-MM-DD HH:mm:ss``."""
+    return _parse_time(wire, key, datetime.fromisoformat, "YYYY-MM-DD HH:mm:ss")
 
 
-def day(wire: Wire, key: str) -> date:
-    """Read `YYYY-MM-DD`, that form and no other."""
-    return _read(wire, key, date.fromisoformat, "YYYY-MM-DD")
+def parse_date(wire: Wire, key: str) -> date:
+    """Parse ``YYYY-MM-DD``."""
+    return _parse_time(wire, key, date.fromisoformat, "YYYY-MM-DD")
 
 
-def _read(wire: Wire, key: str, read: Callable[[str], T], form: str) -> T:
+def _parse_time(wire: Wire, key: str, parse: Callable[[str], T], form: str) -> T:
     check_text(wire, key)
     try:
-        found = read(wire[key])
+        found = parse(wire[key])
     except ValueError:
         found = None
+    # fromisoformat() takes many more forms (a T, an offset, week dates). Only the documented one is
+    # also what str() gives back.
     if found is None or str(found) != wire[key]:
         raise BusinessError(BusinessError.MALFORMED, f"{key}: must be {form}")
     return found
 
 
-def place(wire: Wire, *, most: int = MAX_LIMIT) -> tuple[int, int]:
-    """Read the place of a page, both mandatory: `start` from 0, `limit` from 1 to `most`."""
-    start = _number(wire, "start", least=0, most=MAX_START)
-    return start, _number(wire, "limit", least=1, most=most)
+def parse_page(wire: Wire, *, max_limit: int = MAX_LIMIT) -> tuple[int, int]:
+    """Parse the place of a page: ``start`` from 0, ``limit`` from 1, both mandatory."""
+    start = _parse_integer(wire, "start", minimum=0, maximum=MAX_START)
+    return start, _parse_integer(wire, "limit", minimum=1, maximum=max_limit)
 
 
-def _number(wire: Wire, key: str, *, least: int, most: int) -> int:
+def _parse_integer(wire: Wire, key: str, *, minimum: int, maximum: int) -> int:
     if key not in wire:
         raise BusinessError(BusinessError.MISSING, f"{key}: mandatory")
     value = wire[key]
-    if type(value) is not int or not least <= value <= most:
-        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be in {least}..{most}")
+    # In Python true is an integer, on the wire it is not.
+    if type(value) is not int or not minimum <= value <= maximum:
+        raise BusinessError(BusinessError.MALFORMED, f"{key}: must be in {minimum}..{maximum}")
     return value

@@ -1,4 +1,4 @@
-"""The operations of AICC Case 2.0, without HTTP: bytes in, an answer out."""
+"""Create, modify, get and list: the operations of cases that most clients use."""
 
 import time
 from collections import deque
@@ -7,87 +7,88 @@ import attrs
 import msgspec
 
 from ..data import seed, shapes
-from ..data.store import Store
-from ..faults.misplaced import PageFault, misplaced
-from ..http.answer import Answer, BusinessError, platform_error
-from ..options import Quirks, Rules
+from ..data.store import Query, Store
+from ..faults.page_faults import PageFault, misplace
+from ..http.answer import Answer, BusinessError
+from ..options import PageRules
 from .page_cache import PageCache
-from .query import Query, parse
-from .request import unknown
+from .query import parse
+from .request import answer_done, change_case, not_found
 from .write import parse_create, parse_modify
 
 
 @attrs.define
 class CaseService:
-    """Creates, lists, shows and modifies the cases of a store."""
+    """Creates, modifies, shows and lists the cases of a store."""
 
     store: Store
     seed: int
     auto_assign_key: str | None
     _pages: PageCache = attrs.field(factory=PageCache, init=False)
-    _asked: int = attrs.field(default=0, init=False)
+    _pages_requested: int = attrs.field(default=0, init=False)
     _young: deque[tuple[float, str]] = attrs.field(factory=deque, init=False, repr=False)
 
     def create(self, body: bytes) -> Answer:
-        """Create a case (document 000); a second one like it is a second case."""
+        """Create a case (document 000)."""
+        # The interface has no idempotency key, so a second request like the first is a second case.
         fields = parse_create(body, self.auto_assign_key)
-        case = seed.fresh(self.store.next_number(), fields, seed=self.seed)
+        case = seed.build_created_case(self.store.next_number(), fields, seed=self.seed)
         self.store.insert([case])
         self._young.append((time.monotonic(), case["id"]))
-        return Answer(200, shapes.created(case["id"]), applied=True)
+        return Answer(200, shapes.encode_created({"caseId": case["id"]}), applied=True)
 
     def modify(self, body: bytes) -> Answer:
-        """Overwrite the fields given (document 002)."""
+        """Overwrite the fields that are sent (document 002)."""
         case_id, fields = parse_modify(body)
-        if not self.store.change(case_id, {"modifiedDate": seed.wall_clock()} | fields):
-            raise unknown("case", case_id)
-        return Answer(200, shapes.MODIFIED, applied=True)
+        change_case(self.store, case_id, fields)
+        return answer_done()
 
     def get(self, case_id: str) -> Answer:
-        """Show one case (document 004), with what was done to it and its tasks."""
+        """Show one case (document 004), with its traces and its tasks."""
         found = self.store.find(case_id)
         if found is None:
-            raise unknown("case", case_id)
-        traces, tasks = self.store.traces.of(case_id), self.store.tasks.of(case_id)
-        return Answer(200, shapes.detail(*found, traces=traces, tasks=tasks))
+            raise not_found("case", case_id)
+        traces, tasks = self.store.traces.for_case(case_id), self.store.tasks.for_case(case_id)
+        return Answer(200, shapes.encode_detail(*found, traces=traces, tasks=tasks))
 
-    def list(self, body: bytes, rules: Rules, fault: PageFault | None = None) -> Answer:
+    def list(self, body: bytes, rules: PageRules, fault: PageFault | None = None) -> Answer:
         """List a page of the matching cases (document 001)."""
-        self._asked += 1
-        hidden = self._hidden(rules.list_lag)
-        if fault is not None or rules.quirks.fickle:
-            return Answer(200, self._page(body, rules, hidden, fault))
+        self._pages_requested += 1
+        # Creates are queued in the order of time. What leaves the queue never returns, so a case
+        # that a list could have shown is not hidden again when the lag grows.
+        oldest = time.monotonic() - rules.list_lag
+        while self._young and self._young[0][0] <= oldest:
+            self._young.popleft()
+        hidden = tuple(case_id for _, case_id in self._young)
+        if fault is not None or rules.quirks.is_unstable:
+            return Answer(200, self._read_page(body, rules, hidden, fault))
         version = (self.store.version, rules, hidden)
         page = self._pages.get(body, version)
         if page is None:
-            page = self._page(body, rules, hidden, None)
+            page = self._read_page(body, rules, hidden, None)
             self._pages.put(body, page, version)
         return Answer(200, page)
 
-    def _hidden(self, lag: float) -> tuple[str, ...]:
-        """Name the cases that are too young for the list; what could be seen once, stays seen."""
-        seen = time.monotonic() - lag
-        while self._young and self._young[0][0] <= seen:
-            self._young.popleft()
-        return tuple(case_id for _, case_id in self._young)
-
-    def _page(
-        self, body: bytes, rules: Rules, hidden: tuple[str, ...], fault: PageFault | None
+    def _read_page(
+        self, body: bytes, rules: PageRules, hidden: tuple[str, ...], fault: PageFault | None
     ) -> bytes:
-        query = _without(hidden, _placed(body, rules))
+        quirks, query = rules.quirks, _parse_by_rules(body, rules)
+        if hidden:
+            # One bound value however many cases are hidden: SQLite limits the number of parameters.
+            query = attrs.evolve(
+                query,
+                conditions=(*query.conditions, "id NOT IN (SELECT value FROM json_each(?))"),
+                values=(*query.values, msgspec.json.encode(hidden).decode()),
+            )
         if fault is not None:
-            query = misplaced(query, fault)
-        rows, count = self.store.page(
-            query, newest_first=rules.newest_first, order=rules.quirks.order
-        )
-        return shapes.page(rows, self._announced(count, rules.quirks))
-
-    def _announced(self, count: int, quirks: Quirks) -> int:
-        return max(count + quirks.count_offset + quirks.count_drift * self._asked, 0)
+            query = misplace(query, fault)
+        rows, count = self.store.page(query, newest_first=rules.newest_first, order=quirks.order)
+        count += quirks.count_offset + quirks.count_drift * self._pages_requested
+        return shapes.encode_page(rows, max(count, 0))
 
 
-def _placed(body: bytes, rules: Rules) -> Query:
-    """Read a request and put its page where the tenant's rules allow it."""
+def _parse_by_rules(body: bytes, rules: PageRules) -> Query:
+    """Parse a request, and move its page to where the tenant's rules allow it."""
     quirks = rules.quirks
     lower = ">=" if rules.start_inclusive else ">"
     upper = "<=" if rules.end_inclusive else "<"
@@ -99,22 +100,6 @@ def _placed(body: bytes, rules: Rules) -> Query:
     if quirks.deepest_start is not None and start > quirks.deepest_start:
         if quirks.too_deep == "refuse":
             raise BusinessError(BusinessError.TOO_DEEP, f"start: at most {quirks.deepest_start}")
+        # With a limit of 0 the page is empty, and its count the same as everywhere else.
         limit = 0
     return attrs.evolve(query, start=start, limit=limit)
-
-
-def _without(hidden: tuple[str, ...], query: Query) -> Query:
-    """Leave cases out of a page and of its count."""
-    if not hidden:
-        return query
-    condition = "id NOT IN (SELECT value FROM json_each(?))"
-    return attrs.evolve(
-        query,
-        conditions=(*query.conditions, condition),
-        values=(*query.values, msgspec.json.encode(hidden).decode()),
-    )
-
-
-def refusal(error: BusinessError) -> Answer:
-    """Answer a business error: HTTP 200, and a resCode other than 0."""
-    return platform_error(200, error.code, error.message)

@@ -1,18 +1,16 @@
-"""Tasks: created, changed, listed, shown, handed on.
+"""Tasks: created, modified, listed, shown, transferred.
 
-The documents print no answer of theirs: a task's fields are those that a request may set, and what
-a case has of the same kind. What is mandatory is not documented either: only what an operation
-can't do without.
+The documents print no answer of theirs. So a task has the fields that a request may set, and those
+that a case has of the same kind. Nor do they say what is mandatory: here, only what an operation is
+impossible without.
 """
 
 from typing import Any
 
-import msgspec
-
-from ..data import seed
+from ..data import seed, shapes
 from ..http.answer import Answer
-from .bounds import Bounds, decode, inner, moment, place
-from .request import Asked, done, found, unknown
+from .bounds import Bounds, decode_object, parse_datetime, parse_page, require_object
+from .request import OperationRequest, answer_done, answer_result, not_found
 
 OPTIONAL = ("dueDate", "priority", "type")
 LENGTHS = {
@@ -28,85 +26,83 @@ MODIFY = Bounds(mandatory=("id",), optional=OPTIONAL, lengths=LENGTHS | {"id": 2
 TRANSFER = Bounds(mandatory=("id", "ownerId"), lengths={"id": 20, "creatorId": 20})
 STATUS = Bounds(mandatory=("id", "status"), lengths={"id": 20, "creatorId": 20})
 FILTERS = Bounds(optional=("handler", "level", "name", "status"))
-KEPT_BY_SERVER = frozenset({"createdDate", "id", "ownerId", "state", "status"})
+
+# A create or modify that sends these is not refused, but they do not change: transfer and status
+# have operations of their own.
+SERVER_FIELDS = frozenset({"createdDate", "id", "ownerId", "state", "status"})
 
 Wire = dict[str, Any]
 
 
-def create(asked: Asked) -> Answer:
-    """Create a task; its creator handles it at first."""
-    sent = _task_info(asked.body, CREATE)
-    task = asked.store.tasks.insert(_fresh(sent), seed=asked.seed)
-    return _created(task["id"], asked.readings.task_created)
-
-
-def modify(asked: Asked) -> Answer:
-    """Overwrite the fields given."""
-    sent = _task_info(asked.body, MODIFY)
-    asked.change_task(sent["id"], _settable(sent))
-    return done()
-
-
-def transfer(asked: Asked) -> Answer:
-    """Give a task to another handler."""
-    sent = TRANSFER.check(decode(asked.body))
-    asked.change_task(sent["id"], {"ownerId": sent["ownerId"]})
-    return done()
-
-
-def status(asked: Asked) -> Answer:
-    """Set the status of a task, to any."""
-    sent = STATUS.check(decode(asked.body))
-    asked.change_task(sent["id"], {"status": sent["status"]})
-    return done()
-
-
-def get(asked: Asked) -> Answer:
-    """Show one task: the result is the task itself."""
-    task = asked.store.tasks.find(asked.last)
-    if task is None:
-        raise unknown("task", asked.last)
-    return found(task)
-
-
-def list_page(asked: Asked) -> Answer:
-    """List tasks, the newest first.
-
-    `name` is part of the title, `level` the priority and `handler` the ownerId: our reading.
-    """
-    wire = FILTERS.check(decode(asked.body))
-    start, limit = place(wire)
-    rows, count = asked.store.tasks.page(wire, start=start, limit=limit)
-    if asked.readings.task_rows == "bare":
-        return found(rows)
-    return asked.listed({asked.readings.task_rows: rows, "count": count})
-
-
-def _task_info(body: bytes, bounds: Bounds) -> Wire:
-    given = bounds.check(inner(decode(body), "taskInfo"))
-    if given.get("dueDate"):
-        moment(given, "dueDate")
-    return given
-
-
-def _settable(task: Wire) -> Wire:
-    return {key: value for key, value in task.items() if key not in KEPT_BY_SERVER}
-
-
-def _fresh(sent: Wire) -> Wire:
+def create(request: OperationRequest) -> Answer:
+    """Create a task."""
+    sent = _parse_task_info(request.body, CREATE)
     unset = dict.fromkeys((*LENGTHS, *OPTIONAL))
     kept = {
         "createdDate": seed.wall_clock(),
+        # Somebody must handle a new task, and no request names anybody else.
         "ownerId": sent.get("creatorId"),
         "state": "Processing",
         "status": "New",
     }
-    return unset | kept | _settable(sent)
-
-
-def _created(task_id: str, reading: str) -> Answer:
+    task = request.store.tasks.insert(unset | kept | _settable_fields(sent), seed=request.seed)
+    reading = request.readings.task_created
     if reading == "none":
-        return done()
-    result = task_id if reading == "text" else {reading: task_id}
-    whole = {"resCode": "0", "resMsg": "Success", "result": result}
-    return Answer(200, msgspec.json.encode(whole), applied=True)
+        return answer_done()
+    result = task["id"] if reading == "text" else {reading: task["id"]}
+    return Answer(200, shapes.encode_created(result), applied=True)
+
+
+def modify(request: OperationRequest) -> Answer:
+    """Overwrite the fields that are sent."""
+    sent = _parse_task_info(request.body, MODIFY)
+    return _change(request, sent["id"], _settable_fields(sent))
+
+
+def transfer(request: OperationRequest) -> Answer:
+    """Give a task to another handler."""
+    sent = TRANSFER.check(decode_object(request.body))
+    return _change(request, sent["id"], {"ownerId": sent["ownerId"]})
+
+
+def status(request: OperationRequest) -> Answer:
+    """Set the status of a task, to any text."""
+    sent = STATUS.check(decode_object(request.body))
+    return _change(request, sent["id"], {"status": sent["status"]})
+
+
+def get(request: OperationRequest) -> Answer:
+    """Show one task: the result is the task itself."""
+    task = request.store.tasks.find(request.path_id)
+    if task is None:
+        raise not_found("task", request.path_id)
+    return answer_result(task)
+
+
+def list_tasks(request: OperationRequest) -> Answer:
+    """List a page of the matching tasks, the newest first."""
+    wire = FILTERS.check(decode_object(request.body))
+    start, limit = parse_page(wire)
+    rows, count = request.store.tasks.page(wire, start=start, limit=limit)
+    if request.readings.task_rows == "bare":
+        return answer_result(rows)
+    return request.answer_list({request.readings.task_rows: rows, "count": count})
+
+
+def _parse_task_info(body: bytes, bounds: Bounds) -> Wire:
+    present = bounds.check(require_object(decode_object(body), "taskInfo"))
+    # As with cases, an empty text clears the date.
+    if present.get("dueDate"):
+        parse_datetime(present, "dueDate")
+    return present
+
+
+def _settable_fields(task: Wire) -> Wire:
+    return {key: value for key, value in task.items() if key not in SERVER_FIELDS}
+
+
+def _change(request: OperationRequest, task_id: str, fields: Wire) -> Answer:
+    """Overwrite fields of a task, or refuse an unknown id."""
+    if not request.store.tasks.change(task_id, fields):
+        raise not_found("task", task_id)
+    return answer_done()

@@ -1,4 +1,8 @@
-"""ASP.NET Web API, as far as Q-Flow shows it: bodies in two encodings, errors by field."""
+"""ASP.NET Web API, as far as Q-Flow shows it: bodies in two encodings, errors by field.
+
+Q-Flow's pages do not describe its errors. They are help pages of the kind that ASP.NET Web API
+generates, so the emulator answers with the defaults of that framework.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,9 +16,22 @@ from ..http.answer import PLAIN_JSON, Answer
 
 JSON = ("application/json", "text/json")
 FORM = "application/x-www-form-urlencoded"
-MAX_INTEGER = 2**31 - 1
-DENIED = "Authorization has been denied for this request."
+ACCESS_DENIED = "Authorization has been denied for this request."
 
+# In Python true is an integer, in JSON it is not. The integers of .NET have 32 bits.
+MAX_INTEGER = 2**31 - 1
+KIND_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "integer": lambda value: type(value) is int and abs(value) <= MAX_INTEGER,
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "dictionary": lambda value: (
+        isinstance(value, dict) and all(isinstance(text, str | None) for text in value.values())
+    ),
+}
+
+# Document 003 accepts forms, but says "Sample not available". A dictionary in a form is usually
+# spelt ``CustomProperties[key]=value``, or in ASP.NET's way ``CustomProperties[0].Key=key``; both
+# are read.
 BY_NAME = re.compile(r"CustomProperties\[(.+)\]")
 BY_INDEX = re.compile(r"CustomProperties\[(\d+)\]\.(Key|Value)")
 
@@ -31,8 +48,8 @@ class RefusedError(Exception):
         self.message = message
         self.errors = errors
 
-    def answer(self) -> Answer:
-        """Say it as ASP.NET does by default: `{"Message", "ModelState"}`."""
+    def to_answer(self) -> Answer:
+        """Return ASP.NET's default answer to an error: ``{"Message", "ModelState"}``."""
         body: Wire = {"Message": self.message}
         if self.errors:
             body["ModelState"] = self.errors
@@ -40,8 +57,11 @@ class RefusedError(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Model:
-    """The fields of a request; lengths are in characters here."""
+class RequestModel:
+    """The fields of a request.
+
+    Lengths are in characters: document 003 names no unit, and ASP.NET counts characters.
+    """
 
     required: tuple[str, ...] = ()
     integers: tuple[str, ...] = ()
@@ -49,85 +69,63 @@ class Model:
     lengths: Mapping[str, int] = attrs.field(factory=dict)
 
     def bind(self, body: bytes, headers: Mapping[str, str]) -> Wire:
-        """Read a body, or refuse it."""
+        """Read a body by its content type, or raise ``RefusedError``."""
         content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        wire = self._read(body, content_type)
-        errors = self._errors(wire)
+        if content_type == FORM:
+            wire = self._parse_form(body.decode("utf-8", "replace"))
+        elif content_type in JSON:
+            wire = _parse_json(body)
+        else:
+            raise RefusedError(415, "The request body cannot be read.")
+        errors = self._find_errors(wire)
         if errors:
             raise RefusedError(400, "The request is invalid.", errors)
         return wire
 
-    def _read(self, body: bytes, content_type: str) -> Wire:
-        if content_type == FORM:
-            return self._form(body.decode("utf-8", "replace"))
-        if content_type not in JSON:
-            raise RefusedError(415, "The request body cannot be read.")
-        try:
-            wire = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            wire = None
-        if not isinstance(wire, dict):
-            raise RefusedError(400, "The request body cannot be read.")
-        return wire
-
-    def _form(self, text: str) -> Wire:
-        """Read a form: `CustomProperties[key]=value`, or ASP.NET's `CustomProperties[0].Key`.
-
-        Document 003 says "Sample not available" here, so both usual spellings are accepted.
-        """
-        pairs = dict(parse_qsl(text, keep_blank_values=True))
-        wire = {key: self._typed(key, value) for key, value in pairs.items()}
-        properties = _by_index(pairs) | _by_name(pairs)
+    def _parse_form(self, form: str) -> Wire:
+        wire: Wire = {}
+        named: dict[str, str] = {}
+        indexed: dict[str, dict[str, str]] = {}
+        for key, text in dict(parse_qsl(form, keep_blank_values=True)).items():
+            if match := BY_INDEX.fullmatch(key):
+                indexed.setdefault(match[1], {})[match[2]] = text
+            elif match := BY_NAME.fullmatch(key):
+                named[match[1]] = text
+            # A form holds only texts. What does not look like its kind stays one, and is an error.
+            elif key in self.integers and re.fullmatch(r"-?[0-9]{1,10}", text):
+                wire[key] = int(text)
+            elif key == "AutoClose" and text.lower() in {"true", "false"}:
+                wire[key] = text.lower() == "true"
+            else:
+                wire[key] = text
+        pairs = [part for part in indexed.values() if "Key" in part]
+        properties = {part["Key"]: part.get("Value", "") for part in pairs} | named
         return wire | {"CustomProperties": properties} if properties else wire
 
-    def _typed(self, key: str, text: str) -> Any:
-        if key in self.integers and re.fullmatch(r"-?[0-9]{1,10}", text):
-            return int(text)
-        if key == "AutoClose" and text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        return text
-
-    def _errors(self, wire: Wire) -> Errors:
-        """Collect what is wrong, as ASP.NET's ModelState does."""
+    def _find_errors(self, wire: Wire) -> Errors:
+        """Collect everything that is wrong, as ASP.NET's ModelState does."""
         missing = [key for key in self.required if wire.get(key) is None]
         errors = {key: [f"The {key} field is required."] for key in missing}
-        for key, fits in self._kinds().items():
-            if wire.get(key) is not None and not fits(wire[key]):
+        kinds = {
+            **dict.fromkeys(self.integers, "integer"),
+            **dict.fromkeys((*self.texts, *self.lengths), "string"),
+            "AutoClose": "boolean",
+            "CustomProperties": "dictionary",
+        }
+        for key, kind in kinds.items():
+            if wire.get(key) is not None and not KIND_CHECKS[kind](wire[key]):
                 errors[key] = [f"The value of the field {key} is not valid."]
-        for key, most in self.lengths.items():
-            if key not in errors and len(wire.get(key) or "") > most:
-                errors[key] = [f"The field {key} must have a maximum length of '{most}'."]
+        for key, maximum in self.lengths.items():
+            if key not in errors and len(wire.get(key) or "") > maximum:
+                errors[key] = [f"The field {key} must have a maximum length of '{maximum}'."]
         return errors
 
-    def _kinds(self) -> dict[str, Callable[[Any], bool]]:
-        return {
-            **dict.fromkeys(self.integers, _is_integer),
-            **dict.fromkeys((*self.texts, *self.lengths), _is_text),
-            "AutoClose": lambda value: isinstance(value, bool),
-            "CustomProperties": _is_dictionary,
-        }
 
-
-def _by_name(pairs: Mapping[str, str]) -> dict[str, str]:
-    found = ((BY_NAME.fullmatch(key), value) for key, value in pairs.items())
-    return {match[1]: value for match, value in found if match}
-
-
-def _by_index(pairs: Mapping[str, str]) -> dict[str, str]:
-    parts: dict[str, dict[str, str]] = {}
-    for key, value in pairs.items():
-        if match := BY_INDEX.fullmatch(key):
-            parts.setdefault(match[1], {})[match[2]] = value
-    return {part["Key"]: part.get("Value", "") for part in parts.values() if "Key" in part}
-
-
-def _is_integer(value: Any) -> bool:
-    return type(value) is int and abs(value) <= MAX_INTEGER
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_dictionary(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str | None) for text in value.values())
+def _parse_json(body: bytes) -> Wire:
+    try:
+        wire = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        wire = None
+    if not isinstance(wire, dict):
+        raise RefusedError(400, "The request body cannot be read.")
+    return wire

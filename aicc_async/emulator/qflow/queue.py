@@ -9,9 +9,10 @@ import attrs
 import msgspec
 
 from ..http.answer import PLAIN_JSON, Answer
-from .aspnet import DENIED, Model, RefusedError
+from .aspnet import ACCESS_DENIED, RefusedError, RequestModel
 
-EMPTY: Mapping[str, Any] = {
+# The record of document 003's sample, key for key: a field that was not sent comes back as null.
+EMPTY_RECORD: Mapping[str, Any] = {
     "CaseId": None,
     "ServiceId": None,
     "ServiceIdExtRef": None,
@@ -25,27 +26,31 @@ EMPTY: Mapping[str, Any] = {
     "ProcedureExtRef": None,
     "ProcedureOptionExtRef": None,
 }
-"""The record of the sample, key for key; what is not given comes back as null."""
 
-ENQUEUE = Model(
+# Document 003 calls ``ServiceId`` required, although there is a ``ServiceIdExtRef`` beside it. It
+# does not say that the latter alone will do, so it does not here.
+ENQUEUE = RequestModel(
     required=("ServiceId",),
     integers=("CaseId", "ServiceId", "CustomerId"),
     texts=("ServiceIdExtRef", "ClassificationCode", "ProcedureExtRef", "ProcedureOptionExtRef"),
     lengths={"ExtRef": 200, "Notes": 4000, "Subject": 100},
 )
-CANCEL = Model(
+CANCEL = RequestModel(
     integers=("CaseId", "ProcessId", "Status"),
     texts=("ClassificationCode",),
     lengths={"Notes": 4000},
 )
-SHOWN = ("ServiceId", "CustomerId", "Subject", "Notes", "ClassificationCode", "CustomProperties")
 SET_BY_CANCEL = ("Notes", "ClassificationCode", "CustomProperties")
+DETAIL_KEYS = ("ServiceId", "CustomerId", "Subject", *SET_BY_CANCEL)
 
-WAITING, COMPLETE, CANCELLED, NO_CHANGE = 3, 8, 15, -1
-STATUSES = frozenset({WAITING, 4, COMPLETE, CANCELLED, 17, NO_CHANGE})
-FIRST_PROCESS = 70_001
-"""Processes are numbered elsewhere than cases, so that one taken for the other is noticed."""
+WAITING, ABANDONED, COMPLETE, CANCELLED, NO_SHOW, NO_CHANGE = 3, 4, 8, 15, 17, -1
+STATUSES = frozenset({WAITING, ABANDONED, COMPLETE, CANCELLED, NO_SHOW, NO_CHANGE})
 
+# The id of a process is that of its case and this number. A client that takes one for the other
+# gets a 404 instead of somebody else's case.
+PROCESS_ID_OFFSET = 70_001
+
+# The dates in Q-Flow's pages have this offset.
 ZONE = timezone(timedelta(hours=10))
 
 Wire = dict[str, Any]
@@ -60,84 +65,80 @@ class Queue:
     _details: dict[int, Wire] = attrs.field(factory=dict, init=False, repr=False)
 
     def answer(
-        self, operation: str, body: bytes, headers: Mapping[str, str], *, last: str
+        self, operation: str, body: bytes, headers: Mapping[str, str], *, path_id: str
     ) -> Answer:
-        """Answer an operation; `last` is the decoded end of its path."""
+        """Answer an operation; ``path_id`` is the decoded end of its path."""
         if operation == "enqueue":
             return self.enqueue(body, headers)
         try:
-            self._admit(headers)
+            self._check_headers(headers)
             if operation == "qflow_cancel":
                 return self._cancel(CANCEL.bind(body, headers))
-            return self._shown("CaseId" if operation == "qflow_case" else "ProcessId", last)
+            # isdecimal() alone is true for the digits of all scripts.
+            if not path_id.isascii() or not path_id.isdecimal():
+                return RefusedError(404, "No such resource.").to_answer()
+            key = "CaseId" if operation == "qflow_case" else "ProcessId"
+            detail = self._find(key, int(path_id))
         except RefusedError as refusal:
-            return refusal.answer()
+            return refusal.to_answer()
+        return Answer(200, msgspec.json.encode(detail), PLAIN_JSON)
 
     def enqueue(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Enqueue a case, give it a number."""
+        """Enqueue a case under a new number, and answer with its record."""
         try:
-            self._admit(headers)
-            return self._accept(ENQUEUE.bind(body, headers))
+            self._check_headers(headers)
+            wire = ENQUEUE.bind(body, headers)
         except RefusedError as refusal:
-            return refusal.answer()
+            return refusal.to_answer()
+        known = {key: wire[key] for key in wire if key in EMPTY_RECORD and wire[key] is not None}
+        # The table calls CaseId "Return value CaseId": what a request sends there is ignored.
+        record = {**EMPTY_RECORD, **known, "CaseId": len(self.records) + 1}
+        self.records.append(record)
+        self._details[record["CaseId"]] = _build_detail(record)
+        return Answer(200, msgspec.json.encode(record), PLAIN_JSON, applied=True)
 
-    def _admit(self, headers: Mapping[str, str]) -> None:
+    def _check_headers(self, headers: Mapping[str, str]) -> None:
         required = self.required_headers or {}
         if not all(headers.get(name) == value for name, value in required.items()):
-            raise RefusedError(401, DENIED)
-
-    def _accept(self, wire: Wire) -> Answer:
-        known = {key: wire[key] for key in wire if key in EMPTY and wire[key] is not None}
-        record = {**EMPTY, **known, "CaseId": len(self.records) + 1}
-        self.records.append(record)
-        self._details[record["CaseId"]] = _detail(record)
-        return Answer(200, msgspec.json.encode(record), PLAIN_JSON, applied=True)
+            raise RefusedError(401, ACCESS_DENIED)
 
     def _cancel(self, wire: Wire) -> Answer:
         status = wire.get("Status", CANCELLED)
         if status not in STATUSES:
             wrong = {"Status": ["The value of the field Status is not valid."]}
             raise RefusedError(400, "The request is invalid.", wrong)
-        detail = self._meant(wire)
+        # Either id names the case. With both, the documents do not say which one counts.
+        key = next((key for key in ("CaseId", "ProcessId") if wire.get(key) is not None), None)
+        if key is None:
+            missing = {"CaseId": ["The CaseId or ProcessId field is required."]}
+            raise RefusedError(400, "The request is invalid.", missing)
+        detail = self._find(key, wire[key])
         detail |= {key: wire[key] for key in SET_BY_CANCEL if wire.get(key) is not None}
         if status != NO_CHANGE:
             detail["Status"] = status
+        # The answer is documented as a bare JSON string, whose text is not.
         return Answer(200, b'"OK"', PLAIN_JSON, applied=True)
 
-    def _meant(self, wire: Wire) -> Wire:
-        for key in ("CaseId", "ProcessId"):
-            if wire.get(key) is not None:
-                return self._found(key, wire[key])
-        missing = {"CaseId": ["The CaseId or ProcessId field is required."]}
-        raise RefusedError(400, "The request is invalid.", missing)
-
-    def _shown(self, key: str, last: str) -> Answer:
-        if not last.isascii() or not last.isdecimal():
-            raise RefusedError(404, "No such resource.")
-        return Answer(200, msgspec.json.encode(self._found(key, int(last))), PLAIN_JSON)
-
-    def _found(self, key: str, number: int) -> Wire:
-        """Find a case; what Q-Flow says to an unknown one is not documented: here, 404."""
-        case_id = number if key == "CaseId" else number - FIRST_PROCESS
+    def _find(self, key: str, number: int) -> Wire:
+        case_id = number if key == "CaseId" else number - PROCESS_ID_OFFSET
         if case_id not in self._details:
+            # What Q-Flow answers to an unknown case is not documented.
             raise RefusedError(404, "No such case.")
         return self._details[case_id]
 
 
-def _detail(record: Wire) -> Wire:
-    """Make what `Cases/{id}` shows; the keys after CaseDateCreated are our choice."""
+def _build_detail(record: Wire) -> Wire:
+    """Build what ``Cases/{id}`` shows of a new case."""
     number = record["CaseId"]
+    # .NET writes seven digits of a second, one more than Python.
+    created = f"{datetime.now(ZONE):%Y-%m-%dT%H:%M:%S.%f}5+10:00"
     return {
         "CaseId": number,
-        "ProcessId": FIRST_PROCESS + number,
+        "ProcessId": PROCESS_ID_OFFSET + number,
         "ProcessGuid": str(uuid.uuid4()),
         "Ticket": f"A{number:03d}",
-        "CaseDateCreated": _now(),
+        "CaseDateCreated": created,
+        # The documents list the keys up to here. Those that follow are our choice.
         "Status": COMPLETE if record["AutoClose"] else WAITING,
-    } | {key: record[key] for key in SHOWN}
-
-
-def _now() -> str:
-    """Write down the present as .NET does: seven digits of a second, and the offset."""
-    now = datetime.now(ZONE)
-    return f"{now:%Y-%m-%dT%H:%M:%S.%f}5+10:00"
+        **{key: record[key] for key in DETAIL_KEYS},
+    }
