@@ -7,7 +7,7 @@ where it can be neither a secret nor contact data.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -182,11 +182,18 @@ def extras() -> Any:
 _any_text = text()
 
 
+def _check_texts(instance: Any, attribute: Any, items: Iterable[Any], condition: str) -> None:
+    for item in items:
+        if not isinstance(item, str):
+            raise ConfigError(f"{attribute.name} must {condition}, got {kind_of(item)}")
+        _any_text(instance, attribute, item)
+
+
 def attachments(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     """Check for a text, or at most five of them (document 000, row 10)."""
     several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    for item in value if several else [value]:
-        _any_text(instance, attribute, item)
+    condition = f"be a string or at most {MAX_ATTACHMENTS} of them"
+    _check_texts(instance, attribute, value if several else [value], condition)
     if several and len(value) > MAX_ATTACHMENTS:
         raise ConfigError(
             f"{attribute.name} must be at most {MAX_ATTACHMENTS} attachments, got {len(value)}"
@@ -196,8 +203,8 @@ def attachments(instance: Any, attribute: Attribute[Any], value: Any) -> None:
 def texts(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     """Check for a mapping of texts to texts."""
     kind(Mapping)(instance, attribute, value)
-    for item in (*value, *value.values()):
-        _any_text(instance, attribute, item)
+    items = (*value, *value.values())
+    _check_texts(instance, attribute, items, "map strings to strings")
 
 
 def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
