@@ -7,11 +7,12 @@ where it can be neither a secret nor contact data.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from attrs import Attribute, field, frozen
-from attrs.validators import and_, ge, in_, instance_of, le, not_
+from attrs.validators import and_, ge, in_, le
 
 from .errors import ConfigError
 
@@ -41,7 +42,11 @@ def check(name: str, value: T, validator: Check) -> T:
 
 def shown(value: object) -> str:
     """Return a value's repr, cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # Python writes no int of more than 4300 digits, and no list that is nested too deeply.
+        return kind_of(value)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
 
 
@@ -55,31 +60,48 @@ def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) 
     holds = and_(*validators)
 
     def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
-        try:
+        with suppress(TypeError, ValueError, RecursionError):
             holds(instance, attribute, value)
-        except (TypeError, ValueError):
-            raise ConfigError(f"{attribute.name} must {condition}, got {got(value)}") from None
+            return
+        # Outside the block above: attrs' error holds the value, and would be the context of ours.
+        raise ConfigError(f"{attribute.name} must {condition}, got {got(value)}")
 
     return validate
 
 
-def integer(minimum: int, maximum: int | None = None) -> Check:
-    """Return a check for whole numbers; True is not one."""
+def is_a(*kinds: type, is_exact: bool = False) -> Check:
+    """Return a validator for instances of some types, or ``is_exact``: of no subclass of them.
+
+    True is not a number. Unlike attrs' ``instance_of`` it never writes the repr of a value, which
+    may be long, fail, or be nested too deeply.
+    """
+
+    def validate(_: Any, __: Attribute[Any], value: Any) -> None:
+        is_flag = isinstance(value, bool) and bool not in kinds
+        if is_flag or not isinstance(value, kinds) or (is_exact and type(value) not in kinds):
+            raise TypeError
+
+    return validate
+
+
+def integer(minimum: int, maximum: int | None = None, *, is_exact: bool = False) -> Check:
+    """Return a check for whole numbers; True is not one.
+
+    ``is_exact`` refuses subclasses, for what is sent: msgspec writes none of them, and a path would
+    hold the name of an Enum's member.
+    """
     condition = f"be an integer >= {minimum}"
     bounds = [ge(minimum)]
     if maximum is not None:
         condition = f"be an integer from {minimum} to {maximum}"
         bounds.append(le(maximum))
-    return must(condition, instance_of(int), not_(instance_of(bool)), *bounds)
+    return must(condition, is_a(int, is_exact=is_exact), *bounds)
 
 
 def number(minimum: float, maximum: float = MAX_SECONDS) -> Check:
     """Return a check for finite numbers; NaN and True are not."""
-    condition = f"be a number >= {minimum:g}"
-    if maximum != MAX_SECONDS:
-        condition = f"be a number from {minimum:g} to {maximum:g}"
-    is_number = (instance_of((int, float)), not_(instance_of(bool)))
-    return must(condition, *is_number, ge(minimum), le(maximum))
+    condition = f"be a number from {minimum:g} to {maximum:g}"
+    return must(condition, is_a(int, float), ge(minimum), le(maximum))
 
 
 def one_of(*words: str) -> Check:
@@ -91,10 +113,7 @@ def kind(*kinds: type) -> Check:
     """Return a check for instances of some types; True is not a number."""
     names = " or ".join("None" if one is type(None) else one.__name__ for one in kinds)
     article = "an" if names[0] in "aeiouAEIOU" else "a"
-    validators = [instance_of(kinds)]
-    if bool not in kinds:
-        validators.append(not_(instance_of(bool)))
-    return must(f"be {article} {names}", *validators, got=kind_of)
+    return must(f"be {article} {names}", is_a(*kinds), got=kind_of)
 
 
 def text(limit: int | None = None, *, empty: bool = True, unit: str = UTF8) -> Check:
@@ -104,19 +123,19 @@ def text(limit: int | None = None, *, empty: bool = True, unit: str = UTF8) -> C
         is_text(instance, attribute, value)
         if not value and not empty:
             raise ConfigError(f"{attribute.name} must not be empty")
-        try:
+        size = None
+        with suppress(UnicodeEncodeError):
             size = len(value.encode()) if unit == UTF8 else len(value.encode("utf-16-le")) // 2
-        except UnicodeEncodeError:
-            raise ConfigError(
-                f"{attribute.name} must be valid Unicode, got half a surrogate pair"
-            ) from None
+        # Outside the block above: the error underneath holds the whole text.
+        if size is None:
+            raise ConfigError(f"{attribute.name} must be valid Unicode, got half a surrogate pair")
         if limit is not None and size > limit:
             raise ConfigError(f"{attribute.name} must be at most {limit} {unit}, got {size}")
 
     return validate
 
 
-is_text = must("be a string", instance_of(str), got=kind_of)
+is_text = must("be a string", is_a(str), got=kind_of)
 
 
 def secret(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -163,11 +182,18 @@ def extras() -> Any:
 _any_text = text()
 
 
+def _check_texts(instance: Any, attribute: Any, items: Iterable[Any], condition: str) -> None:
+    for item in items:
+        if not isinstance(item, str):
+            raise ConfigError(f"{attribute.name} must {condition}, got {kind_of(item)}")
+        _any_text(instance, attribute, item)
+
+
 def attachments(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     """Check for a text, or at most five of them (document 000, row 10)."""
     several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    for item in value if several else [value]:
-        _any_text(instance, attribute, item)
+    condition = f"be a string or at most {MAX_ATTACHMENTS} of them"
+    _check_texts(instance, attribute, value if several else [value], condition)
     if several and len(value) > MAX_ATTACHMENTS:
         raise ConfigError(
             f"{attribute.name} must be at most {MAX_ATTACHMENTS} attachments, got {len(value)}"
@@ -177,8 +203,8 @@ def attachments(instance: Any, attribute: Attribute[Any], value: Any) -> None:
 def texts(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     """Check for a mapping of texts to texts."""
     kind(Mapping)(instance, attribute, value)
-    for item in (*value, *value.values()):
-        _any_text(instance, attribute, item)
+    items = (*value, *value.values())
+    _check_texts(instance, attribute, items, "map strings to strings")
 
 
 def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -186,9 +212,11 @@ def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     kind(Mapping)(instance, attribute, value)
     if not all(isinstance(key, str) for key in value):
         raise ConfigError(f"{attribute.name} must have string keys")
+    fault = None
     try:
         json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{attribute.name} must hold values of JSON, not NaN or dates ({kind_of(error)})"
-        ) from None
+        fault = kind_of(error)
+    # Outside the block above: the error underneath may hold all that was to be written.
+    if fault is not None:
+        raise ConfigError(f"{attribute.name} must hold values of JSON, not NaN or dates ({fault})")

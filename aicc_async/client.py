@@ -113,7 +113,7 @@ class AICCClient(SessionHolder):
     ) -> None:
         if isinstance(profile, str | PathLike):
             profile = Profile.load(profile)
-        profile = check("profile", profile or Profile(), kind(Profile))
+        profile = check("profile", Profile() if profile is None else profile, kind(Profile))
         endpoint = Endpoint(
             base_url=settings.base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
@@ -123,7 +123,7 @@ class AICCClient(SessionHolder):
             max_body=max_body,
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
-        dialect = check("dialect", dialect or Dialect(), kind(Dialect))
+        dialect = check("dialect", Dialect() if dialect is None else dialect, kind(Dialect))
         zone = settings.zone(timezone)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
         self._session = Session(endpoint, signing=signing(auth), session=session)
@@ -203,7 +203,8 @@ class AICCClient(SessionHolder):
         minutes is taken for it; the cases of other keys never are.
         """
         check("new", new, kind(NewCase))
-        how = check("on_unknown", on_unknown or self._on_unknown, ON_UNKNOWN)
+        how = self._on_unknown if on_unknown is None else on_unknown
+        check("on_unknown", how, ON_UNKNOWN)
         if key is None and how == "raise":
             return await self._api.create(new)
         if key is None:
@@ -234,7 +235,8 @@ class AICCClient(SessionHolder):
         self._check_journal()
         if not isinstance(items, Iterable | AsyncIterable):
             raise ConfigError(f"items must be pairs of key and NewCase, got {kind_of(items)}")
-        how = check("on_unknown", on_unknown or self._on_unknown, ON_UNKNOWN)
+        how = self._on_unknown if on_unknown is None else on_unknown
+        check("on_unknown", how, ON_UNKNOWN)
 
         async def create(item: tuple[str, NewCase]) -> CreateOutcome:
             if not isinstance(item, tuple) or len(item) != 2:  # noqa: PLR2004  (a pair)
@@ -307,7 +309,7 @@ class AICCClient(SessionHolder):
         if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | AsyncIterable):
             raise ConfigError(f"ids must be an iterable of strings, got {kind_of(ids)}")
         places = self._api.concurrency if concurrency is None else concurrency
-        check("concurrency", places, integer(1, self._api.concurrency))
+        check("concurrency", places, integer(1, self._api.concurrency, is_exact=True))
         return ordered_map(ids, self.get_case, concurrency=places)
 
     async def list_cases(
@@ -512,5 +514,5 @@ def _check_id(value: str, name: str = "case_id", *, most: int | None = 20) -> No
 
 
 def _check_page(start: int, limit: int) -> None:
-    check("start", start, integer(0))
-    check("limit", limit, integer(1, LIMIT))
+    check("start", start, integer(0, is_exact=True))
+    check("limit", limit, integer(1, LIMIT, is_exact=True))

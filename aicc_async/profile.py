@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from math import inf
 from os import PathLike
 from pathlib import Path
+from sys import float_info
 from typing import Any, Self
 
 from attrs import Attribute, asdict, fields, frozen
-from attrs.validators import gt, instance_of, lt, not_
+from attrs.validators import gt, le
 
 from ._optional import load
-from ._validators import integer, kind, kind_of, must, one_of, optional, shown
+from ._validators import integer, is_a, kind, kind_of, must, one_of, optional, shown
 from .errors import ConfigError
 from .settings import RateLimit
 
@@ -23,9 +23,9 @@ MAX_LABEL = 200  # characters
 # TOML writers and readers agree on whole numbers up to this one.
 MAX_INTEGER = 2**53
 
-
+# An int may exceed all floats; the margin of one could not be computed.
 _is_rate = must(
-    "be a finite number > 0", instance_of((int, float)), not_(instance_of(bool)), gt(0), lt(inf)
+    "be a finite number > 0", is_a(int, float, is_exact=True), gt(0), le(float_info.max)
 )
 
 
@@ -72,12 +72,12 @@ class Profile:
     order: str | None = optional(one_of("newest_first", "oldest_first", "neither"))
     order_stable: bool | None = optional(kind(bool))
     ties_stable: bool | None = optional(kind(bool))
-    page_size: int | None = optional(integer(1, MAX_INTEGER))
+    page_size: int | None = optional(integer(1, MAX_INTEGER, is_exact=True))
     over_limit: str | None = optional(one_of("clamped", "refused"))
     count_stable: bool | None = optional(kind(bool))
     count_true: bool | None = optional(kind(bool))
-    deepest_start: int | None = optional(integer(0, MAX_INTEGER))
-    offset_reached: int | None = optional(integer(0, MAX_INTEGER))
+    deepest_start: int | None = optional(integer(0, MAX_INTEGER, is_exact=True))
+    offset_reached: int | None = optional(integer(0, MAX_INTEGER, is_exact=True))
     span: str | None = optional(one_of("seconds", "days", "dates", "none"))
     content_type: str | None = optional(_is_label)
     rate: float | None = optional(_is_rate)

@@ -86,12 +86,12 @@ class QFlowClient(SessionHolder):
 
     async def get_case(self, case_id: int) -> QueuedCase:
         """Read a case by its number (``GET Cases/{id}``)."""
-        check("case_id", case_id, integer(0))
+        check("case_id", case_id, integer(0, is_exact=True))
         return await self._session.send(requests.get_case(case_id, self._converter))
 
     async def get_process(self, process_id: int) -> QueuedCase:
         """Read a case by the number of its process (``GET Cases/Processes/{id}``)."""
-        check("process_id", process_id, integer(0))
+        check("process_id", process_id, integer(0, is_exact=True))
         return await self._session.send(requests.get_process(process_id, self._converter))
 
 
@@ -109,7 +109,9 @@ def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | No
 def _checked(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
     for name, value in headers.items():
         if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
-            raise ConfigError(f"headers must be printable texts, got another as {shown(name)}")
+            raise ConfigError(
+                f"headers must be printable strings: the name or value of {shown(name)} is not one"
+            )
         if name.lower() == taken.lower():
             raise ConfigError(f"headers must not hold {name!r}, which carries the login's token")
     return headers

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import attrs
 
+from .._validators import shown
 from ..errors import CaseChanged, ConfigError
 from . import CaseDetail, CaseInfo, CaseUpdate
 
@@ -61,7 +62,7 @@ def _needed(name: str, value: str | None) -> str:
 def check_is_of(case_id: str, then: CaseDetail) -> None:
     """Raise ConfigError when it was another case that was read: it would always differ."""
     if then.case.id != case_id:
-        raise ConfigError(f"if_unchanged must be of case {case_id}, got {then.case.id!r}")
+        raise ConfigError(f"if_unchanged must be of case {shown(case_id)}, got {then.case.id!r}")
 
 
 def check_unchanged(then: CaseInfo, now: CaseInfo) -> None:

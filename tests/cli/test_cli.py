@@ -259,7 +259,7 @@ def test_a_moment_of_any_text_is_a_time_or_a_usage_error(text: str) -> None:
 def test_without_settings_the_message_names_the_variable(call: Call) -> None:
     """What is missing is said, and it is a usage error."""
     ended = call("list")
-    assert (ended.code, ended.err) == (2, "ConfigError: AICC_BASE_URL is not set\n")
+    assert (ended.code, ended.err) == (2, "ConfigError: AICC_BASE_URL must be set\n")
 
 
 def test_options_go_before_variables(
@@ -283,7 +283,7 @@ def test_variables_are_read(tenant: Emulator, call: Call, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--rate", "many"), "rate limit"),
+        (("--rate", "many"), "rate_limit must be like '10' or '600/60', got 'many'"),
         (("--rate", "0"), "limit"),
         (("--timezone", "Nowhere/Land"), "timezone"),
         (("--base-url", "http://service.example"), "base_url"),
@@ -463,11 +463,15 @@ def test_json_that_is_no_record_is_a_usage_error(
 @pytest.mark.parametrize(
     ("command", "body", "words"),
     [
-        ("create", NEW | {"title": "单" * 43}, "title: at most 128 bytes, 129 were given"),
+        ("create", NEW | {"title": "单" * 43}, "title must be at most 128 bytes in UTF-8, got 129"),
         ("create", NEW | {"title": 5}, "$.title"),
         ("create", NEW | {"dueDate": "tomorrow"}, "$.dueDate"),
         ("modify", {"id": "x", "title": "t", "description": "d"}, "creatorId"),
-        ("enqueue", {"ServiceId": 2, "Subject": "x" * 101}, "subject: at most 100"),
+        (
+            "enqueue",
+            {"ServiceId": 2, "Subject": "x" * 101},
+            "subject must be at most 100 UTF-16 units, got 101",
+        ),
         ("enqueue", {"Subject": "x"}, "ServiceId"),
     ],
 )

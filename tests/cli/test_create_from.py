@@ -144,7 +144,7 @@ def faults_of(path: Path, content: bytes, key: str = "ref") -> list[str]:
 
 # ---- faults --------------------------------------------------------------------------------
 
-TOO_LONG = "at most {} bytes, {} were given"
+TOO_LONG = "must be at most {} bytes in UTF-8, got {}"
 NO_KEY = "ref: a printable text of 1 to 500 characters is needed as the key"
 NO_TIME = "a time is needed as YYYY-MM-DD HH:mm:ss"
 JSON_FAULTS: list[tuple[dict[str, Any] | bytes, str]] = [
@@ -153,7 +153,7 @@ JSON_FAULTS: list[tuple[dict[str, Any] | bytes, str]] = [
     ({"title": "单" * 43}, f"title: {TOO_LONG.format(128, 129)}"),
     ({"description": "d" * 20_001}, f"description: {TOO_LONG.format(20_000, 20_001)}"),
     ({"contactId": "x" * 21}, f"contactId: {TOO_LONG.format(20, 21)}"),
-    ({"type": ""}, "type: it is mandatory, an empty text was given"),
+    ({"type": ""}, "type: must not be empty"),
     ({"dueDate": "tomorrow"}, f"dueDate: {NO_TIME}"),
     ({"dueDate": "2025-03-01T12:00:00+08:00"}, f"dueDate: {NO_TIME}"),
     ({"dueDate": 1740000000}, "dueDate: a time is needed, int was given"),
@@ -165,7 +165,7 @@ JSON_FAULTS: list[tuple[dict[str, Any] | bytes, str]] = [
     ),
     ({"contact_phone": "000"}, "'contact_phone': no field of a case, 'contactPhone' is meant"),
     ({"colour": "red"}, "'colour': no field of a case"),
-    ({"attachment": list("abcdef")}, "attachment: at most 5 attachments, 6 were given"),
+    ({"attachment": list("abcdef")}, "attachment: must be at most 5 attachments, got 6"),
     ({"ref": "order-1"}, "ref: line 1 has it too"),
     ({"ref": ""}, f"{NO_KEY}, 0 characters were given"),
     ({"ref": "x" * 501}, f"{NO_KEY}, 501 characters were given"),

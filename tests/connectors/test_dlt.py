@@ -602,12 +602,18 @@ def test_a_load_without_cases_is_none_the_worse(pipeline: Any) -> None:
         ({"lookback": timedelta(-1)}, "lookback must be a timedelta from 0 to 3660 days, got -1 d"),
         ({"lookback": 86400}, "lookback must be a timedelta from 0 to 3660 days, got 86400"),
         ({"lookback": timedelta.max}, "lookback must be a timedelta from 0 to 3660 days, got 9999"),
-        ({"client_secret": ""}, "client_secret: a text is needed"),
-        ({"client_id": None}, "client_id: a text is needed"),
-        ({"rate_limit": 5}, "rate_limit: RateLimit is needed"),
-        ({"base_url": "http://example.org"}, "base_url: http to example.org needs allow_http"),
-        ({"base_url": None}, "AICC_BASE_URL is not set"),
-        ({"since": UNTIL, "query": CaseQuery(end_time=SINCE)}, "end_time: .* is before"),
+        ({"client_secret": ""}, "^client_secret must not be empty$"),
+        ({"client_id": None}, "^client_id must not be empty$"),
+        ({"rate_limit": 5}, "^rate_limit must be a RateLimit or None, got int$"),
+        (
+            {"base_url": "http://example.org"},
+            "^base_url must be https for example.org, unless allow_http=True$",
+        ),
+        ({"base_url": None}, "^AICC_BASE_URL must be set$"),
+        (
+            {"since": UNTIL, "query": CaseQuery(end_time=SINCE)},
+            "^end_time must not be before start_time .*, got ",
+        ),
     ],
 )
 def test_bad_settings_fail_before_anything_is_sent(

@@ -21,6 +21,7 @@ from aicc_async import (
     NewCase,
     RateLimit,
     RetryPolicy,
+    SQLiteJournal,
     StaticToken,
 )
 from aicc_async.emulator import Emulator, Fault
@@ -241,18 +242,36 @@ def test_a_lacking_environment_says_what_lacks(environ: dict[str, str], says: st
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"auth": "secret-text"}, "auth"),
-        ({"max_concurrency": 0}, "max_concurrency"),
-        ({"max_body": 0}, "max_body"),
-        ({"timezone": "Mars/Olympus"}, "timezone"),
-        ({"dialect": "GET"}, "dialect"),
+        ({"auth": "secret-text"}, "auth must be a StaticToken or ClientCredentials, got str"),
+        ({"max_concurrency": 0}, "max_concurrency must be an integer >= 1, got 0"),
+        ({"max_body": 0}, "max_body must be an integer >= 1, got 0"),
+        ({"timezone": "Mars/Olympus"}, "timezone must be an IANA name .*, got 'Mars/Olympus'"),
+        ({"dialect": "GET"}, "dialect must be a Dialect, got str"),
+        ({"dialect": {}}, "dialect must be a Dialect, got dict"),
+        ({"dialect": False}, "dialect must be a Dialect, got bool"),
+        ({"on_unknown": "ask"}, "on_unknown must be one of raise, reconcile, got 'ask'"),
+        ({"on_unknown": ""}, "on_unknown must be one of raise, reconcile, got ''"),
+        ({"list_lag": True}, "list_lag must be a number from 0 to 86400, got True"),
+        ({"list_lag": -1}, "list_lag must be a number from 0 to 86400, got -1"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], says: str) -> None:
     """A client that can't work is not made, and the text repeats no secret."""
-    with pytest.raises(ConfigError, match=says) as caught:
+    with pytest.raises(ConfigError, match=f"^{says}$") as caught:
         AICCClient("https://host.invalid", **{"auth": StaticToken("t"), **options})
     assert "secret-text" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["", "ask", False])
+async def test_an_outcome_is_raised_or_reconciled(tmp_path: Path, word: Any) -> None:
+    """Another word is refused where it is said, an empty one too: only None is as not set."""
+    journal, auth = SQLiteJournal(tmp_path / "journal.db"), StaticToken("t")
+    text = f"^on_unknown must be one of raise, reconcile, got {word!r}$"
+    async with AICCClient("https://host.invalid", auth=auth, journal=journal) as aicc:
+        with pytest.raises(ConfigError, match=text):
+            await aicc.create_case(new_case(), on_unknown=word)
+        with pytest.raises(ConfigError, match=text):
+            aicc.create_cases([], on_unknown=word)
 
 
 async def test_a_session_of_the_callers_stays_open(tenant: Emulator) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import attrs
@@ -176,9 +177,11 @@ async def test_required_headers(tenant: Emulator) -> None:
 )
 def test_unusable_headers(headers: Any) -> None:
     """A header that can't be one is a ConfigError, and its value is not shown."""
-    with pytest.raises(ConfigError, match="headers: ") as caught:
+    with pytest.raises(ConfigError) as caught:
         QFlowClient("https://qflow.invalid/API", headers=headers)
-    assert "X-B: b" not in str(caught.value)
+    [name] = headers
+    wanted = f"headers must be printable strings: the name or value of {name!r} is not one"
+    assert str(caught.value) == wanted
 
 
 @pytest.mark.parametrize(
@@ -302,16 +305,16 @@ async def test_an_unknown_number_is_not_found(qflow: QFlowClient, operation: str
         await CALLS[operation](qflow)
 
 
-@pytest.mark.parametrize("wrong", [-1, "1", 1.0, True, None])
+@pytest.mark.parametrize("wrong", [-1, "1", 1.0, True, None, HTTPStatus.CONTINUE])
 async def test_a_number_that_is_none_is_refused(
     tenant: Emulator, qflow: QFlowClient, wrong: Any
 ) -> None:
     """What can't be a number of a case is never asked for."""
-    with pytest.raises(ConfigError, match=r"^case_id: a whole number of at least 0 is needed"):
+    with pytest.raises(ConfigError, match=f"^case_id must be an integer >= 0, got {wrong!r}$"):
         await qflow.get_case(wrong)
-    with pytest.raises(ConfigError, match=r"^process_id: a whole number of at least 0 is needed"):
+    with pytest.raises(ConfigError, match=f"^process_id must be an integer >= 0, got {wrong!r}$"):
         await qflow.get_process(wrong)
-    with pytest.raises(ConfigError, match=r"^cancel: QueueCancel is needed"):
+    with pytest.raises(ConfigError, match=r"^cancel must be a QueueCancel, got \w+$"):
         await qflow.cancel_case(wrong)
     assert tenant.requests == []
 
@@ -464,20 +467,23 @@ def test_a_sign_in_without_a_token_is_a_decode_error(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"login": ("n", "p")}, "login: QFlowLogin is needed, tuple was given"),
-        ({"token_header": ""}, "token_header: a header's name is needed"),
-        ({"token_header": "X Token"}, "token_header: a header's name is needed"),
-        ({"token_header": "X-A:"}, "token_header: a header's name is needed"),
-        ({"token_header": 5}, "token_header: a header's name is needed"),
-        ({"token_prefix": "Bearer\n"}, "token_prefix: a printable text is needed"),
-        ({"token_prefix": None}, "token_prefix: a printable text is needed"),
-        ({"headers": {"authorization": "x"}}, "headers: 'authorization' is the header of the"),
+        ({"login": ("n", "p")}, "login must be a QFlowLogin, got tuple"),
+        ({"token_header": ""}, "token_header must be a header's name, got ''"),
+        ({"token_header": "X Token"}, "token_header must be a header's name, got 'X Token'"),
+        ({"token_header": "X-A:"}, "token_header must be a header's name, got 'X-A:'"),
+        ({"token_header": 5}, "token_header must be a header's name, got 5"),
+        ({"token_prefix": "Bearer\n"}, "token_prefix must be a printable text"),
+        ({"token_prefix": None}, "token_prefix must be a printable text"),
+        (
+            {"headers": {"authorization": "x"}},
+            "headers must not hold 'authorization', which carries the login's token",
+        ),
     ],
 )
 def test_unusable_sign_ins(options: dict[str, Any], says: str) -> None:
     """What can't sign a request is refused when the client is made."""
     login = QFlowLogin("n", "p")
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=f"^{says}$"):
         QFlowClient("https://qflow.invalid/API", **{"login": login, **options})
 
 

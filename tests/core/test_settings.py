@@ -35,7 +35,10 @@ WHOLE: dict[str, Make] = {
 }
 KINDS: dict[str, tuple[Make, str]] = {
     "strict": (lambda value: RateLimit(1, strict=value), "bool"),
-    "rate_limit": (lambda value: Endpoint(base_url="https://h", rate_limit=value), "RateLimit"),
+    "rate_limit": (
+        lambda value: Endpoint(base_url="https://h", rate_limit=value),
+        "RateLimit or None",
+    ),
     "retry": (lambda value: Endpoint(base_url="https://h", retry=value), "RetryPolicy"),
     "timeouts": (lambda value: Endpoint(base_url="https://h", timeouts=value), "Timeouts"),
 }
@@ -51,8 +54,8 @@ def test_seconds_are_bounded_numbers(name: str, value: object) -> None:
     with pytest.raises(ConfigError) as caught:
         make(value)
 
-    wanted = f"{name}: a number of at least {bound} is needed, {value!r} was given"
-    assert str(caught.value) == wanted
+    given = repr(value) if value != 10**400 else f"1{'0' * 79}…"
+    assert str(caught.value) == f"{name} must be a number from {bound} to 1e+09, got {given}"
 
 
 @pytest.mark.parametrize("name", SECONDS)
@@ -70,8 +73,7 @@ def test_counts_are_whole_and_at_least_one(name: str, value: object) -> None:
     with pytest.raises(ConfigError) as caught:
         WHOLE[name](value)
 
-    wanted = f"{name}: a whole number of at least 1 is needed, {value!r} was given"
-    assert str(caught.value) == wanted
+    assert str(caught.value) == f"{name} must be an integer >= 1, got {value!r}"
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -88,7 +90,7 @@ def test_a_setting_of_another_kind_is_refused(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         make(5)
 
-    assert str(caught.value) == f"{name}: {wanted} is needed, int was given"
+    assert str(caught.value) == f"{name} must be a {wanted}, got int"
 
 
 def test_settings_are_frozen() -> None:
@@ -140,7 +142,9 @@ def test_http_to_another_machine_needs_consent(host: str) -> None:
 )
 def test_what_is_no_url_is_refused(text: Any) -> None:
     """Anything that has no http scheme and host is told what a URL looks like."""
-    with pytest.raises(ConfigError, match=r"^base_url: a URL such as 'https://host' is needed$"):
+    with pytest.raises(
+        ConfigError, match=r"^base_url must be an https URL such as 'https://host'$"
+    ):
         settings.base_url(text, allow_http=True)
 
 
@@ -158,7 +162,9 @@ def test_what_is_no_url_is_refused(text: Any) -> None:
 )
 def test_secrets_in_a_url_are_refused_and_not_repeated(text: str) -> None:
     """A user, password, query or fragment is refused without writing it anywhere."""
-    with pytest.raises(ConfigError, match=r"^base_url: ") as caught:
+    with pytest.raises(
+        ConfigError, match=r"^base_url must (be an https URL|not hold a user)"
+    ) as caught:
         settings.base_url(text)
 
     assert "hush" not in str(caught.value)
@@ -194,7 +200,7 @@ def test_no_zone_is_refused(name: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.zone(name)
 
-    wanted = f"timezone: a name such as 'Asia/Shanghai' is needed, {name!r} was given"
+    wanted = f"timezone must be an IANA name such as 'Asia/Shanghai', got {name!r}"
     assert str(caught.value) == wanted
 
 
@@ -211,16 +217,22 @@ def test_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.rate_limit(text)
 
-    wanted = f"rate limit: '10' or '600/60' is needed, {text!r} was given"
+    wanted = f"rate_limit must be like '10' or '600/60', got {text!r}"
     assert str(caught.value) == wanted
 
 
 @pytest.mark.parametrize(
-    ("text", "start"), [("0", "limit: "), ("-1", "limit: "), ("1/0", "per: "), ("1/nan", "per: ")]
+    ("text", "says"),
+    [
+        ("0", "limit must be an integer >= 1, got 0"),
+        ("-1", "limit must be an integer >= 1, got -1"),
+        ("1/0", r"per must be a number from 0\.001 to 1e\+09, got 0\.0"),
+        ("1/nan", r"per must be a number from 0\.001 to 1e\+09, got nan"),
+    ],
 )
-def test_a_rate_out_of_bounds_is_refused(text: str, start: str) -> None:
+def test_a_rate_out_of_bounds_is_refused(text: str, says: str) -> None:
     """A rate below its bounds is refused by the name of the part that is wrong."""
-    with pytest.raises(ConfigError, match=f"^{start}"):
+    with pytest.raises(ConfigError, match=f"^{says}$"):
         settings.rate_limit(text)
 
 
@@ -256,7 +268,7 @@ def test_empty_variables_are_as_not_set() -> None:
 @pytest.mark.parametrize("environ", [{}, {"AICC_BASE_URL": ""}])
 def test_without_a_base_url_nothing_starts(environ: dict[str, str]) -> None:
     """The one variable that has no default is asked for by name."""
-    with pytest.raises(ConfigError, match=r"^AICC_BASE_URL is not set$"):
+    with pytest.raises(ConfigError, match=r"^AICC_BASE_URL must be set$"):
         settings.from_environment(environ)
 
 
@@ -271,17 +283,23 @@ def test_a_dialect_is_read_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "start"),
+    ("text", "says"),
     [
-        ("POST", "dialect: one of auto_assign, swap_statistics, task_detail is needed, 'POST'"),
-        ("task_detail=PUT", "task_detail: GET or POST is needed, 'PUT'"),
-        ("swap_statistics=1", "swap_statistics: bool is needed, str"),
-        ("auto_assign=x", "auto_assign: one or both of"),
+        (
+            "POST",
+            "dialect must name only auto_assign, swap_statistics, task_detail, got 'POST'",
+        ),
+        ("task_detail=PUT", "task_detail must be one of GET, POST, got 'PUT'"),
+        ("swap_statistics=1", "swap_statistics must be a bool, got str"),
+        (
+            "auto_assign=x",
+            r"auto_assign must be one or both of isAutoAssigned, isAtuoAssigned, got \['x'\]",
+        ),
     ],
 )
-def test_no_dialect_is_refused(text: str, start: str) -> None:
+def test_no_dialect_is_refused(text: str, says: str) -> None:
     """What is no dialect is told which field wants what."""
-    with pytest.raises(ConfigError, match=f"^{start}"):
+    with pytest.raises(ConfigError, match=f"^{says}$"):
         settings.dialect(text)
 
 

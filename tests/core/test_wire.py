@@ -411,7 +411,9 @@ def test_several_attachments_can_be_read() -> None:
 
 def test_a_bound_broken_in_a_file_is_named() -> None:
     """A request that is read from JSON is checked as any other."""
-    with pytest.raises(DecodeError, match=r"^title: at most 128 bytes, 129 were given @ \$"):
+    with pytest.raises(
+        DecodeError, match=r"^title must be at most 128 bytes in UTF-8, got 129 @ \$"
+    ):
         WIRE.load(NewCase, WIRE.dump(NewCase(**NEW)) | {"title": "a" * 129})
 
 

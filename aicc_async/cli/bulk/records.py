@@ -144,7 +144,7 @@ class Records:
         try:
             self.wire.load(NewCase, WHOLE | {name: value})
         except AICCError as error:
-            text = str(error).partition(" @ $")[0].removeprefix(f"{PLAIN.get(name)}: ")
+            text = str(error).partition(" @ $")[0].removeprefix(f"{PLAIN.get(name)} ")
             return "true or false is needed" if name in AUTO_ASSIGN else text
         return ""
 
