@@ -6,8 +6,8 @@ import sys
 
 try:
     from .commands import (  # noqa: F401  (they register their commands)
-        actions,
         case_types,
+        cases,
         create,
         journal,
         probe,

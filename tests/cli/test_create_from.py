@@ -31,8 +31,8 @@ from rich.console import Console
 from aicc_async import RetryPolicy
 from aicc_async._protocol.converter import RecordConverter
 from aicc_async.cli.bulk import run as bulk
-from aicc_async.cli.bulk.lines import Fault
 from aicc_async.cli.bulk.records import Records
+from aicc_async.cli.bulk.rows import Fault
 from aicc_async.emulator import Emulator, run_in_thread
 from aicc_async.emulator import Fault as Misfortune
 from aicc_async.emulator.data.seed import wall_clock

@@ -15,7 +15,7 @@ from ..._protocol.converter import RecordConverter, wire_names
 from ...errors import AICCError, ConfigError
 from ...models import NewCase
 from ...settings import AUTO_ASSIGN
-from .lines import Fault, Row, csv_rows, json_rows
+from .rows import Fault, Row, csv_rows, json_rows
 
 NAMES = wire_names(NewCase)
 PLAIN = {wire: name for name, wire in NAMES.items()}

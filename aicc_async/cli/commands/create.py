@@ -17,8 +17,8 @@ from ...errors import ConfigError
 from ...journal import SQLiteJournal
 from ...models import NewCase
 from ...settings import zone
-from ..bulk.lines import Fault
 from ..bulk.records import Records
+from ..bulk.rows import Fault
 from ..bulk.run import create_all, told
 from ..calls import send
 from ..console import INCOMPLETE, echo, json_file, print_json, run_async, say
