@@ -1,10 +1,13 @@
-"""The rows of JSON lines and of CSV, by their names, and what is wrong with the others."""
+"""The rows of JSON lines and of CSV, as fields by name, and the problems of those that are neither.
+
+Messages never hold what a file holds: contact data may be anywhere in it.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from io import TextIOWrapper
 from typing import Any, BinaryIO
 
@@ -15,14 +18,19 @@ from ...errors import AICCError
 from ...settings import AUTO_ASSIGN
 
 FLAGS = {"true": True, "false": False}
-UTF8, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")  # what a file of them may begin with
-WITHIN = "caseInfo"  # what the documents put around a case
-Strangers = Callable[[Iterable[str]], dict[str, str]]  # names that are no field's, and the faults
+# What a file may begin with.
+UTF8_MARK, UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+NOT_UTF8 = "the file must be UTF-8, got UTF-16"
+# What the documents put around a case.
+WRAPPER = "caseInfo"
+
+# Returns a problem for each name that is not that of a field.
+FindUnknown = Callable[[Iterable[str]], dict[str, str]]
 
 
 @frozen
-class Fault:
-    """What is wrong with a line, and its key where that can be told."""
+class Problem:
+    """What is wrong with a line, and its key where that is known."""
 
     number: int
     text: str
@@ -32,129 +40,134 @@ class Fault:
         return f"line {self.number}: {self.text}"
 
 
-Row = tuple[int, dict[str, Any] | Fault]
-Cells = Iterator[tuple[int, list[str] | Fault]]
+Row = tuple[int, dict[str, Any] | Problem]
+Cells = Iterator[tuple[int, list[str] | Problem]]
 
 
 def json_rows(file: BinaryIO) -> Generator[Row]:
     """Read an object of each line that isn't blank."""
     for number, line in enumerate(file, 1):
-        if number == 1 and line.startswith(UTF16):
-            yield 1, Fault(1, "the file is UTF-16, UTF-8 is needed")
+        if number == 1 and line.startswith(UTF16_MARKS):
+            yield 1, Problem(1, NOT_UTF8)
             return
-        text = line.removeprefix(UTF8) if number == 1 else line
+        text = line.removeprefix(UTF8_MARK) if number == 1 else line
         if text.strip():
             yield number, _object(number, text)
 
 
-def _object(number: int, line: bytes) -> dict[str, Any] | Fault:
+def _object(number: int, line: bytes) -> dict[str, Any] | Problem:
     try:
-        value = loads(line)
+        outer = loads(line)
     except AICCError:
-        return Fault(number, f"no JSON: {_trouble(line.rstrip())}")
-    if value.__class__ is not dict:
-        return Fault(number, f"an object is needed, {_kind(value)} was given")
-    return _unwrapped(number, value) if WITHIN in value else value
-
-
-def _unwrapped(number: int, outer: dict[str, Any]) -> dict[str, Any] | Fault:
-    """Take the case out of what the documents put around it; the key may stand on either side."""
-    inner = outer.pop(WITHIN)
+        return Problem(number, f"not JSON: {_json_problem(line.rstrip())}")
+    if outer.__class__ is not dict:
+        return Problem(number, f"must be an object, got {_kind(outer)}")
+    if WRAPPER not in outer:
+        return dict(outer)
+    inner = outer.pop(WRAPPER)
     if inner.__class__ is not dict:
-        return Fault(number, f"{WITHIN}: an object is needed, {_kind(inner)} was given")
+        return Problem(number, f"{WRAPPER} must be an object, got {_kind(inner)}")
+    # The key may be on either side of the wrapper.
     if twice := sorted(outer.keys() & inner.keys()):
-        return Fault(number, f"{', '.join(map(repr, twice))}: within {WITHIN} and beside it")
-    return inner | outer
+        names = ", ".join(map(repr, twice))
+        return Problem(number, f"{names} must not be both within {WRAPPER} and beside it")
+    return dict(inner | outer)
 
 
 def _kind(value: object) -> str:
     return "null" if value is None else type(value).__name__
 
 
-def _trouble(line: bytes) -> str:
-    """Say what kept a line from being read, without its words."""
+def _json_problem(line: bytes) -> str:
+    # The faster parser, which has refused the line, quotes what it holds.
     try:
         json.loads(line.decode())
     except UnicodeDecodeError as error:
-        return f"byte {error.start + 1} is no UTF-8"
+        return f"byte {error.start + 1} is not UTF-8"
     except json.JSONDecodeError as error:
         return f"{error.msg.removesuffix(' at')}, at character {error.pos + 1}"
     except (RecursionError, ValueError):
         return "nested too deep, or a number too long"
-    return "NaN, Infinity and halves of surrogate pairs are none"
+    return "NaN, Infinity and halves of surrogate pairs are not allowed"
 
 
-def csv_rows(file: BinaryIO, key_field: str, strangers: Strangers) -> Generator[Row]:
-    """Read the cells that aren't empty, by the names in the first row; strangers are told once."""
-    if file.read(2) in UTF16:
-        yield 1, Fault(1, "the file is UTF-16, UTF-8 is needed")
+def csv_rows(file: BinaryIO, key_field: str, find_unknown: FindUnknown) -> Generator[Row]:
+    """Read the cells that aren't empty, by the names in the first row.
+
+    A column that is not a field is a problem of the first row, and left out of the others.
+    """
+    if file.read(2) in UTF16_MARKS:
+        yield 1, Problem(1, NOT_UTF8)
         return
     file.seek(0)
     text = TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        yield from _csv_rows(_cells(text), key_field, strangers)
+        rows = _cells(text)
+        number, cells = next(rows, (1, []))
+        names = cells if isinstance(cells, Problem) else _header(number, cells, key_field)
+        if isinstance(names, Problem):
+            yield number, names
+            return
+        unknown = find_unknown(names)
+        for message in unknown.values():
+            yield number, Problem(number, message)
+        for number, cells in rows:
+            if isinstance(cells, Problem):
+                yield number, cells
+            else:
+                yield number, _fields(number, names, cells, unknown)
     finally:
-        text.detach()  # or it would close the file, which isn't ours
-
-
-def _csv_rows(found: Cells, key_field: str, strangers: Strangers) -> Iterator[Row]:
-    number, header = next(found, (1, []))
-    names = header if isinstance(header, Fault) else _names(number, header, key_field)
-    if isinstance(names, Fault):
-        yield number, names
-        return
-    left_out = strangers(names)
-    for text in left_out.values():
-        yield number, Fault(number, text)
-    for number, cells in found:
-        fields = cells if isinstance(cells, Fault) else _fields(number, names, cells)
-        if left_out and not isinstance(fields, Fault):
-            fields = {name: cell for name, cell in fields.items() if name not in left_out}
-        yield number, fields
+        # Otherwise it would close the file, which belongs to the caller.
+        text.detach()
 
 
 def _cells(text: TextIOWrapper) -> Cells:
-    """Read on after a row that can't be read: all faults are told at once."""
     reader = csv.reader(text, strict=True)
     while True:
+        # Cells may hold line ends: a row has the number of its first line.
         first = reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield first, Fault(first, f"no CSV: {error}")
+            # Read on: all problems of a file are listed at once.
+            yield first, Problem(first, f"not CSV: {error}")
         else:
             if cells:
                 yield first, cells
 
 
-def _names(number: int, names: list[str], key_field: str) -> list[str] | Fault:
-    """Check what the columns are called, as far as that must be right to go on."""
+def _header(number: int, names: list[str], key_field: str) -> list[str] | Problem:
+    """Check the names of the columns, as far as no row can be read without."""
     if not _is_utf8(names):
-        return Fault(number, "no UTF-8")
+        return Problem(number, "the names of columns must be UTF-8")
     if names and key_field not in names:
-        one = "; cells are separated by commas" if len(names) == 1 else ""
-        return Fault(number, f"{key_field}: there is no such column in {len(names)}{one}")
+        advice = ". Separate the cells with commas" if len(names) == 1 else ""
+        return Problem(number, f"--key-field must name a column, got {key_field!r}{advice}")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        return Fault(number, f"{', '.join(map(repr, twice))}: the column stands there twice")
+        return Problem(number, f"columns must differ, got {', '.join(map(repr, twice))} twice")
     return names
 
 
-def _fields(number: int, names: list[str], cells: list[str]) -> dict[str, Any] | Fault:
+def _fields(
+    number: int, names: list[str], cells: list[str], unknown: Container[str]
+) -> dict[str, Any] | Problem:
     if len(cells) != len(names):
-        return Fault(number, f"{len(names)} cells are needed, {len(cells)} were found")
+        return Problem(number, f"must have {len(names)} cells, got {len(cells)}")
     if not _is_utf8(cells):
         odd = [name for name, cell in zip(names, cells, strict=True) if not _is_utf8([cell])]
-        return Fault(number, f"{', '.join(odd)}: no UTF-8")
-    given: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
-    for name in given.keys() & set(AUTO_ASSIGN):
-        given[name] = FLAGS.get(given[name].lower(), given[name])
-    return given
+        return Problem(number, f"{', '.join(odd)} must be UTF-8")
+    named = zip(names, cells, strict=True)
+    fields: dict[str, Any] = {name: cell for name, cell in named if cell and name not in unknown}
+    for name in fields.keys() & set(AUTO_ASSIGN):
+        fields[name] = FLAGS.get(fields[name].lower(), fields[name])
+    return fields
 
 
 def _is_utf8(cells: list[str]) -> bool:
     try:
+        # Bytes that are not UTF-8 were read as halves of surrogate pairs.
         "".join(cells).encode()
     except UnicodeEncodeError:
         return False
