@@ -41,6 +41,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "probe": ("probe:probe", "Find out how a tenant behaves, and write its profile."),
         "report": ("report:report", "Show the manifest of an export as one HTML page."),
         "emulator": ("emulator:emulator", "Run a tenant on this machine until it is interrupted."),
+        "docs": ("docs:docs", "Print the documentation of TOPIC, or list the topics."),
     },
 }
 PLACES = {name: place for each in SECTIONS.values() for name, (place, _) in each.items()}
@@ -51,7 +52,7 @@ VARIABLES = {
     "AICC_CLIENT_ID": "an id, with",
     "AICC_CLIENT_SECRET": "its secret.",
     "AICC_TIMEZONE": "The tenant's zone; Asia/Shanghai unless set.",
-    "AICC_RATE_LIMIT": "At most so many requests in any second: 10; or 600/60.",
+    "AICC_RATE_LIMIT": "At most so many requests in any second: 10, 600/60.",
     "AICC_REDIS_URL": "A Redis where processes share that limit.",
     "AICC_DIALECT": "What the tenant speaks: task_detail=POST.",
     "AICC_PROFILE": "The file that probe writes.",
