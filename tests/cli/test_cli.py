@@ -167,7 +167,7 @@ def test_every_field_but_the_range_can_be_filtered(name: str, value: str) -> Non
 
 @given(st.text())
 def test_any_text_as_a_filter_is_taken_or_refused(text: str) -> None:
-    """Whatever stands there, it becomes one value or a ConfigError."""
+    """Any text becomes one value or a ConfigError."""
     try:
         made = query(None, None, (text,))
     except ConfigError:
@@ -373,7 +373,7 @@ def test_create_reads_standard_input(tenant: Emulator, call: Call, wrapped: bool
 
 
 def test_the_documents_samples_are_taken(tenant: Emulator, call: Call) -> None:
-    """What the documents print as a body can be sent as it stands, from a file."""
+    """What the documents print as a body can be sent as it is, from a file."""
     created = call("create", SAMPLES / "000_create_request.json")
     assert created.code == 0
     change = json.loads((SAMPLES / "002_modify_request.json").read_bytes())
@@ -617,7 +617,7 @@ def example(command: str, call: Call) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "emulator"])
 def test_every_help_s_example_works(tenant: Emulator, call: Call, command: str) -> None:
-    """What --help shows runs as it stands, with --demo or an emulator's variables."""
+    """What --help shows runs as it is, with --demo or an emulator's variables."""
     stdin, arguments = example(command, call)
     if command == "modify" and DEMO_CASE not in tenant.ids():
         tenant.insert(id=DEMO_CASE)  # the emulator's command has it

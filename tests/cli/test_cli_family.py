@@ -538,7 +538,7 @@ def test_the_token_goes_where_the_variables_say(
 def test_a_wrong_password_is_refused_unseen(
     tenant: Emulator, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 1, and neither user nor password in what is said."""
+    """Exit code 1, and neither user nor password in the message."""
     monkeypatch.setenv("AICC_QFLOW_USER", "invented-user")
     monkeypatch.setenv("AICC_QFLOW_PASSWORD", "invented-password")
     ended = call("qflow", "case", 1)
@@ -655,7 +655,7 @@ def without_arguments(command: Command) -> list[str]:
 
 @each_command
 def test_every_help_s_example_works(tenant: Emulator, call: Call, command: Command) -> None:
-    """What --help shows runs as it stands, with --demo or an emulator's variables."""
+    """What --help shows runs as it is, with --demo or an emulator's variables."""
     text = call(*without_arguments(command), "--help").out
     [shown] = re.findall(r"Example:\n(.*?)\n\n", text, re.DOTALL)
     piped, _, line = shown.replace("\\\n", "").rpartition("|")

@@ -256,7 +256,7 @@ def test_an_interrupted_bar_leaves_a_clean_terminal(
 def test_a_secret_is_typed_unseen(
     start: Start, tenant: Emulator, screen: tuple[Screen, int]
 ) -> None:
-    """The question stands on the terminal, the answer does not, and the data are elsewhere."""
+    """The question is on the terminal, the answer is not, and the data are elsewhere."""
     shown, theirs = screen
     process = start(
         "list",
