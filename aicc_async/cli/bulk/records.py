@@ -135,18 +135,17 @@ class Records:
             key = str(key)
         if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isprintable():
             return key, []
-        got = f"{len(key)} characters" if isinstance(key, str) else type(key).__name__
-        if key is None:
-            got = "nothing"
+        got = "nothing" if key is None else type(key).__name__
+        if isinstance(key, str):
+            got = f"{len(key)} characters"
         wanted = f"must be a printable string of 1 to {LONGEST_KEY} characters"
         return "", [f"{self.key_field} {wanted}, got {got}"]
 
     def _unknown(self, names: Iterable[str]) -> dict[str, str]:
         """Return a problem for each name that is not that of a field."""
         problems = {}
-        for name in sorted(names):
-            if _is_field(name) or name == self.key_field:
-                continue
+        unknown = [name for name in names if not _is_field(name) and name != self.key_field]
+        for name in sorted(unknown):
             wanted = SPELLINGS.get(_bare(name))
             advice = f". Did you mean {wanted!r}?" if wanted else ""
             problems[name] = f"unknown field {name!r}{advice}"

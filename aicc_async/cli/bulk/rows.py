@@ -57,13 +57,13 @@ def json_rows(file: BinaryIO) -> Generator[Row]:
 
 def _object(number: int, line: bytes) -> dict[str, Any] | Problem:
     try:
-        outer = loads(line)
+        outer: dict[str, Any] = loads(line)
     except AICCError:
         return Problem(number, f"not JSON: {_json_problem(line.rstrip())}")
     if outer.__class__ is not dict:
         return Problem(number, f"must be an object, got {_kind(outer)}")
     if WRAPPER not in outer:
-        return dict(outer)
+        return outer
     inner = outer.pop(WRAPPER)
     if inner.__class__ is not dict:
         return Problem(number, f"{WRAPPER} must be an object, got {_kind(inner)}")
@@ -71,7 +71,7 @@ def _object(number: int, line: bytes) -> dict[str, Any] | Problem:
     if twice := sorted(outer.keys() & inner.keys()):
         names = ", ".join(map(repr, twice))
         return Problem(number, f"{names} must not be both within {WRAPPER} and beside it")
-    return dict(inner | outer)
+    return {**inner, **outer}
 
 
 def _kind(value: object) -> str:
