@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.shell import Call, Ended, Stdin
 from hypothesis import HealthCheck, settings
 
 from aicc_async import AICCClient, ClientCredentials, RetryPolicy
-from aicc_async.cli.commands.export import run
 from aicc_async.emulator import Emulator
 
 # a slow machine is no failure: nothing is judged by time here
@@ -51,17 +47,3 @@ async def aicc(tenant: Emulator) -> AsyncIterator[AICCClient]:
 def sample() -> Callable[[str], Any]:
     """Read one of the documents' samples as JSON."""
     return lambda name: json.loads((SAMPLES / f"{name}.json").read_bytes())
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Run a command as the shell does, with bytes, or a value as JSON, on standard input."""
-
-    def run_it(*arguments: object, stdin: object = b"") -> Ended:
-        body = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
-        monkeypatch.setattr(sys, "argv", ["aicc-async", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Stdin(body)))
-        code = run()
-        return Ended(code, *capfd.readouterr())
-
-    return run_it

@@ -1,4 +1,4 @@
-"""How a command makes one call of the client: with a record, for a record, or for a listing."""
+"""How a command makes one call of a client: with a record, for a record, or for a listing."""
 
 from __future__ import annotations
 
@@ -6,52 +6,75 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, BinaryIO, TypeVar
 
-from .._protocol.converter import RecordConverter
+from .._protocol.converter import RecordConverter, loads
 from ..client import AICCClient
-from .console import load, print_json, run_async
-from .options import client
+from ..errors import AICCError, ConfigError
+from ..settings import zone
+from .connect import Reader, client
+from .console import print_json, run_async
 
-T = TypeVar("T")
+C = TypeVar("C")
 R = TypeVar("R")
-Reader = AbstractAsyncContextManager[AICCClient]
+T = TypeVar("T")
+
+
+def load(cls: type[T], file: BinaryIO, wire: RecordConverter, *, wrapper: str = "caseInfo") -> T:
+    """Read a record from JSON by wire names; what is wrong with it is a ConfigError.
+
+    ``wrapper`` is the key that the documents put around it; it may be left out.
+    """
+    try:
+        value = loads(file.read())
+        return wire.load(cls, value.get(wrapper, value) if isinstance(value, dict) else value)
+    except AICCError as error:
+        raise ConfigError(f"{file.name}: {error}") from None
+
+
+def qflow_wire() -> RecordConverter:
+    """Return the converter of Q-Flow's records: all of their times have an offset."""
+    return RecordConverter(zone("UTC"))
+
+
+def call(source: AbstractAsyncContextManager[C], ask: Callable[[C], Awaitable[R]]) -> R:
+    """Open a client, make one call, and return what comes back."""
+
+    async def go() -> R:
+        async with source as opened:
+            return await ask(opened)
+
+    return run_async(go())
 
 
 def send(
-    call: Callable[[AICCClient, T], Awaitable[R]],
+    ask: Callable[[AICCClient, T], Awaitable[R]],
     cls: type[T],
     *,
     file: BinaryIO,
-    within: str = "caseInfo",
+    wrapper: str = "caseInfo",
     **options: Any,
 ) -> tuple[T, R]:
     """Read a record from JSON, make a call with it, and return both record and answer."""
     aicc = client(**options)
-    record: T = load(cls, file, RecordConverter(aicc.timezone), within=within)
-
-    async def go() -> R:
-        async with aicc:
-            return await call(aicc, record)
-
-    return record, run_async(go())
+    record = load(cls, file, RecordConverter(aicc.timezone), wrapper=wrapper)
+    return record, call(aicc, lambda opened: ask(opened, record))
 
 
-def print_one(source: Reader, call: Callable[[AICCClient], Awaitable[Any]]) -> None:
+def print_one(source: Reader, ask: Callable[[AICCClient], Awaitable[Any]]) -> None:
     """Print the record that a call returns."""
 
-    async def go() -> dict[str, Any]:
-        async with source as aicc:
-            return RecordConverter(aicc.timezone).dump(await call(aicc))
+    async def dump(aicc: AICCClient) -> dict[str, Any]:
+        return RecordConverter(aicc.timezone).dump(await ask(aicc))
 
-    print_json(run_async(go()))
+    print_json(call(source, dump))
 
 
 def print_all(source: Reader, rows: Callable[[AICCClient], AsyncGenerator[Any]]) -> None:
     """Print the records of a listing as they come, each on a line of its own."""
 
-    async def go() -> None:
-        async with source as aicc, aclosing(rows(aicc)) as found:
-            wire = RecordConverter(aicc.timezone)
+    async def print_rows(aicc: AICCClient) -> None:
+        wire = RecordConverter(aicc.timezone)
+        async with aclosing(rows(aicc)) as found:
             async for row in found:
                 print_json(wire.dump(row), indent=-1)
 
-    run_async(go())
+    call(source, print_rows)

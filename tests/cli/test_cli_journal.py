@@ -4,53 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.shell import Call
+from helpers.processes import wait_until
+from helpers.shell import Call, Start
 
-from aicc_async import RetryPolicy
 from aicc_async.connectors.redis import RedisJournal
-from aicc_async.emulator import Emulator, Fault, run_in_thread
+from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.journal import STATES
 
 pytest_plugins = ["helpers.redis_server"]
-COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
-SECONDS = 10  # until something that does not happen fails its test
 GOOD = {"description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
 BULK = (
     *("create", "--from", "c.jsonl", "--key-field", "ref", "--results", "r.jsonl"),
     *("--list-lag", "0s", "--journal", "j"),
 )
-LOST = Fault.HTTP_500_AFTER  # beside a stranger that equals it, nobody can tell which it made
+# Beside a stranger that equals it, nobody knows which of them it created.
+LOST = Fault.HTTP_500_AFTER
 
 
 @pytest.fixture
-def tenant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
-    """Run a tenant without cases, with the variables of its client, in an empty folder."""
-    for name in [name for name in os.environ if name.startswith("AICC_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("aicc_async.client.RetryPolicy", partial(RetryPolicy, base=0.001))
-    with run_in_thread(cases=0) as emulator:
-        monkeypatch.setenv("AICC_BASE_URL", emulator.url)
-        monkeypatch.setenv("AICC_ACCESS_TOKEN", emulator.token())
-        yield emulator
+def tenant(empty_tenant: Emulator) -> Emulator:
+    """Give a tenant without cases."""
+    return empty_tenant
 
 
 @pytest.fixture
 def filled(tenant: Emulator, call: Call) -> dict[str, dict[str, Any]]:
-    """Fill the journal ``j``: a confirmed create, a rejected one, and one that nobody can tell."""
+    """Fill the journal ``j``: a confirmed create, a rejected one, and an unknown one."""
     for key, fault in {"made": None, "refused": Fault.BUSINESS_ERROR, "doubtful": LOST}.items():
         write(key)
         if fault is LOST:
@@ -80,14 +66,6 @@ def change(sql: str) -> None:
         db.execute(sql)
 
 
-def wait_until(happened: Callable[[], object]) -> None:
-    """Look until something has happened in another process."""
-    end = time.monotonic() + SECONDS
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
-
-
 # ---- list and show -------------------------------------------------------------------------
 
 
@@ -115,8 +93,8 @@ def test_list_takes_a_state(filled: dict[str, dict[str, Any]], call: Call, state
     assert listed(call, "--state", state) == expected
 
 
-def test_a_state_that_is_none_is_refused(filled: dict[str, dict[str, Any]], call: Call) -> None:
-    """The message names those that there are."""
+def test_an_unknown_state_is_refused(filled: dict[str, dict[str, Any]], call: Call) -> None:
+    """The message names the known ones."""
     ended = call("journal", "list", "--journal", "j", "--state", "lost")
     assert (ended.code, ended.out) == (2, "")
     assert all(state in ended.err for state in STATES)
@@ -131,17 +109,17 @@ def test_show_prints_one(filled: dict[str, dict[str, Any]], call: Call) -> None:
 
 
 def test_a_key_that_isn_t_there_is_named(filled: dict[str, dict[str, Any]], call: Call) -> None:
-    """That is the user's to mend."""
+    """It is a usage error."""
     ended = call("journal", "show", "nobody", "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "ConfigError: key: 'nobody' is not in the journal\n"
+    assert ended.err == "ConfigError: key must be in the journal, got 'nobody'\n"
     assert filled
 
 
 def test_the_variable_says_where_it_is(
     filled: dict[str, dict[str, Any]], call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AICC_JOURNAL does for every command, and for a bulk create."""
+    """AICC_JOURNAL is read by every command, and by a bulk create."""
     monkeypatch.setenv("AICC_JOURNAL", "j")
     assert call("journal", "list").rows == list(filled.values())
     write("made")
@@ -157,7 +135,7 @@ def test_the_variable_says_where_it_is(
 def test_a_file_that_is_no_journal_or_not_there_is_refused(
     tenant: Emulator, call: Call, command: tuple[str, ...]
 ) -> None:
-    """None is made, and another database or text stays as it is."""
+    """None is created, and another database or text stays as it is."""
     with closing(sqlite3.connect("other.db")) as db:
         db.execute("CREATE TABLE t (x)")
     Path("text").write_text("invented\n" * 1000)
@@ -180,7 +158,7 @@ def test_a_file_that_is_no_journal_or_not_there_is_refused(
 
 
 def test_resolve_settles_with_a_case(filled: dict[str, dict[str, Any]], call: Call) -> None:
-    """From then on the key stands for that case, without a request."""
+    """From then on the key is that case's, without a request."""
     case_id = filled["doubtful"]["candidates"][0]
     ended = call("journal", "resolve", "doubtful", "--case-id", case_id, "--journal", "j")
     assert ended.code == 0
@@ -190,10 +168,10 @@ def test_resolve_settles_with_a_case(filled: dict[str, dict[str, Any]], call: Ca
     assert json.loads(Path("r.jsonl").read_bytes())["caseId"] == case_id
 
 
-def test_resolve_lets_it_be_sent_again(
+def test_resolve_allows_another_send(
     tenant: Emulator, filled: dict[str, dict[str, Any]], call: Call
 ) -> None:
-    """None was made: the next run makes it."""
+    """None was created: the next run creates it."""
     before = tenant.count()
     ended = call("journal", "resolve", "doubtful", "--not-created", "--journal", "j")
     assert (ended.code, json.loads(ended.out)["state"]) == (0, "rejected")
@@ -211,10 +189,10 @@ def test_resolve_lets_it_be_sent_again(
         ("nobody", "it is not in the journal"),
     ],
 )
-def test_resolve_refuses_what_needs_no_word(
+def test_resolve_refuses_what_is_settled_or_missing(
     filled: dict[str, dict[str, Any]], call: Call, key: str, why: str, way: tuple[str, ...]
 ) -> None:
-    """Settled or not there: nothing changes."""
+    """Nothing changes."""
     ended = call("journal", "resolve", key, *way, "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"ConfigError: key: {key!r} can't be resolved, {why}\n"
@@ -222,7 +200,7 @@ def test_resolve_refuses_what_needs_no_word(
 
 
 def test_resolve_refuses_another_key_s_case(filled: dict[str, dict[str, Any]], call: Call) -> None:
-    """One case can't be what two keys made."""
+    """One case can't be that of two keys."""
     case_id = filled["made"]["case_id"]
     ended = call("journal", "resolve", "doubtful", "--case-id", case_id, "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
@@ -236,24 +214,24 @@ def test_resolve_needs_one_decision(
     """Neither none nor both."""
     ended = call("journal", "resolve", "doubtful", *way, "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "ConfigError: one of --case-id and --not-created is needed\n"
+    assert ended.err == "ConfigError: exactly one of --case-id and --not-created must be set\n"
     assert listed(call) == list(filled.values())
 
 
-def test_resolve_waits_for_no_process_that_is_at_work(tenant: Emulator, call: Call) -> None:
-    """While it may still send, nobody can say what becomes of it; once it is dead, one can."""
+def test_resolve_waits_for_no_process_that_is_at_work(
+    tenant: Emulator, call: Call, start: Start
+) -> None:
+    """While it may still send, the outcome is open; once it is dead, it is not."""
     write("k")
     tenant.fail("create", Fault.HANG)
-    process = subprocess.Popen([*COMMAND, *BULK], stderr=subprocess.PIPE)  # noqa: S603  (ours)
-    try:
-        wait_until(lambda: [each for each in tenant.requests if each.operation == "create"])
-        ended = call("journal", "resolve", "k", "--not-created", "--journal", "j")
-        assert (ended.code, ended.out) == (2, "")
-        assert ended.err.endswith("'k' can't be resolved, a process is at work on it\n")
-        assert [entry["state"] for entry in listed(call)] == ["sent"]
-    finally:
-        process.kill()
-        process.communicate()
+    process = start(*BULK)
+    wait_until(lambda: [each for each in tenant.requests if each.operation == "create"])
+    ended = call("journal", "resolve", "k", "--not-created", "--journal", "j")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.endswith("'k' can't be resolved, a process is at work on it\n")
+    assert [entry["state"] for entry in listed(call)] == ["sent"]
+    process.kill()
+    process.wait()
     ended = call("journal", "resolve", "k", "--not-created", "--journal", "j")
     assert (ended.code, json.loads(ended.out)["state"]) == (0, "rejected")
 
@@ -261,16 +239,16 @@ def test_resolve_waits_for_no_process_that_is_at_work(tenant: Emulator, call: Ca
 # ---- prune ---------------------------------------------------------------------------------
 
 
-def test_prune_forgets_what_was_settled_long_ago(
+def test_prune_removes_what_was_settled_long_ago(
     filled: dict[str, dict[str, Any]], call: Call
 ) -> None:
     """What is in doubt stays, however old; what is young stays too."""
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
-    assert (ended.code, ended.out) == (0, "0 forgotten\n")
+    assert (ended.code, ended.out) == (0, "0 removed\n")
     assert listed(call) == list(filled.values())
     change("UPDATE creates SET touched = touched - 91 * 86400")
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
-    assert (ended.code, ended.out) == (0, "2 forgotten\n")
+    assert (ended.code, ended.out) == (0, "2 removed\n")
     assert [entry["key"] for entry in listed(call)] == ["doubtful"]
 
 
@@ -278,7 +256,7 @@ def test_prune_forgets_what_was_settled_long_ago(
 def test_prune_needs_a_length_of_time(
     filled: dict[str, dict[str, Any]], call: Call, span: str
 ) -> None:
-    """A usage error, and nothing is forgotten."""
+    """A usage error, and nothing is removed."""
     ended = call("journal", "prune", "--older-than", span, "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
     assert listed(call) == list(filled.values())
@@ -300,7 +278,7 @@ def test_a_journal_may_be_a_redis(call: Call, redis_url: str) -> None:
     assert json.loads(call("journal", "show", "k", *place).out)["state"] == "reconciled"
 
 
-def test_a_redis_that_is_away_is_told_without_its_password(call: Call) -> None:
+def test_a_redis_that_is_away_is_reported_without_its_password(call: Call) -> None:
     """The error names no more of the URL than the host."""
     ended = call("journal", "list", "--journal", "redis://:hush@127.0.0.1:1/0")
     assert (ended.code, ended.out) == (1, "")

@@ -9,78 +9,32 @@ import pty
 import re
 import select
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
+from helpers.processes import SECONDS, wait_until
+from helpers.shell import Start
 from rich.console import Console
 
 from aicc_async._transport.session import Stats
 from aicc_async.cli.progress import display
-from aicc_async.emulator import Emulator, run_in_thread
+from aicc_async.emulator import Emulator
 from aicc_async.export import Progress
 
-COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
-SECONDS = 10  # until a process that hangs fails its test
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Emulator]:
-    """Run a tenant for all tests of this file."""
-    since, until = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
-    with run_in_thread(cases=300, since=since, until=until) as emulator:
-        yield emulator
+pytestmark = pytest.mark.usefixtures("tenant")
 
 
 @pytest.fixture
-def tenant(shared: Emulator) -> Emulator:
-    """Give that tenant with nothing recorded and nothing moving."""
-    shared.on_page(None)
-    shared.requests.clear()
-    return shared
-
-
-def variables(tenant: Emulator) -> dict[str, str]:
-    """Give a process's variables: no settings but a token of the tenant."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("AICC_")}
-    settings = {"AICC_BASE_URL": tenant.url, "AICC_ACCESS_TOKEN": tenant.token()}
-    return plain | settings | {"TERM": "xterm", "COLUMNS": "90"}
-
-
-@pytest.fixture
-def start(tenant: Emulator, tmp_path: Path) -> Iterator[Start]:
-    """Start a command in an empty folder; what still runs at the end is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run_it(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        settings = {"env": variables(tenant), "cwd": tmp_path, **pipes, **options}
-        process = subprocess.Popen((*COMMAND, *arguments), text=True, **settings)  # noqa: S603
-        started.append(process)
-        return process
-
-    yield run_it
-    for process in started:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
-
-
-def wait_until(happened: Callable[[], object]) -> None:
-    """Look until something has happened in another process or thread."""
-    end = time.monotonic() + SECONDS
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
+def tenant(tenant: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Sign in with a token: a secret is asked for where a client id is an option."""
+    monkeypatch.delenv("AICC_CLIENT_ID")
+    monkeypatch.delenv("AICC_CLIENT_SECRET")
+    monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
+    return tenant
 
 
 @contextmanager
@@ -90,7 +44,7 @@ def throttling(tenant: Emulator) -> Iterator[None]:
     try:
         yield
     finally:
-        tenant.quota, tenant.retry_after = None, "1"
+        tenant.quota, tenant.retry_after = None, None
 
 
 # ---- exit codes ----------------------------------------------------------------------------
@@ -117,18 +71,19 @@ def test_a_refusal_of_the_service_is_1(start: Start) -> None:
 
 
 def test_a_wrong_filter_is_2(start: Start, tenant: Emulator) -> None:
-    """Nothing is asked of the service."""
+    """No request is sent."""
     process = start("list", "--filter", "nonsense=1")
     out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out, tenant.requests) == (2, "", [])
-    assert err.startswith("ConfigError: --filter nonsense")
+    assert err.startswith("ConfigError: --filter must be NAME=VALUE")
+    assert err.endswith("got 'nonsense'\n")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_can_be_gone_on_from(
+def test_a_signal_in_the_middle_can_be_resumed_from(
     start: Start, tenant: Emulator, tmp_path: Path, sent: signal.Signals
 ) -> None:
-    """Within two seconds: one line that says how, no traceback, and the target as it was."""
+    """Within two seconds: one line that names how, no traceback, and the target as it was."""
     (tmp_path / "out.jsonl").write_text("old\n")
     tenant.on_page(lambda *_: time.sleep(0.02))
     process = start("export", "out.jsonl")
@@ -138,7 +93,7 @@ def test_a_signal_in_the_middle_can_be_gone_on_from(
     out, err = process.communicate(timeout=SECONDS)
     assert time.monotonic() - began < 2
     assert (process.returncode, out) == (130, "")
-    assert err == "interrupted; run the same again to go on\n"
+    assert err == "interrupted; run the same command again to resume\n"
     assert (tmp_path / "out.jsonl").read_text() == "old\n"
     tenant.on_page(None)
     again = start("export", "out.jsonl")
@@ -160,12 +115,12 @@ def test_a_reader_that_leaves_is_no_error(start: Start) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 def test_a_full_standard_output_is_one_line(start: Start) -> None:
-    """What can't be written is said once."""
+    """The failure is reported once."""
     with Path("/dev/full").open("wb") as full:
         process = start("list", stdout=full)
         _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
-    assert err == "AICCError: standard output: No space left on device\n"
+    assert err == "AICCError: cannot write to standard output: No space left on device\n"
 
 
 def test_standard_input_is_not_taken_for_a_secret(start: Start, tenant: Emulator) -> None:
@@ -173,7 +128,7 @@ def test_standard_input_is_not_taken_for_a_secret(start: Start, tenant: Emulator
     process = start("create", "--client-id", "someone", start_new_session=True)
     out, err = process.communicate('{"title": "invented"}', timeout=SECONDS)
     assert (process.returncode, out, tenant.requests) == (2, "", [])
-    assert err.startswith("ConfigError: AICC_CLIENT_SECRET is not set, and there is no terminal")
+    assert err.startswith("ConfigError: AICC_CLIENT_SECRET must be set: there is no terminal")
 
 
 # ---- the emulator --------------------------------------------------------------------------
@@ -294,14 +249,14 @@ def test_an_interrupted_bar_leaves_a_clean_terminal(
         process.send_signal(signal.SIGINT)
         shown.read_to_end()
     assert process.wait(SECONDS) == 130
-    assert shown.lines == ["interrupted; run the same again to go on"]
+    assert shown.lines == ["interrupted; run the same command again to resume"]
     assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l")
 
 
 def test_a_secret_is_typed_unseen(
     start: Start, tenant: Emulator, screen: tuple[Screen, int]
 ) -> None:
-    """The question stands on the terminal, the answer does not, and the data are elsewhere."""
+    """The question is on the terminal, the answer is not, and the data are elsewhere."""
     shown, theirs = screen
     process = start(
         "list",
@@ -366,7 +321,7 @@ def test_the_first_seconds_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_time_left_is_not_guessed_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before any row has come no time is told; rows of an earlier run are no speed."""
+    """No time left is shown before any row has come; rows of an earlier run are no speed."""
     clock, file = Clock(monkeypatch), io.StringIO()
     with display(plain(file), Stats()) as show:
         clock.now += 6

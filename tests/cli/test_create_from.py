@@ -1,4 +1,4 @@
-"""Many creates from a file: what is wrong with it, what became of each line, and going on."""
+"""Many creates from a file: its problems, the outcome of each line, and how a run resumes."""
 
 from __future__ import annotations
 
@@ -11,35 +11,29 @@ import random
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.shell import Call
+from helpers.processes import SECONDS, wait_until
+from helpers.shell import Call, Start
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aicc_async import RetryPolicy
 from aicc_async._protocol.converter import RecordConverter
 from aicc_async.cli.bulk import run as bulk
-from aicc_async.cli.bulk.lines import Fault
 from aicc_async.cli.bulk.records import Records
-from aicc_async.emulator import Emulator, run_in_thread
-from aicc_async.emulator import Fault as Misfortune
+from aicc_async.cli.bulk.rows import Problem
+from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.settings import zone
 
-COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
-SECONDS = 10  # until a process that hangs fails its test
 GOOD = {"title": "t", "description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
 COLUMNS = ["ref", *GOOD, "dueDate", "priority", "isAutoAssigned", "ownerId"]
 FULL = {
@@ -52,16 +46,9 @@ TO_RESULTS = ("--results", "r.jsonl", "--list-lag", "0s")
 
 
 @pytest.fixture
-def tenant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
-    """Run a tenant without cases, with the variables of its client, in an empty folder."""
-    for name in [name for name in os.environ if name.startswith("AICC_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("aicc_async.client.RetryPolicy", partial(RetryPolicy, base=0.001))
-    with run_in_thread(cases=0, retry_after=None) as emulator:
-        monkeypatch.setenv("AICC_BASE_URL", emulator.url)
-        monkeypatch.setenv("AICC_ACCESS_TOKEN", emulator.token())
-        yield emulator
+def tenant(empty_tenant: Emulator) -> Emulator:
+    """Give a tenant without cases."""
+    return empty_tenant
 
 
 @pytest.fixture
@@ -73,22 +60,11 @@ def create(call: Call) -> Call:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the same as a process; what still runs at the end is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run_it(source: str, *more: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(  # noqa: S603  (our own command)
-            [*COMMAND, "create", "--from", source, "--key-field", "ref", *TO_RESULTS, *more],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    yield run_it
-    for process in started:
-        process.kill()
-        process.communicate()
+def start_create(start: Start) -> Start:
+    """Start the same as a process."""
+    return lambda source, *more: start(
+        "create", "--from", source, "--key-field", "ref", *TO_RESULTS, *more
+    )
 
 
 def row(number: int, **fields: Any) -> dict[str, Any]:
@@ -122,139 +98,131 @@ def there() -> list[str]:
     return sorted(path.name for path in Path().iterdir())
 
 
-def wait_until(happened: Callable[[], object]) -> None:
-    """Look until something has happened in another process or thread."""
-    end = time.monotonic() + SECONDS
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
 def sent(tenant: Emulator) -> list[dict[str, Any]]:
     """Read the cases that creates asked for."""
     bodies = [request.body for request in tenant.requests if request.operation == "create"]
     return [json.loads(body)["caseInfo"] for body in bodies]
 
 
-def faults_of(path: Path, content: bytes, key: str = "ref") -> list[str]:
+def problems_of(path: Path, content: bytes, key: str = "ref") -> list[str]:
     """Check a file with this content."""
     path.write_bytes(content)
     return list(map(str, Records(path, key, RecordConverter(zone("UTC"))).check()[1]))
 
 
-# ---- faults --------------------------------------------------------------------------------
+# ---- problems ------------------------------------------------------------------------------
 
 TOO_LONG = "must be at most {} bytes in UTF-8, got {}"
-NO_KEY = "ref: a printable text of 1 to 500 characters is needed as the key"
-NO_TIME = "a time is needed as YYYY-MM-DD HH:mm:ss"
-JSON_FAULTS: list[tuple[dict[str, Any] | bytes, str]] = [
-    ({"title": None}, "title: it is mandatory, null was given"),
+NOT_A_KEY = "ref must be a printable string of 1 to 500 characters"
+NOT_A_TIME = "a time is needed as YYYY-MM-DD HH:mm:ss"
+JSON_PROBLEMS: list[tuple[dict[str, Any] | bytes, str]] = [
+    ({"title": None}, "title must be set, got null"),
     ({"title": 5}, "title: str is needed, int was given"),
-    ({"title": "单" * 43}, f"title: {TOO_LONG.format(128, 129)}"),
-    ({"description": "d" * 20_001}, f"description: {TOO_LONG.format(20_000, 20_001)}"),
-    ({"contactId": "x" * 21}, f"contactId: {TOO_LONG.format(20, 21)}"),
-    ({"type": ""}, "type: must not be empty"),
-    ({"dueDate": "tomorrow"}, f"dueDate: {NO_TIME}"),
-    ({"dueDate": "2025-03-01T12:00:00+08:00"}, f"dueDate: {NO_TIME}"),
+    ({"title": "单" * 43}, f"title {TOO_LONG.format(128, 129)}"),
+    ({"description": "d" * 20_001}, f"description {TOO_LONG.format(20_000, 20_001)}"),
+    ({"contactId": "x" * 21}, f"contactId {TOO_LONG.format(20, 21)}"),
+    ({"type": ""}, "type must not be empty"),
+    ({"dueDate": "tomorrow"}, f"dueDate: {NOT_A_TIME}"),
+    ({"dueDate": "2025-03-01T12:00:00+08:00"}, f"dueDate: {NOT_A_TIME}"),
     ({"dueDate": 1740000000}, "dueDate: a time is needed, int was given"),
-    ({"isAutoAssigned": "true"}, "isAutoAssigned: true or false is needed"),
-    ({"isAtuoAssigned": 1}, "isAtuoAssigned: true or false is needed"),
+    ({"isAutoAssigned": "true"}, "isAutoAssigned must be true or false"),
+    ({"isAtuoAssigned": 1}, "isAtuoAssigned must be true or false"),
     (
         {"isAutoAssigned": True, "isAtuoAssigned": False},
-        "isAutoAssigned and isAtuoAssigned: they contradict each other",
+        "isAutoAssigned and isAtuoAssigned must be equal",
     ),
-    ({"contact_phone": "000"}, "'contact_phone': no field of a case, 'contactPhone' is meant"),
-    ({"colour": "red"}, "'colour': no field of a case"),
-    ({"attachment": list("abcdef")}, "attachment: must be at most 5 attachments, got 6"),
-    ({"ref": "order-1"}, "ref: line 1 has it too"),
-    ({"ref": ""}, f"{NO_KEY}, 0 characters were given"),
-    ({"ref": "x" * 501}, f"{NO_KEY}, 501 characters were given"),
-    ({"ref": 1.5}, f"{NO_KEY}, float was given"),
-    ({"ref": None}, f"{NO_KEY}, nothing was given"),
-    ({"ref": "a\nb"}, f"{NO_KEY}, 3 characters were given"),
+    ({"contact_phone": "000"}, "unknown field 'contact_phone'. Did you mean 'contactPhone'?"),
+    ({"colour": "red"}, "unknown field 'colour'"),
+    ({"attachment": list("abcdef")}, "attachment must be at most 5 attachments, got 6"),
+    ({"ref": "order-1"}, "ref must be unique, got that of line 1"),
+    ({"ref": ""}, f"{NOT_A_KEY}, got 0 characters"),
+    ({"ref": "x" * 501}, f"{NOT_A_KEY}, got 501 characters"),
+    ({"ref": 1.5}, f"{NOT_A_KEY}, got float"),
+    ({"ref": None}, f"{NOT_A_KEY}, got nothing"),
+    ({"ref": "a\nb"}, f"{NOT_A_KEY}, got 3 characters"),
     (
         b'{"ref": "x", "title": NaN}',
-        "no JSON: NaN, Infinity and halves of surrogate pairs are none",
+        "not JSON: NaN, Infinity and halves of surrogate pairs are not allowed",
     ),
-    (b'{"ref": "x", "title": "t"', "no JSON: Expecting ',' delimiter, at character 26"),
-    (b'{"ref": "x", "title": "\xff"}', "no JSON: byte 24 is no UTF-8"),
-    (b'["x"]', "an object is needed, list was given"),
-    (b'{"caseInfo": 5}', "caseInfo: an object is needed, int was given"),
-    (b'{"ref": 1, "caseInfo": {"ref": 2}}', "'ref': within caseInfo and beside it"),
+    (b'{"ref": "x", "title": "t"', "not JSON: Expecting ',' delimiter, at character 26"),
+    (b'{"ref": "x", "title": "\xff"}', "not JSON: byte 24 is not UTF-8"),
+    (b'["x"]', "must be an object, got list"),
+    (b'{"caseInfo": 5}', "caseInfo must be an object, got int"),
+    (b'{"ref": 1, "caseInfo": {"ref": 2}}', "'ref' must not be both within caseInfo and beside it"),
     (
         {"title": "t" * 129, "ownerId": "x" * 21},
-        f"title: {TOO_LONG.format(128, 129)}; ownerId: {TOO_LONG.format(20, 21)}",
+        f"title {TOO_LONG.format(128, 129)}; ownerId {TOO_LONG.format(20, 21)}",
     ),
 ]
 
 
-def test_every_fault_of_json_lines_is_told_with_its_line(
+def test_every_problem_of_json_lines_is_listed_with_its_line(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
     """All at once: line, field by its name in the file, bound, and size; and nothing is sent."""
     lines = [json.dumps(row(1)).encode(), b"  "]
-    for number, (fault, _) in enumerate(JSON_FAULTS, 3):
+    for number, (change, _) in enumerate(JSON_PROBLEMS, 3):
         lines.append(
-            fault if isinstance(fault, bytes) else json.dumps(row(number, **fault)).encode()
+            change if isinstance(change, bytes) else json.dumps(row(number, **change)).encode()
         )
     (tmp_path / "c.jsonl").write_bytes(b"\n".join(lines))
     ended = create("c.jsonl")
-    expected = [f"line {n}: {text}" for n, (_, text) in enumerate(JSON_FAULTS, 3)]
-    assert (ended.code, ended.out, ended.said) == (2, "", expected)
-    last = f"ConfigError: c.jsonl: {len(JSON_FAULTS)} lines are at fault; nothing was sent"
+    expected = [f"line {n}: {text}" for n, (_, text) in enumerate(JSON_PROBLEMS, 3)]
+    assert (ended.code, ended.out, ended.problems) == (2, "", expected)
+    last = f"ConfigError: c.jsonl: {len(JSON_PROBLEMS)} lines have problems; nothing was sent"
     assert ended.err.splitlines()[-1] == last
-    assert len(JSON_FAULTS) >= 20
+    assert len(JSON_PROBLEMS) >= 20
     assert (tenant.requests, there()) == ([], ["c.jsonl"])
 
 
-CSV_FAULTS: list[tuple[str | dict[str, str], str]] = [
-    ({"title": ""}, "title: it is mandatory, nothing was given"),
-    ({"title": "单" * 43}, f"title: {TOO_LONG.format(128, 129)}"),
-    ({"description": "d" * 20_001}, f"description: {TOO_LONG.format(20_000, 20_001)}"),
-    ({"type": "x" * 21}, f"type: {TOO_LONG.format(20, 21)}"),
-    ({"contactId": "x" * 21}, f"contactId: {TOO_LONG.format(20, 21)}"),
-    ({"contactId": ""}, "contactId: it is mandatory, nothing was given"),
-    ({"creatorId": "x" * 21}, f"creatorId: {TOO_LONG.format(20, 21)}"),
-    ({"creatorId": "单" * 7}, f"creatorId: {TOO_LONG.format(20, 21)}"),
-    ({"ownerId": "x" * 21}, f"ownerId: {TOO_LONG.format(20, 21)}"),
-    ({"dueDate": "01.03.2025"}, f"dueDate: {NO_TIME}"),
-    ({"dueDate": "2025-02-30 12:00:00"}, f"dueDate: {NO_TIME}"),
-    ({"dueDate": "2025-03-01 12:00:00Z"}, f"dueDate: {NO_TIME}"),
-    ({"dueDate": "2025-03-01"}, f"dueDate: {NO_TIME}"),
-    ({"isAutoAssigned": "yes"}, "isAutoAssigned: true or false is needed"),
-    ({"isAutoAssigned": "1"}, "isAutoAssigned: true or false is needed"),
-    ({"ref": "order-1"}, "ref: line 2 has it too"),
-    ({"ref": ""}, f"{NO_KEY}, nothing was given"),
-    ({"ref": "x" * 501}, f"{NO_KEY}, 501 characters were given"),
-    ("one,two", "10 cells are needed, 2 were found"),
-    (",".join("abcdefghijk"), "10 cells are needed, 11 were found"),
-    ('a,"b"c', "no CSV: ',' expected after '\"'"),
-    ("caf\udce9" + "," * 9, "ref: no UTF-8"),
+CSV_PROBLEMS: list[tuple[str | dict[str, str], str]] = [
+    ({"title": ""}, "title must be set, got nothing"),
+    ({"title": "单" * 43}, f"title {TOO_LONG.format(128, 129)}"),
+    ({"description": "d" * 20_001}, f"description {TOO_LONG.format(20_000, 20_001)}"),
+    ({"type": "x" * 21}, f"type {TOO_LONG.format(20, 21)}"),
+    ({"contactId": "x" * 21}, f"contactId {TOO_LONG.format(20, 21)}"),
+    ({"contactId": ""}, "contactId must be set, got nothing"),
+    ({"creatorId": "x" * 21}, f"creatorId {TOO_LONG.format(20, 21)}"),
+    ({"creatorId": "单" * 7}, f"creatorId {TOO_LONG.format(20, 21)}"),
+    ({"ownerId": "x" * 21}, f"ownerId {TOO_LONG.format(20, 21)}"),
+    ({"dueDate": "01.03.2025"}, f"dueDate: {NOT_A_TIME}"),
+    ({"dueDate": "2025-02-30 12:00:00"}, f"dueDate: {NOT_A_TIME}"),
+    ({"dueDate": "2025-03-01 12:00:00Z"}, f"dueDate: {NOT_A_TIME}"),
+    ({"dueDate": "2025-03-01"}, f"dueDate: {NOT_A_TIME}"),
+    ({"isAutoAssigned": "yes"}, "isAutoAssigned must be true or false"),
+    ({"isAutoAssigned": "1"}, "isAutoAssigned must be true or false"),
+    ({"ref": "order-1"}, "ref must be unique, got that of line 2"),
+    ({"ref": ""}, f"{NOT_A_KEY}, got nothing"),
+    ({"ref": "x" * 501}, f"{NOT_A_KEY}, got 501 characters"),
+    ("one,two", "must have 10 cells, got 2"),
+    (",".join("abcdefghijk"), "must have 10 cells, got 11"),
+    ('a,"b"c', "not CSV: ',' expected after '\"'"),
+    ("caf\udce9" + "," * 9, "ref must be UTF-8"),
 ]
 
 
-def test_every_fault_of_csv_is_told_with_its_line(
+def test_every_problem_of_csv_is_listed_with_its_line(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
     """Columns once, in line 1; lines count as an editor counts them, with breaks within cells."""
     columns = [*COLUMNS[:6], "due_date", *COLUMNS[6:]]
     rows = [row(1, description="two\nlines")]
-    texts = [text for text in CSV_FAULTS if isinstance(text[0], dict)]
-    for number, (fault, _) in enumerate(texts, 4):
-        rows.append(row(number, **fault))  # type: ignore[arg-type]
+    texts = [text for text in CSV_PROBLEMS if isinstance(text[0], dict)]
+    for number, (change, _) in enumerate(texts, 4):
+        rows.append(row(number, **change))  # type: ignore[arg-type]
     write_csv(tmp_path / "c.csv", rows, COLUMNS)
-    raw = [text for text in CSV_FAULTS if isinstance(text[0], str)]
+    raw = [text for text in CSV_PROBLEMS if isinstance(text[0], str)]
     with (tmp_path / "c.csv").open("ab") as file:
         for text, _ in raw:
             file.write(f"{text}\n".encode("utf-8", "surrogateescape"))
     ended = create("c.csv")
     expected = [f"line {n}: {text}" for n, (_, text) in enumerate([*texts, *raw], 4)]
-    assert (ended.code, ended.out, ended.said) == (2, "", expected)
+    assert (ended.code, ended.out, ended.problems) == (2, "", expected)
     assert (tenant.requests, there()) == ([], ["c.csv"])
-    assert len(CSV_FAULTS) >= 20
-    header = "line 1: 'due_date': no field of a case, 'dueDate' is meant"
+    assert len(CSV_PROBLEMS) >= 20
+    header = "line 1: unknown field 'due_date'. Did you mean 'dueDate'?"
     content = ",".join(columns).encode() + b"\n1,t,d,y,o,r,x,,,,\n"
-    assert faults_of(tmp_path / "d.csv", content) == [header]
+    assert problems_of(tmp_path / "d.csv", content) == [header]
 
 
 HEAD = ",".join(["ref", *GOOD])
@@ -263,35 +231,35 @@ HEAD = ",".join(["ref", *GOOD])
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("c.csv", HEAD.encode("utf-16"), "the file is UTF-16, UTF-8 is needed"),
-        ("c.jsonl", "{}".encode("utf-16"), "the file is UTF-16, UTF-8 is needed"),
+        ("c.csv", HEAD.encode("utf-16"), "the file must be UTF-8, got UTF-16"),
+        ("c.jsonl", "{}".encode("utf-16"), "the file must be UTF-8, got UTF-16"),
         (
             "c.csv",
             HEAD.replace(",", ";").encode(),
-            "ref: there is no such column in 1; cells are separated by commas",
+            "--key-field must name a column, got 'ref'. Separate the cells with commas",
         ),
-        ("c.csv", b"title,type\n1,2\n3,4\n", "ref: there is no such column in 2"),
-        ("c.csv", f"{HEAD},title\n".encode(), "'title': the column stands there twice"),
-        ("c.csv", "ré,ref\n".encode("latin-1"), "no UTF-8"),
-        ("c.csv", b"", "there is no case in the file"),
-        ("c.csv", f"{HEAD}\n\n".encode(), "there is no case in the file"),
-        ("c.jsonl", b"\n \n", "there is no case in the file"),
-        ("c.csv", b'ref,"a\n', "no CSV: unexpected end of data"),
+        ("c.csv", b"title,type\n1,2\n3,4\n", "--key-field must name a column, got 'ref'"),
+        ("c.csv", f"{HEAD},title\n".encode(), "columns must differ, got 'title' twice"),
+        ("c.csv", "ré,ref\n".encode("latin-1"), "the names of columns must be UTF-8"),
+        ("c.csv", b"", "the file must have a case"),
+        ("c.csv", f"{HEAD}\n\n".encode(), "the file must have a case"),
+        ("c.jsonl", b"\n \n", "the file must have a case"),
+        ("c.csv", b'ref,"a\n', "not CSV: unexpected end of data"),
     ],
 )
-def test_what_is_wrong_with_the_whole_file_is_told_once(
+def test_a_problem_of_the_whole_file_is_listed_once(
     tmp_path: Path, name: str, content: bytes, text: str
 ) -> None:
     """One message, in line 1, instead of one for each line."""
-    assert faults_of(tmp_path / name, content) == [f"line 1: {text}"]
+    assert problems_of(tmp_path / name, content) == [f"line 1: {text}"]
 
 
 def test_a_cell_in_another_encoding_is_named_by_its_column(tmp_path: Path) -> None:
     """What is in it isn't shown."""
     content = f"{HEAD}\n1,é,d,y,o,r\n2,t,é,y,o,r\n".encode("latin-1")
-    assert faults_of(tmp_path / "c.csv", content) == [
-        "line 2: title: no UTF-8",
-        "line 3: description: no UTF-8",
+    assert problems_of(tmp_path / "c.csv", content) == [
+        "line 2: title must be UTF-8",
+        "line 3: description must be UTF-8",
     ]
 
 
@@ -300,21 +268,22 @@ SECRET = "jane.doe@example"
 
 @pytest.mark.parametrize("field", [*GOOD, "dueDate", "attachment", "contactPhone", "ownerId"])
 def test_no_message_shows_what_a_field_holds(tmp_path: Path, field: str) -> None:
-    """A fault tells sizes and kinds: contact data may stand anywhere."""
+    """A message has sizes and kinds: contact data may be anywhere."""
     for value in ([SECRET] * 6, {SECRET: SECRET}, [[SECRET]], SECRET * 2000):
-        faults = faults_of(tmp_path / "c.jsonl", json.dumps(row(1, **{field: value})).encode())
-        assert SECRET not in "".join(faults)
-        assert all(fault.startswith(f"line 1: {field}: ") for fault in faults)
-        assert faults or (field, value) == ("attachment", SECRET * 2000)  # it has no bound
+        problems = problems_of(tmp_path / "c.jsonl", json.dumps(row(1, **{field: value})).encode())
+        assert SECRET not in "".join(problems)
+        assert all(re.match(f"line 1: {field}(:| must) ", problem) for problem in problems)
+        # An attachment has no bound.
+        assert problems or (field, value) == ("attachment", SECRET * 2000)
 
 
-def test_a_hundred_faults_are_told_and_all_are_counted(
+def test_a_hundred_problems_are_listed_and_all_are_counted(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
     """A file that is wrong throughout doesn't fill the screen."""
     ended = create(write_json(tmp_path / "c.jsonl", [row(n, title=n) for n in range(1500)]))
-    assert len(ended.said) == 100
-    assert ended.err.endswith("c.jsonl: 1,500 lines are at fault; nothing was sent\n")
+    assert len(ended.problems) == 100
+    assert ended.err.endswith("c.jsonl: 1,500 lines have problems; nothing was sent\n")
     assert tenant.requests == []
 
 
@@ -322,7 +291,7 @@ def test_a_hundred_faults_are_told_and_all_are_counted(
 
 
 def lines_of(path: Path) -> list[Any]:
-    """Read a file that has no fault."""
+    """Read a file that has no problems."""
     records = Records(path, "ref", RecordConverter(zone("Asia/Shanghai")))
     assert records.check()[1] == []
     return list(records)
@@ -348,15 +317,15 @@ def test_csv_and_json_lines_are_the_same_cases(
 
 
 @given(st.binary(max_size=200), st.sampled_from(["c.csv", "c.jsonl"]))
-def test_any_bytes_are_cases_or_faults(
+def test_any_bytes_are_cases_or_problems(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str
 ) -> None:
-    """Nothing else is raised, and what is at fault has a line."""
+    """Nothing else is raised, and every problem has a line."""
     path = tmp_path_factory.getbasetemp() / name
     path.write_bytes(content)
-    cases, faults = Records(path, "ref", RecordConverter(zone("UTC"))).check()
-    assert bool(cases) != bool(faults) or (cases and faults)
-    assert all(isinstance(fault, Fault) and fault.number >= 1 for fault in faults)
+    cases, problems = Records(path, "ref", RecordConverter(zone("UTC"))).check()
+    assert bool(cases) != bool(problems) or (cases and problems)
+    assert all(isinstance(problem, Problem) and problem.number >= 1 for problem in problems)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -377,7 +346,7 @@ def test_a_byte_order_mark_and_blank_lines_are_no_content(
 def test_wrapped_cases_numbers_as_keys_and_either_flag_are_taken(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
-    """The key may stand within ``caseInfo`` or beside it; a number is taken as text."""
+    """The key may be within ``caseInfo`` or beside it; a number is taken as text."""
     write_json(
         tmp_path / "c.jsonl",
         [
@@ -453,27 +422,27 @@ def test_results_have_a_line_for_each_in_their_order(
     assert tenant.count() == 300
 
 
-def test_a_rejected_line_is_mended_and_run_again(
+def test_a_rejected_line_is_corrected_and_run_again(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
     """It is the service's word that counts; the others stay as they are."""
-    tenant.fail("create", Misfortune.BUSINESS_ERROR)
+    tenant.fail("create", Fault.BUSINESS_ERROR)
     write_json(tmp_path / "c.jsonl", [row(1)])
     first = create("c.jsonl")
     assert (first.code, first.out) == (3, "r.jsonl: 0 created, 0 already, 1 rejected, 0 unknown\n")
     [result] = results()
     assert result["outcome"] == "rejected"
     assert "resCode" in result["reason"] or "refused" in result["reason"]
-    write_json(tmp_path / "c.jsonl", [row(1, title="mended"), row(2)])
+    write_json(tmp_path / "c.jsonl", [row(1, title="corrected"), row(2)])
     assert create("c.jsonl").code == 0
-    assert sorted(each["title"] for each in tenant.rows()) == ["mended", "t 2"]
+    assert sorted(each["title"] for each in tenant.rows()) == ["corrected", "t 2"]
 
 
 def test_an_unknown_one_shows_its_candidates(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
-    """Two strangers that equal it: it is not said which, nor sent again; the next one is made."""
-    tenant.fail("create", Misfortune.HTTP_500_AFTER)
+    """Two others equal it: neither is chosen, nothing is sent again, the next line is created."""
+    tenant.fail("create", Fault.HTTP_500_AFTER)
     strangers = [tenant.insert(**row(1), createdDate=wall_clock()) for _ in range(2)]
     source = write_json(tmp_path / "c.jsonl", [row(1), row(2)])
     ended = create(source, "--concurrency", "1")
@@ -486,7 +455,7 @@ def test_an_unknown_one_shows_its_candidates(
 
 def test_a_lost_answer_is_looked_for(tenant: Emulator, create: Call, tmp_path: Path) -> None:
     """What was made is found, what wasn't is sent again: one case for each line."""
-    for fault in (Misfortune.DROP_AFTER, Misfortune.HTTP_503, Misfortune.CUT_BODY):
+    for fault in (Fault.DROP_AFTER, Fault.HTTP_503, Fault.CUT_BODY):
         tenant.fail("create", fault, times=3)
     source = write_json(tmp_path / "c.jsonl", [row(n) for n in range(20)])
     ended = create(source)
@@ -525,7 +494,7 @@ def test_refused_credentials_end_it(
 def test_a_service_that_is_down_ends_it(tenant: Emulator, create: Call, tmp_path: Path) -> None:
     """Not every line after it becomes unknown; run again when it is up, it goes on."""
     source = write_json(tmp_path / "c.jsonl", [row(n) for n in range(300)])
-    tenant.fail("*", Misfortune.HTTP_503, times=None)
+    tenant.fail("*", Fault.HTTP_503, times=None)
     ended = create(source)
     assert (ended.code, ended.out, Path("r.jsonl").exists()) == (1, "", False)
     assert ended.err.startswith("ServerError: ")
@@ -538,12 +507,12 @@ def test_a_service_that_is_down_ends_it(tenant: Emulator, create: Call, tmp_path
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (("--results", "c.jsonl"), "--results: c.jsonl is the file of --from"),
-        (("--results", "link"), "--results: link is the file of --from"),
-        (("--journal", "r.jsonl"), "--journal: r.jsonl is the file of --results"),
-        (("--journal", "c.jsonl"), "--journal: c.jsonl is the file of --from"),
-        (("--results", "no/r.jsonl"), "--results: no/r.jsonl can't be written there"),
-        (("--results", "c.jsonl/r"), "--results: c.jsonl/r can't be written there"),
+        (("--results", "c.jsonl"), "--results must not be the file of --from, got c.jsonl"),
+        (("--results", "link"), "--results must not be the file of --from, got link"),
+        (("--journal", "r.jsonl"), "--journal must not be the file of --results, got r.jsonl"),
+        (("--journal", "c.jsonl"), "--journal must not be the file of --from, got c.jsonl"),
+        (("--results", "no/r.jsonl"), "--results: cannot write no/r.jsonl"),
+        (("--results", "c.jsonl/r"), "--results: cannot write c.jsonl/r"),
         (("--journal", "no/j"), "journal: {folder}/no/j can't be a file"),
     ],
 )
@@ -578,7 +547,7 @@ def test_a_journal_that_is_none_ends_it(tenant: Emulator, create: Call, tmp_path
 def test_a_journal_where_none_can_be_ends_it(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
-    """As beside a file in a folder that is read-only: said before anything is sent."""
+    """As beside a file in a folder that is read-only: an error before anything is sent."""
     ended = create(write_json(tmp_path / "c.jsonl", [row(1)]), "--journal", "/proc/invented")
     assert (ended.code, ended.out, tenant.requests) == (1, "", [])
     assert re.match("JournalError: .*can't be written", ended.err)
@@ -590,11 +559,11 @@ def test_a_pipe_is_refused(tenant: Emulator, create: Call, tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe.jsonl")
     ended = create("pipe.jsonl")
     assert (ended.code, tenant.requests) == (2, [])
-    assert "a file is needed, which can be read twice" in ended.err
+    assert "must be a regular file: it is read twice" in ended.err
 
 
 @pytest.mark.parametrize("option", ["--key-field", "--results"])
-def test_what_is_needed_with_a_file_is_named(
+def test_a_missing_option_of_a_file_is_named(
     tenant: Emulator, call: Call, tmp_path: Path, option: str
 ) -> None:
     """Before anything is read or sent."""
@@ -606,7 +575,7 @@ def test_what_is_needed_with_a_file_is_named(
     )
     assert (ended.code, ended.err, tenant.requests) == (
         2,
-        f"ConfigError: {option}: it is needed with --from\n",
+        f"ConfigError: {option} must be set with --from\n",
         [],
     )
 
@@ -616,7 +585,7 @@ def test_options_of_a_file_need_one(tenant: Emulator, call: Call, options: tuple
     """They would silently do nothing."""
     ended = call("create", *options)
     assert (ended.code, tenant.requests) == (2, [])
-    assert "go with --from" in ended.err
+    assert "must come with --from" in ended.err
 
 
 @pytest.mark.parametrize("name", ["c.csv", "c.jsonl"])
@@ -655,7 +624,7 @@ def test_a_file_that_changes_ends_it(tmp_path: Path, is_longer: bool) -> None:
 def test_a_dry_run_needs_no_account(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says that nothing is wrong, or what is, and leaves no file."""
+    """It lists the problems, if any, and leaves no file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AICC_BASE_URL", raising=False)
     monkeypatch.delenv("AICC_ACCESS_TOKEN", raising=False)
@@ -663,10 +632,10 @@ def test_a_dry_run_needs_no_account(
     write_json(tmp_path / "c.jsonl", [row(1), row(2)])
     well = call(*arguments)
     assert (well.code, well.err) == (0, "")
-    assert well.out == "c.jsonl: 2 cases, nothing is wrong with them\n"
+    assert well.out == "c.jsonl: 2 cases, no problems\n"
     write_json(tmp_path / "c.jsonl", [row(1), row(1)])
     ended = call(*arguments)
-    assert (ended.code, ended.said) == (2, ["line 2: ref: line 1 has it too"])
+    assert (ended.code, ended.problems) == (2, ["line 2: ref must be unique, got that of line 1"])
     assert there() == ["c.jsonl"]
 
 
@@ -697,23 +666,21 @@ def test_a_terminal_shows_a_bar() -> None:
 
 # ---- processes -----------------------------------------------------------------------------
 
-Start = Callable[..., "subprocess.Popen[str]"]
-
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(
-    tenant: Emulator, start: Start, create: Call, tmp_path: Path, how: signal.Signals
+    tenant: Emulator, start_create: Start, create: Call, tmp_path: Path, how: signal.Signals
 ) -> None:
-    """Within two seconds: one line that says how to go on, and no results yet."""
+    """Within two seconds: one line that names how to resume, and no results yet."""
     source = write_json(tmp_path / "c.jsonl", [row(n) for n in range(1000)])
-    process = start(source)
+    process = start_create(source)
     wait_until(lambda: tenant.count() > 50)
     began = time.monotonic()
     process.send_signal(how)
     out, err = process.communicate(timeout=SECONDS)
     assert time.monotonic() - began < 2
     assert (process.returncode, out) == (130, "")
-    assert err == "interrupted; run the same again to go on\n"
+    assert err == "interrupted; run the same command again to resume\n"
     assert there() == ["c.jsonl", "c.jsonl.journal"]
     assert tenant.count() < 1000
     assert create(source).code == 0
@@ -721,13 +688,13 @@ def test_a_signal_ends_it_in_order(
 
 
 def test_two_runs_of_one_file_make_one_case_a_line(
-    tenant: Emulator, start: Start, tmp_path: Path
+    tenant: Emulator, start_create: Start, tmp_path: Path
 ) -> None:
     """They share the journal, and each has results of its own, all lines in order."""
     source = write_json(tmp_path / "c.jsonl", [row(n) for n in range(500)])
-    both = [start(source, "--results", name) for name in ("a.jsonl", "b.jsonl")]
-    said = [process.communicate(timeout=SECONDS) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    both = [start_create(source, "--results", name) for name in ("a.jsonl", "b.jsonl")]
+    ended = [process.communicate(timeout=SECONDS) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
     assert tenant.count() == 500
     for name in ("a.jsonl", "b.jsonl"):
         found = [json.loads(line) for line in Path(name).read_bytes().splitlines()]
@@ -736,11 +703,11 @@ def test_two_runs_of_one_file_make_one_case_a_line(
 
 
 def test_two_runs_with_the_same_results_are_one_too_many(
-    tenant: Emulator, start: Start, create: Call, tmp_path: Path
+    tenant: Emulator, start_create: Start, create: Call, tmp_path: Path
 ) -> None:
     """The second is refused, the first doesn't notice."""
     source = write_json(tmp_path / "c.jsonl", [row(n) for n in range(1000)])
-    first = start(source)
+    first = start_create(source)
     wait_until(tenant.count)
     ended = create(source)
     assert (ended.code, ended.err) == (
@@ -758,7 +725,7 @@ LINES = 10_000
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_kills_at_any_time_leave_one_case_a_line(
-    tenant: Emulator, start: Start, tmp_path: Path
+    tenant: Emulator, start_create: Start, tmp_path: Path
 ) -> None:
     """10,000 lines, ten kills at random instants, each run again: no case twice, none lost."""
     tenant.record = False
@@ -766,13 +733,13 @@ def test_kills_at_any_time_leave_one_case_a_line(
     source = write_csv(tmp_path / "c.csv", rows, ["ref", *GOOD])
     kills = sorted(random.randrange(LINES) for _ in range(10))  # noqa: S311  (not for secrets)
     for made in kills:
-        process = start(source)
+        process = start_create(source)
         wait_until(lambda made=made: tenant.count() >= made)  # type: ignore[misc]
         time.sleep(random.random() / 50)  # noqa: S311  (same; the instant is the point)
         process.kill()
         process.communicate()
         assert not Path("r.jsonl").exists()
-    last = start(source)
+    last = start_create(source)
     out, err = last.communicate()
     assert (last.returncode, err) == (0, "")
     assert out.endswith(" 0 rejected, 0 unknown\n")

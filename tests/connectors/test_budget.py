@@ -34,8 +34,8 @@ from aicc_async._ratelimit.budget import (
 )
 from aicc_async._ratelimit.shared import SharedLimiter
 from aicc_async._transport.session import limiter_of
-from aicc_async.cli.options import client as command_client
-from aicc_async.cli.options import reader
+from aicc_async.cli.connect import client as command_client
+from aicc_async.cli.connect import reader
 from aicc_async.connectors.redis.budget import RedisBudget, RedisLedger
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 

@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from attrs import evolve
 from helpers.list_requests import list_bodies
+from helpers.processes import interruptible
 from helpers.readme_files import readme_file
 from hypothesis import given
 from hypothesis import strategies as st
@@ -565,7 +566,8 @@ def test_an_interrupted_load_ends_at_once(
             os.kill(os.getpid(), signal.SIGINT)
 
     tenant.on_page(interrupt)
-    with pytest.raises((PipelineStepFailed, KeyboardInterrupt)), handled_by():
+    failures = (PipelineStepFailed, KeyboardInterrupt)
+    with interruptible(), pytest.raises(failures), handled_by():
         run(pipeline, source(tenant, query=QUARTER))
     assert "aicc-dlt" not in {thread.name for thread in threading.enumerate()}
     assert not list(tmp_path.rglob("aicc-*"))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ApiError, AuthError, ClientCredentials, RateLimit, RetryPolicy
 from aicc_async._listing.windows import Window
-from aicc_async.cli.commands.export import run
+from aicc_async.cli.group import run
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.probe import probe
 from aicc_async.probe.depth import LIKELY_DEPTHS, choose_depth

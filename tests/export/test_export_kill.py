@@ -22,6 +22,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from helpers.processes import COMMAND, interruptible
 
 from aicc_async import AICCClient, CaseQuery, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Latency, run_in_thread
@@ -29,7 +30,6 @@ from aicc_async.emulator import Emulator, Latency, run_in_thread
 pytest_plugins = ["helpers.postgres_server"]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 12, 31)  # noqa: DTZ001  (wall-clock times)
 ROWS = 3000
 FILES = ["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite"]
@@ -79,11 +79,12 @@ class Export:
     def start(self) -> subprocess.Popen[str]:
         """Begin a run, or go on."""
         secrets = {"AICC_BASE_URL": self._tenant.url, "AICC_ACCESS_TOKEN": self._tenant.token()}
-        return subprocess.Popen(  # noqa: S603  (our own command)
-            [*self._command, "--concurrency", "3"],
-            cwd=self._folder, env={**os.environ, **secrets}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        with interruptible():
+            return subprocess.Popen(  # noqa: S603  (our own command)
+                [*self._command, "--concurrency", "3"],
+                cwd=self._folder, env={**os.environ, **secrets}, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
 
     def finish(self) -> str:
         """Run to the end."""
@@ -241,7 +242,8 @@ def test_an_interrupted_export_says_how_to_go_on(
     export = Export(tenant, tmp_path, "cases.jsonl")
     process = export.stop_while_reading(35, how)
     _, complaints = process.communicate(timeout=2)
-    assert (process.returncode, complaints) == (130, "interrupted; run the same again to go on\n")
+    assert process.returncode == 130
+    assert complaints == "interrupted; run the same command again to resume\n"
     finished = export.finished(tmp_path / "copy")
     export.finish()
     check_nothing_twice(export, finished)

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aicc_async.cli.commands.export import group
 from aicc_async.cli.commands.report import report
+from aicc_async.cli.group import group
 from aicc_async.errors import ConfigError
 from aicc_async.export.report.calendar import calendar_of
 from aicc_async.export.report.charts import totals, window_chart
@@ -334,20 +334,20 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no JSON"),
-        (b'{"id": 1}\n{"id": 2}\n', "no JSON"),
-        (b"\xff\x00", "no JSON"),
-        (b"[]", "no manifest"),
-        (b"null", "no manifest"),
-        (b'{"id": "c6m8"}', "no manifest"),
+        (b"", "what is not JSON"),
+        (b'{"id": 1}\n{"id": 2}\n', "what is not JSON"),
+        (b"\xff\x00", "what is not JSON"),
+        (b"[]", "other JSON"),
+        (b"null", "other JSON"),
+        (b'{"id": "c6m8"}', "other JSON"),
     ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    """The error names the file and what is needed, and no page appears."""
+    """The error names the file and what it must be, and no page appears."""
     manifest, page = tmp_path / "m.json", tmp_path / "r.html"
     manifest.write_bytes(content)
 
-    with pytest.raises(ConfigError, match=f"m.json: it is {words}; .*manifest.json"):
+    with pytest.raises(ConfigError, match=f"m.json must be .*manifest.json, got {words}"):
         invoke(manifest, "-o", page)
 
     assert not page.exists()
@@ -358,7 +358,7 @@ def test_the_manifest_is_not_written_over(tmp_path: Path) -> None:
     manifest = tmp_path / "m.json"
     manifest.write_text('{"windows": []}')
 
-    with pytest.raises(ConfigError, match="is the manifest itself"):
+    with pytest.raises(ConfigError, match="--output must not be the manifest itself"):
         invoke(manifest, "-o", tmp_path / "." / "m.json")
 
     assert manifest.read_text() == '{"windows": []}'
@@ -377,7 +377,8 @@ def test_the_process_ends_with_usage_s_code(tmp_path: Path) -> None:
     refused = run(bad)
 
     assert (run(good).returncode, refused.returncode) == (0, 2)
-    assert re.fullmatch(r"ConfigError: \S*cases\.jsonl: it is no JSON; .*\n", refused.stderr)
+    message = r"ConfigError: \S*cases\.jsonl must be .*, got what is not JSON\n"
+    assert re.fullmatch(message, refused.stderr)
 
 
 def test_without_jinja_the_command_says_what_to_install(tmp_path: Path) -> None:

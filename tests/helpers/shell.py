@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -30,9 +31,10 @@ class Ended:
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
-    def said(self) -> list[str]:
-        """Give what it said of each fault of a file."""
+    def problems(self) -> list[str]:
+        """Return the problems of a file, without its name; the last line counts them."""
         return [line.partition(": ")[2] for line in self.err.splitlines()[:-1]]
 
 
 Call = Callable[..., Ended]
+Start = Callable[..., "subprocess.Popen[str]"]

@@ -1,4 +1,4 @@
-"""Many creates: every line of a file is sent once, and told what became of it."""
+"""Many creates: every line of a file is created once, and its outcome is written."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from ...journal.owner import locked
 from ...models import NewCase
 from .records import Line, Records
 
-WORDS = ("created", "already", "rejected", "unknown")
-SELDOM = 30.0  # seconds between plain lines
+STATUSES = ("created", "already", "rejected", "unknown")
+# Between plain lines.
+LINE_INTERVAL = 30.0  # seconds
 
 Show = Callable[[Counter[str]], None]
 
@@ -34,7 +35,7 @@ async def create_all(
 ) -> Counter[str]:
     """Create the case of every line, write a line for each, and count the outcomes.
 
-    The results appear when all are known; until then the journal knows.
+    The results appear when all are known; until then the journal holds them.
     """
     counts: Counter[str] = Counter()
     under_way: deque[Line] = deque()
@@ -44,9 +45,10 @@ async def create_all(
             under_way.append(line)
             yield line.key, line.new
 
-    with _file(results) as file, _display(console, total) as show:
+    with _open(results) as file, _display(console, total) as show:
         async with aclosing(aicc.create_cases(items())) as outcomes:
-            async for outcome in outcomes:  # in the order of the items
+            # They come in the order of the items.
+            async for outcome in outcomes:
                 counts[outcome.word] += 1
                 _write(file, under_way.popleft(), outcome)
                 show(counts)
@@ -54,27 +56,23 @@ async def create_all(
 
 
 @contextmanager
-def _file(path: Path) -> Iterator[BinaryIO]:
-    """Open the results' file, for one run at a time: the next would take the half-written one."""
-    target = Path(os.path.realpath(path))
+def _open(results: Path) -> Iterator[BinaryIO]:
+    """Open the results, for one run at a time: two would write the same hidden file."""
+    target = Path(os.path.realpath(results))
     beside = target.with_name(f".{target.name}.lock")
-    with _locked(path, beside), replacing(path) as part, part.open("wb") as file:
-        yield file
-
-
-@contextmanager
-def _locked(path: Path, beside: Path) -> Iterator[None]:
     try:
         lock = locked(beside)
     except sqlite3.Error as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            raise ConfigError(f"--results: another run is writing {path}") from None
-        raise ConfigError(f"--results: {path} can't be written there") from None
+            raise ConfigError(f"--results: another run is writing {results}") from None
+        raise ConfigError(f"--results: cannot write {results}") from None
     with closing(lock):
         try:
-            yield
+            with replacing(results) as part, part.open("wb") as file:
+                yield file
         finally:
-            with suppress(OSError):  # Windows removes no open file
+            # Windows removes no open file.
+            with suppress(OSError):
                 beside.unlink()
 
 
@@ -89,34 +87,32 @@ def _write(file: BinaryIO, line: Line, outcome: CreateOutcome) -> None:
     file.write(dumps(fields) + b"\n")
 
 
-def told(counts: Counter[str]) -> str:
-    """Say how many came to what."""
-    return ", ".join(f"{counts[word]:,} {word}" for word in WORDS)
+def format_counts(counts: Counter[str]) -> str:
+    """Return how many lines came to each status."""
+    return ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
 
 
 @contextmanager
 def _display(console: Console, total: int) -> Iterator[Show]:
-    """Give a function that shows progress: a bar on a terminal, a plain line now and then else."""
-    if not console.is_terminal:
-        yield _lines(console, total)
+    """Yield a function that shows progress: a bar on a terminal, elsewhere a line now and then."""
+    if console.is_terminal:
+        columns = (
+            *(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[outcomes]}")),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("create", total=total, outcomes="")
+            yield lambda counts: bar.update(
+                task, completed=counts.total(), outcomes=format_counts(counts)
+            )
         return
-    columns = (
-        *(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}")),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("create", total=total, told="")
-        yield lambda counts: bar.update(task, completed=counts.total(), told=told(counts))
-
-
-def _lines(console: Console, total: int) -> Show:
     shown = time.monotonic()
 
     def show(counts: Counter[str]) -> None:
         nonlocal shown
-        if time.monotonic() - shown >= SELDOM:
+        if time.monotonic() - shown >= LINE_INTERVAL:
             shown = time.monotonic()
-            line = f"{counts.total():,} of {total:,}: {told(counts)}"
+            line = f"{counts.total():,} of {total:,}: {format_counts(counts)}"
             console.print(line, soft_wrap=True, highlight=False)
 
-    return show
+    yield show

@@ -6,13 +6,10 @@ from typing import Any
 
 import click
 
-from ...models import CaseTypeQuery
-from ..calls import print_all, print_one
-from ..options import connection, demo, reader
-from .export import group
+from ..options import connection, demo
 
 
-@group.group("case-type")
+@click.group("case-type")
 def case_type() -> None:
     """Look at the kinds of cases that there are."""
 
@@ -28,7 +25,11 @@ def list_(*, name: str | None, status: str | None, **options: Any) -> None:
     \b
     Example:
       aicc-async case-type list --demo --status Active
-    """  # noqa: D301  (click reads the \b)
+    """
+    from ...models import CaseTypeQuery
+    from ..calls import print_all
+    from ..connect import reader
+
     wanted = CaseTypeQuery(type_name=name, status=status)
     print_all(reader(**options), lambda aicc: aicc.iter_case_types(wanted))
 
@@ -43,5 +44,8 @@ def get(type_id: str, **options: Any) -> None:
     \b
     Example:
       aicc-async case-type get --demo cvmC00000149NzxF1ePA
-    """  # noqa: D301
+    """
+    from ..calls import print_one
+    from ..connect import reader
+
     print_one(reader(**options), lambda aicc: aicc.get_case_type(type_id))

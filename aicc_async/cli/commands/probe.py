@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
-from ..._optional import load
-from ...probe import probe as ask
-from ...profile import Profile
-from ..console import run_async
-from ..options import connection, demo, reader
-from .export import group
+from ..options import OUTPUT_FILE, connection, demo
 
 QUESTIONS = {
     "start_inclusive": "startTime is inclusive",
@@ -35,56 +28,57 @@ QUESTIONS = {
     "rate": "Requests a second passed",
     "rate_refused": "Requests a second refused",
 }
+# Bounds, and how far the probe went without meeting them.
 UNMET = {"deepest_start": "offset_reached", "rate_refused": "rate"}
-"""Bounds, and how far was asked without meeting them."""
+UNKNOWN = "unknown"
 
 
-@group.command()
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The TOML file."
-)
+@click.command()
+@click.option("-o", "--output", type=OUTPUT_FILE, help="The TOML file.")
 @click.option("--find-rate", is_flag=True, help="Ask faster and faster, to the first HTTP 429.")
 @connection
 @demo
 def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
-    """Find out what the documents leave open about a tenant, and write its profile.
+    """Find out how a tenant behaves, and write its profile.
 
-    Reads pages of cases in at most 40 requests, and writes nothing to the tenant. --find-rate takes
-    up to 250 requests more, at 1 to 50 a second, and stops when one is refused.
+    The documents leave much of that open. Reads pages of cases in at most 40 requests, and writes
+    nothing to the tenant. --find-rate takes up to 250 requests more, at 1 to 50 a second, and stops
+    when one is refused.
 
     \b
     Example:
       aicc-async probe --demo -o profile.toml
-    """  # noqa: D301  (click reads the \b)
+    """
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from ..._optional import load
+    from ...probe import probe as probe_tenant
+    from ..calls import call
+    from ..connect import reader
+
     if output:
-        load("tomli_w", "cli")  # before the tenant is asked, not after
-    source = reader(**options)
-
-    async def go() -> Profile:
-        async with source as aicc:
-            return await ask(aicc, find_rate=find_rate)
-
-    profile = run_async(go())
-    Console().print(_table(profile))
+        # Before the tenant is asked, not after.
+        load("tomli_w", "cli")
+    profile = call(reader(**options), lambda aicc: probe_tenant(aicc, find_rate=find_rate))
+    table = Table("Question", Column("Answer", overflow="fold"), "Field")
+    for name, answer in _answers(profile):
+        # A text: what the service says of itself is no markup.
+        table.add_row(QUESTIONS[name], Text(answer, "dim" if answer == UNKNOWN else ""), name)
+    Console().print(table)
     if output:
         profile.save(output)
         click.echo(click.format_filename(output))
 
 
-def _table(profile: Profile) -> Table:
-    table = Table("Question", Column("Answer", overflow="fold"), "Field")
-    for name, question in QUESTIONS.items():
-        value = getattr(profile, name)
-        other = UNMET.get(name)
-        unmet = value is None and other and getattr(profile, other) is not None
-        table.add_row(question, Text("none met") if unmet else _answer(value), name)
-    return table
-
-
-def _answer(value: object) -> Text:
-    """Write an answer as text: what the service says of itself is no markup."""
-    if value is None:
-        return Text("unknown", style="dim")
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    return Text(f"{value:,g}" if isinstance(value, float) else str(value))
+def _answers(profile: object) -> Iterator[tuple[str, str]]:
+    for name in QUESTIONS:
+        value, other = getattr(profile, name), UNMET.get(name)
+        if value is None:
+            is_unmet = other and getattr(profile, other) is not None
+            yield name, "none met" if is_unmet else UNKNOWN
+        elif isinstance(value, bool):
+            yield name, "yes" if value else "no"
+        else:
+            yield name, f"{value:,g}" if isinstance(value, float) else str(value)

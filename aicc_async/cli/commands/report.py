@@ -3,50 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..._files import replacing
-from ..._protocol.converter import loads
 from ...errors import ConfigError, DecodeError
-from .export import group
+from ..options import INPUT_FILE, OUTPUT_FILE
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUT = click.Path(dir_okay=False, path_type=Path)
+EXAMPLE = "cases.jsonl.manifest.json"
 
 
-@group.command()
-@click.argument("manifest", type=FILE)
-@click.option("-o", "--output", type=OUT, required=True, help="The HTML file.")
+@click.command()
+@click.argument("manifest", type=INPUT_FILE)
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="The HTML file.")
 def report(manifest: Path, output: Path) -> None:
-    """Show an export's MANIFEST as one HTML page: what is proven complete, and what is not.
+    """Show the manifest of an export as one HTML page.
+
+    It shows what is proven complete, and what is not.
 
     \b
     Example:
       aicc-async report cases.jsonl.manifest.json -o report.html
-    """  # noqa: D301  (click reads the \b)
-    from ...export.report.page import report_page  # noqa: PLC0415  (other commands need no jinja2)
+    """
+    from ..._files import replacing
+    from ..._protocol.converter import loads
+    from ...export.report.page import report_page
 
-    page = report_page(_read(manifest))
+    wanted = f"{manifest} must be the manifest of an export, such as {EXAMPLE}"
+    try:
+        value = loads(manifest.read_bytes())
+    except DecodeError:
+        raise ConfigError(f"{wanted}, got what is not JSON") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {manifest}: {error.strerror}") from error
+    if not isinstance(value, dict) or "windows" not in value:
+        raise ConfigError(f"{wanted}, got other JSON")
+    page = report_page(value)
     if output.exists() and output.samefile(manifest):
-        raise ConfigError(f"--output: {output} is the manifest itself")
+        raise ConfigError(f"--output must not be the manifest itself, got {output}")
     with replacing(output) as part:
         part.write_text(page, encoding="utf-8")
     click.echo(click.format_filename(output))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = loads(path.read_bytes())
-    except DecodeError:
-        raise ConfigError(f"{path}: it is no JSON; {_wanted()}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: it can't be read: {error.strerror}") from error
-    if not isinstance(value, dict) or "windows" not in value:
-        raise ConfigError(f"{path}: it is no manifest; {_wanted()}")
-    return value
-
-
-def _wanted() -> str:
-    return "the file that an export writes is needed, such as cases.jsonl.manifest.json"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
-from ...models import StatisticsQuery
-from ..calls import print_all, print_one
-from ..options import connection, demo, reader
-from .export import group
+from ..options import connection, demo
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
-@group.group()
+@click.group()
 def statistics() -> None:
     """Count cases: at this moment, or day by day."""
 
@@ -29,7 +26,10 @@ def current(**options: Any) -> None:
     \b
     Example:
       aicc-async statistics current --demo
-    """  # noqa: D301  (click reads the \b)
+    """
+    from ..calls import print_one
+    from ..connect import reader
+
     print_one(reader(**options), lambda aicc: aicc.current_statistics())
 
 
@@ -50,10 +50,14 @@ def report(
     Example:
       aicc-async statistics report --demo --case-type cvmC00000149NzxF1ePA \\
         --since 2025-01-01 --until 2025-01-31
-    """  # noqa: D301
-    wanted = StatisticsQuery(case_type_id=case_type, start_time=_day(since), end_time=_day(until))
+    """
+    from ...models import StatisticsQuery
+    from ..calls import print_all
+    from ..connect import reader
+
+    wanted = StatisticsQuery(
+        case_type_id=case_type,
+        start_time=since.date() if since else None,
+        end_time=until.date() if until else None,
+    )
     print_all(reader(**options), lambda aicc: aicc.iter_statistics(wanted))
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 
 import click
 
-from ...client import AICCClient
-from ...models import NewTask, StatusUpdate, TaskQuery, TaskTransfer, TaskUpdate
-from ..calls import Reader, print_all, print_one, send
-from ..console import json_file, print_json
-from ..options import connection, demo, reader
-from .export import group
+from ..console import print_json
+from ..options import connection, demo, json_file
 
 DEMO_TASKS = ("Call the customer back", "Ask the warehouse", "Check the refund")
 
 
-@group.group()
+@click.group()
 def task() -> None:
     """Create tasks, change them, look at them."""
 
@@ -29,16 +23,20 @@ def task() -> None:
 def create(file: BinaryIO, **options: Any) -> None:
     """Create a task.
 
-    Reads JSON (a file, or standard input) and prints the id, null where the service doesn't tell
-    it. A task is never sent twice: when it is not known whether it arrived, the command says so,
+    Reads JSON (a file, or standard input) and prints the id, null where the service doesn't give
+    it. A task is never sent twice: when it is unknown whether it arrived, the command reports that,
     with exit code 1.
 
     \b
     Example:
       echo '{"title": "…", "relateId": "c6m8000001tSDqQAcMPR", "creatorId": "…"}' \\
         | aicc-async task create
-    """  # noqa: D301  (click reads the \b)
-    _, task_id = send(AICCClient.create_task, NewTask, file=file, within="taskInfo", **options)
+    """
+    from ...client import AICCClient
+    from ...models import NewTask
+    from ..calls import send
+
+    _, task_id = send(AICCClient.create_task, NewTask, file=file, wrapper="taskInfo", **options)
     print_json({"taskId": task_id}, indent=-1)
 
 
@@ -46,15 +44,19 @@ def create(file: BinaryIO, **options: Any) -> None:
 @json_file
 @connection
 def modify(file: BinaryIO, **options: Any) -> None:
-    """Change a task.
+    """Change fields of a task.
 
     Reads JSON (a file, or standard input) and prints the id.
 
     \b
     Example:
       echo '{"id": "cTsk000001Ki9iv91wUA", "priority": "High"}' | aicc-async task modify
-    """  # noqa: D301
-    sent, _ = send(AICCClient.modify_task, TaskUpdate, file=file, within="taskInfo", **options)
+    """
+    from ...client import AICCClient
+    from ...models import TaskUpdate
+    from ..calls import send
+
+    sent, _ = send(AICCClient.modify_task, TaskUpdate, file=file, wrapper="taskInfo", **options)
     print_json({"id": sent.id}, indent=-1)
 
 
@@ -71,7 +73,6 @@ def list_(
     status: str | None,
     level: str | None,
     handler: str | None,
-    demo: bool,
     **options: Any,
 ) -> None:
     """Print all tasks that match, one JSON object on each line.
@@ -79,23 +80,32 @@ def list_(
     \b
     Example:
       aicc-async task list --demo --name refund
-    """  # noqa: D301
+    """
+    from ...models import TaskQuery
+    from ..calls import print_all
+    from ..connect import reader
+
     wanted = TaskQuery(name=name, status=status, level=level, handler=handler)
-    print_all(_reader(demo=demo, **options), lambda aicc: aicc.iter_tasks(wanted))
+    source = reader(demo_tasks=DEMO_TASKS, **options)
+    print_all(source, lambda aicc: aicc.iter_tasks(wanted))
 
 
 @task.command()
 @click.argument("task_id", metavar="ID")
 @connection
 @demo
-def get(task_id: str, *, demo: bool, **options: Any) -> None:
+def get(task_id: str, **options: Any) -> None:
     """Print a task.
 
     \b
     Example:
       aicc-async task get --demo cTsk000001Ki9iv91wUA
-    """  # noqa: D301
-    print_one(_reader(demo=demo, **options), lambda aicc: aicc.get_task(task_id))
+    """
+    from ..calls import print_one
+    from ..connect import reader
+
+    source = reader(demo_tasks=DEMO_TASKS, **options)
+    print_one(source, lambda aicc: aicc.get_task(task_id))
 
 
 @task.command()
@@ -110,7 +120,11 @@ def transfer(file: BinaryIO, **options: Any) -> None:
     Example:
       echo '{"id": "cTsk000001Ki9iv91wUA", "ownerId": "…", "creatorId": "…"}' \\
         | aicc-async task transfer
-    """  # noqa: D301
+    """
+    from ...client import AICCClient
+    from ...models import TaskTransfer
+    from ..calls import send
+
     sent, _ = send(AICCClient.transfer_task, TaskTransfer, file=file, **options)
     print_json({"id": sent.id}, indent=-1)
 
@@ -119,7 +133,7 @@ def transfer(file: BinaryIO, **options: Any) -> None:
 @json_file
 @connection
 def status(file: BinaryIO, **options: Any) -> None:
-    """Put a task to another status.
+    """Set the status of a task.
 
     Reads JSON (a file, or standard input) and prints the id.
 
@@ -127,20 +141,10 @@ def status(file: BinaryIO, **options: Any) -> None:
     Example:
       echo '{"id": "cTsk000001Ki9iv91wUA", "creatorId": "…", "status": "…"}' \\
         | aicc-async task status
-    """  # noqa: D301
+    """
+    from ...client import AICCClient
+    from ...models import StatusUpdate
+    from ..calls import send
+
     sent, _ = send(AICCClient.update_task_status, StatusUpdate, file=file, **options)
     print_json({"id": sent.id}, indent=-1)
-
-
-def _reader(*, demo: bool, **options: Any) -> Reader:
-    source = reader(demo=demo, **options)
-    return _with_tasks(source) if demo else source
-
-
-@asynccontextmanager
-async def _with_tasks(source: Reader) -> AsyncIterator[AICCClient]:
-    """Give the demonstration's tenant some tasks: it begins without any."""
-    async with source as aicc:
-        for title in DEMO_TASKS:
-            await aicc.create_task(NewTask(title=title))
-        yield aicc

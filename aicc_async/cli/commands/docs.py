@@ -1,0 +1,75 @@
+"""The command that prints the documentation of the public packages."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import cleandoc
+from pathlib import Path
+
+import click
+
+from ...errors import ConfigError
+from ..console import echo
+
+# Topic → the public module whose docstring has it.
+TOPICS = {
+    "client": "aicc_async.client",
+    "credentials": "aicc_async.credentials",
+    "dlt": "aicc_async.connectors.dlt",
+    "emulator": "aicc_async.emulator",
+    "errors": "aicc_async.errors",
+    "export": "aicc_async.export",
+    "journal": "aicc_async.journal",
+    "models": "aicc_async.models",
+    "probe": "aicc_async.probe",
+    "profile": "aicc_async.profile",
+    "qflow": "aicc_async.qflow",
+    "redis": "aicc_async.connectors.redis",
+    "service": "aicc_async.client",
+    "settings": "aicc_async.settings",
+    "spark": "aicc_async.connectors.spark",
+    "testing": "aicc_async.testing",
+    "worker": "aicc_async.journal",
+}
+
+
+@click.command()
+@click.argument("topic", required=False)
+def docs(topic: str | None) -> None:
+    """Print the documentation of TOPIC, or list the topics.
+
+    \b
+    Example:
+      aicc-async docs errors
+    """
+    if topic is None:
+        formatter = click.HelpFormatter()
+        # Read from the source: importing all of the package for a list would take seconds.
+        lines = {name: _docstring(module).splitlines()[0] for name, module in TOPICS.items()}
+        formatter.write_dl(list(lines.items()))
+        echo(formatter.getvalue().rstrip())
+        return
+    if topic not in TOPICS:
+        [nearest] = get_close_matches(topic.lower(), TOPICS, n=1, cutoff=0)
+        raise click.UsageError(
+            f"TOPIC must be one of {', '.join(TOPICS)}, got {topic!r}. Did you mean {nearest!r}?"
+        )
+    try:
+        text = cleandoc(import_module(TOPICS[topic]).__doc__ or "")
+    except (ImportError, ConfigError):
+        # What the extra of a connector installs is missing; reading about it needs none of that.
+        text = _docstring(TOPICS[topic])
+    if sys.stdout.isatty():
+        click.echo_via_pager(text)
+    else:
+        echo(text)
+
+
+def _docstring(module: str) -> str:
+    spec = find_spec(module)
+    source = Path(spec.origin).read_bytes() if spec and spec.origin else b""
+    return ast.get_docstring(ast.parse(source)) or ""

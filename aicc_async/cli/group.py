@@ -1,0 +1,43 @@
+"""The program ``aicc-async``: what its help begins with, and how an error ends it."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
+from .console import INCOMPLETE, INTERRUPTED, SERVICE, USAGE, say
+from .help import LazyGroup
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aicc-async")
+def group() -> None:
+    """Read, export and change Huawei AICC's cases from the shell.
+
+    Settings are options of the commands, or variables (below). Records are JSON, one object on
+    each line. Exit codes: 0 success, 1 failure of the service, 2 wrong usage, 3 incomplete or
+    unverified, 130 interrupted.
+    """
+
+
+def run() -> int:
+    """Run a command and return its exit code; an error is one line on standard error."""
+    try:
+        return group(prog_name="aicc-async", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except click.Abort:
+        # ^C at a prompt.
+        say("interrupted")
+        return INTERRUPTED
+    except AICCError as error:
+        code, advice = SERVICE, ""
+        if isinstance(error, ConfigError):
+            code = USAGE
+        elif isinstance(error, ExportError):
+            code, advice = INCOMPLETE, error.resume
+        elif isinstance(error, UnknownOutcome):
+            advice = "look for it before you send it again"
+        say(f"{type(error).__name__}: {error}" + (f"; {advice}" if advice else ""))
+        return code

@@ -1,0 +1,56 @@
+"""What an operator does with a journal, wherever it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+import attrs
+
+from ..journal import Entry, SQLiteJournal
+from .calls import call
+
+T = TypeVar("T")
+
+
+class OperatorJournal(AbstractAsyncContextManager[Any], Protocol):
+    """What an operator can do with any journal."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def entry(self, key: str) -> Entry | None:
+        """Return an entry."""
+        ...
+
+    async def entries(self, state: str | None = None) -> list[Entry]:
+        """Return all entries, or those of a state."""
+        ...
+
+    async def resolve(self, key: str, case_id: str | None) -> Entry:
+        """Settle an entry."""
+        ...
+
+    async def prune(self, *, older_than: timedelta) -> int:
+        """Remove old entries, and return how many."""
+        ...
+
+
+def use_journal(place: Path | str, work: Callable[[OperatorJournal], Awaitable[T]]) -> T:
+    """Open the journal of a file or of a Redis URL, and do one thing with it."""
+    if isinstance(place, Path):
+        return call(SQLiteJournal(place), work)
+    # An extra of its own.
+    from ..connectors.redis import RedisJournal
+
+    return call(RedisJournal(place), work)
+
+
+def printable(entry: Entry) -> dict[str, Any]:
+    """Return the fields of an entry for JSON."""
+    fields = attrs.asdict(entry)
+    del fields["held"]
+    times = {name: fields[name].isoformat(" ", "seconds") for name in ("began", "touched")}
+    return fields | times

@@ -1,0 +1,35 @@
+"""The command as a process that a signal reaches, and waiting for what it does."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+COMMAND = (sys.executable, "-m", "aicc_async")
+# Until a process that hangs fails its test.
+SECONDS = 10
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Give SIGINT its default back, for this block and the processes that it starts.
+
+    It is ignored in the background of a script and in many CI runners, and processes inherit that.
+    The product does not undo it: who starts a command so wants it to survive a ^C.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    """Look until something has happened in another process or thread."""
+    end = time.monotonic() + SECONDS
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
