@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
 from aicc_async._ratelimit.budget import (
     REQUEST_PRIORITIES,
-    BudgetLost,
-    Granted,
-    Reports,
+    BudgetUnreachable,
     RequestPriority,
+    Reservation,
+    SlotReports,
     Terms,
     request_priority,
 )
@@ -36,13 +36,13 @@ from aicc_async._ratelimit.shared import SharedLimiter
 from aicc_async._transport.session import limiter_of
 from aicc_async.cli.options import client as command_client
 from aicc_async.cli.options import reader
-from aicc_async.connectors.redis.budget import RedisBudget, RedisLedger
+from aicc_async.connectors.redis.budget import RedisBudget, RedisBudgetConnection
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 
 pytest_plugins = ["helpers.redis_server"]
 
 Name = Callable[[], str]
-TERMS = Terms(limit=5, per=0.2, slack=0.01, reach=10.0, hold=0.0)
+TERMS = Terms(limit=5, per=0.2, slack=0.01, horizon=10.0, hold=0.0)
 QUOTA = 100
 
 rounds = st.lists(
@@ -62,14 +62,16 @@ def most_in(span: float, moments: Sequence[float]) -> int:
     return max((sum(a <= b < a + span - 1e-5 for b in moments) for a in moments), default=0)
 
 
-async def granted(ledger: RedisLedger, count: int, priority: RequestPriority = "worker") -> Granted:
+async def granted(
+    ledger: RedisBudgetConnection, count: int, priority: RequestPriority = "worker"
+) -> Reservation:
     """Ask without anything to report."""
-    return await ledger.reserve(count, priority, Reports())
+    return await ledger.reserve(count, priority, SlotReports())
 
 
-def times(answer: Granted) -> dict[str, float]:
+def times(answer: Reservation) -> dict[str, float]:
     """Tell when its slots are, by the store's clock."""
-    return {name: answer.seen.time + wait for name, wait in answer.slots}
+    return {name: answer.state.time + wait for name, wait in answer.slots}
 
 
 async def given_out(
@@ -77,14 +79,14 @@ async def given_out(
 ) -> list[tuple[float, RequestPriority]]:
     """Reserve by three clients in turn, use the slots as told; return each with its priority."""
     slots: dict[str, tuple[float, RequestPriority]] = {}
-    reports = [Reports() for _ in range(3)]
+    reports = [SlotReports() for _ in range(3)]
     async with AsyncExitStack() as stack:
-        ledgers = [RedisLedger(url, name, terms) for _ in range(3)]
+        ledgers = [RedisBudgetConnection(url, name, terms) for _ in range(3)]
         for ledger in ledgers:
             stack.push_async_callback(ledger.close)
         for who, priority, count, leaves in asked:
             answer = await ledgers[who].reserve(count, priority, reports[who])
-            reports[who] = Reports()
+            reports[who] = SlotReports()
             found = times(answer)
             slots |= {slot: (moment, priority) for slot, moment in found.items()}
             if leaves and found:
@@ -116,33 +118,33 @@ def test_bulk_leaves_a_reserve(redis_server: RedisServer, asked: Any, limit: int
 
 
 @pytest.fixture
-async def ledger(redis_url: str, prefix: str) -> AsyncIterator[RedisLedger]:
+async def ledger(redis_url: str, prefix: str) -> AsyncIterator[RedisBudgetConnection]:
     """Connect to a budget that nobody used before."""
-    made = RedisLedger(redis_url, prefix, TERMS)
+    made = RedisBudgetConnection(redis_url, prefix, TERMS)
     try:
         yield made
     finally:
         await made.close()
 
 
-async def test_an_unused_slot_is_given_to_the_next(ledger: RedisLedger) -> None:
+async def test_an_unused_slot_is_given_to_the_next(ledger: RedisBudgetConnection) -> None:
     """What is given back may be had at once, between the slots of others."""
-    first = await ledger.reserve(1, "interactive", Reports())
+    first = await ledger.reserve(1, "interactive", SlotReports())
     for _ in range(4):
-        await ledger.reserve(1, "interactive", Reports())
-    taken = await ledger.reserve(1, "interactive", Reports())
+        await ledger.reserve(1, "interactive", SlotReports())
+    taken = await ledger.reserve(1, "interactive", SlotReports())
     assert taken.slots[0][1] > 0.1
     [(unused, _)] = first.slots
-    again = await ledger.reserve(1, "interactive", Reports(unused=[unused, taken.slots[0][0]]))
+    again = await ledger.reserve(1, "interactive", SlotReports(unused=[unused, taken.slots[0][0]]))
     assert again.slots[0][1] == 0
 
 
-async def test_a_late_slot_counts_from_when_it_left(ledger: RedisLedger) -> None:
+async def test_a_late_slot_counts_from_when_it_left(ledger: RedisBudgetConnection) -> None:
     """Who comes after a slot that was used late waits for it as long."""
-    slots = [(await ledger.reserve(1, "interactive", Reports())).slots[0] for _ in range(5)]
+    slots = [(await ledger.reserve(1, "interactive", SlotReports())).slots[0] for _ in range(5)]
     await asyncio.sleep(0.05)
     left = asyncio.get_running_loop().time()
-    late = Reports(moved=[(name, left) for name, _ in slots])
+    late = SlotReports(late=[(name, left) for name, _ in slots])
     answer = await ledger.reserve(1, "interactive", late)
     wait = asyncio.get_running_loop().time() - left + answer.slots[0][1]
     assert wait >= TERMS.per + TERMS.slack - 1e-3
@@ -150,12 +152,12 @@ async def test_a_late_slot_counts_from_when_it_left(ledger: RedisLedger) -> None
 
 async def test_bulk_is_not_starved_by_workers(redis_url: str, prefix: str) -> None:
     """When workers have all that may be had, bulk may ask again as soon as they may."""
-    terms = evolve(TERMS, limit=20, reach=1.0)
+    terms = evolve(TERMS, limit=20, horizon=1.0)
     async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
         while (workers := await granted(closing.ledger, 9)).slots:
             assert len(workers.slots) <= 3
         bulk = await granted(closing.ledger, 9, "bulk")
-    assert bulk.again <= workers.again
+    assert bulk.retry_after <= workers.retry_after
 
 
 async def test_a_batch_is_small(redis_url: str, prefix: str) -> None:
@@ -168,7 +170,7 @@ class _Closing:
     """A ledger that is closed at the end."""
 
     def __init__(self, url: str, name: str, terms: Terms) -> None:
-        self.ledger = RedisLedger(url, name, terms)
+        self.ledger = RedisBudgetConnection(url, name, terms)
 
     async def aclose(self) -> None:
         """Close it."""
@@ -177,16 +179,16 @@ class _Closing:
 
 async def test_nothing_is_given_beyond_the_reach(redis_url: str, prefix: str) -> None:
     """What lies too far ahead is not given: it is told when to ask again."""
-    terms = evolve(TERMS, limit=1, per=5.0, reach=0.25)
+    terms = evolve(TERMS, limit=1, per=5.0, horizon=0.25)
     async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
         assert len((await granted(closing.ledger, 1)).slots) == 1
         answer = await granted(closing.ledger, 1)
         assert answer.slots == []
-        assert 4.5 < answer.again <= 5.01 - 0.25
+        assert 4.5 < answer.retry_after <= 5.01 - 0.25
 
 
 async def test_a_pause_holds_every_process(
-    redis_url: str, prefix: str, ledger: RedisLedger
+    redis_url: str, prefix: str, ledger: RedisBudgetConnection
 ) -> None:
     """A 429 that one saw keeps slots from another; a shorter pause ends nothing."""
     async with aclosing(_Closing(redis_url, prefix, TERMS)) as other:
@@ -198,25 +200,27 @@ async def test_a_pause_holds_every_process(
 
 async def test_a_forgetful_server_holds_all_up(redis_url: str, prefix: str) -> None:
     """A server that knows nothing gives nothing until everybody has noticed; then it does."""
-    terms = evolve(TERMS, hold=1.5, reach=0.25)
+    terms = evolve(TERMS, hold=1.5, horizon=0.25)
     async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
         answer = await granted(closing.ledger, 1)
         assert answer.slots == []
-        assert 1.0 < answer.again <= 1.25
+        assert 1.0 < answer.retry_after <= 1.25
         assert 1.0 < await closing.ledger.rejoin() <= 1.5
 
 
 async def test_another_server_with_old_data_holds_all_up(redis_url: str, prefix: str) -> None:
     """A restart is seen even when the data survived it."""
-    terms = evolve(TERMS, hold=1.5, reach=0.25)
+    terms = evolve(TERMS, hold=1.5, horizon=0.25)
     with redis.Redis.from_url(redis_url) as client:
-        client.hset(f"aicc:budget:{{{prefix}}}:state", mapping={"server": "another", "hold": "1"})
+        client.hset(
+            f"aicc:budget:{{{prefix}}}:state", mapping={"server": "another", "hold_until": "1"}
+        )
     async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
-        assert (await granted(closing.ledger, 1)).again > 1.0
+        assert (await granted(closing.ledger, 1)).retry_after > 1.0
 
 
 async def test_a_clock_that_was_put_back_holds_all_up_once(
-    redis_url: str, prefix: str, ledger: RedisLedger
+    redis_url: str, prefix: str, ledger: RedisBudgetConnection
 ) -> None:
     """Slots that lie an hour ahead are forgotten, and nothing is given until all have noticed."""
     await granted(ledger, 1)
@@ -228,7 +232,9 @@ async def test_a_clock_that_was_put_back_holds_all_up_once(
         assert 1.0 < (await granted(closing.ledger, 1)).slots[0][1] <= 1.5
 
 
-async def test_keys_are_of_one_cluster_slot_and_end(redis_url: str, ledger: RedisLedger) -> None:
+async def test_keys_are_of_one_cluster_slot_and_end(
+    redis_url: str, ledger: RedisBudgetConnection
+) -> None:
     """All keys have one hash tag, and the slots a time to live."""
     await granted(ledger, 1, "bulk")
     with redis.Redis.from_url(redis_url) as client:
@@ -238,13 +244,13 @@ async def test_keys_are_of_one_cluster_slot_and_end(redis_url: str, ledger: Redi
         assert all(0 < client.pttl(key) < 3000 for key in keys if not key.endswith("state"))
 
 
-async def test_the_pace_is_changed_by_one_at_a_time(ledger: RedisLedger) -> None:
+async def test_the_pace_is_changed_by_one_at_a_time(ledger: RedisBudgetConnection) -> None:
     """A change that was decided upon what is not so any more is refused."""
-    seen = (await granted(ledger, 1)).seen
+    seen = (await granted(ledger, 1)).state
     assert (seen.limit, seen.pace) == (5, "")
-    assert await ledger.adapt("", '{"limit":7}')
-    assert not await ledger.adapt("", '{"limit":9}')
-    seen = await ledger.tell(Reports())
+    assert await ledger.replace_pace("", '{"limit":7}')
+    assert not await ledger.replace_pace("", '{"limit":9}')
+    seen = await ledger.report(SlotReports())
     assert (seen.limit, seen.pace) == (7, '{"limit":7}')
 
 
@@ -252,7 +258,7 @@ async def test_a_lost_server_says_so_without_its_address(prefix: str) -> None:
     """What is told of a server that can't be reached names no host and no password."""
     url = "redis://somebody:pass-word@127.0.0.1:1/0"
     async with aclosing(_Closing(url, prefix, TERMS)) as closing:
-        with pytest.raises(BudgetLost, match=r"^ConnectionError$"):
+        with pytest.raises(BudgetUnreachable, match=r"^ConnectionError$"):
             await granted(closing.ledger, 1)
     assert "pass-word" not in repr(RateLimit(5, shared=RedisBudget(url)))
 
@@ -331,7 +337,7 @@ async def test_a_429_is_told_to_the_budget(redis_url: str) -> None:
             await aicc.list_cases(limit=1)
         assert aicc.stats.throttled == 1
     with redis.Redis.from_url(redis_url) as store:
-        paused = store.hget("aicc:budget:{paused}:state", "paused")
+        paused = store.hget("aicc:budget:{paused}:state", "paused_until")
     assert isinstance(paused, bytes)
     assert float(paused) / 1e6 >= began + 0.2
 
@@ -365,7 +371,7 @@ async def test_a_slot_that_comes_too_late_is_not_used(redis_url: str) -> None:
     limiter = limiter_of(rate)
     first = await limiter.acquire()
     assert first is not None
-    first.take()
+    first.mark_sent()
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0.3)
     time.sleep(0.4)  # noqa: ASYNC251  (that is the stall)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aicc_async._ratelimit.sliding_window import SLACK, Limiter
+from aicc_async._ratelimit.sliding_window import SLACK_SECONDS, Limiter
 from aicc_async.settings import RateLimit
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ def test_strict_holds_when_each_arrives_at_the_worst_moment() -> None:
 def test_loose_spaces_by_the_send() -> None:
     """Without strict, a slot comes back T and the slack after the send, answered or not."""
     log = run(lambda: calls_at(Limiter(2), [0.0] * 5, [60.0]))
-    expected = [0, 0, 1 + SLACK, 1 + SLACK, 2 + 2 * SLACK]
+    expected = [0, 0, 1 + SLACK_SECONDS, 1 + SLACK_SECONDS, 2 + 2 * SLACK_SECONDS]
     assert [went for went, _ in log] == pytest.approx(expected, abs=2e-3)
 
 
@@ -152,7 +152,7 @@ def test_a_cancelled_waiter_takes_nothing(
     went, survivors = run(main)
     assert len(went) >= survivors
     for i, moment in enumerate(sorted(went)):  # as if the cancelled ones had never been
-        assert moment <= (i // rate.limit) * (rate.per + SLACK) + 0.02
+        assert moment <= (i // rate.limit) * (rate.per + SLACK_SECONDS) + 0.02
 
 
 @pytest.mark.parametrize("steps", range(12))
@@ -169,7 +169,7 @@ def test_cancelled_after_any_number_of_steps(steps: int) -> None:
         await second
         return now()
 
-    assert run(main) == pytest.approx(1 + SLACK, abs=2e-3)
+    assert run(main) == pytest.approx(1 + SLACK_SECONDS, abs=2e-3)
 
 
 def test_cancelled_while_every_strict_slot_is_out() -> None:
@@ -281,8 +281,8 @@ def test_a_slot_counts_from_when_the_request_left() -> None:
         slot = await limiter.acquire()
         await asyncio.sleep(0.5)
         assert slot is not None
-        slot.take()
+        slot.mark_sent()
         await limiter.acquire()
         return now()
 
-    assert run(main) == pytest.approx(1.5 + SLACK, abs=2e-3)
+    assert run(main) == pytest.approx(1.5 + SLACK_SECONDS, abs=2e-3)
