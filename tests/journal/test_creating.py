@@ -106,7 +106,10 @@ async def make_old(path: Path, by: timedelta) -> None:
     """Let everything in a journal have happened earlier."""
     with closing(sqlite3.connect(path)) as db, db:
         seconds = by.total_seconds()
-        db.execute("UPDATE creates SET began = began - ?, touched = touched - ?", (seconds,) * 2)
+        db.execute(
+            "UPDATE creates SET created_at = created_at - ?, updated_at = updated_at - ?",
+            (seconds,) * 2,
+        )
 
 
 def shown(moment: datetime) -> str:
@@ -438,7 +441,7 @@ async def test_a_key_that_is_being_refused_may_stand_for_another_record(
 ) -> None:
     """Between its refusal and its release a call with the other record waits, and goes on then."""
     journal = SQLiteJournal(path)
-    await journal.claim("k", digest="first", likeness="first")
+    await journal.claim("k", digest="first", match_digest="first")
     await journal.reject("k", "ApiError")
     auth = StaticToken(tenant.token())
     async with AICCClient(tenant.url, auth=auth, journal=journal) as aicc:
@@ -598,7 +601,7 @@ async def test_what_is_no_key_is_refused(key: Any, tenant: Emulator, connect: Co
 
 async def test_a_key_needs_a_journal(tenant: Emulator, connect: Connect) -> None:
     """Nothing would remember it otherwise."""
-    with pytest.raises(ConfigError, match="key: a journal is needed to remember it"):
+    with pytest.raises(ConfigError, match="key must come with a journal"):
         await connect(journal=None).create_case(new_case(), key="k")
     assert tenant.requests == []
 
@@ -606,7 +609,7 @@ async def test_a_key_needs_a_journal(tenant: Emulator, connect: Connect) -> None
 @pytest.mark.parametrize("lag", [-1, 86_401, float("nan"), "5", True])
 def test_a_lag_that_makes_no_sense_is_refused(lag: Any) -> None:
     """The bounds are told, and what was given."""
-    with pytest.raises(ConfigError, match=r"list_lag: 0 to 86400 seconds are needed, .* was given"):
+    with pytest.raises(ConfigError, match=r"list_lag must be a number from 0 to 86400, got "):
         AICCClient("https://host", auth=StaticToken("t"), list_lag=lag)
 
 

@@ -36,15 +36,16 @@ from aicc_async import (
     UnknownOutcome,
 )
 from aicc_async.connectors.redis import RedisJournal
-from aicc_async.connectors.redis.leases import Hold, Leases
+from aicc_async.connectors.redis.leases import Lease, LeaseKeeper
 from aicc_async.emulator import Emulator, Fault, Latency
 from aicc_async.journal import Entry
 
 pytest_plugins = ["helpers.redis_server"]
 
 Open = Callable[[], RedisJournal]
+Write = Callable[[redis.Redis, str], str]
 Either = RedisJournal | SQLiteJournal
-NOW = {"digest": "d", "likeness": "l"}
+NOW = {"digest": "d", "match_digest": "l"}
 FIELDS = {
     "title": "Parcel lost",
     "description": "It did not come.",
@@ -115,7 +116,7 @@ async def test_a_new_key_is_sent_and_held(pair: tuple[Either, Either]) -> None:
     assert (entry.state, entry.held, entry.digest) == ("sent", True, "d")
     assert (seen.state, seen.held) == ("sent", False)
     assert not (await mine.claim("k", **NOW)).held
-    assert abs(entry.began - now()) < timedelta(seconds=5)
+    assert abs(entry.created_at - now()) < timedelta(seconds=5)
 
 
 async def test_a_confirmed_key_gives_its_case(pair: tuple[Either, Either]) -> None:
@@ -151,7 +152,7 @@ async def test_what_was_sent_and_let_go_is_in_doubt(pair: tuple[Either, Either])
         entry = await other.claim("k", **NOW)
 
     assert (entry.state, entry.held) == ("unknown", True)
-    assert entry.touched >= first.touched - timedelta(seconds=1)
+    assert entry.updated_at >= first.updated_at - timedelta(seconds=1)
 
 
 async def test_another_digest_is_left_as_it_is(pair: tuple[Either, Either]) -> None:
@@ -159,7 +160,7 @@ async def test_another_digest_is_left_as_it_is(pair: tuple[Either, Either]) -> N
     mine, other = pair
     await mine.claim("k", **NOW)
     for _ in range(2):
-        entry = await other.claim("k", digest="x", likeness="l")
+        entry = await other.claim("k", digest="x", match_digest="l")
         assert (entry.digest, entry.held) == ("d", False)
         await mine.confirm("k", "c1")
 
@@ -170,7 +171,7 @@ async def test_a_rejected_key_begins_anew(pair: tuple[Either, Either]) -> None:
     await mine.claim("k", **NOW)
     await mine.reject("k", "HTTP 400")
     assert story(await other.entry("k")) == ("rejected", "d", None, "HTTP 400")
-    entry = await other.claim("k", digest="x", likeness="y")
+    entry = await other.claim("k", digest="x", match_digest="y")
 
     assert (entry.state, entry.digest, entry.held, entry.note) == ("sent", "x", True, "")
 
@@ -186,14 +187,14 @@ async def test_a_resend_is_noted(pair: tuple[Either, Either]) -> None:
     assert before
     assert after
     assert (before.state, after.state) == ("unknown", "sent")
-    assert after.touched > before.touched
-    assert after.began == before.began
+    assert after.updated_at > before.updated_at
+    assert after.created_at == before.created_at
 
 
 async def test_a_case_goes_to_one_key_only(pair: tuple[Either, Either]) -> None:
     """Of equal records in doubt each takes a case of its own, whoever comes first."""
     for each in range(10):
-        names = {"digest": f"d{each}", "likeness": f"l{each}"}
+        names = {"digest": f"d{each}", "match_digest": f"l{each}"}
         cases = [f"{each}-1", f"{each}-2"]
         for journal, key in zip(pair, cases, strict=True):
             await doubtful(journal, key, **names)
@@ -204,7 +205,7 @@ async def test_a_case_goes_to_one_key_only(pair: tuple[Either, Either]) -> None:
             )
         )
 
-        assert {one.word for one in found} == {"found"}
+        assert {one.status for one in found} == {"found"}
         assert sorted(one.ids[0] for one in found) == cases
 
 
@@ -221,7 +222,7 @@ async def test_taking(
     finding = await mine.take("k", same, alike, asked=now())
     entry = await other.entry("k")
 
-    assert finding.word == word
+    assert finding.status == word
     assert entry
     assert entry.state == ("reconciled" if word == "found" else "unknown")
     assert entry.case_id == ("c1" if word == "found" else None)
@@ -234,8 +235,8 @@ async def test_a_rival_keeps_a_case_from_being_taken(pair: tuple[Either, Either]
     before = now() - timedelta(seconds=5)
     await other.claim("rival", **NOW)
 
-    assert (await mine.take("k", ["c1"], [], asked=now())).word == "busy"
-    assert (await mine.take("k", ["c1"], [], asked=before)).word == "found"
+    assert (await mine.take("k", ["c1"], [], asked=now())).status == "busy"
+    assert (await mine.take("k", ["c1"], [], asked=before)).status == "found"
 
 
 async def test_the_one_that_made_a_case_has_it(pair: tuple[Either, Either]) -> None:
@@ -284,8 +285,8 @@ async def test_an_operator_cannot_give_a_case_twice(pair: tuple[Either, Either])
 async def test_pruning(pair: tuple[Either, Either]) -> None:
     """What is settled is forgotten, what is in doubt stays, and so does what looks like it."""
     mine, other = pair
-    for key, likeness in (("done", "1"), ("refused", "2"), ("doubted", "3"), ("like it", "3")):
-        await mine.claim(key, digest=key, likeness=likeness)
+    for key, match_digest in (("done", "1"), ("refused", "2"), ("doubted", "3"), ("like it", "3")):
+        await mine.claim(key, digest=key, match_digest=match_digest)
     await mine.confirm("done", "c1")
     await mine.reject("refused", "HTTP 400")
     await mine.confirm("like it", "c3")
@@ -366,7 +367,7 @@ async def told(steps: list[Step], make: Callable[[], Either]) -> list[object]:
             if step in {"confirm", "reject", "release"} or result == "found":
                 journal.release(key)
                 if isinstance(journal, RedisJournal):  # a file keeps their order
-                    await asyncio.gather(*journal._leaving)
+                    await asyncio.gather(*journal._releasing)
                 held.discard((who, key))
             seen += [(step, key, result if isinstance(result, str) else None)]
             seen += [story(await journal.entry(each)) for each in "abc"]
@@ -376,9 +377,9 @@ async def told(steps: list[Step], make: Callable[[], Either]) -> list[object]:
 async def do(journal: Either, step: str, key: str, case_id: str) -> Entry | str | None:
     """Do one step."""
     if step in {"claim", "other digest"}:
-        return await journal.claim(key, digest=step, likeness="l")
+        return await journal.claim(key, digest=step, match_digest="l")
     if step == "take":
-        return (await journal.take(key, [case_id], [], asked=now())).word
+        return (await journal.take(key, [case_id], [], asked=now())).status
     if step == "resend":
         await journal.resend(key)
     if step == "confirm":
@@ -409,9 +410,9 @@ def renamed(title: str) -> NewCase:
     return evolve(NEW, title=title)
 
 
-def hold(seconds: float, key: str = "k") -> Hold:
+def hold(seconds: float, key: str = "k") -> Lease:
     """Make a hold that ends so many seconds from now."""
-    found = Hold(key, "d")
+    found = Lease(key, "d")
     found.extend(asyncio.get_running_loop().time() + seconds)
     return found
 
@@ -421,15 +422,15 @@ async def test_leases_are_renewed_at_a_third() -> None:
     """What is held is renewed three times in a lease, until it is dropped."""
     loop, times = asyncio.get_running_loop(), []
 
-    async def renew(holds: list[Hold]) -> set[str]:
+    async def renew(holds: list[Lease]) -> set[str]:
         times.append((round(loop.time() - began), [each.key for each in holds]))
         return set()
 
-    leases, began = Leases(30, renew), loop.time()
+    leases, began = LeaseKeeper(30, renew), loop.time()
     held = leases.add("k", "d")
     leases.add("not claimed yet", "d")
     leases.start(held, began)
-    async with held.sent():
+    async with held.sending():
         await asyncio.sleep(45)
     leases.drop("k")
     await leases.close()
@@ -443,22 +444,22 @@ async def test_a_lost_lease_gives_up_what_is_sent(works: bool, after: int) -> No
     """A lease that is somebody else's ends at the next renewal, one that can't be renewed later."""
     loop = asyncio.get_running_loop()
 
-    async def renew(holds: list[Hold]) -> set[str]:
+    async def renew(holds: list[Lease]) -> set[str]:
         if not works:
             raise JournalError("Redis is down")
         return {each.key for each in holds}
 
-    leases, began = Leases(30, renew), loop.time()
+    leases, began = LeaseKeeper(30, renew), loop.time()
     held = leases.add("k", "d")
     leases.start(held, began)
     with pytest.raises(UnknownOutcome, match="the lease on the key 'k' ended"):
-        async with held.sent():
+        async with held.sending():
             await asyncio.sleep(3600)
     await leases.close()
 
     assert round(loop.time() - began) == after
     with pytest.raises(JournalError, match="lost"):
-        async with held.sent():
+        async with held.sending():
             pytest.fail("a lease that has ended sends nothing")
 
 
@@ -466,21 +467,21 @@ async def test_a_lost_lease_gives_up_what_is_sent(works: bool, after: int) -> No
 async def test_other_failures_and_cancellation_pass_a_lease() -> None:
     """What goes wrong within a lease, or who cancels it, is not taken for its end."""
     with pytest.raises(RequestTimeout):
-        async with hold(30).sent():
+        async with hold(30).sending():
             raise RequestTimeout("no answer")
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(5), hold(30).sent():
+        async with asyncio.timeout(5), hold(30).sending():
             await asyncio.sleep(3600)
 
 
 def expire(raw: redis.Redis, prefix: str, key: str = "k") -> None:
     """Let a lease have run out."""
-    assert raw.hset(f"{prefix}entry:{key}", "until", 0) == 0
+    assert raw.hset(f"{prefix}entry:{key}", "leased_until", 0) == 0
 
 
 def end(raw: redis.Redis, prefix: str) -> int:
     """Tell when a lease ends, in microseconds."""
-    return int(raw.hget(f"{prefix}entry:k", "until") or 0)
+    return int(raw.hget(f"{prefix}entry:k", "leased_until") or 0)
 
 
 async def test_a_renewed_lease_outlasts_its_time(
@@ -553,7 +554,7 @@ async def test_a_step_may_come_twice(opened: Open) -> None:
     """A step whose answer was lost on the way is sent again, and does no more than once."""
     mine = opened()
     await mine.claim("k", **NOW)
-    token = mine._leases.held("k").token
+    token = mine._leases.require("k").token
     again = await mine._run("claim", "k", token, 1_000_000, "d", "l")
     assert again[0] == 1
     assert (await mine.entry("k") or pytest.fail("it is gone")).state == "sent"
@@ -675,6 +676,73 @@ async def test_no_record_is_kept(
     assert not [value for value in FIELDS.values() if value in kept]
 
 
+def first_layout(raw: redis.Redis, prefix: str) -> str:
+    """Write a journal as it was before layouts had a number, and return what counts as one."""
+    states = {"state": "unknown", "digest": "d", "likeness": "l", "began": "1", "touched": "2"}
+    rest = {"case_id": "", "note": "", "candidates": "[]", "owner": "", "until": "3"}
+    for name, value in (states | rest).items():
+        raw.hset(f"{prefix}entry:k", name, value)
+    raw.sadd(f"{prefix}open:l", "k")
+    raw.zadd(f"{prefix}began", {"k": 1})
+    return "none"
+
+
+def lost_layout(raw: redis.Redis, prefix: str) -> str:
+    """Write keys of this layout without the number, and return what counts as one."""
+    raw.zadd(f"{prefix}created", {"k": 1})
+    return "none"
+
+
+def later_layout(raw: redis.Redis, prefix: str) -> str:
+    """Write the number of a later layout, and return it."""
+    raw.set(f"{prefix}layout", "2 beta")
+    return "2 beta"
+
+
+def content(raw: redis.Redis) -> dict[str, object]:
+    """Read everything there is."""
+    return {key: raw.dump(key) for key in raw.scan_iter()}
+
+
+@pytest.mark.parametrize("write", [first_layout, lost_layout, later_layout])
+async def test_a_journal_of_another_layout_is_refused(
+    opened: Open, raw: redis.Redis, prefix: str, tenant: Emulator, write: Write
+) -> None:
+    """The error names the prefix and what to do, all keys stay as they are, nothing is sent."""
+    layout = write(raw, prefix)
+    before = content(raw)
+    journal = opened()
+    async with client(tenant, journal) as aicc:
+        with pytest.raises(JournalError) as caught:
+            await aicc.create_case(NEW, key="k")
+    for step in (
+        journal.entries(),
+        journal.entry("k"),
+        journal.untaken(["c1"]),
+        journal.resolve("k", None),
+        journal.prune(older_than=timedelta(days=1)),
+    ):
+        with pytest.raises(JournalError, match=f"its layout must be 1, got {layout}"):
+            await step
+    assert str(caught.value) == (
+        f"cannot use the journal {prefix!r}: its layout must be 1, got {layout}. Settle its open"
+        " creates with the version that wrote it, then start a new journal"
+    )
+    assert tenant.requests == []
+    assert content(raw) == before
+
+
+async def test_the_layout_is_written_with_the_first_entry(
+    opened: Open, raw: redis.Redis, prefix: str
+) -> None:
+    """Looking at a journal that is not there yet writes nothing."""
+    journal = opened()
+    assert await journal.entries() == []
+    assert content(raw) == {}
+    await journal.claim("k", **NOW)
+    assert raw.get(f"{prefix}layout") == "1"
+
+
 async def test_keys_must_not_be_evicted(opened: Open, raw: redis.Redis) -> None:
     """A Redis that throws any key away when it is full is refused."""
     journal = opened()
@@ -701,11 +769,11 @@ async def test_a_client_of_the_callers_stays_open(redis_url: str, prefix: str) -
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"redis": "http://:hush-4711@host"}, "redis: a URL"),
-        ({"redis": 7}, "redis: a URL"),
-        ({"prefix": ""}, "prefix: a text"),
-        ({"lease": 0.5}, "lease: 1 to 3600 seconds are needed, 0.5 was given"),
-        ({"lease": True}, "lease: 1 to 3600"),
+        ({"redis": "http://:hush-4711@host"}, "redis must be a URL of Redis"),
+        ({"redis": 7}, "redis must be a URL of Redis"),
+        ({"prefix": ""}, "prefix must not be empty"),
+        ({"lease": 0.5}, "lease must be a number from 1 to 3600, got 0.5"),
+        ({"lease": True}, "lease must be a number from 1 to 3600, got True"),
     ],
 )
 def test_bad_settings(options: dict[str, Any], fault: str) -> None:

@@ -150,5 +150,5 @@ def _open(place: Path | str) -> Opened:
 def _shown(entry: Entry) -> dict[str, Any]:
     fields = attrs.asdict(entry)
     del fields["held"]
-    times = {name: fields[name].isoformat(" ", "seconds") for name in ("began", "touched")}
+    times = {name: fields[name].isoformat(" ", "seconds") for name in ("created_at", "updated_at")}
     return fields | times
