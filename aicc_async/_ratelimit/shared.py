@@ -63,7 +63,7 @@ logger = logging.getLogger("aicc_async")
 class ReservedSlot:
     """A slot that the store gave: good from ``begins_at`` on, on the loop's clock, for a moment.
 
-    ``earliest`` is when it began if the store's answer took no time at all.
+    ``earliest`` is when it began if the store answered at once.
     """
 
     name: str

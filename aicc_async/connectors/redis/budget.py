@@ -1,7 +1,7 @@
 """A budget of requests that processes on several machines share, in a Redis.
 
-How the budget is kept stands at the head of ``budget.lua``, how a process uses it at the head of
-``_ratelimit/shared.py``.
+The head of ``budget.lua`` explains how the budget is kept, the head of ``_ratelimit/shared.py`` how
+a process uses it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class RedisBudget:
 
     While Redis can't be reached, each process takes its share: the limit divided by
     ``fallback_processes``, the most that may run at a time. It begins when what Redis gave before
-    is used up, and ends when Redis is back (it is asked several times a second); at both ends
+    is used up, and ends when Redis is back (it is probed several times a second); at both ends
     nobody sends anything for ``per`` seconds and half a second at most (longer below 8 requests in
     ``per``). A process that alone can't reach Redis does the same, beside others that may have all:
     only then is it more than the limit.

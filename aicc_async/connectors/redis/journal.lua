@@ -224,9 +224,9 @@ function steps.take(key, token, age, decided, same, alike)
         return {0, ''}
     end
     same, alike = select_untaken(same), select_untaken(alike)
-    local seen = cjson.encode({same, alike, count_open(key, now - age)})
-    if seen ~= decided then
-        return {1, seen}
+    local basis = cjson.encode({same, alike, count_open(key, now - age)})
+    if basis ~= decided then
+        return {1, basis}
     end
     settle(key, 'reconciled', same[1])
     return {2, same[1]}

@@ -1,7 +1,7 @@
 """The journal of replicas on several machines: a Redis that they share.
 
-How entries and leases are kept stands at the head of ``journal.lua``, how a process keeps to its
-leases at the head of ``leases.py``.
+The head of ``journal.lua`` explains how entries and leases are kept, the head of ``leases.py`` how
+a process keeps to its leases.
 """
 
 from __future__ import annotations
@@ -171,22 +171,21 @@ class RedisJournal:
     ) -> Finding:
         """Settle with one of the cases that a list showed (see ``Journal``).
 
-        It is settled by what the decision was made upon; when that changes meanwhile, the decision
-        is made anew.
+        It is settled if what the decision was based on is still so; otherwise it is decided anew.
         """
-        lease, seen = self._leases.require(key), ""
+        lease, basis = self._leases.require(key), ""
         while True:
             age = _microseconds(datetime.now(UTC) - asked)
             result, found = await self._run(
-                "take", key, lease.token, age, seen, _json(same), _json(alike)
+                "take", key, lease.token, age, basis, _json(same), _json(alike)
             )
-            seen = _text(found)
             if result == TAKE_LOST:
                 raise lost_lease(key)
             if result == TAKE_SETTLED:
                 lease.is_settled = True
-                return Finding("found", (seen,))
-            untaken, untaken_alike, (equals, others, rivals) = msgspec.json.decode(seen)
+                return Finding("found", (_text(found),))
+            basis = _text(found)
+            untaken, untaken_alike, (equals, others, rivals) = msgspec.json.decode(basis)
             # Lua writes its empty list as an object.
             ids = list(untaken), list(untaken_alike)
             finding = decide(*ids, equals=equals, others=others, rivals=rivals)
