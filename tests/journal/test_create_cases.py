@@ -6,11 +6,12 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, closing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.new_cases import new_case
 
 from aicc_async import (
     AICCClient,
@@ -31,38 +32,25 @@ from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.errors import JournalError, ServerError
 from aicc_async.journal import SQLiteJournal
 
-Open = Callable[..., AICCClient]
+Connect = Callable[..., AICCClient]
 
 
 @pytest.fixture
-async def opened(tenant: Emulator, tmp_path: Path) -> AsyncIterator[Open]:
-    """Make clients of the tenant that share a journal; they are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        def open_it(**options: Any) -> AICCClient:
-            settings: dict[str, Any] = {
-                "auth": StaticToken(tenant.token()),
-                "retry": RetryPolicy(base=0.001, attempts=3),
-                "journal": SQLiteJournal(tmp_path / "j"),
-                "list_lag": 0,
-            }
-            client = AICCClient(tenant.url, **settings | options)
-            stack.push_async_callback(client.close)
-            return client
-
-        yield open_it
+def client_options() -> dict[str, Any]:
+    """Make few attempts."""
+    return {"retry": RetryPolicy(base=0.001, attempts=3)}
 
 
 @pytest.fixture
-def many(opened: Open) -> AICCClient:
+def many(connect: Connect) -> AICCClient:
     """Give a client that looks for what may have been made."""
-    return opened(on_unknown="reconcile")
+    return connect(on_unknown="reconcile")
 
 
 def new(number: int, **fields: Any) -> NewCase:
     """Make a case with a title and a contact of its own."""
     own = {"title": f"t {number}", "contact_id": f"o{number}"}
-    return NewCase(**{"description": "d", "type": "y", "creator_id": "r"} | own | fields)
+    return new_case(**{"description": "d", "type": "y", "creator_id": "r"} | own | fields)
 
 
 def items(count: int) -> Iterator[tuple[str, NewCase]]:
@@ -106,11 +94,11 @@ async def test_outcomes_come_in_the_order_of_the_items(tenant: Emulator, many: A
     assert [titles[each.case_id or ""] for each in found] == [f"t {n}" for n in range(100)]
 
 
-async def test_a_second_run_makes_none(tenant: Emulator, opened: Open) -> None:
+async def test_a_second_run_makes_none(tenant: Emulator, connect: Connect) -> None:
     """Another client with the same journal knows all of them, without a request."""
-    first = await outcomes(opened(), items(20))
+    first = await outcomes(connect(), items(20))
     tenant.requests.clear()
-    second = await outcomes(opened(), items(20))
+    second = await outcomes(connect(), items(20))
     assert [(each.status, each.case_id) for each in second] == [
         ("already", each.case_id) for each in first
     ]
@@ -150,13 +138,13 @@ async def test_the_same_key_twice_is_one_case(tenant: Emulator, many: AICCClient
     assert sorted(sent(tenant)) == ["t 1", "t 3"]
 
 
-async def test_a_lost_answer_is_unknown_or_looked_for(tenant: Emulator, opened: Open) -> None:
+async def test_a_lost_answer_is_unknown_or_looked_for(tenant: Emulator, connect: Connect) -> None:
     """As ``on_unknown`` says, of the client or of the call, and the next one is made."""
     tenant.fail("create", Fault.DROP_AFTER)
-    first, second = await outcomes(opened(), items(2))
+    first, second = await outcomes(connect(), items(2))
     assert (first.status, second.status) == ("unknown", "created")
     assert isinstance(first.error, UnknownOutcome)
-    found = await outcomes(opened(), items(2), on_unknown="reconcile")
+    found = await outcomes(connect(), items(2), on_unknown="reconcile")
     assert found[0].case_id in tenant.ids()
     assert {"t 0", "t 1"} == set(sent(tenant))
     assert len(sent(tenant)) == 2
@@ -207,9 +195,9 @@ async def test_an_async_source_is_taken_and_closed(tenant: Emulator, many: AICCC
     assert tenant.count() < 1300
 
 
-async def test_look_ahead_is_bounded(tenant: Emulator, opened: Open) -> None:
+async def test_look_ahead_is_bounded(tenant: Emulator, connect: Connect) -> None:
     """Who doesn't fetch the outcomes doesn't fill the memory: eight times what is under way."""
-    client = opened(max_concurrency=1)
+    client = connect(max_concurrency=1)
     taken: list[str] = []
 
     def source() -> Iterator[tuple[str, NewCase]]:
@@ -244,12 +232,12 @@ async def test_what_a_source_raises_comes_after_its_items(
 # ---- what is refused, and what ends it -----------------------------------------------------
 
 
-async def test_without_a_journal_nothing_is_taken(tenant: Emulator, opened: Open) -> None:
+async def test_without_a_journal_nothing_is_taken(tenant: Emulator, connect: Connect) -> None:
     """The call itself raises, before an item is looked at."""
     taken: list[int] = []
     source = (taken.append(number) or (f"k{number}", new(number)) for number in range(3))  # type: ignore[func-returns-value]
     with pytest.raises(ConfigError, match="key must come with a journal"):
-        opened(journal=None).create_cases(source)
+        connect(journal=None).create_cases(source)
     assert (taken, tenant.requests) == ([], [])
 
 
@@ -303,9 +291,9 @@ async def test_what_would_meet_the_next_one_too_ends_it(
     assert all(titles.count(f"t {number}") == 1 for number in range(200))
 
 
-async def test_a_service_that_isn_t_there_ends_it(opened: Open) -> None:
+async def test_a_service_that_isn_t_there_ends_it(connect: Connect) -> None:
     """Nothing was sent, and nothing is in doubt."""
-    client = opened()
+    client = connect()
     away = AICCClient(
         "http://127.0.0.1:1",
         auth=StaticToken("x"),
@@ -331,20 +319,20 @@ async def test_a_list_that_refuses_one_makes_that_one_unknown(
 
 
 async def test_a_journal_that_can_t_be_written_ends_it(
-    tenant: Emulator, opened: Open, tmp_path: Path
+    tenant: Emulator, connect: Connect, tmp_path: Path
 ) -> None:
     """Before anything is sent."""
     with closing(sqlite3.connect(tmp_path / "other")) as db:
         db.execute("CREATE TABLE t (x)")
-    client = opened(journal=SQLiteJournal(tmp_path / "other"))
+    client = connect(journal=SQLiteJournal(tmp_path / "other"))
     with pytest.raises(JournalError):
         await outcomes(client, items(5))
     assert sent(tenant) == []
 
 
-async def test_breaking_out_leaves_nothing_at_work(tenant: Emulator, opened: Open) -> None:
+async def test_breaking_out_leaves_nothing_at_work(tenant: Emulator, connect: Connect) -> None:
     """No task runs on, and no key is held: another client may go on at once."""
-    first, second = opened(on_unknown="reconcile"), opened(on_unknown="reconcile")
+    first, second = connect(on_unknown="reconcile"), connect(on_unknown="reconcile")
     tenant.fail("create", Fault.BUSINESS_ERROR)
     tenant.fail("create", Fault.HANG, times=None)
     async with aclosing(first.create_cases(items(100))) as found:

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from helpers.new_cases import new_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,6 @@ from aicc_async import (
     ExportError,
     KeyInUse,
     NewCase,
-    RetryPolicy,
     StaticToken,
     Timeouts,
     UnknownOutcome,
@@ -51,37 +51,10 @@ SEEDED = 300  # cases of the tenant
 Connect = Callable[..., AICCClient]
 
 
-def new_case(**fields: Any) -> NewCase:
-    """Make a case to create."""
-    usual = {"title": "Rechnung", "description": "zu hoch", "type": "t"}
-    return NewCase(**{**usual, "contact_id": "contact", "creator_id": "agent", **fields})
-
-
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a journal's file."""
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-async def connect(tenant: Emulator, path: Path) -> AsyncIterator[Connect]:
-    """Make clients with one journal, that wait for the list a moment only."""
-    clients = []
-
-    def client(**options: Any) -> AICCClient:
-        usual: dict[str, Any] = {
-            "auth": StaticToken(tenant.token()),
-            "retry": RetryPolicy(base=0.001),
-            "timeouts": Timeouts(read=0.1),
-            "list_lag": 0.1,
-            "journal": SQLiteJournal(path),
-        }
-        clients.append(AICCClient(tenant.url, **usual | options))
-        return clients[-1]
-
-    yield client
-    for each in clients:
-        await each.close()
+def client_options() -> dict[str, Any]:
+    """Wait for an answer and for the list a moment only."""
+    return {"timeouts": Timeouts(read=0.1), "list_lag": 0.1}
 
 
 def creates(tenant: Emulator) -> int:

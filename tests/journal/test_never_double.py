@@ -14,12 +14,12 @@ import msgspec
 import pytest
 from helpers import keyed_creates
 from helpers.keyed_creates import REF, key_of, record_of
+from helpers.new_cases import new_case
 
 from aicc_async import (
     AICCClient,
     AICCError,
     ClientCredentials,
-    NewCase,
     RetryPolicy,
     SQLiteJournal,
     StaticToken,
@@ -186,9 +186,8 @@ async def test_without_a_journal_nothing_is_sent_again_in_doubt() -> None:
 
 
 async def _create(aicc: AICCClient, number: int) -> str | AICCError:
-    new = NewCase(title=f"{number}", description="d", type="t", contact_id="c", creator_id="u")
     try:
-        return await aicc.create_case(new)
+        return await aicc.create_case(new_case(title=f"{number}"))
     except AICCError as error:
         return error
 

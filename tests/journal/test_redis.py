@@ -1,4 +1,4 @@
-"""Journals of several processes, and what is the Redis one's alone: leases, clocks, outages."""
+"""The journal in Redis: who holds a key, outages, layouts, and what is kept."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from contextlib import AsyncExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import redis
 from attrs import evolve
+from helpers.new_cases import DIGESTS, new_case
 from helpers.redis_process import RedisServer
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from aicc_async import (
@@ -28,24 +26,16 @@ from aicc_async import (
     ConfigError,
     JournalError,
     KeyInUse,
-    NewCase,
-    RequestTimeout,
-    RetryPolicy,
-    SQLiteJournal,
-    StaticToken,
     UnknownOutcome,
 )
 from aicc_async.connectors.redis import RedisJournal
-from aicc_async.connectors.redis.leases import Lease, LeaseKeeper
 from aicc_async.emulator import Emulator, Fault, Latency
-from aicc_async.journal import Entry
 
 pytest_plugins = ["helpers.redis_server"]
 
 Open = Callable[[], RedisJournal]
-Write = Callable[[redis.Redis, str], str]
-Either = RedisJournal | SQLiteJournal
-NOW = {"digest": "d", "match_digest": "l"}
+Write = Callable[["Store"], str]
+Connect = Callable[..., AICCClient]
 FIELDS = {
     "title": "Parcel lost",
     "description": "It did not come.",
@@ -53,7 +43,7 @@ FIELDS = {
     "contact_id": "ciIy0000013y7cC8T2rA",
     "creator_id": "10gg00000148PCjKVDAu",
 }
-NEW = NewCase(**FIELDS)  # type: ignore[arg-type]  # texts
+NEW = new_case(**FIELDS)
 
 
 @pytest.fixture
@@ -69,333 +59,36 @@ async def opened(redis_url: str, prefix: str) -> AsyncIterator[Open]:
         yield one
 
 
+class Store:
+    """What Redis holds of a journal, as an operator sees it."""
+
+    def __init__(self, redis_client: redis.Redis, prefix: str) -> None:
+        self.redis = redis_client
+        self.prefix = prefix
+
+    def expire(self, key: str = "k") -> None:
+        """Have a lease run out."""
+        assert self.redis.hset(f"{self.prefix}entry:{key}", "leased_until", 0) == 0
+
+    def lease_end(self, key: str = "k") -> int:
+        """Return when a lease ends, in microseconds; 0 when there is none."""
+        return int(self.redis.hget(f"{self.prefix}entry:{key}", "leased_until") or 0)
+
+    def content(self) -> dict[str, object]:
+        """Return everything that there is."""
+        return {key: self.redis.dump(key) for key in self.redis.scan_iter()}
+
+
 @pytest.fixture
-def raw(redis_url: str) -> Iterator[redis.Redis]:
-    """Look into Redis as an operator does."""
+def store(redis_url: str, prefix: str) -> Iterator[Store]:
+    """Look into Redis."""
     with closing(redis.Redis.from_url(redis_url, decode_responses=True)) as client:
-        yield client
-
-
-@pytest.fixture(params=["redis", "sqlite"])
-async def pair(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[Either, Either]]:
-    """Open a journal twice, as two processes do, in Redis and in a file."""
-    if request.param == "sqlite":
-        first: Either = SQLiteJournal(tmp_path / "journal.db")
-        second: Either = SQLiteJournal(tmp_path / "journal.db")
-    else:
-        url = request.getfixturevalue("redis_url")
-        first, second = RedisJournal(url), RedisJournal(url)
-    async with first, second:
-        yield first, second
+        yield Store(client, prefix)
 
 
 def now() -> datetime:
-    """Tell the time."""
+    """Return the time."""
     return datetime.now(UTC)
-
-
-async def doubtful(journal: Either, key: str, **digests: str) -> None:
-    """Put a key in doubt, and hold it."""
-    await journal.claim(key, **NOW | digests)
-    await journal.doubt(key, "no answer")
-
-
-def story(entry: Entry | None) -> tuple[object, ...]:
-    """Tell what is the same of two journals that were told the same."""
-    return () if entry is None else (entry.state, entry.digest, entry.case_id, entry.note)
-
-
-async def test_a_new_key_is_sent_and_held(pair: tuple[Either, Either]) -> None:
-    """A claim is durable, and seen by others, who don't get the key."""
-    mine, other = pair
-    entry = await mine.claim("k", **NOW)
-    seen = await other.claim("k", **NOW)
-
-    assert (entry.state, entry.held, entry.digest) == ("sent", True, "d")
-    assert (seen.state, seen.held) == ("sent", False)
-    assert not (await mine.claim("k", **NOW)).held
-    assert abs(entry.created_at - now()) < timedelta(seconds=5)
-
-
-async def test_a_confirmed_key_gives_its_case(pair: tuple[Either, Either]) -> None:
-    """Settled by one, it is known to all, and nobody holds it."""
-    mine, other = pair
-    await mine.claim("k", **NOW)
-    await mine.confirm("k", "c1")
-    mine.release("k")
-    entry = await other.claim("k", **NOW)
-
-    assert (entry.state, entry.case_id, entry.held) == ("confirmed", "c1", False)
-    assert await other.untaken(["c1", "c2"]) == ["c2"]
-
-
-async def test_a_doubt_keeps_the_key(pair: tuple[Either, Either]) -> None:
-    """A doubt tells its note and candidates, and the key stays held."""
-    mine, other = pair
-    await mine.claim("k", **NOW)
-    await mine.doubt("k", "no answer", ["c1", "c2"])
-    seen = await other.claim("k", **NOW)
-
-    assert (seen.state, seen.note, seen.candidates) == ("unknown", "no answer", ("c1", "c2"))
-    assert not seen.held
-
-
-async def test_what_was_sent_and_let_go_is_in_doubt(pair: tuple[Either, Either]) -> None:
-    """A key that was released without an outcome is unknown to the next, who holds it."""
-    mine, other = pair
-    first = await mine.claim("k", **NOW)
-    mine.release("k")
-    entry = await other.claim("k", **NOW)
-    while not entry.held:  # a release waits for nothing
-        entry = await other.claim("k", **NOW)
-
-    assert (entry.state, entry.held) == ("unknown", True)
-    assert entry.updated_at >= first.updated_at - timedelta(seconds=1)
-
-
-async def test_another_digest_is_left_as_it_is(pair: tuple[Either, Either]) -> None:
-    """One key stands for one record, in doubt and settled."""
-    mine, other = pair
-    await mine.claim("k", **NOW)
-    for _ in range(2):
-        entry = await other.claim("k", digest="x", match_digest="l")
-        assert (entry.digest, entry.held) == ("d", False)
-        await mine.confirm("k", "c1")
-
-
-async def test_a_rejected_key_begins_anew(pair: tuple[Either, Either]) -> None:
-    """What was refused leaves no trace for another record under its key."""
-    mine, other = pair
-    await mine.claim("k", **NOW)
-    await mine.reject("k", "HTTP 400")
-    assert story(await other.entry("k")) == ("rejected", "d", None, "HTTP 400")
-    entry = await other.claim("k", digest="x", match_digest="y")
-
-    assert (entry.state, entry.digest, entry.held, entry.note) == ("sent", "x", True, "")
-
-
-async def test_a_resend_is_noted(pair: tuple[Either, Either]) -> None:
-    """What is sent again counts from then on."""
-    mine, other = pair
-    await doubtful(mine, "k")
-    before = await other.entry("k")
-    await mine.resend("k")
-    after = await other.entry("k")
-
-    assert before
-    assert after
-    assert (before.state, after.state) == ("unknown", "sent")
-    assert after.updated_at > before.updated_at
-    assert after.created_at == before.created_at
-
-
-async def test_a_case_goes_to_one_key_only(pair: tuple[Either, Either]) -> None:
-    """Of equal records in doubt each takes a case of its own, whoever comes first."""
-    for each in range(10):
-        names = {"digest": f"d{each}", "match_digest": f"l{each}"}
-        cases = [f"{each}-1", f"{each}-2"]
-        for journal, key in zip(pair, cases, strict=True):
-            await doubtful(journal, key, **names)
-        found = await asyncio.gather(
-            *(
-                journal.take(key, cases, [], asked=now())
-                for journal, key in zip(pair, cases, strict=True)
-            )
-        )
-
-        assert {one.status for one in found} == {"found"}
-        assert sorted(one.ids[0] for one in found) == cases
-
-
-@pytest.mark.parametrize(
-    ("same", "alike", "word"),
-    [([], [], "none"), (["c1"], [], "found"), (["c1", "c2"], [], "unsure"), ([], ["c1"], "unsure")],
-)
-async def test_taking(
-    pair: tuple[Either, Either], same: list[str], alike: list[str], word: str
-) -> None:
-    """A case is taken only when it can be nobody else's; others stay in doubt."""
-    mine, other = pair
-    await doubtful(mine, "k")
-    finding = await mine.take("k", same, alike, asked=now())
-    entry = await other.entry("k")
-
-    assert finding.status == word
-    assert entry
-    assert entry.state == ("reconciled" if word == "found" else "unknown")
-    assert entry.case_id == ("c1" if word == "found" else None)
-
-
-async def test_a_rival_keeps_a_case_from_being_taken(pair: tuple[Either, Either]) -> None:
-    """A create on its way that looks the same may be whose case it is, unless it came later."""
-    mine, other = pair
-    await doubtful(mine, "k")
-    before = now() - timedelta(seconds=5)
-    await other.claim("rival", **NOW)
-
-    assert (await mine.take("k", ["c1"], [], asked=now())).status == "busy"
-    assert (await mine.take("k", ["c1"], [], asked=before)).status == "found"
-
-
-async def test_the_one_that_made_a_case_has_it(pair: tuple[Either, Either]) -> None:
-    """A key that took another's case is in doubt again when that is confirmed."""
-    mine, other = pair
-    await doubtful(mine, "k")
-    await mine.take("k", ["c1"], [], asked=now())
-    mine.release("k")
-    await other.claim("maker", **NOW)
-    await other.confirm("maker", "c1")
-
-    entry = await mine.entry("k")
-    assert story(entry) == ("unknown", "d", None, "c1 was made by another key")
-    assert (await mine.claim("k", **NOW)).held
-
-
-@pytest.mark.parametrize("case_id", ["c1", None])
-async def test_an_operator_resolves(pair: tuple[Either, Either], case_id: str | None) -> None:
-    """What nobody is at work on may be settled by hand, once."""
-    mine, other = pair
-    await doubtful(mine, "k")
-    with pytest.raises(ConfigError, match="a process is at work on it"):
-        await other.resolve("k", case_id)
-    await mine.close()
-    entry = await other.resolve("k", case_id)
-
-    assert (entry.state, entry.case_id) == ("reconciled" if case_id else "rejected", case_id)
-    with pytest.raises(ConfigError, match=f"its state is {entry.state}"):
-        await other.resolve("k", case_id)
-
-
-async def test_an_operator_cannot_give_a_case_twice(pair: tuple[Either, Either]) -> None:
-    """A case that a key has, and a key that is not there, are refused."""
-    mine, other = pair
-    await mine.claim("k", **NOW)
-    await mine.confirm("k", "c1")
-    await doubtful(mine, "j", digest="x")
-    await mine.close()
-
-    with pytest.raises(ConfigError, match="c1 is another key's case"):
-        await other.resolve("j", "c1")
-    with pytest.raises(ConfigError, match="it is not in the journal"):
-        await other.resolve("nobody", "c9")
-
-
-async def test_pruning(pair: tuple[Either, Either]) -> None:
-    """What is settled is forgotten, what is in doubt stays, and so does what looks like it."""
-    mine, other = pair
-    for key, match_digest in (("done", "1"), ("refused", "2"), ("doubted", "3"), ("like it", "3")):
-        await mine.claim(key, digest=key, match_digest=match_digest)
-    await mine.confirm("done", "c1")
-    await mine.reject("refused", "HTTP 400")
-    await mine.confirm("like it", "c3")
-
-    assert await other.prune(older_than=timedelta(hours=1)) == 0
-    assert await other.prune(older_than=timedelta(microseconds=1)) == 2
-    assert [entry.key for entry in await other.entries()] == ["doubted", "like it"]
-    assert await other.untaken(["c1", "c3"]) == ["c1"]
-    with pytest.raises(ConfigError, match="older_than"):
-        await other.prune(older_than=timedelta(0))
-
-
-async def test_listing(pair: tuple[Either, Either]) -> None:
-    """Entries come oldest first, all or those of a state."""
-    mine, other = pair
-    for key in ("b", "a", "c"):
-        await mine.claim(key, **NOW)
-    await mine.confirm("a", "c1")
-
-    assert [entry.key for entry in await other.entries()] == ["b", "a", "c"]
-    assert [entry.key for entry in await other.entries("sent")] == ["b", "c"]
-    assert await other.entry("nobody") is None
-    with pytest.raises(ConfigError, match="state"):
-        await other.entries("lost")
-
-
-async def test_two_clients_race(pair: tuple[Either, Either], tenant: Emulator) -> None:
-    """200 tasks over two clients, each key four times: each key has one case."""
-    tenant.latency = Latency(0.005)
-    async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(client(tenant, each)) for each in pair]
-        tasks = [
-            clients[number % 2].create_case(renamed(f"Parcel {number // 4}"), key=f"{number // 4}")
-            for number in range(200)
-        ]
-        ids = await asyncio.gather(*tasks)
-
-    assert [ids[number] for number in range(0, 200, 4)] == ids[3::4]
-    assert len(set(ids)) == 50
-    assert tenant.count() == 350
-
-
-STEPS = ["claim", "other digest", "resend", "confirm", "doubt", "reject", "take", "release"]
-Step = tuple[str, int, int, int]
-
-
-@settings(max_examples=30)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)),
-        max_size=25,
-    )
-)
-def test_both_journals_tell_the_same_story(
-    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
-) -> None:
-    """Whatever two processes do, a file and Redis hold the same of each key."""
-    path = tmp_path_factory.mktemp("journal") / "journal.db"
-    prefix = f"story-{uuid4()}:"
-    in_file = asyncio.run(told(steps, lambda: SQLiteJournal(path)))
-    in_redis = asyncio.run(told(steps, lambda: RedisJournal(redis_server.url, prefix)))
-
-    assert in_redis == in_file
-
-
-async def told(steps: list[Step], make: Callable[[], Either]) -> list[object]:
-    """Do these steps, those left out that only a holder may do; tell what was seen after each."""
-    seen: list[object] = []
-    held: set[tuple[int, str]] = set()
-    async with make() as first, make() as second:
-        for step, who, which, case in steps:
-            journal, key = (first, second)[who], "abc"[which]
-            if "claim" not in step and "digest" not in step and (who, key) not in held:
-                continue
-            result = await do(journal, step, key, f"c{case}")
-            if isinstance(result, Entry) and result.held:
-                held.add((who, key))
-            if step in {"confirm", "reject", "release"} or result == "found":
-                journal.release(key)
-                if isinstance(journal, RedisJournal):  # a file keeps their order
-                    await asyncio.gather(*journal._releasing)
-                held.discard((who, key))
-            seen += [(step, key, result if isinstance(result, str) else None)]
-            seen += [story(await journal.entry(each)) for each in "abc"]
-    return seen
-
-
-async def do(journal: Either, step: str, key: str, case_id: str) -> Entry | str | None:
-    """Do one step."""
-    if step in {"claim", "other digest"}:
-        return await journal.claim(key, digest=step, match_digest="l")
-    if step == "take":
-        return (await journal.take(key, [case_id], [], asked=now())).status
-    if step == "resend":
-        await journal.resend(key)
-    if step == "confirm":
-        await journal.confirm(key, case_id)
-    if step == "doubt":
-        await journal.doubt(key, "no answer", [case_id])
-    if step == "reject":
-        await journal.reject(key, "HTTP 400")
-    return None
-
-
-def client(tenant: Emulator, journal: Either, **options: Any) -> AICCClient:
-    """Make a client that hardly waits."""
-    auth = StaticToken(tenant.token())
-    given: dict[str, Any] = {"retry": RetryPolicy(base=0.001), "list_lag": 0} | options
-    return AICCClient(tenant.url, auth=auth, journal=journal, **given)
 
 
 async def until(happened: Callable[[], object]) -> None:
@@ -405,123 +98,42 @@ async def until(happened: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-def renamed(title: str) -> NewCase:
-    """Make a record with a title of its own."""
-    return evolve(NEW, title=title)
-
-
-def hold(seconds: float, key: str = "k") -> Lease:
-    """Make a hold that ends so many seconds from now."""
-    found = Lease(key, "d")
-    found.extend(asyncio.get_running_loop().time() + seconds)
-    return found
-
-
-@pytest.mark.looptime
-async def test_leases_are_renewed_at_a_third() -> None:
-    """What is held is renewed three times in a lease, until it is dropped."""
-    loop, times = asyncio.get_running_loop(), []
-
-    async def renew(holds: list[Lease]) -> set[str]:
-        times.append((round(loop.time() - began), [each.key for each in holds]))
-        return set()
-
-    leases, began = LeaseKeeper(30, renew), loop.time()
-    held = leases.add("k", "d")
-    leases.add("not claimed yet", "d")
-    leases.start(held, began)
-    async with held.sending():
-        await asyncio.sleep(45)
-    leases.drop("k")
-    await leases.close()
-
-    assert times == [(10, ["k"]), (20, ["k"]), (30, ["k"]), (40, ["k"])]
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize(("works", "after"), [(True, 10), (False, 30)])
-async def test_a_lost_lease_gives_up_what_is_sent(works: bool, after: int) -> None:
-    """A lease that is somebody else's ends at the next renewal, one that can't be renewed later."""
-    loop = asyncio.get_running_loop()
-
-    async def renew(holds: list[Lease]) -> set[str]:
-        if not works:
-            raise JournalError("Redis is down")
-        return {each.key for each in holds}
-
-    leases, began = LeaseKeeper(30, renew), loop.time()
-    held = leases.add("k", "d")
-    leases.start(held, began)
-    with pytest.raises(UnknownOutcome, match="the lease on the key 'k' ended"):
-        async with held.sending():
-            await asyncio.sleep(3600)
-    await leases.close()
-
-    assert round(loop.time() - began) == after
-    with pytest.raises(JournalError, match="lost"):
-        async with held.sending():
-            pytest.fail("a lease that has ended sends nothing")
-
-
-@pytest.mark.looptime
-async def test_other_failures_and_cancellation_pass_a_lease() -> None:
-    """What goes wrong within a lease, or who cancels it, is not taken for its end."""
-    with pytest.raises(RequestTimeout):
-        async with hold(30).sending():
-            raise RequestTimeout("no answer")
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(5), hold(30).sending():
-            await asyncio.sleep(3600)
-
-
-def expire(raw: redis.Redis, prefix: str, key: str = "k") -> None:
-    """Let a lease have run out."""
-    assert raw.hset(f"{prefix}entry:{key}", "leased_until", 0) == 0
-
-
-def end(raw: redis.Redis, prefix: str) -> int:
-    """Tell when a lease ends, in microseconds."""
-    return int(raw.hget(f"{prefix}entry:k", "leased_until") or 0)
-
-
-async def test_a_renewed_lease_outlasts_its_time(
-    opened: Open, raw: redis.Redis, prefix: str
-) -> None:
+async def test_a_renewed_lease_outlasts_its_time(opened: Open, store: Store) -> None:
     """A key stays held for longer than its lease while its holder is at work."""
     mine, other = opened(), opened()
-    await mine.claim("k", **NOW)
-    first = end(raw, prefix)
-    await until(lambda: end(raw, prefix) >= first + 600_000)
+    await mine.claim("k", **DIGESTS)
+    first = store.lease_end()
+    await until(lambda: store.lease_end() >= first + 600_000)
 
-    assert not (await other.claim("k", **NOW)).held
+    assert not (await other.claim("k", **DIGESTS)).held
 
 
 async def test_a_dead_holder_is_followed(
-    opened: Open, tenant: Emulator, raw: redis.Redis, prefix: str
+    opened: Open, store: Store, tenant: Emulator, connect: Connect
 ) -> None:
     """A key whose holder has died goes to the next when its lease has ended: its case is found."""
     mine, other = opened(), opened()
     tenant.fail("create", Fault.DROP_AFTER)
-    async with client(tenant, mine) as first, client(tenant, other) as second:
+    async with connect(journal=mine) as first, connect(journal=other) as second:
         mine.release = mine._leases.find  # type: ignore[assignment]  # the dead let go of nothing
         with pytest.raises(UnknownOutcome):
             await first.create_case(NEW, key="k")
         await mine._leases.close()
         with pytest.raises(KeyInUse):
             await second.create_case(NEW, key="k", wait=False)
-        expire(raw, prefix)
+        store.expire()
         case_id = await second.create_case(NEW, key="k")
 
     assert case_id in tenant.ids()
     assert tenant.count() == 301
 
 
-async def test_a_lost_lease_changes_nothing(opened: Open, raw: redis.Redis, prefix: str) -> None:
+async def test_a_lost_lease_changes_nothing(opened: Open, store: Store) -> None:
     """Who lost a key to somebody may not send, doubt, reject or take any more."""
     mine, other = opened(), opened()
-    await mine.claim("k", **NOW)
-    expire(raw, prefix)
-    assert (await other.claim("k", **NOW)).held
+    await mine.claim("k", **DIGESTS)
+    store.expire()
+    assert (await other.claim("k", **DIGESTS)).held
     before = await other.entry("k")
 
     for late in (
@@ -535,27 +147,27 @@ async def test_a_lost_lease_changes_nothing(opened: Open, raw: redis.Redis, pref
     assert await other.entry("k") == before
 
 
-async def test_a_late_answer_is_noted(opened: Open, raw: redis.Redis, prefix: str) -> None:
+async def test_a_late_answer_is_noted(opened: Open, store: Store) -> None:
     """A case that was made is noted though the lease was lost: the next holder doesn't send."""
     mine, other = opened(), opened()
-    await mine.claim("k", **NOW)
-    expire(raw, prefix)
-    await other.claim("k", **NOW)
+    await mine.claim("k", **DIGESTS)
+    store.expire()
+    await other.claim("k", **DIGESTS)
     await mine.confirm("k", "c1")
 
     with pytest.raises(JournalError, match="lost"):
         await other.resend("k")
     with pytest.raises(JournalError, match="c2 was made, but the key 'k' has the case c1 already"):
         await other.confirm("k", "c2")
-    assert (await opened().claim("k", **NOW)).case_id == "c1"
+    assert (await opened().claim("k", **DIGESTS)).case_id == "c1"
 
 
 async def test_a_step_may_come_twice(opened: Open) -> None:
     """A step whose answer was lost on the way is sent again, and does no more than once."""
     mine = opened()
-    await mine.claim("k", **NOW)
+    await mine.claim("k", **DIGESTS)
     token = mine._leases.require("k").token
-    again = await mine._run("claim", "k", token, 1_000_000, "d", "l")
+    again = await mine._run("claim", "k", token, 1_000_000, *DIGESTS.values())
     assert again[0] == 1
     assert (await mine.entry("k") or pytest.fail("it is gone")).state == "sent"
 
@@ -568,31 +180,31 @@ async def test_a_step_may_come_twice(opened: Open) -> None:
 
 
 async def test_without_redis_nothing_is_sent(
-    redis_server: RedisServer, opened: Open, tenant: Emulator
+    redis_server: RedisServer, opened: Open, tenant: Emulator, connect: Connect
 ) -> None:
     """While Redis is down no case is made; when it is back, the same calls succeed."""
-    async with client(tenant, opened()) as aicc:
-        first = await aicc.create_case(renamed("one"), key="1")
+    async with connect(journal=opened()) as aicc:
+        first = await aicc.create_case(evolve(NEW, title="one"), key="1")
         redis_server.kill()
         try:
-            for key in ("1", "2"):
+            for key, title in (("1", "one"), ("2", "two")):
                 with pytest.raises(JournalError, match="Redis failed") as caught:
-                    await aicc.create_case(renamed("one" if key == "1" else "two"), key=key)
+                    await aicc.create_case(evolve(NEW, title=title), key=key)
                 assert caught.value.case_id is None
             assert tenant.count() == 301
         finally:
             redis_server.start()
 
-        assert await aicc.create_case(renamed("one"), key="1") == first
-        assert await aicc.create_case(renamed("two"), key="2") != first
+        assert await aicc.create_case(evolve(NEW, title="one"), key="1") == first
+        assert await aicc.create_case(evolve(NEW, title="two"), key="2") != first
     assert tenant.count() == 302
 
 
 async def test_redis_dies_while_a_case_is_made(
-    redis_server: RedisServer, opened: Open, tenant: Emulator, raw: redis.Redis, prefix: str
+    redis_server: RedisServer, opened: Open, store: Store, tenant: Emulator, connect: Connect
 ) -> None:
     """A case that could not be noted is told, and found by whoever asks for its key again."""
-    async with client(tenant, opened()) as aicc, client(tenant, opened()) as other:
+    async with connect(journal=opened()) as aicc, connect(journal=opened()) as other:
         await aicc.list_cases()
         tenant.latency = Latency(0.2)
         making = asyncio.create_task(aicc.create_case(NEW, key="k"))
@@ -604,7 +216,7 @@ async def test_redis_dies_while_a_case_is_made(
         finally:
             redis_server.start()
         tenant.latency = None
-        expire(raw, prefix)
+        store.expire()
         found = await other.create_case(NEW, key="k")
 
     assert found == caught.value.case_id
@@ -646,14 +258,14 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 async def test_a_stopped_process_does_not_send(
-    opened: Open, redis_url: str, raw: redis.Redis, prefix: str, tenant: Emulator
+    opened: Open, store: Store, redis_url: str, tenant: Emulator, connect: Connect
 ) -> None:
     """A process that is stopped for longer than its lease gives up what was about to be sent."""
     journal = opened()
-    arguments = (tenant.url, tenant.token(), redis_url, prefix, json.dumps(FIELDS))
+    arguments = (tenant.url, tenant.token(), redis_url, store.prefix, json.dumps(FIELDS))
     with running(*arguments) as process:
-        async with client(tenant, journal) as aicc:
-            await until(lambda: end(raw, prefix))
+        async with connect(journal=journal) as aicc:
+            await until(store.lease_end)
             process.send_signal(signal.SIGSTOP)
             case_id = await aicc.create_case(NEW, key="k")
             process.send_signal(signal.SIGCONT)
@@ -664,55 +276,48 @@ async def test_a_stopped_process_does_not_send(
     assert case_id in tenant.ids()
 
 
-async def test_no_record_is_kept(
-    opened: Open, tenant: Emulator, raw: redis.Redis, prefix: str
-) -> None:
+async def test_no_record_is_kept(opened: Open, store: Store, connect: Connect) -> None:
     """Of what was sent, Redis holds digests only."""
-    async with client(tenant, opened()) as aicc:
+    async with connect(journal=opened()) as aicc:
         await aicc.create_case(NEW, key="k")
-    kept = json.dumps([raw.hgetall(f"{prefix}entry:k"), raw.keys()])
+    kept = json.dumps([store.redis.hgetall(f"{store.prefix}entry:k"), store.redis.keys()])
 
     assert "confirmed" in kept
     assert not [value for value in FIELDS.values() if value in kept]
 
 
-def first_layout(raw: redis.Redis, prefix: str) -> str:
+def first_layout(store: Store) -> str:
     """Write a journal as it was before layouts had a number, and return what counts as one."""
     states = {"state": "unknown", "digest": "d", "likeness": "l", "began": "1", "touched": "2"}
     rest = {"case_id": "", "note": "", "candidates": "[]", "owner": "", "until": "3"}
     for name, value in (states | rest).items():
-        raw.hset(f"{prefix}entry:k", name, value)
-    raw.sadd(f"{prefix}open:l", "k")
-    raw.zadd(f"{prefix}began", {"k": 1})
+        store.redis.hset(f"{store.prefix}entry:k", name, value)
+    store.redis.sadd(f"{store.prefix}open:l", "k")
+    store.redis.zadd(f"{store.prefix}began", {"k": 1})
     return "none"
 
 
-def lost_layout(raw: redis.Redis, prefix: str) -> str:
+def lost_layout(store: Store) -> str:
     """Write keys of this layout without the number, and return what counts as one."""
-    raw.zadd(f"{prefix}created", {"k": 1})
+    store.redis.zadd(f"{store.prefix}created", {"k": 1})
     return "none"
 
 
-def later_layout(raw: redis.Redis, prefix: str) -> str:
+def later_layout(store: Store) -> str:
     """Write the number of a later layout, and return it."""
-    raw.set(f"{prefix}layout", "2 beta")
+    store.redis.set(f"{store.prefix}layout", "2 beta")
     return "2 beta"
-
-
-def content(raw: redis.Redis) -> dict[str, object]:
-    """Read everything there is."""
-    return {key: raw.dump(key) for key in raw.scan_iter()}
 
 
 @pytest.mark.parametrize("write", [first_layout, lost_layout, later_layout])
 async def test_a_journal_of_another_layout_is_refused(
-    opened: Open, raw: redis.Redis, prefix: str, tenant: Emulator, write: Write
+    opened: Open, store: Store, tenant: Emulator, connect: Connect, write: Write
 ) -> None:
     """The error names the prefix and what to do, all keys stay as they are, nothing is sent."""
-    layout = write(raw, prefix)
-    before = content(raw)
+    layout = write(store)
+    before = store.content()
     journal = opened()
-    async with client(tenant, journal) as aicc:
+    async with connect(journal=journal) as aicc:
         with pytest.raises(JournalError) as caught:
             await aicc.create_case(NEW, key="k")
     for step in (
@@ -725,45 +330,44 @@ async def test_a_journal_of_another_layout_is_refused(
         with pytest.raises(JournalError, match=f"its layout must be 1, got {layout}"):
             await step
     assert str(caught.value) == (
-        f"cannot use the journal {prefix!r}: its layout must be 1, got {layout}. Settle its open"
-        " creates with the version that wrote it, then start a new journal"
+        f"cannot use the journal {store.prefix!r}: its layout must be 1, got {layout}. Settle its"
+        " open creates with the version that wrote it, then start a new journal"
     )
     assert tenant.requests == []
-    assert content(raw) == before
+    assert store.content() == before
 
 
-async def test_the_layout_is_written_with_the_first_entry(
-    opened: Open, raw: redis.Redis, prefix: str
-) -> None:
+async def test_the_layout_is_written_with_the_first_entry(opened: Open, store: Store) -> None:
     """Looking at a journal that is not there yet writes nothing."""
     journal = opened()
     assert await journal.entries() == []
-    assert content(raw) == {}
-    await journal.claim("k", **NOW)
-    assert raw.get(f"{prefix}layout") == "1"
+    assert store.content() == {}
+    await journal.claim("k", **DIGESTS)
+    assert store.redis.get(f"{store.prefix}layout") == "1"
 
 
-async def test_keys_must_not_be_evicted(opened: Open, raw: redis.Redis) -> None:
+async def test_keys_must_not_be_evicted(opened: Open, store: Store) -> None:
     """A Redis that throws any key away when it is full is refused."""
     journal = opened()
-    raw.config_set("maxmemory-policy", "allkeys-lru")
+    store.redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
         with pytest.raises(ConfigError, match="maxmemory-policy must be noeviction"):
-            await journal.claim("k", **NOW)
+            await journal.claim("k", **DIGESTS)
     finally:
-        raw.config_set("maxmemory-policy", "noeviction")
-    assert (await journal.claim("k", **NOW)).held
+        store.redis.config_set("maxmemory-policy", "noeviction")
+    assert (await journal.claim("k", **DIGESTS)).held
 
 
 async def test_a_client_of_the_callers_stays_open(redis_url: str, prefix: str) -> None:
     """A Redis client may be given, whatever it decodes, and is not closed."""
     for decodes in (True, False):
-        async with Redis.from_url(redis_url, decode_responses=decodes) as given_one:
-            async with RedisJournal(given_one, f"{prefix}{decodes}") as journal:
-                await doubtful(journal, "ключ")
+        async with Redis.from_url(redis_url, decode_responses=decodes) as client:
+            async with RedisJournal(client, f"{prefix}{decodes}") as journal:
+                await journal.claim("ключ", **DIGESTS)
+                await journal.doubt("ключ", "no answer")
                 [entry] = await journal.entries()
             assert (entry.key, entry.note) == ("ключ", "no answer")
-            assert await given_one.ping()
+            assert await client.ping()
 
 
 @pytest.mark.parametrize(

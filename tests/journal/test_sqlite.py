@@ -15,11 +15,12 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from helpers.new_cases import new_case
 from helpers.rows_for_sinks import no_file_beyond
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, ConfigError, JournalError, NewCase, StaticToken
+from aicc_async import AICCClient, ConfigError, JournalError, StaticToken
 from aicc_async.emulator import Emulator
 from aicc_async.journal import STATES, Entry, Finding, SQLiteJournal
 from aicc_async.journal import sqlite as sqlite_journal
@@ -62,12 +63,6 @@ INSERT INTO creates (key, digest, likeness, state, began, touched) VALUES
     ('k', 'd', 'l', 'unknown', 1.0, 2.0);
 PRAGMA journal_mode = WAL;
 """
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a journal's file."""
-    return tmp_path / "journal.db"
 
 
 @pytest.fixture
@@ -632,11 +627,6 @@ async def test_a_full_disk_sends_nothing(size: int, tenant: Emulator, path: Path
         for number in range(30):
             await aicc.create_case(new_case(), key=f"k{number}")
     assert tenant.count() == 330
-
-
-def new_case() -> NewCase:
-    """Make a case to create."""
-    return NewCase(title="t", description="d", type="t", contact_id="c", creator_id="u")
 
 
 async def test_many_processes_open_a_new_journal_at_once(path: Path) -> None:
