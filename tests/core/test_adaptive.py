@@ -68,7 +68,7 @@ def climb(pace: Pace, *, quota: int, seconds: int, ceiling: int = 1000) -> list[
 def test_a_limit_rises_only_to_its_ceiling_and_only_when_used(
     pace: Pace, now: float, sent: int, ceiling: int
 ) -> None:
-    """What nobody used says nothing, and nothing goes above the ceiling."""
+    """A limit that was not used is not raised, and none goes above the ceiling."""
     new = raise_limit(pace, now=now, sent=sent, per=1.0, ceiling=ceiling)
     assert new.limit <= max(ceiling, pace.limit)
     if sent < pace.limit * 0.8 or now < pace.raise_at:
@@ -88,7 +88,7 @@ def test_a_refusal_lowers_the_limit_but_never_below_one(
 
 @given(paces, st.integers(0, 200), st.lists(st.floats(0, 0.9), max_size=20))
 def test_the_refusals_of_one_pause_cut_once(pace: Pace, sent: int, delays: list[float]) -> None:
-    """What was under way at the first refusal lowers the limit no further than to what was fine."""
+    """Requests under way at the first refusal lower the limit no further than to the proven one."""
     first = lower_limit(pace, now=10.0, sent=sent, seconds=1.0, per=1.0)
     last = first
     for delay in sorted(delays):
@@ -129,8 +129,8 @@ def test_trials_become_rare() -> None:
     assert FIRST_RETRIAL_SECONDS < waits[0] < waits[-1] == MAX_RETRIAL_SECONDS
 
 
-async def most_of(limiter: AdaptiveLimiter, quota: int, seconds: float) -> tuple[int, int]:
-    """Ask with eight tasks for so long; count what a sliding quota lets pass, and what not."""
+async def use_quota(limiter: AdaptiveLimiter, quota: int, seconds: float) -> tuple[int, int]:
+    """Send with eight tasks for so long; count what a sliding quota accepts and refuses."""
     loop, passed, refusals = asyncio.get_running_loop(), list[float](), 0
 
     async def ask() -> None:
@@ -154,7 +154,7 @@ def test_a_hidden_quota_is_used(quota: int) -> None:
     """From a start of 5, most of a minute's quota is used, and hardly anything is refused."""
 
     async def main() -> tuple[int, int]:
-        return await most_of(AdaptiveLimiter(5, 100), quota, 60.0)
+        return await use_quota(AdaptiveLimiter(5, 100), quota, 60.0)
 
     passed, refusals = run(main)
     assert passed >= 0.75 * 60 * quota
@@ -162,10 +162,10 @@ def test_a_hidden_quota_is_used(quota: int) -> None:
 
 
 def test_a_ceiling_is_never_passed() -> None:
-    """Whatever the service lets pass, no second holds more than the ceiling."""
+    """Whatever the service accepts, no second holds more than the ceiling."""
 
     async def main() -> tuple[int, int]:
-        return await most_of(AdaptiveLimiter(5, 20), 1000, 30.0)
+        return await use_quota(AdaptiveLimiter(5, 20), 1000, 30.0)
 
     passed, refusals = run(main)
     assert refusals == 0
@@ -200,18 +200,18 @@ async def test_a_429_of_a_real_service_lowers_the_limit() -> None:
     ],
 )
 def test_bad_settings_are_refused(options: dict[str, Any], name: str) -> None:
-    """What makes no sense is refused by its name."""
+    """The error names the bad setting."""
     with pytest.raises(ConfigError, match=name):
         RateLimit.adaptive(**options)
 
 
-def test_strict_goes_with_nothing_else() -> None:
+def test_strict_cannot_be_combined() -> None:
     """A strict limit counts from the answer, which neither of the others does."""
     with pytest.raises(ConfigError, match="strict"):
         RateLimit(5, strict=True, ceiling=50)
 
 
-def test_a_plain_limit_is_what_it_was() -> None:
-    """Without a ceiling or a shared budget there is the plain limiter, and nothing around it."""
+def test_a_plain_limit_has_the_plain_limiter() -> None:
+    """Without a ceiling or a shared budget the session has the plain limiter."""
     assert type(limiter_of(RateLimit(10))) is Limiter
     assert type(limiter_of(None)) is Limiter

@@ -44,13 +44,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def doubtful(journal: Either, key: str, **digests: str) -> None:
+async def claim_in_doubt(journal: Either, key: str, **digests: str) -> None:
     """Put a key in doubt, and hold it."""
     await journal.claim(key, **DIGESTS | digests)
     await journal.doubt(key, "no answer")
 
 
-def story(entry: Entry | None) -> tuple[object, ...]:
+def summary(entry: Entry | None) -> tuple[object, ...]:
     """Return what is the same in two journals after the same steps."""
     return () if entry is None else (entry.state, entry.digest, entry.case_id, entry.note)
 
@@ -68,7 +68,7 @@ async def test_a_new_key_is_sent_and_held(pair: tuple[Either, Either]) -> None:
 
 
 async def test_a_confirmed_key_gives_its_case(pair: tuple[Either, Either]) -> None:
-    """Settled by one, it is known to all, and nobody holds it."""
+    """What one process settles all others know, and nobody holds it."""
     mine, other = pair
     await mine.claim("k", **DIGESTS)
     await mine.confirm("k", "c1")
@@ -80,7 +80,7 @@ async def test_a_confirmed_key_gives_its_case(pair: tuple[Either, Either]) -> No
 
 
 async def test_a_doubt_keeps_the_key(pair: tuple[Either, Either]) -> None:
-    """A doubt tells its note and candidates, and the key stays held."""
+    """Others see the note and the candidates of a doubt, and don't get the key."""
     mine, other = pair
     await mine.claim("k", **DIGESTS)
     await mine.doubt("k", "no answer", ["c1", "c2"])
@@ -90,7 +90,7 @@ async def test_a_doubt_keeps_the_key(pair: tuple[Either, Either]) -> None:
     assert not seen.held
 
 
-async def test_what_was_sent_and_let_go_is_in_doubt(pair: tuple[Either, Either]) -> None:
+async def test_a_key_released_without_an_outcome_is_in_doubt(pair: tuple[Either, Either]) -> None:
     """A key that was released without an outcome is unknown to the next, who holds it."""
     mine, other = pair
     first = await mine.claim("k", **DIGESTS)
@@ -104,7 +104,7 @@ async def test_what_was_sent_and_let_go_is_in_doubt(pair: tuple[Either, Either])
 
 
 async def test_another_digest_is_left_as_it_is(pair: tuple[Either, Either]) -> None:
-    """One key stands for one record, in doubt and settled."""
+    """A key belongs to one record, in doubt and settled."""
     mine, other = pair
     await mine.claim("k", **DIGESTS)
     for _ in range(2):
@@ -114,11 +114,11 @@ async def test_another_digest_is_left_as_it_is(pair: tuple[Either, Either]) -> N
 
 
 async def test_a_rejected_key_begins_anew(pair: tuple[Either, Either]) -> None:
-    """What was refused leaves no trace for another record under its key."""
+    """After a refusal another record may have the key, without the old note."""
     mine, other = pair
     await mine.claim("k", **DIGESTS)
     await mine.reject("k", "HTTP 400")
-    assert story(await other.entry("k")) == ("rejected", "d", None, "HTTP 400")
+    assert summary(await other.entry("k")) == ("rejected", "d", None, "HTTP 400")
     entry = await other.claim("k", digest="x", match_digest="y")
 
     assert (entry.state, entry.digest, entry.held, entry.note) == ("sent", "x", True, "")
@@ -127,7 +127,7 @@ async def test_a_rejected_key_begins_anew(pair: tuple[Either, Either]) -> None:
 async def test_a_resend_is_noted(pair: tuple[Either, Either]) -> None:
     """What is sent again counts from then on."""
     mine, other = pair
-    await doubtful(mine, "k")
+    await claim_in_doubt(mine, "k")
     before = await other.entry("k")
     await mine.resend("k")
     after = await other.entry("k")
@@ -145,7 +145,7 @@ async def test_a_case_goes_to_one_key_only(pair: tuple[Either, Either]) -> None:
         names = {"digest": f"d{each}", "match_digest": f"l{each}"}
         cases = [f"{each}-1", f"{each}-2"]
         for journal, key in zip(pair, cases, strict=True):
-            await doubtful(journal, key, **names)
+            await claim_in_doubt(journal, key, **names)
         found = await asyncio.gather(
             *(
                 journal.take(key, cases, [], asked=now())
@@ -166,7 +166,7 @@ async def test_taking(
 ) -> None:
     """A case is taken only when it can be nobody else's; others stay in doubt."""
     mine, other = pair
-    await doubtful(mine, "k")
+    await claim_in_doubt(mine, "k")
     finding = await mine.take("k", same, alike, asked=now())
     entry = await other.entry("k")
 
@@ -179,7 +179,7 @@ async def test_taking(
 async def test_a_rival_keeps_a_case_from_being_taken(pair: tuple[Either, Either]) -> None:
     """A create on its way that looks the same may be whose case it is, unless it came later."""
     mine, other = pair
-    await doubtful(mine, "k")
+    await claim_in_doubt(mine, "k")
     before = now() - timedelta(seconds=5)
     await other.claim("rival", **DIGESTS)
 
@@ -190,14 +190,14 @@ async def test_a_rival_keeps_a_case_from_being_taken(pair: tuple[Either, Either]
 async def test_the_one_that_made_a_case_has_it(pair: tuple[Either, Either]) -> None:
     """A key that took another's case is in doubt again when that is confirmed."""
     mine, other = pair
-    await doubtful(mine, "k")
+    await claim_in_doubt(mine, "k")
     await mine.take("k", ["c1"], [], asked=now())
     mine.release("k")
     await other.claim("maker", **DIGESTS)
     await other.confirm("maker", "c1")
 
     entry = await mine.entry("k")
-    assert story(entry) == ("unknown", "d", None, "c1 was made by another key")
+    assert summary(entry) == ("unknown", "d", None, "c1 was made by another key")
     assert (await mine.claim("k", **DIGESTS)).held
 
 
@@ -205,7 +205,7 @@ async def test_the_one_that_made_a_case_has_it(pair: tuple[Either, Either]) -> N
 async def test_an_operator_resolves(pair: tuple[Either, Either], case_id: str | None) -> None:
     """What nobody is at work on may be settled by hand, once."""
     mine, other = pair
-    await doubtful(mine, "k")
+    await claim_in_doubt(mine, "k")
     with pytest.raises(ConfigError, match="a process is at work on it"):
         await other.resolve("k", case_id)
     await mine.close()
@@ -221,7 +221,7 @@ async def test_an_operator_cannot_give_a_case_twice(pair: tuple[Either, Either])
     mine, other = pair
     await mine.claim("k", **DIGESTS)
     await mine.confirm("k", "c1")
-    await doubtful(mine, "j", digest="x")
+    await claim_in_doubt(mine, "j", digest="x")
     await mine.close()
 
     with pytest.raises(ConfigError, match="c1 is another key's case"):
@@ -289,12 +289,12 @@ Step = tuple[str, int, int, int]
         max_size=25,
     )
 )
-def test_both_journals_tell_the_same_story(
+def test_both_journals_hold_the_same(
     redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
 ) -> None:
     """Whatever two processes do, a file and Redis hold the same of each key."""
     path = tmp_path_factory.mktemp("journal") / "journal.db"
-    prefix = f"story-{uuid4()}:"
+    prefix = f"summary-{uuid4()}:"
     in_file = asyncio.run(replay(steps, lambda: SQLiteJournal(path)))
     in_redis = asyncio.run(replay(steps, lambda: RedisJournal(redis_server.url, prefix)))
 
@@ -319,7 +319,7 @@ async def replay(steps: list[Step], make: Callable[[], Either]) -> list[object]:
                     await asyncio.gather(*journal._releasing)
                 held.discard((who, key))
             seen += [(step, key, result if isinstance(result, str) else None)]
-            seen += [story(await journal.entry(each)) for each in "abc"]
+            seen += [summary(await journal.entry(each)) for each in "abc"]
     return seen
 
 

@@ -43,7 +43,7 @@ def client_options() -> dict[str, Any]:
 
 @pytest.fixture
 def many(connect: Connect) -> AICCClient:
-    """Give a client that looks for what may have been made."""
+    """Return a client that looks for what may have been made."""
     return connect(on_unknown="reconcile")
 
 
@@ -85,7 +85,7 @@ def at_work() -> list[asyncio.Task[Any]]:
 
 
 async def test_outcomes_come_in_the_order_of_the_items(tenant: Emulator, many: AICCClient) -> None:
-    """However unequal the times that answers take; each with its key and case."""
+    """However long each answer takes, an outcome has its own key and case."""
     tenant.latency = Latency(0.004, sigma=1.5)
     found = await outcomes(many, items(100))
     assert [each.key for each in found] == [f"k{n}" for n in range(100)]
@@ -106,7 +106,7 @@ async def test_a_second_run_makes_none(tenant: Emulator, connect: Connect) -> No
 
 
 async def test_one_that_is_refused_does_not_end_it(tenant: Emulator, many: AICCClient) -> None:
-    """The service's no is its outcome; sent again with the same key, it is made."""
+    """A refusal is the outcome of that item; sent again with the same key, it is made."""
     tenant.fail("create", Fault.BUSINESS_ERROR)
     refused, *others = await outcomes(many, items(10))
     assert (refused.status, refused.case_id) == ("rejected", None)
@@ -117,9 +117,7 @@ async def test_one_that_is_refused_does_not_end_it(tenant: Emulator, many: AICCC
 
 
 @pytest.mark.parametrize("key", ["", "x" * 501, "a\nb", 5, None])
-async def test_a_key_that_is_none_is_refused_alone(
-    tenant: Emulator, many: AICCClient, key: Any
-) -> None:
+async def test_a_bad_key_is_refused_alone(tenant: Emulator, many: AICCClient, key: Any) -> None:
     """It concerns that item only, and nothing is sent for it."""
     found = await outcomes(many, [(key, new(1)), ("k2", new(2))])
     assert [each.status for each in found] == ["rejected", "created"]
@@ -139,7 +137,7 @@ async def test_the_same_key_twice_is_one_case(tenant: Emulator, many: AICCClient
 
 
 async def test_a_lost_answer_is_unknown_or_looked_for(tenant: Emulator, connect: Connect) -> None:
-    """As ``on_unknown`` says, of the client or of the call, and the next one is made."""
+    """It follows ``on_unknown`` of the client or of the call, and the next one is made."""
     tenant.fail("create", Fault.DROP_AFTER)
     first, second = await outcomes(connect(), items(2))
     assert (first.status, second.status) == ("unknown", "created")
@@ -150,7 +148,7 @@ async def test_a_lost_answer_is_unknown_or_looked_for(tenant: Emulator, connect:
     assert len(sent(tenant)) == 2
 
 
-async def test_an_unsure_one_tells_its_candidates(tenant: Emulator, many: AICCClient) -> None:
+async def test_an_unsure_one_has_its_candidates(tenant: Emulator, many: AICCClient) -> None:
     """Somebody else made an equal case: which is whose is not guessed."""
     stranger = tenant.insert(
         title="t 0", description="d", type="y", creatorId="r", contactId="o0",
@@ -165,7 +163,7 @@ async def test_an_unsure_one_tells_its_candidates(tenant: Emulator, many: AICCCl
 
 
 async def test_no_outcome_shows_the_service_s_words(tenant: Emulator, many: AICCClient) -> None:
-    """A repr goes to logs: the key, the word and the id do, no more."""
+    """A repr goes to logs: only the key, the status and the id are in it."""
     tenant.fail("create", Fault.BUSINESS_ERROR)
     [refused] = await outcomes(many, items(1))
     assert "error" not in repr(refused)
@@ -176,7 +174,7 @@ async def test_no_outcome_shows_the_service_s_words(tenant: Emulator, many: AICC
 
 
 async def test_an_async_source_is_taken_and_closed(tenant: Emulator, many: AICCClient) -> None:
-    """A queue's messages, for instance; broken out of, it is closed."""
+    """A loop that breaks out closes the source as well."""
     ended: list[str] = []
 
     async def source() -> AsyncIterator[tuple[str, NewCase]]:
@@ -216,7 +214,7 @@ async def test_look_ahead_is_bounded(tenant: Emulator, connect: Connect) -> None
 async def test_what_a_source_raises_comes_after_its_items(
     tenant: Emulator, many: AICCClient
 ) -> None:
-    """Those before it are told first."""
+    """The outcomes of the items before it come first."""
 
     def source() -> Iterator[tuple[str, NewCase]]:
         yield from items(3)
@@ -248,16 +246,16 @@ async def test_without_a_journal_nothing_is_taken(tenant: Emulator, connect: Con
         ([], {"on_unknown": "guess"}, "on_unknown must be one of raise, reconcile, got 'guess'"),
     ],
 )
-async def test_what_is_no_source_is_refused_by_the_call(
+async def test_a_bad_source_is_refused_by_the_call(
     many: AICCClient, source: Any, options: dict[str, Any], text: str
 ) -> None:
-    """Before it is iterated over."""
+    """The source is refused before it is iterated over."""
     with pytest.raises(ConfigError, match=text):
         many.create_cases(source, **options)
 
 
 @pytest.mark.parametrize("item", ["kn", ("k",), ("k", {"title": "t"}), new(1), None])
-async def test_an_item_that_is_no_pair_ends_it(
+async def test_an_item_that_is_not_a_pair_ends_it(
     tenant: Emulator, many: AICCClient, item: Any
 ) -> None:
     """That is a mistake of the program's, and no outcome of a case."""
@@ -275,10 +273,10 @@ async def test_an_item_that_is_no_pair_ends_it(
         (Fault.DROP_AFTER, TransportError),
     ],
 )
-async def test_what_would_meet_the_next_one_too_ends_it(
+async def test_a_failure_that_concerns_all_ends_it(
     tenant: Emulator, many: AICCClient, fault: Fault, expected: type[AICCError]
 ) -> None:
-    """Credentials, limits, a service that is down; when it is mended, each is made once."""
+    """Credentials, limits, a service that is down; when that is over, each is made once."""
     tenant.retry_after = None
     tenant.fail("*", fault, times=None)
     with pytest.raises(expected):
@@ -291,7 +289,7 @@ async def test_what_would_meet_the_next_one_too_ends_it(
     assert all(titles.count(f"t {number}") == 1 for number in range(200))
 
 
-async def test_a_service_that_isn_t_there_ends_it(connect: Connect) -> None:
+async def test_an_unreachable_service_ends_it(connect: Connect) -> None:
     """Nothing was sent, and nothing is in doubt."""
     client = connect()
     away = AICCClient(
@@ -307,10 +305,8 @@ async def test_a_service_that_isn_t_there_ends_it(connect: Connect) -> None:
     assert {each.status for each in await outcomes(client, items(5))} == {"created"}
 
 
-async def test_a_list_that_refuses_one_makes_that_one_unknown(
-    tenant: Emulator, many: AICCClient
-) -> None:
-    """It is the service's no to that query: the next one is made."""
+async def test_a_refused_lookup_leaves_that_one_unknown(tenant: Emulator, many: AICCClient) -> None:
+    """The service refuses that query only: the next one is made."""
     tenant.fail("create", Fault.HTTP_500_AFTER)
     tenant.fail("list", Fault.BUSINESS_ERROR, times=None)
     first, second = await outcomes(many, items(2))
@@ -318,10 +314,10 @@ async def test_a_list_that_refuses_one_makes_that_one_unknown(
     assert "could not be looked for" in str(first.error)
 
 
-async def test_a_journal_that_can_t_be_written_ends_it(
+async def test_a_journal_that_cannot_be_used_ends_it(
     tenant: Emulator, connect: Connect, tmp_path: Path
 ) -> None:
-    """Before anything is sent."""
+    """It ends before anything is sent."""
     with closing(sqlite3.connect(tmp_path / "other")) as db:
         db.execute("CREATE TABLE t (x)")
     client = connect(journal=SQLiteJournal(tmp_path / "other"))

@@ -76,7 +76,7 @@ async def entry_of(path: Path, key: str = "k") -> Entry:
 
 
 async def make_old(path: Path, by: timedelta) -> None:
-    """Let everything in a journal have happened earlier."""
+    """Move everything in a journal into the past."""
     with closing(sqlite3.connect(path)) as db, db:
         seconds = by.total_seconds()
         db.execute(
@@ -141,7 +141,7 @@ async def test_a_doubt_is_settled_at_once(
 async def test_a_refusal_is_no_doubt(
     fault: Fault, tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """Nothing is looked for, and the key may stand for another record then."""
+    """Nothing is looked for, and another record may have the key then."""
     tenant.fail("create", fault)
     aicc = connect(on_unknown="reconcile")
     with pytest.raises(ApiError):
@@ -152,7 +152,7 @@ async def test_a_refusal_is_no_doubt(
 
 
 async def test_another_record_under_a_key_is_refused(tenant: Emulator, connect: Connect) -> None:
-    """Before anything is sent, and without a word of the record."""
+    """It is refused before anything is sent, and the error shows nothing of the record."""
     aicc = connect()
     await aicc.create_case(new_case(), key="k")
     with pytest.raises(ConfigError) as caught:
@@ -164,7 +164,7 @@ async def test_another_record_under_a_key_is_refused(tenant: Emulator, connect: 
 async def test_it_gives_up_after_a_few_rounds(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """A service that always fails is not asked for ever; the key stays in doubt."""
+    """A service that always fails is not retried for ever; the key stays in doubt."""
     tenant.fail("create", Fault.HTTP_500, times=None)
     aicc = connect(on_unknown="reconcile", list_lag=0)
     with pytest.raises(UnknownOutcome):
@@ -173,7 +173,7 @@ async def test_it_gives_up_after_a_few_rounds(
     assert (await entry_of(path)).state == "unknown"
 
 
-async def test_a_list_that_cannot_be_asked_leaves_the_doubt(
+async def test_a_list_that_cannot_be_read_leaves_the_doubt(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
     """Nothing is sent again then; the next call looks once more."""
@@ -206,7 +206,7 @@ async def test_a_list_that_lags_is_looked_at_again(tenant: Emulator, connect: Co
 async def test_an_old_doubt_is_looked_for_once(
     was_made: bool, tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """What was sent days ago has shown long since: nobody waits, and no case of today is taken."""
+    """What was sent days ago would show by now: nobody waits, and no case of today is taken."""
     tenant.fail("create", Fault.DROP_BEFORE)
     aicc = connect(list_lag=600)
     with pytest.raises(UnknownOutcome):
@@ -222,7 +222,7 @@ async def test_an_old_doubt_is_looked_for_once(
 async def test_a_doubt_that_lasts_is_not_waited_for_again(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """Looking at an old one in vain does not make it young."""
+    """A look without a result does not renew the time to wait."""
     tenant.fail("create", Fault.DROP_BEFORE)
     aicc = connect(list_lag=600)
     with pytest.raises(UnknownOutcome):
@@ -240,8 +240,8 @@ async def test_a_doubt_that_lasts_is_not_waited_for_again(
     assert await aicc.create_case(new_case(), key="k") == two[1]
 
 
-async def test_several_cases_are_told(tenant: Emulator, connect: Connect) -> None:
-    """With two that look the same there is no telling which it was: both are candidates."""
+async def test_several_cases_are_candidates(tenant: Emulator, connect: Connect) -> None:
+    """With two that look the same it could be either: both are candidates."""
     strangers = connect(journal=None)
     two = [await strangers.create_case(new_case()) for _ in range(2)]
     tenant.fail("create", Fault.DROP_BEFORE)
@@ -263,7 +263,7 @@ async def test_a_strangers_case_of_before_is_not_taken(tenant: Emulator, connect
 async def test_a_case_with_another_description_is_not_taken(
     tenant: Emulator, connect: Connect
 ) -> None:
-    """It may be the one, written otherwise by the service: it is told, and none is sent."""
+    """The service may have changed the text: it is a candidate, and nothing is sent."""
     stranger = await connect(journal=None).create_case(new_case(description="zu niedrig"))
     tenant.fail("create", Fault.DROP_BEFORE)
     with pytest.raises(UnknownOutcome) as caught:
@@ -343,7 +343,7 @@ async def test_equal_records_get_a_case_each(tenant: Emulator, connect: Connect)
     assert tenant.count() == SEEDED + len(keys)
 
 
-async def test_many_that_look_alike_are_told_apart(tenant: Emulator, connect: Connect) -> None:
+async def test_many_that_look_alike_are_kept_apart(tenant: Emulator, connect: Connect) -> None:
     """Twenty-five keys that only a description tells apart: none takes another's, none doubles."""
     aicc = connect()
     records = {f"k{number}": new_case(description=f"{number}") for number in range(25)}
@@ -362,7 +362,7 @@ async def test_many_that_look_alike_are_told_apart(tenant: Emulator, connect: Co
 async def test_the_services_clock_may_be_off(
     ahead: timedelta, tenant: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its answers' dates it is known by how much, and the case is found where it stands."""
+    """The dates of its answers show by how much, and the case is found at its own time."""
 
     def date() -> str:
         return format_datetime(datetime.now(UTC) + ahead, usegmt=True)
@@ -382,7 +382,7 @@ async def test_the_services_clock_may_be_off(
 
 
 async def test_one_key_asked_for_many_times_is_one_case(tenant: Emulator, connect: Connect) -> None:
-    """By tasks of two clients on one journal, all at once: all are told the same case."""
+    """Tasks of two clients on one journal, all at once, get the same case."""
     tenant.latency = Latency(0.05)
     clients = [connect(), connect()]
     ids = await asyncio.gather(
@@ -393,7 +393,7 @@ async def test_one_key_asked_for_many_times_is_one_case(tenant: Emulator, connec
 
 
 @pytest.mark.parametrize("same_client", [True, False])
-async def test_who_will_not_wait_is_told(
+async def test_a_caller_that_does_not_wait_gets_an_error(
     same_client: bool, tenant: Emulator, connect: Connect
 ) -> None:
     """While another call is on its way with the key, `wait=False` raises KeyInUse."""
@@ -409,7 +409,7 @@ async def test_who_will_not_wait_is_told(
     assert await second.create_case(new_case(), key="k", wait=False) == case_id
 
 
-async def test_a_key_that_is_being_refused_may_stand_for_another_record(
+async def test_a_key_that_is_being_refused_may_get_another_record(
     tenant: Emulator, path: Path
 ) -> None:
     """Between its refusal and its release a call with the other record waits, and goes on then."""
@@ -529,8 +529,8 @@ class Service:
 
 
 @pytest.mark.looptime
-async def test_it_looks_for_three_minutes_ever_more_seldom() -> None:
-    """A case that never shows is sent again after the lag, and the list is asked a few times."""
+async def test_it_looks_for_three_minutes_with_growing_pauses() -> None:
+    """A case that never shows is sent again after the lag, and the list is read a few times."""
     service = Service(None)
     assert await service.create(180) == "second"
     assert service.sends == 2
@@ -551,7 +551,7 @@ async def test_it_waits_no_longer_than_needed(after: float) -> None:
 
 @pytest.mark.looptime
 async def test_rows_that_move_are_looked_at_again() -> None:
-    """While others create as well, it is asked again; if it never settles, nothing is sent."""
+    """While others create as well, the list is read again; if it never settles, nothing is sent."""
     service = Service(0, moves_for=60)
     assert await service.create(180) == "first"
     restless = Service(0, moves_for=1000)
@@ -564,8 +564,8 @@ async def test_rows_that_move_are_looked_at_again() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a\nb", "k" * 501, "\ud800", 5, b"k"])
-async def test_what_is_no_key_is_refused(key: Any, tenant: Emulator, connect: Connect) -> None:
-    """Before anything is written or sent."""
+async def test_a_bad_key_is_refused(key: Any, tenant: Emulator, connect: Connect) -> None:
+    """It is refused before anything is written or sent."""
     wanted = r"key: a printable text of 1 to 500 characters is needed, .* given"
     with pytest.raises(ConfigError, match=wanted):
         await connect().create_case(new_case(), key=key)
@@ -580,8 +580,8 @@ async def test_a_key_needs_a_journal(tenant: Emulator, connect: Connect) -> None
 
 
 @pytest.mark.parametrize("lag", [-1, 86_401, float("nan"), "5", True])
-def test_a_lag_that_makes_no_sense_is_refused(lag: Any) -> None:
-    """The bounds are told, and what was given."""
+def test_a_bad_lag_is_refused(lag: Any) -> None:
+    """The error names the bounds and the value."""
     with pytest.raises(ConfigError, match=r"list_lag must be a number from 0 to 86400, got "):
         AICCClient("https://host", auth=StaticToken("t"), list_lag=lag)
 
@@ -589,7 +589,7 @@ def test_a_lag_that_makes_no_sense_is_refused(lag: Any) -> None:
 async def test_nobody_is_named_in_errors_or_in_the_journal(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """Neither title, text, phone nor contact stand in what is raised or kept."""
+    """Neither title, text, phone nor contact are in what is raised or kept."""
     secrets = {"title": "Erika Muster", "description": "Heidestr. 17", "contact_phone": "+4930901"}
     new = new_case(**secrets, contact_id="person-4711", extra={REF: "IBAN-0815"})
     said = []
@@ -622,7 +622,7 @@ async def test_nobody_is_named_in_errors_or_in_the_journal(
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "America/St_Johns"])
 def test_a_case_is_known_in_any_hour_of_the_year(zone: str, moment: datetime) -> None:
-    """Also in one that the clock shows twice: the wall-clock time alone is all that is told."""
+    """Also in one that the clock shows twice: a row has the wall-clock time alone."""
     told = moment.astimezone(ZoneInfo(zone)).replace(microsecond=0, fold=0)
     case = Case(id="c", title=" Rechnung", created_date=told)
     margin = timedelta(seconds=1)
@@ -663,8 +663,8 @@ def test_extension_fields_differ_where_they_are_shown(
 
 
 @given(st.text())
-def test_a_date_that_is_none_is_no_skew(text: str) -> None:
-    """Whatever a gateway writes there, the look goes on."""
+def test_a_bad_date_is_no_skew(text: str) -> None:
+    """Whatever a gateway writes there, the search goes on."""
     assert isinstance(_skew({"Date": text}), timedelta)
 
 

@@ -40,7 +40,7 @@ async def test_leases_are_renewed_at_a_third() -> None:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(("works", "after"), [(True, 10), (False, 30)])
-async def test_a_lost_lease_gives_up_what_is_sent(works: bool, after: int) -> None:
+async def test_a_lost_lease_cancels_what_is_sent(works: bool, after: int) -> None:
     """A lease that is somebody else's ends at the next renewal, one that can't be renewed later."""
     loop = asyncio.get_running_loop()
 
@@ -65,7 +65,7 @@ async def test_a_lost_lease_gives_up_what_is_sent(works: bool, after: int) -> No
 
 @pytest.mark.looptime
 async def test_other_failures_and_cancellation_pass_a_lease() -> None:
-    """What goes wrong within a lease, or who cancels it, is not taken for its end."""
+    """A failure or a cancellation within a lease is not mistaken for its end."""
     with pytest.raises(RequestTimeout):
         async with lease_of(30).sending():
             raise RequestTimeout("no answer")

@@ -50,7 +50,7 @@ DEFINITE = {401, 429}  # after these answers a create may be sent again
 
 
 def fail_often(tenant: Emulator, *operations: str) -> None:
-    """Let requests fail in every way."""
+    """Make requests fail in every way."""
     for operation in operations:
         for fault, share in FAULTS.items():
             tenant.fail(operation, fault, share=share)
@@ -193,7 +193,7 @@ async def _create(aicc: AICCClient, number: int) -> str | AICCError:
 
 
 def _sent_in_doubt(tenant: Emulator) -> list[list[int | None]]:
-    """List the answers to creates that were sent again after another answer than a plain no."""
+    """List the answers to creates that were sent again after another answer than a refusal."""
     answers = defaultdict(list)
     for call in tenant.requests:
         if call.operation == "create":

@@ -203,7 +203,7 @@ async def test_without_redis_nothing_is_sent(
 async def test_redis_dies_while_a_case_is_made(
     redis_server: RedisServer, opened: Open, store: Store, tenant: Emulator, connect: Connect
 ) -> None:
-    """A case that could not be noted is told, and found by whoever asks for its key again."""
+    """A case that could not be noted is in the error, and found when its key is used again."""
     async with connect(journal=opened()) as aicc, connect(journal=opened()) as other:
         await aicc.list_cases()
         tenant.latency = Latency(0.2)
@@ -260,7 +260,7 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 async def test_a_stopped_process_does_not_send(
     opened: Open, store: Store, redis_url: str, tenant: Emulator, connect: Connect
 ) -> None:
-    """A process that is stopped for longer than its lease gives up what was about to be sent."""
+    """A process that is stopped for longer than its lease cancels what was about to be sent."""
     journal = opened()
     arguments = (tenant.url, tenant.token(), redis_url, store.prefix, json.dumps(FIELDS))
     with running(*arguments) as process:
@@ -347,7 +347,7 @@ async def test_the_layout_is_written_with_the_first_entry(opened: Open, store: S
 
 
 async def test_keys_must_not_be_evicted(opened: Open, store: Store) -> None:
-    """A Redis that throws any key away when it is full is refused."""
+    """A Redis that evicts any key when it is full is refused."""
     journal = opened()
     store.redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
@@ -359,7 +359,7 @@ async def test_keys_must_not_be_evicted(opened: Open, store: Store) -> None:
 
 
 async def test_a_client_of_the_callers_stays_open(redis_url: str, prefix: str) -> None:
-    """A Redis client may be given, whatever it decodes, and is not closed."""
+    """A caller's own Redis client is used, whatever it decodes, and is not closed."""
     for decodes in (True, False):
         async with Redis.from_url(redis_url, decode_responses=decodes) as client:
             async with RedisJournal(client, f"{prefix}{decodes}") as journal:
@@ -381,14 +381,14 @@ async def test_a_client_of_the_callers_stays_open(redis_url: str, prefix: str) -
     ],
 )
 def test_bad_settings(options: dict[str, Any], fault: str) -> None:
-    """What can't be is said at once, and passwords are not repeated."""
+    """Bad settings are refused at once, and passwords are not shown."""
     with pytest.raises(ConfigError, match=fault) as caught:
         RedisJournal(**{"redis": "redis://host"} | options)
     assert "hush" not in str(caught.value)
 
 
 async def test_no_password_in_errors() -> None:
-    """A server that can't be reached is told without the password."""
+    """The error of a server that can't be reached has no password in it."""
     async with RedisJournal("redis://:hush-4711@127.0.0.1:1/0") as journal:
         with pytest.raises(JournalError) as caught:
             await journal.entries()
@@ -396,7 +396,7 @@ async def test_no_password_in_errors() -> None:
 
 
 def test_the_missing_library_is_named() -> None:
-    """Without redis-py the import says what to install."""
+    """Without redis-py the error of the import names what to install."""
     code = "import sys; sys.modules['redis'] = None; import aicc_async.connectors.redis.journal"
     done = subprocess.run(  # noqa: S603  (ours)
         [sys.executable, "-c", code], capture_output=True, text=True, check=False

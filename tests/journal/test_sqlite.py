@@ -103,7 +103,7 @@ def owners(folder: Path) -> int:
 
 
 async def in_doubt(journal: SQLiteJournal, *keys: str, digest: str = "d") -> None:
-    """Let creates be sent whose outcome nobody knows."""
+    """Send creates whose outcome nobody knows."""
     for key in keys:
         await claim(journal, key, digest)
         await journal.doubt(key, "RequestTimeout")
@@ -114,7 +114,7 @@ async def in_doubt(journal: SQLiteJournal, *keys: str, digest: str = "d") -> Non
 
 
 async def test_a_new_key_is_sent_and_held(journal: SQLiteJournal) -> None:
-    """It stands there with its digest and the moment."""
+    """Its entry has the digest and the moment."""
     before = datetime.now(UTC)
     entry = await claim(journal)
     assert (entry.state, entry.held, entry.case_id, entry.digest) == ("sent", True, None, "d")
@@ -122,7 +122,7 @@ async def test_a_new_key_is_sent_and_held(journal: SQLiteJournal) -> None:
 
 
 async def test_a_confirmed_key_has_its_case(journal: SQLiteJournal, other: SQLiteJournal) -> None:
-    """Whoever claims it later is given the case, and does not hold it."""
+    """A later claim returns the case, and does not hold the key."""
     await claim(journal)
     await journal.confirm("k", "c1")
     for each in (journal, other):
@@ -132,7 +132,7 @@ async def test_a_confirmed_key_has_its_case(journal: SQLiteJournal, other: SQLit
 
 
 async def test_a_key_in_doubt_is_claimed_as_unknown(journal: SQLiteJournal) -> None:
-    """What is known of it stays: when it began, when it was last heard of, and what went wrong."""
+    """Its entry keeps when it was created, when it was last updated, and what went wrong."""
     first = await claim(journal)
     await journal.doubt("k", "RequestTimeout", ["c1", "c2"])
     doubted = await journal.entry("k")
@@ -155,7 +155,7 @@ async def test_a_doubt_that_lasts_does_not_count_as_sent_anew(journal: SQLiteJou
 
 
 async def test_a_key_that_is_sent_again_is_noted_first(journal: SQLiteJournal) -> None:
-    """It is on its way again, with the moment, and not known to have begun later."""
+    """It is on its way again, with a new time of sending and the old time of creation."""
     await in_doubt(journal, "k")
     entry = await claim(journal)
     await journal.resend("k")
@@ -165,7 +165,7 @@ async def test_a_key_that_is_sent_again_is_noted_first(journal: SQLiteJournal) -
     assert again.updated_at > entry.updated_at
 
 
-async def test_a_rejected_key_may_stand_for_another_record(journal: SQLiteJournal) -> None:
+async def test_a_rejected_key_may_get_another_record(journal: SQLiteJournal) -> None:
     """No case was made under it, so it begins anew."""
     first = await claim(journal)
     await journal.reject("k", "ApiError")
@@ -203,7 +203,7 @@ async def test_a_key_is_held_by_one_task(journal: SQLiteJournal) -> None:
 
 
 async def test_a_key_is_held_by_one_process(journal: SQLiteJournal, other: SQLiteJournal) -> None:
-    """Another one sees it as it is, also while it is in doubt, and may have it when released."""
+    """Another one sees it as it is, also while it is in doubt, and gets it after the release."""
     await claim(journal)
     assert not (await claim(other)).held
     await journal.doubt("k", "RequestTimeout")
@@ -218,7 +218,7 @@ async def test_a_key_is_held_by_one_process(journal: SQLiteJournal, other: SQLit
 async def test_a_journal_that_is_closed_holds_nothing(
     path: Path, other: SQLiteJournal, tmp_path: Path
 ) -> None:
-    """What it held may be had by others, it leaves no lock, and may be used again."""
+    """Others may claim what it held, it leaves no lock, and may be used again."""
     journal = SQLiteJournal(path)
     await claim(journal)
     assert not (await claim(other)).held
@@ -263,7 +263,7 @@ async def test_links_to_one_file_are_one_journal(
         assert not (await claim(linked)).held
 
 
-async def test_a_claim_that_is_cancelled_is_as_if_it_had_not_been(journal: SQLiteJournal) -> None:
+async def test_a_cancelled_claim_leaves_no_doubt(journal: SQLiteJournal) -> None:
     """Nothing was sent: nobody has to look for it later."""
     task = asyncio.create_task(claim(journal))
     await asyncio.sleep(0)
@@ -296,10 +296,8 @@ async def test_what_is_released_unsettled_is_in_doubt(journal: SQLiteJournal) ->
     assert (await claim(journal)).updated_at == released.updated_at
 
 
-async def test_who_holds_a_key_no_more_does_not_send_or_reject_it(
-    path: Path, other: SQLiteJournal
-) -> None:
-    """A holder that let go of everything can't change what another one does with the key."""
+async def test_a_former_holder_does_not_send_or_reject(path: Path, other: SQLiteJournal) -> None:
+    """A holder that has released everything can't change what another one does with the key."""
     journal = SQLiteJournal(path)
     await in_doubt(journal, "k")
     await claim(journal)
@@ -377,15 +375,15 @@ async def test_a_case_is_never_two_keys(journal: SQLiteJournal, other: SQLiteJou
     assert await take(other, "l", ["c1", "c2"]) == Finding("found", ("c2",))
 
 
-async def test_more_equal_cases_than_keys_are_no_ones(journal: SQLiteJournal) -> None:
-    """One of them is a stranger's, and there is no telling which."""
+async def test_more_equal_cases_than_keys_are_nobodys(journal: SQLiteJournal) -> None:
+    """One of them is a stranger's, and it could be any."""
     await in_doubt(journal, "k", "l")
     assert await take(journal, "k", ["c1", "c2", "c3"]) == Finding("unsure", ("c1", "c2", "c3"))
     assert await state(journal) == "unknown"
 
 
 async def test_a_case_that_differs_is_explained_by_another_key(journal: SQLiteJournal) -> None:
-    """With a key in doubt that looks alike it is that one's; without, there is no telling."""
+    """With a key in doubt that looks alike it is that one's; without, it could be anybody's."""
     await in_doubt(journal, "k")
     assert await take(journal, "k", [], ["c1"]) == Finding("unsure", ("c1",))
     await in_doubt(journal, "l", digest="another")
@@ -409,7 +407,7 @@ async def test_what_a_dead_process_sent_explains_a_case_too(
 async def test_a_create_on_its_way_may_have_made_the_case(
     journal: SQLiteJournal, other: SQLiteJournal
 ) -> None:
-    """Whatever its process: wait for it, unless it was sent after the list was asked for."""
+    """Whatever its process: wait for it, unless it was sent after the list was requested."""
     await in_doubt(journal, "k")
     asked = datetime.now(UTC)
     await claim(other, "l")
@@ -422,7 +420,7 @@ async def test_a_create_on_its_way_may_have_made_the_case(
 
 
 async def test_a_case_is_taken_back_when_its_maker_is_known(journal: SQLiteJournal) -> None:
-    """The key that was thought to have made it is in doubt again, and says why."""
+    """The key that was thought to have made it is in doubt again, with a note that says why."""
     await in_doubt(journal, "k", "l")
     await take(journal, "k", ["c1"])
     await journal.confirm("l", "c1")
@@ -529,19 +527,19 @@ async def test_a_journal_in_memory_is_its_own(
 
 
 @pytest.mark.parametrize("given", ["", "missing/journal.db"])
-def test_a_path_that_can_be_no_file_is_refused(given: str, tmp_path: Path) -> None:
-    """At once, before anything is opened."""
+def test_a_path_that_cannot_be_a_file_is_refused(given: str, tmp_path: Path) -> None:
+    """It is refused at once, before anything is opened."""
     with pytest.raises(ConfigError, match=r"path must be a file in an existing folder, got "):
         SQLiteJournal(tmp_path / given)
 
 
-def no_journal(path: Path) -> None:
-    """Put a text in the journal's place."""
+def text_file(path: Path) -> None:
+    """Write a text where the journal should be."""
     path.write_text("my notes\n" * 500)
 
 
 def another_database(path: Path) -> None:
-    """Put somebody else's database in the journal's place."""
+    """Make another database where the journal should be."""
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE mine (a)")
 
@@ -551,11 +549,11 @@ def no_folder(path: Path) -> None:
     path.parent.rmdir()
 
 
-@pytest.mark.parametrize("spoil", [no_journal, another_database, no_folder])
+@pytest.mark.parametrize("spoil", [text_file, another_database, no_folder])
 async def test_without_a_journal_nothing_is_sent(
     spoil: object, tenant: Emulator, tmp_path: Path
 ) -> None:
-    """The error is ours, what stands there stays as it is, and no request leaves."""
+    """The error is ours, the file stays as it is, and no request leaves."""
     path = tmp_path / "folder" / "journal.db"
     path.parent.mkdir()
     journal = SQLiteJournal(path)
@@ -611,7 +609,7 @@ async def test_a_journal_of_another_layout_is_refused(
 
 @pytest.mark.parametrize("size", [100, 4_096, 20_000])
 async def test_a_full_disk_sends_nothing(size: int, tenant: Emulator, path: Path) -> None:
-    """Creates fail before they are sent, or their case is told; with room they go on."""
+    """Creates fail before they are sent, or the error has their case; with room they succeed."""
     auth = StaticToken(tenant.token())
     async with AICCClient(tenant.url, auth=auth, journal=SQLiteJournal(path)) as aicc:
         failed = 0
@@ -660,14 +658,14 @@ async def test_many_threads_open_new_journals_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_job_that_fails_ends_nothing(journal: SQLiteJournal) -> None:
-    """Whoever asked has the error, and the journal goes on for the others."""
+    """Its caller gets the error, and the journal works on for the others."""
     with pytest.raises(UnicodeEncodeError):
         await journal.entry("\ud800")
     assert (await claim(journal)).held
 
 
 async def test_a_thousand_claims_share_their_syncs(journal: SQLiteJournal) -> None:
-    """Tasks that wait together are written together, and each is told its own."""
+    """Claims that wait together are written together, and each returns its own entry."""
     keys = [f"k{number}" for number in range(1000)]
     entries = await asyncio.gather(*(claim(journal, key) for key in keys))
     assert [entry.key for entry in entries] == keys
