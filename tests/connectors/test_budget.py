@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import redis
 from attrs import evolve
-from helpers.budget_load import Load, Log, Place, logs, running, shared
+from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
 from helpers.readme_files import readme_file
 from helpers.redis_process import RedisServer
 from hypothesis import given, settings
@@ -293,7 +293,7 @@ def client(tenant: Emulator, rate: RateLimit, **options: Any) -> AICCClient:
 
 async def test_calls_of_one_client_may_go_first(tenant: Emulator, redis_url: str) -> None:
     """An interactive call overtakes the bulk calls of the same client that were there before."""
-    rate = evolve(shared(redis_url, 4, name="first", processes=1), priority="bulk")
+    rate = evolve(shared_limit(redis_url, 4, name="first", processes=1), priority="bulk")
     order: list[str] = []
 
     async def call(what: str) -> None:
@@ -312,7 +312,7 @@ async def test_calls_of_one_client_may_go_first(tenant: Emulator, redis_url: str
 
 async def test_a_cancelled_call_takes_no_turn(tenant: Emulator, redis_url: str) -> None:
     """Calls that are cancelled while they wait don't block the others."""
-    rate = shared(redis_url, 10, name="cancelled", processes=1)
+    rate = shared_limit(redis_url, 10, name="cancelled", processes=1)
     async with client(tenant, rate) as aicc:
         tasks = [asyncio.create_task(aicc.list_cases(limit=1)) for _ in range(14)]
         await asyncio.sleep(0.01)
@@ -326,7 +326,7 @@ async def test_a_cancelled_call_takes_no_turn(tenant: Emulator, redis_url: str) 
 async def test_a_429_pauses_the_budget(redis_url: str) -> None:
     """The pause that one client is asked for by the service is every client's."""
     async with Emulator(cases=1, retry_after="0.2") as tenant:
-        async with client(tenant, shared(redis_url, 50, name="paused", processes=1)) as aicc:
+        async with client(tenant, shared_limit(redis_url, 50, name="paused", processes=1)) as aicc:
             await aicc.list_cases(limit=1)
             began = time.time()
             tenant.fail("list", Fault.THROTTLED)
@@ -340,7 +340,7 @@ async def test_a_429_pauses_the_budget(redis_url: str) -> None:
 
 async def test_without_a_store_there_is_a_share(caplog: pytest.LogCaptureFixture) -> None:
     """A store that was never there is no error: a share is used, and one warning logged."""
-    rate = shared("unix:///nowhere/at-all", 100, name="share", processes=4)
+    rate = shared_limit("unix:///nowhere/at-all", 100, name="share", processes=4)
     limiter = limiter_of(rate)
     with caplog.at_level(logging.WARNING, "aicc_async"):
         assert await limiter.acquire() is not None
@@ -353,7 +353,7 @@ async def test_without_a_store_there_is_a_share(caplog: pytest.LogCaptureFixture
 
 async def test_a_closed_limiter_releases_its_waiters(redis_url: str) -> None:
     """A waiter returns at once when it is closed, and nothing is left running."""
-    limiter = limiter_of(shared(redis_url, 1, name="closed", processes=1))
+    limiter = limiter_of(shared_limit(redis_url, 1, name="closed", processes=1))
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0.01)
     await limiter.close()
@@ -416,13 +416,13 @@ async def test_the_found_limit_outlives_its_finders(redis_url: str) -> None:
 
 def load(tenant: Emulator, rate: RateLimit, loads: Sequence[Load], act: Callable[[], None]) -> Any:
     """Run processes for a while; return from when to when, and what they saw."""
-    place = Place(url=tenant.url, token=tenant.token(), rate=rate)
-    with running(place, loads) as pipes:
+    target = Target(url=tenant.url, token=tenant.token(), rate=rate)
+    with run_processes(target, loads) as pipes:
         time.sleep(1.5)
         began = time.monotonic()
         act()
         ended = time.monotonic()
-        seen: list[Log] = logs(pipes)
+        seen: list[Log] = collect_logs(pipes)
     assert not any(log.failed for log in seen)
     return began, ended, seen
 
@@ -434,7 +434,7 @@ DIFFERENT = (Load(), Load(works=0.1, blocks=0.005), Load(slow=0.2, tasks=16), Lo
 def test_processes_of_different_speed_share_a_quota(redis_url: str) -> None:
     """The service refuses none of them, most of the quota is used, and each has its share."""
     with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
-        rate = shared(redis_url, QUOTA, name="fleet", processes=4)
+        rate = shared_limit(redis_url, QUOTA, name="fleet", processes=4)
         began, ended, seen = load(tenant, rate, DIFFERENT, lambda: time.sleep(6))
         assert tenant.refused == 0
     calls = [log.calls(began, ended) for log in seen]
@@ -455,7 +455,7 @@ def test_a_killed_redis_lets_nobody_exceed_the_quota(
         time.sleep(3.5)
 
     with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
-        rate = shared(redis_url, QUOTA, name="killed", processes=4)
+        rate = shared_limit(redis_url, QUOTA, name="killed", processes=4)
         began, ended, seen = load(tenant, rate, DIFFERENT, kill)
         assert tenant.refused == 0
     assert all(len(log.back) == 1 for log in seen)
@@ -468,7 +468,7 @@ def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
     """Beside an export that takes what it can get, all interactive calls are made in time."""
     loads = (Load(priority="bulk", tasks=16), Load(priority="interactive", tasks=1, every=0.25))
     with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
-        rate = shared(redis_url, QUOTA, name="ranked", processes=4)
+        rate = shared_limit(redis_url, QUOTA, name="ranked", processes=4)
         began, ended, seen = load(tenant, rate, loads, lambda: time.sleep(6))
         assert tenant.refused == 0
     bulk, interactive = (log.calls(began, ended) for log in seen)
