@@ -104,7 +104,7 @@ def test_list_prints_what_is_known_oldest_first(filled: dict[str, dict[str, Any]
     assert len(filled["doubtful"]["candidates"]) == 2
     assert filled["doubtful"]["note"] == "2 cases look like it"
     for entry in filled.values():
-        assert {"created_at", "updated_at"} < entry.keys()
+        assert {"created_at", "updated_at", "match_digest"} < entry.keys()
         assert not {"title", "held", *GOOD} & entry.keys()
 
 
