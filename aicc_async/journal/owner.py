@@ -25,10 +25,10 @@ class Owner:
             self._lock.close()
             _path(self._journal, self.name).unlink(missing_ok=True)
 
-    def is_alive(self, name: str) -> bool:
-        """Return whether an owner's process is at work; remove the file of one that has died."""
-        if name == self.name or not self._journal:
-            return name == self.name
+    def is_elsewhere(self, name: str | None) -> bool:
+        """Return whether another process is at work as this owner; tidy up after a dead one."""
+        if name is None or name == self.name or not self._journal:
+            return False
         path = _path(self._journal, name)
         if not path.exists():
             return False

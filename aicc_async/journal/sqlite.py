@@ -64,7 +64,7 @@ class SQLiteJournal:
         # Resolved: the locks lie beside the file itself, by whichever link it is reached.
         self._path = Path(path).resolve() if self._is_file else Path(path)
         if self._is_file and (self._path.is_dir() or not self._path.parent.is_dir()):
-            raise ConfigError(f"path must be a file in an existing folder, got {self._path}")
+            raise ConfigError(f"journal must be a file in an existing folder, got {self._path}")
         self._at_work: tuple[Owner, Writer] | None = None
         self._mine: set[str] = set()
         self._claims = 0
@@ -88,13 +88,18 @@ class SQLiteJournal:
             unknown = new_entry(key, digest=digest, match_digest=match_digest)
             return evolve(await self.entry(key) or unknown, held=False)
         owner, writer = self._open()
+
+        def work(db: sqlite3.Connection) -> Entry:
+            new = new_entry(key, digest=digest, match_digest=match_digest)
+            return _claim(db, owner, new)
+
         self._mine.add(key)
         self._claims += 1
         if not self._is_file and self._claims % CLAIMS_PER_PRUNE == 0:
             before = (datetime.now(UTC) - MEMORY_RETENTION).timestamp()
             writer.put(lambda db: db.execute(PRUNE, (before,)))
         try:
-            entry = await self._write(lambda db: self._claim(db, key, digest, match_digest))
+            entry = await self._write(work)
         except BaseException:
             # It may be claimed all the same, but nothing was sent.
             undo = "UPDATE creates SET state = 'rejected' WHERE state = 'sent' AND key = ?"
@@ -149,13 +154,14 @@ class SQLiteJournal:
         self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: datetime
     ) -> Finding:
         """Settle with one of the cases that a list showed (see ``Journal``)."""
+        owner, _ = self._open()
 
         def work(db: sqlite3.Connection) -> Finding:
             entry = _entry(_row(db, key) or {})
             finding = decide(
                 [each for each in same if not _is_taken(db, each)],
                 [each for each in alike if not _is_taken(db, each)],
-                **self._count_open(db, entry, asked),
+                **self._count_open(db, owner, entry, asked),
             )
             if finding.status == "found":
                 _settle(db, key, "reconciled", case_id=finding.ids[0])
@@ -195,12 +201,13 @@ class SQLiteJournal:
 
         Raises ConfigError when the key is not there, is settled, or somebody is at work on it.
         """
+        owner, _ = self._open()
 
         def work(db: sqlite3.Connection) -> Entry | str:
             row = _row(db, key)
             if row is None or row["state"] not in {"sent", "unknown"}:
                 return f"its state is {row['state']}" if row else "it is not in the journal"
-            if self._is_at_work(key, row["owner"]):
+            if key in self._mine or owner.is_elsewhere(row["owner"]):
                 return "a process is at work on it"
             if case_id and _is_taken(db, case_id):
                 return f"{case_id} is another key's case"
@@ -222,27 +229,8 @@ class SQLiteJournal:
         before = (datetime.now(UTC) - older_than).timestamp()
         return await self._write(lambda db: db.execute(PRUNE, (before,)).rowcount)
 
-    def _claim(self, db: sqlite3.Connection, key: str, digest: str, match_digest: str) -> Entry:
-        owner, _ = self._open()
-        row = _row(db, key)
-        if row is None or row["state"] == "rejected":
-            new = new_entry(key, digest=digest, match_digest=match_digest)
-            _insert(db, new, owner.name)
-            return new
-        found = _entry(row)
-        if found.state in SETTLED or found.digest != digest:
-            return found
-        if self._is_elsewhere(row["owner"]):
-            return found
-        doubt: dict[str, Any] = {"state": "unknown", "owner": owner.name}
-        # It may have been on its way until its process died.
-        if found.state == "sent":
-            doubt["updated_at"] = _timestamp()
-        _set(db, key, **doubt)
-        return _entry({**row, **doubt}, held=True)
-
     def _count_open(
-        self, db: sqlite3.Connection, entry: Entry, listed_at: datetime
+        self, db: sqlite3.Connection, owner: Owner, entry: Entry, listed_at: datetime
     ) -> dict[str, int]:
         """Count the open creates that look like it: equal, others, and rivals on their way.
 
@@ -254,21 +242,15 @@ class SQLiteJournal:
         )
         counts = {"equals": 1, "others": 0, "rivals": 0}
         for row in db.execute(sql, (entry.match_digest, entry.key)):
-            if row["state"] == "sent" and self._is_at_work(row["key"], row["owner"]):
+            is_at_work = row["key"] in self._mine or owner.is_elsewhere(row["owner"])
+            if row["state"] == "sent" and is_at_work:
                 counts["rivals"] += row["updated_at"] <= listed_at.timestamp()
             else:
                 counts["equals" if row["digest"] == entry.digest else "others"] += 1
         return counts
 
-    def _is_at_work(self, key: str, owner: str | None) -> bool:
-        return key in self._mine or self._is_elsewhere(owner)
-
-    def _is_elsewhere(self, owner: str | None) -> bool:
-        """Return whether another process is at work as this owner."""
-        mine, _ = self._open()
-        return owner is not None and owner != mine.name and mine.is_alive(owner)
-
     def _open(self) -> tuple[Owner, Writer]:
+        # Never called by a job: the thread may run it after ``close``, and would open all anew.
         if not self._at_work:
             try:
                 owner = Owner(self._path if self._is_file else None)
@@ -295,6 +277,22 @@ class SQLiteJournal:
             return is_held
 
         return await self._write(work)
+
+
+def _claim(db: sqlite3.Connection, owner: Owner, new: Entry) -> Entry:
+    row = _row(db, new.key)
+    if row is None or row["state"] == "rejected":
+        _insert(db, new, owner.name)
+        return new
+    found = _entry(row)
+    if found.state in SETTLED or found.digest != new.digest or owner.is_elsewhere(row["owner"]):
+        return found
+    doubt: dict[str, Any] = {"state": "unknown", "owner": owner.name}
+    # It may have been on its way until its process died.
+    if found.state == "sent":
+        doubt["updated_at"] = _timestamp()
+    _set(db, new.key, **doubt)
+    return _entry({**row, **doubt}, held=True)
 
 
 def _row(db: sqlite3.Connection, key: str) -> dict[str, Any] | None:

@@ -544,7 +544,7 @@ def test_a_service_that_is_down_ends_it(tenant: Emulator, create: Call, tmp_path
         (("--journal", "c.jsonl"), "--journal: c.jsonl is the file of --from"),
         (("--results", "no/r.jsonl"), "--results: no/r.jsonl can't be written there"),
         (("--results", "c.jsonl/r"), "--results: c.jsonl/r can't be written there"),
-        (("--journal", "no/j"), "journal: {folder}/no/j can't be a file"),
+        (("--journal", "no/j"), "journal must be a file in an existing folder, got {folder}/no/j"),
     ],
 )
 def test_files_that_are_one_or_nowhere_are_refused(
@@ -581,7 +581,7 @@ def test_a_journal_where_none_can_be_ends_it(
     """As beside a file in a folder that is read-only: said before anything is sent."""
     ended = create(write_json(tmp_path / "c.jsonl", [row(1)]), "--journal", "/proc/invented")
     assert (ended.code, ended.out, tenant.requests) == (1, "", [])
-    assert re.match("JournalError: .*can't be written", ended.err)
+    assert re.match("JournalError: cannot use the journal ", ended.err)
     assert there() == ["c.jsonl"]
 
 

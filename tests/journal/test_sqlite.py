@@ -529,7 +529,7 @@ async def test_a_journal_in_memory_is_its_own(
 @pytest.mark.parametrize("given", ["", "missing/journal.db"])
 def test_a_path_that_cannot_be_a_file_is_refused(given: str, tmp_path: Path) -> None:
     """It is refused at once, before anything is opened."""
-    with pytest.raises(ConfigError, match=r"path must be a file in an existing folder, got "):
+    with pytest.raises(ConfigError, match=r"journal must be a file in an existing folder, got "):
         SQLiteJournal(tmp_path / given)
 
 
@@ -655,6 +655,17 @@ async def test_many_threads_open_new_journals_at_once(tmp_path: Path) -> None:
         entries = await asyncio.gather(*(claim(each) for each in opened))
         assert sum(entry.held for entry in entries) == 1
         await asyncio.gather(*(each.close() for each in opened))
+
+
+async def test_a_journal_closed_while_claims_wait_stays_closed(
+    journal: SQLiteJournal, tmp_path: Path
+) -> None:
+    """What still waits is written, and nothing opens the journal anew."""
+    tasks = [asyncio.create_task(claim(journal, f"k{number}")) for number in range(600)]
+    await asyncio.sleep(0)
+    await journal.close()
+    assert all(entry.held for entry in await asyncio.gather(*tasks))
+    assert owners(tmp_path) == 0
 
 
 async def test_a_job_that_fails_ends_nothing(journal: SQLiteJournal) -> None:
