@@ -15,12 +15,12 @@ from aicc_async import AICCClient, RateLimit
 
 SECONDS = 60.0
 CHANGES = ((20, 30), (30, 20))  # requests in any second, before and after
-USED = 85.0  # per cent of what the quota gave, at least
-REFUSED = 1.0  # per cent of all requests, at most
+MIN_USED = 85.0  # per cent of what the quota gave, at least
+MAX_REFUSED = 1.0  # per cent of all requests, at most
 TASKS = 8
 
 
-async def ask(aicc: AICCClient, until: float) -> int:
+async def send_until(aicc: AICCClient, until: float) -> int:
     """Call until then, and count."""
     calls = 0
     while time.monotonic() < until:
@@ -35,7 +35,7 @@ async def minute(server: Tenant, before: int, after: int) -> tuple[float, float]
     refused = server.refused()
     async with server.client(concurrency=TASKS, rate_limit=RateLimit.adaptive(5, 100)) as aicc:
         until = time.monotonic() + SECONDS
-        tasks = [asyncio.create_task(ask(aicc, until)) for _ in range(TASKS)]
+        tasks = [asyncio.create_task(send_until(aicc, until)) for _ in range(TASKS)]
         await asyncio.sleep(SECONDS / 2)
         await asyncio.to_thread(server.set, quota=after)
         calls = sum(await asyncio.gather(*tasks))
@@ -50,10 +50,9 @@ def main() -> int:
     """Measure each change, and say whether all are within the bounds."""
     with tenant(cases=100) as server:
         found = [asyncio.run(minute(server, *each)) for each in CHANGES]
-    well = all(used >= USED and lost <= REFUSED for used, lost in found)
-    print(
-        f"bench_adaptive: {'within' if well else 'OUT OF'} {USED:.0f} % used, {REFUSED} % refused"
-    )
+    well = all(used >= MIN_USED and lost <= MAX_REFUSED for used, lost in found)
+    bounds = f"{MIN_USED:.0f} % used, {MAX_REFUSED} % refused"
+    print(f"bench_adaptive: {'within' if well else 'OUT OF'} {bounds}")
     return int(not well)
 
 

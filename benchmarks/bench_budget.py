@@ -17,16 +17,16 @@ from tenant import Tenant, tenant
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from helpers.budget_load import Load, Log, Place, logs, running, shared
+from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
 from helpers.redis_process import RedisServer
 
 QUOTA = 100  # requests in any second
 SECONDS = 30.0
-WARM = 3.0  # seconds before it is measured
-USED = 93.0  # per cent, at least
-FAIR = 0.5  # of a fair share, at least
-BACK = 2.0  # seconds after Redis is
-WAIT = 0.3  # seconds that an interactive call waits at most
+WARM_UP = 3.0  # seconds before it is measured
+MIN_USED = 93.0  # per cent, at least
+MIN_FAIR_SHARE = 0.5  # of a fair share, at least
+MAX_REJOIN = 2.0  # seconds after Redis is
+MAX_WAIT = 0.3  # seconds that an interactive call waits at most
 DIFFERENT = (
     Load(),
     Load(works=0.1, blocks=0.005),
@@ -37,7 +37,7 @@ DIFFERENT = (
 
 @frozen(kw_only=True)
 class Found:
-    """How much was used, per cent; how many were refused; what each process saw, and its calls."""
+    """How much was used, per cent; how many were refused; each process's log and calls."""
 
     used: float
     refused: int
@@ -54,14 +54,14 @@ def measure(
     meanwhile: Callable[[float], None],
 ) -> Found:
     """Run the loads, and count."""
-    rate = shared(redis.url, QUOTA, name=name, processes=len(loads))
+    rate = shared_limit(redis.url, QUOTA, name=name, processes=len(loads))
     before = server.refused()
-    with running(Place(url=server.url, token=server.token, rate=rate), loads) as pipes:
-        time.sleep(WARM)
+    with run_processes(Target(url=server.url, token=server.token, rate=rate), loads) as pipes:
+        time.sleep(WARM_UP)
         began = time.monotonic()
         meanwhile(began)
         time.sleep(max(began + SECONDS - time.monotonic(), 0))
-        seen = logs(pipes)
+        seen = collect_logs(pipes)
     refused = server.refused() - before
     calls = [log.calls(began, began + SECONDS) for log in seen]
     used = 100 * sum(calls) / SECONDS / QUOTA
@@ -74,8 +74,8 @@ def measure(
 def steady(server: Tenant, redis: RedisServer) -> bool:
     """Run four processes of different speed."""
     found = measure(server, redis, DIFFERENT, name="steady", meanwhile=lambda _: None)
-    fair = min(found.calls) >= FAIR * sum(found.calls) / len(DIFFERENT)
-    return found.used >= USED and fair and not found.refused
+    fair = min(found.calls) >= MIN_FAIR_SHARE * sum(found.calls) / len(DIFFERENT)
+    return found.used >= MIN_USED and fair and not found.refused
 
 
 def killed(server: Tenant, redis: RedisServer) -> bool:
@@ -93,7 +93,7 @@ def killed(server: Tenant, redis: RedisServer) -> bool:
     found = measure(server, redis, DIFFERENT, name="killed", meanwhile=kill)
     back = [max(log.back) - returned for log in found.seen]
     print("killed: back after " + ", ".join(f"{each:.2f} s" for each in back))
-    return max(back) <= BACK and not found.refused
+    return max(back) <= MAX_REJOIN and not found.refused
 
 
 def ranked(server: Tenant, redis: RedisServer) -> bool:
@@ -103,7 +103,7 @@ def ranked(server: Tenant, redis: RedisServer) -> bool:
     took = sorted(found.seen[1].took)
     p99 = took[int(len(took) * 0.99)]
     print(f"ranked: {len(took)} interactive calls, p99 {1000 * p99:.0f} ms")
-    return p99 < WAIT and not found.refused
+    return p99 < MAX_WAIT and not found.refused
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ from aicc_async import AICCClient, NewCase, RateLimit, SQLiteJournal, StaticToke
 
 CREATES = 1_000
 PAIRS = 15
-BOUND = 1.3  # times the floor's CPU, at most
+MAX_RATIO = 1.3  # times the floor's CPU, at most
 PATH = "/service/AICC__Case/1.0.0/openapi/case"
 NEW = NewCase(
     title="Parcel lost",
@@ -93,7 +93,7 @@ async def waits(create: Callable[[str], Awaitable[str]], run: str) -> list[float
 
 
 async def journal(server: Tenant, path: Path) -> str:
-    """Measure what the journal adds, and put it in words."""
+    """Measure what the journal adds, and return it as a text."""
     plain: list[float] = []
     kept: list[float] = []
     opened = SQLiteJournal(path)
@@ -114,8 +114,8 @@ def main() -> int:
     with tenant(cases=0) as server, TemporaryDirectory() as folder:
         ratio = asyncio.run(overhead(server))
         added = asyncio.run(journal(server, Path(folder) / "journal"))
-    print(f"bench_create: {ratio:.2f}x the CPU of a bare post (bound {BOUND:.1f}x); {added}")
-    return int(ratio > BOUND)
+    print(f"bench_create: {ratio:.2f}x the CPU of a bare post (bound {MAX_RATIO:.1f}x); {added}")
+    return int(ratio > MAX_RATIO)
 
 
 if __name__ == "__main__":

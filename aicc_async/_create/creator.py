@@ -64,7 +64,7 @@ class CreateOutcome:
     """
 
     key: str
-    word: Literal["created", "already", "rejected", "unknown"]
+    status: Literal["created", "already", "rejected", "unknown"]
     case_id: str | None = None
     error: AICCError | None = field(default=None, repr=False)  # the service's words may stand in it
 
@@ -98,15 +98,15 @@ class Creator:
         except _NotLooked as failure:
             if isinstance(failure.error, WIDE):
                 raise failure.error from None
-            return CreateOutcome(key=key, word="unknown", error=failure.unknown())
+            return CreateOutcome(key=key, status="unknown", error=failure.unknown())
         except UnknownOutcome as error:
-            return CreateOutcome(key=key, word="unknown", error=error)
+            return CreateOutcome(key=key, status="unknown", error=error)
         except (AuthError, RateLimitError):
             raise
         except (ApiError, ConfigError) as error:
-            return CreateOutcome(key=key, word="rejected", error=error)
-        word: Literal["already", "created"] = "already" if made.already else "created"
-        return CreateOutcome(key=key, word=word, case_id=made.case_id)
+            return CreateOutcome(key=key, status="rejected", error=error)
+        status: Literal["already", "created"] = "already" if made.already else "created"
+        return CreateOutcome(key=key, status=status, case_id=made.case_id)
 
     async def _create(self, new: NewCase, key: str, on_unknown: OnUnknown, *, wait: bool) -> Made:
         _check_key(key)
@@ -123,9 +123,9 @@ class Creator:
         fields = _plain(self.api.protocol.fields(new))
         digest = _digest(self.api.base_url, fields)
         shown = {name: " ".join(fields[name].split()) for name in _SHOWN}  # compared like this
-        likeness = _digest(self.api.base_url, shown)
+        match_digest = _digest(self.api.base_url, shown)
         for pause in _pauses(*POLL):
-            entry = await self.journal.claim(key, digest=digest, likeness=likeness)
+            entry = await self.journal.claim(key, digest=digest, match_digest=match_digest)
             if entry.digest != digest and entry.state != "rejected":  # that is just being released
                 raise ConfigError(f"key: {key!r} stands for another record already")
             if entry.held or entry.case_id:
@@ -147,7 +147,7 @@ class Creator:
             except UnknownOutcome:
                 if on_unknown == "raise" or not rounds_left:
                     raise
-            entry = evolve(entry, state="unknown", touched=_now())
+            entry = evolve(entry, state="unknown", updated_at=_now())
         raise AssertionError  # the last round returns or raises
 
     async def _send(self, new: NewCase, key: str) -> str:
@@ -179,7 +179,7 @@ class Creator:
             raise
         except AICCError as error:
             raise _NotLooked(error) from error
-        if finding.word == "unsure":
+        if finding.status == "unsure":
             note = f"{len(finding.ids)} cases look like it"
             await self.journal.doubt(entry.key, note, finding.ids)
             raise UnknownOutcome(
@@ -187,12 +187,12 @@ class Creator:
                 operation="create",
                 candidates=finding.ids,
             )
-        return finding.ids[0] if finding.word == "found" else None
+        return finding.ids[0] if finding.status == "found" else None
 
     async def _search(self, new: NewCase, entry: Entry) -> Finding:
         """Look until it is found, or should have shown by now."""
         clock = asyncio.get_running_loop().time  # the other one may be set meanwhile
-        shown = entry.touched + timedelta(seconds=self.list_lag)
+        shown = entry.updated_at + timedelta(seconds=self.list_lag)
         last = clock() + min((shown - _now()).total_seconds(), self.list_lag)
         compared: dict[str, Likeness] = {}
         for pause in _pauses(*LOOK):
@@ -205,17 +205,17 @@ class Creator:
                 await asyncio.sleep(min(pause, left))
                 continue
             finding = await self._take(new, entry.key, cases, compared, asked)
-            if finding.word == "found" or (finding.word != "busy" and left <= 0):
+            if finding.status == "found" or (finding.status != "busy" and left <= 0):
                 return finding
             await asyncio.sleep(min(pause, left) if left > 0 else pause)
         raise AssertionError  # pauses have no end
 
     async def _look(self, new: NewCase, entry: Entry, until: datetime) -> list[Case]:
         """List the cases that look like it and are no other key's, oldest first."""
-        cases = await self._list(new, entry.began, until)
+        cases = await self._list(new, entry.created_at, until)
         skew = _skew(self.api.last_headers)
         if abs(skew) > SKEW:
-            cases = await self._list(new, entry.began + skew, until + skew)
+            cases = await self._list(new, entry.created_at + skew, until + skew)
         free = set(await self.journal.untaken([case.id for case in cases]))
         return [case for case in cases if case.id in free]
 
@@ -237,7 +237,7 @@ class Creator:
         same = [each for each in ids if compared[each] == "same"]
         alike = [each for each in ids if compared[each] != "same"]
         finding = await self.journal.take(key, same, alike, asked=asked)
-        if finding.word == "unsure" and [compared[each] for each in ids] == ["near"]:
+        if finding.status == "unsure" and [compared[each] for each in ids] == ["near"]:
             # the only one, and nobody else's: the service may write extension fields its own way
             return await self.journal.take(key, ids, [], asked=asked)
         return finding

@@ -1,67 +1,65 @@
-"""At most as many as the service lets pass, which is found out."""
+"""At most as many in any T as the service accepts, which is found out on the way.
+
+The idea: a sliding window whose size follows a ``Pace``. The invariant: the window is never larger
+than the pace's limit, and the last tenth of it is handed out one by one; so a limit that is a
+little too high is refused once or twice, not by the whole window at once. What it can't see: other
+processes, each of which finds a limit of its own (see ``shared``).
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from . import pace as adaptive
-from .pace import Pace
+from .pace import Pace, initial_pace, lower_limit, raise_limit
 from .sliding_window import Limiter, Slot
 
-HASTE = 0.5  # of an even distance: what a pause took can be made good
-BURST = 0.9  # of the limit that may go at once
+# Of an even distance between sends: closer than that, so that the time of a pause is made up for.
+MIN_SPACING_SHARE = 0.5
+# Of the limit: so much may go at once.
+BURST_SHARE = 0.9
 
 
 class AdaptiveLimiter:
-    """A limiter whose limit follows what the service lets pass.
-
-    Once most of it is used, the rest goes one by one: so the first refusals come alone, and few.
-    """
+    """A limiter whose limit follows what the service accepts, up to a ceiling."""
 
     def __init__(self, start: int, ceiling: int, *, per: float = 1.0) -> None:
         self._per = per
         self._ceiling = ceiling
-        self._pace = adaptive.begin(start)
+        self._pace = initial_pace(start)
         self._limiter = Limiter(start, per=per)
-        self._turn = asyncio.Lock()
-        self._next = 0.0
+        self._lock = asyncio.Lock()
+        self._next_at = 0.0
 
     @property
     def limit(self) -> int:
-        """What is allowed now."""
+        """The limit at this moment."""
         return self._pace.limit
 
     async def acquire(self) -> Slot | None:
         """Wait for a slot and take it."""
-        async with self._turn:
+        async with self._lock:
             slot = await self._limiter.acquire()
-            sent, loop = self._limiter.sent(), asyncio.get_running_loop()
-            if sent > self._pace.limit * BURST and self._next > loop.time():
-                await asyncio.sleep(self._next - loop.time())
-            self._raise(loop.time(), sent)
-            self._next = loop.time() + HASTE * self._per / self._pace.limit
+            sent, loop = self._limiter.count_sent(), asyncio.get_running_loop()
+            if sent > self._pace.limit * BURST_SHARE and self._next_at > loop.time():
+                await asyncio.sleep(self._next_at - loop.time())
+            now, per, ceiling = loop.time(), self._per, self._ceiling
+            self._apply(raise_limit(self._pace, now=now, sent=sent, per=per, ceiling=ceiling))
+            self._next_at = now + MIN_SPACING_SHARE * per / self._pace.limit
             return slot
 
     def release(self) -> None:
-        """Say that the answer came."""
+        """Do nothing: this limit counts from the send, not from the answer."""
 
     def pause(self, seconds: float) -> None:
-        """Let nobody through for so long after a 429, and fewer from then on."""
-        now, sent = asyncio.get_running_loop().time(), self._limiter.sent()
-        self._turn_to(
-            adaptive.refused(self._pace, now=now, sent=sent, seconds=seconds, per=self._per)
-        )
+        """Hold everybody back for some seconds after a 429, and lower the limit."""
+        now, sent = asyncio.get_running_loop().time(), self._limiter.count_sent()
+        self._apply(lower_limit(self._pace, now=now, sent=sent, seconds=seconds, per=self._per))
         self._limiter.pause(seconds)
 
     async def close(self) -> None:
-        """Nothing is open here."""
+        """Do nothing: nothing is open here."""
 
-    def _raise(self, now: float, sent: int) -> None:
-        self._turn_to(
-            adaptive.grown(self._pace, now=now, sent=sent, per=self._per, ceiling=self._ceiling)
-        )
-
-    def _turn_to(self, pace: Pace) -> None:
+    def _apply(self, pace: Pace) -> None:
         if pace.limit != self._pace.limit:
             self._limiter.resize(pace.limit)
         self._pace = pace

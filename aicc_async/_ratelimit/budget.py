@@ -22,12 +22,12 @@ _current: ContextVar[RequestPriority | None] = ContextVar("aicc_async_priority",
 
 @contextmanager
 def request_priority(priority: RequestPriority) -> Iterator[None]:
-    """Give the calls made within a priority: ``interactive``, ``worker`` or ``bulk``.
+    """Set the priority of the calls made within: ``interactive``, ``worker`` or ``bulk``.
 
-    It goes before the ``priority`` of the client's RateLimit, and counts under a shared budget
-    only, but for one thing: interactive calls have ``max_concurrency`` places of their own, so that
-    they don't queue behind an export of the same client. Tasks that are started within keep it.
-    An async generator must not yield within: what it iterates over may be within instead.
+    It overrides the ``priority`` of the client's RateLimit. It has an effect under a shared budget
+    only, with one exception: interactive calls have ``max_concurrency`` places of their own, so
+    that they don't queue behind an export of the same client. Tasks started within keep it. An
+    async generator must not yield within: set it in the loop that consumes the generator instead.
     Raises ConfigError for another word.
     """
     check("priority", priority, one_of(*REQUEST_PRIORITIES))
@@ -39,45 +39,49 @@ def request_priority(priority: RequestPriority) -> Iterator[None]:
 
 
 def current_priority() -> RequestPriority | None:
-    """Return what ``request_priority`` says here; None: nothing."""
+    """Return what ``request_priority`` has set here, or None."""
     return _current.get()
 
 
-class BudgetLost(Exception):  # noqa: N818  (a state, told from one room to the next: never raised to callers)
-    """The store can't be reached, or doesn't work: nothing is known of the others any more."""
+class BudgetUnreachable(Exception):  # noqa: N818  (a state that the limiter handles, never the caller)
+    """The store can't be reached or doesn't work: what other processes send is unknown."""
 
 
 @frozen(kw_only=True)
 class Terms:
     """What all who share a budget must agree on; times in seconds.
 
-    A slot stays taken for ``per`` and ``slack``. None is given that lies more than ``reach`` ahead.
-    ``hold`` is how long nothing is given when the store was lost: until everybody has noticed.
-    ``ceiling`` is that of an adaptive limit, which begins at ``limit``.
+    A slot stays taken for ``per`` and ``slack``. No slot is given that lies more than ``horizon``
+    ahead. ``hold`` is how long no slots are given after the store was lost: until every process has
+    noticed. ``ceiling`` is that of an adaptive limit, which begins at ``limit``.
     """
 
     limit: int
     per: float
     slack: float
-    reach: float
+    horizon: float
     hold: float
     ceiling: int | None = None
 
 
 @define(kw_only=True)
-class Reports:
-    """What the store should hear: slots that nobody used, and those that were used late."""
+class SlotReports:
+    """What became of slots: names of those that were not used, and those that were used late."""
 
     unused: list[str] = field(factory=list)
-    moved: list[tuple[str, float]] = field(factory=list)  # and when they left, on the loop's clock
+    # Each with the time at which its request left, on the loop's clock.
+    late: list[tuple[str, float]] = field(factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.unused or self.moved)
+        return bool(self.unused or self.late)
 
 
 @frozen(kw_only=True)
-class Seen:
-    """How a budget stands: the store's time, the slots of the last ``per``, the limit's state."""
+class BudgetState:
+    """A budget at one moment: the store's time, the slots of the last ``per``, the limit.
+
+    ``pace`` is what an adaptive limit is derived from, as text: empty until somebody stores one.
+    """
 
     time: float
     sent: int
@@ -86,35 +90,37 @@ class Seen:
 
 
 @frozen(kw_only=True)
-class Granted:
-    """An answer to an asking: slots, by name and seconds from now; or when to ask again."""
+class Reservation:
+    """Slots, by name and seconds from now; or, when there are none, the seconds until a retry."""
 
     slots: Sequence[tuple[str, float]]
-    again: float
-    seen: Seen
+    retry_after: float
+    state: BudgetState
 
 
-class Ledger(Protocol):
-    """A budget in use by one limiter. Everything here raises BudgetLost, ``close`` apart."""
+class BudgetConnection(Protocol):
+    """A budget as one limiter uses it. All but ``close`` raises BudgetUnreachable."""
 
-    async def reserve(self, count: int, priority: RequestPriority, reports: Reports) -> Granted:
-        """Hear the reports, then give at most so many slots, fewer when they span long."""
+    async def reserve(
+        self, count: int, priority: RequestPriority, reports: SlotReports
+    ) -> Reservation:
+        """Store the reports, then reserve up to so many slots; fewer, if they span long."""
         ...
 
-    async def tell(self, reports: Reports) -> Seen:
-        """Hear the reports."""
+    async def report(self, reports: SlotReports) -> BudgetState:
+        """Store the reports."""
         ...
 
-    async def pause(self, seconds: float) -> Seen:
+    async def pause(self, seconds: float) -> BudgetState:
         """Give no slot to anybody for so long; a shorter pause never ends a longer one."""
         ...
 
-    async def adapt(self, old: str, new: str) -> bool:
-        """Change the limit's state, unless somebody did meanwhile."""
+    async def replace_pace(self, old: str, new: str) -> bool:
+        """Store another pace; False when the one there is not ``old`` any more."""
         ...
 
     async def rejoin(self) -> float:
-        """Come back after BudgetLost; tell in how many seconds one may ask for slots."""
+        """Return in how many seconds slots may be reserved again, after BudgetUnreachable."""
         ...
 
     async def close(self) -> None:
@@ -128,9 +134,9 @@ class SharedBudget(Protocol):
 
     @property
     def fallback_processes(self) -> int:
-        """How many processes share the limit then."""
+        """How many processes share the limit while the store is lost."""
         ...
 
-    def connect(self, terms: Terms) -> Ledger:
-        """Make a ledger, without any I/O yet."""
+    def connect(self, terms: Terms) -> BudgetConnection:
+        """Return a connection for one limiter; there is no I/O yet."""
         ...

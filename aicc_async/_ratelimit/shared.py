@@ -1,4 +1,15 @@
-"""The limiter of a budget that other processes share: it asks ahead, and falls back alone."""
+"""The limiter of a budget that other processes share: slots reserved ahead, and a fallback alone.
+
+The idea: the store keeps the slots of all processes on one clock, its own, and gives each process a
+few at a time, for the next tens of milliseconds. The invariant: a request leaves only in a slot
+that the store has given, not before it begins, and hardly later; what leaves later than a few
+milliseconds is reported, and what would leave later still gives its slot back. So the store's
+slots are the sends, to within ``SLACK_SECONDS``, and the store allows N of them in any T. While the
+store is lost, each process keeps to its share of N; at both ends of that nobody sends for a T, so
+that slots and shares never add up. What it can't see: how long a request is on its way (the service
+counts arrivals), a process that alone has lost the store, and more processes than
+``fallback_processes``.
+"""
 
 from __future__ import annotations
 
@@ -11,69 +22,78 @@ from typing import Any, TypeVar
 import msgspec
 from attrs import define, field
 
-from . import pace as adaptive
+from .._validators import MAX_SECONDS
 from .budget import (
     REQUEST_PRIORITIES,
-    BudgetLost,
-    Reports,
+    BudgetState,
+    BudgetUnreachable,
     RequestPriority,
-    Seen,
     SharedBudget,
+    SlotReports,
     Terms,
     current_priority,
 )
-from .pace import Pace
-from .sliding_window import TICK, Limiter, Taken
+from .pace import Pace, initial_pace, lower_limit, raise_limit
+from .sliding_window import MIN_SLEEP_SECONDS, AcquiredSlot, Limiter
 
-SLACK = 0.04  # seconds; sends that are T apart may arrive closer, and small delays go unreported
-LATE = 0.005  # seconds; a slot that was used later than that is reported
-GRACE = 0.02  # seconds; a slot whose turn comes later than that is not used at all
-LEAD = 0.01  # seconds before the last slot: the time to ask for the next ones
-SOON = 0.01  # seconds; reports go with the next asking, or by themselves after that
-REACH = 0.25  # seconds ahead that slots may lie, at least
-IN_LINE = 8  # slots ahead, where that is longer: so many processes stand in line one by one
-PROBE = 0.2  # seconds between attempts at a lost store
-ATTEMPT = 0.25  # seconds that one may take
-TRIES = 3  # others may change the limit at the same moment
-FOREVER = 1e9  # seconds
+# Sends that are T apart may arrive closer together, and small delays are not reported.
+SLACK_SECONDS = 0.04
+# A slot that is used later than the first is reported; later than the second it is not used at all.
+REPORTED_DELAY_SECONDS = 0.005
+MAX_DELAY_SECONDS = 0.02
+# How long before the last slot the next ones are asked for: a round trip to the store.
+RESERVE_AHEAD_SECONDS = 0.01
+# Reports go along with the next reservation, or by themselves after this.
+REPORT_AFTER_SECONDS = 0.01
+# Slots lie at most so far ahead, or so many slots where that is longer: then as many processes wait
+# in the store's line, one slot each.
+MIN_HORIZON_SECONDS = 0.25
+MIN_HORIZON_SLOTS = 8
+# How often a lost store is asked whether it is back, and how long it may take to answer.
+PROBE_INTERVAL_SECONDS = 0.2
+PROBE_TIMEOUT_SECONDS = 0.25
+# Other processes may change the limit at the same moment.
+MAX_PACE_ATTEMPTS = 3
 
 T = TypeVar("T")
 logger = logging.getLogger("aicc_async")
 
 
 @define(eq=False)
-class Lease:
-    """A slot that the store gave: good from ``at`` on, on the loop's clock, for a moment.
+class ReservedSlot:
+    """A slot that the store gave: good from ``begins_at`` on, on the loop's clock, for a moment.
 
-    ``earliest`` is when it began if the answer took no time to come.
+    ``earliest`` is when it began if the store answered at once.
     """
 
     name: str
-    at: float
+    begins_at: float
     earliest: float
-    _left: Callable[[Lease], None]
+    _report_late: Callable[[str, float], None]
 
-    def take(self) -> None:
-        """Say that the request leaves now."""
-        self._left(self)
+    def mark_sent(self) -> None:
+        """Note that the request leaves now."""
+        now = _loop_time()
+        if now > self.earliest + REPORTED_DELAY_SECONDS:
+            self._report_late(self.name, now)
 
 
 @define(eq=False)
-class Line:
-    """Waiters of one priority, in the order of their coming, and the slots that they have ahead."""
+class WaitQueue:
+    """Waiters of one priority in the order in which they came, and the slots reserved for them."""
 
     priority: RequestPriority
-    turn: asyncio.Lock = field(factory=asyncio.Lock)
+    lock: asyncio.Lock = field(factory=asyncio.Lock)
     waiting: int = 0
-    ahead: deque[Lease] = field(factory=deque)
-    asking: asyncio.Task[None] | None = None
+    reserved: deque[ReservedSlot] = field(factory=deque)
+    reserving: asyncio.Task[None] | None = None
 
 
 class SharedLimiter:
     """Hand out the slots of a shared budget; the share of one process while that is lost.
 
-    Each line has one asking under way, for no more than a few tens of milliseconds are good for:
-    so processes take turns, and nobody waits behind a long queue of another's.
+    Each queue has one reservation under way, for no more slots than a few tens of milliseconds
+    hold: so processes take turns, and nobody waits behind a long queue of another's.
     """
 
     def __init__(
@@ -86,210 +106,220 @@ class SharedLimiter:
         priority: RequestPriority = "worker",
     ) -> None:
         self._priority = priority
-        self._terms = _terms(limit, per, ceiling)
+        self._terms = Terms(
+            limit=limit,
+            per=per,
+            slack=SLACK_SECONDS,
+            horizon=max(MIN_HORIZON_SECONDS, min(per, MIN_HORIZON_SLOTS * per / limit)),
+            hold=per + SLACK_SECONDS + PROBE_INTERVAL_SECONDS + PROBE_TIMEOUT_SECONDS,
+            ceiling=ceiling,
+        )
         self._processes = budget.fallback_processes
-        self._ledger = budget.connect(self._terms)
-        self._lines = {priority: Line(priority) for priority in REQUEST_PRIORITIES}
+        self._budget = budget.connect(self._terms)
+        self._queues = {priority: WaitQueue(priority) for priority in REQUEST_PRIORITIES}
         self.limit = limit
-        self._reports = Reports()
+        self._reports = SlotReports()
         self._paused_until = 0.0
-        self._alone: Limiter | None = None
-        self._returning: asyncio.Task[None] | None = None
-        self._telling: asyncio.Task[None] | None = None
+        self._fallback: Limiter | None = None
+        self._rejoining: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def acquire(self) -> Taken | None:
+    async def acquire(self) -> AcquiredSlot | None:
         """Wait for a slot and take it; None when the limiter is closed."""
-        line = self._lines[current_priority() or self._priority]
-        line.waiting += 1
+        queue = self._queues[current_priority() or self._priority]
+        queue.waiting += 1
         try:
-            async with line.turn:
-                return await self._slot(line)
+            async with queue.lock:
+                while not self._closed:
+                    await _sleep_until(self._paused_until)
+                    fallback = self._fallback
+                    slot = await (self._own(fallback) if fallback else self._reserved(queue))
+                    if slot is not None:
+                        return slot
+                return None
         finally:
-            line.waiting -= 1
+            queue.waiting -= 1
 
     def release(self) -> None:
-        """Say that the answer came."""
+        """Do nothing: the budget counts from the send, not from the answer."""
 
     def pause(self, seconds: float) -> None:
-        """Let nobody through for so long, here at once, and in all other processes."""
-        self._paused_until = max(self._paused_until, _now() + seconds)
-        if self._alone:
-            self._alone.pause(seconds)
+        """Hold everybody back for some seconds, here at once, and in all other processes."""
+        self._paused_until = max(self._paused_until, _loop_time() + seconds)
+        if self._fallback:
+            self._fallback.pause(seconds)
         else:
             self._start(self._pause(seconds))
 
     async def close(self) -> None:
-        """Stop what goes on behind, and close the connections."""
+        """Cancel what runs in the background, and close the connections."""
         self._closed = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._ledger.close()
+        await self._budget.close()
 
-    async def _slot(self, line: Line) -> Taken | None:
-        while not self._closed:
-            await _until(self._paused_until)
-            slot = await (self._own(self._alone) if self._alone else self._lease(line))
-            if slot is not None:
-                return slot
-        return None
-
-    async def _lease(self, line: Line) -> Lease | None:
-        """Wait for the next slot; None when there is none, or it came too late."""
-        if not line.ahead:
-            asking = self._ask(line, line.waiting)
-            await asyncio.wait({asking})
-            if not asking.cancelled():
-                asking.result()
-        if not line.ahead or self._alone:
+    async def _reserved(self, queue: WaitQueue) -> ReservedSlot | None:
+        """Wait for the next reserved slot; None when there is none, or its turn was missed."""
+        if not queue.reserved:
+            reserving = self._reserve_soon(queue, queue.waiting)
+            await asyncio.wait({reserving})
+            if not reserving.cancelled():
+                reserving.result()
+        if not queue.reserved or self._fallback:
             return None
-        lease = line.ahead.popleft()
+        slot = queue.reserved.popleft()
         try:
-            await self._come(line, lease)
+            if not queue.reserved and queue.waiting > 1:
+                await _sleep_until(slot.begins_at - RESERVE_AHEAD_SECONDS)
+                self._reserve_soon(queue, queue.waiting - 1)
+            await _sleep_until(slot.begins_at)
         except BaseException:
-            line.ahead.appendleft(lease)  # for whoever is next
+            # Whoever is next in the queue takes it.
+            queue.reserved.appendleft(slot)
             raise
-        now = _now()
-        if lease.at + GRACE < now or now < self._paused_until:
-            self._reports.unused.append(lease.name)
-            self._tell_soon()
+        now = _loop_time()
+        if slot.begins_at + MAX_DELAY_SECONDS < now or now < self._paused_until:
+            self._reports.unused.append(slot.name)
+            self._report_soon()
             return None
-        return lease
+        return slot
 
-    async def _come(self, line: Line, lease: Lease) -> None:
-        """Wait until a slot begins; ask for the next ones shortly before, if it is the last."""
-        if not line.ahead and line.waiting > 1:
-            await _until(lease.at - LEAD)
-            self._ask(line, line.waiting - 1)
-        await _until(lease.at)
+    def _reserve_soon(self, queue: WaitQueue, count: int) -> asyncio.Task[None]:
+        if queue.reserving is None or queue.reserving.done():
+            queue.reserving = self._start(self._reserve(queue, count))
+        return queue.reserving
 
-    def _ask(self, line: Line, count: int) -> asyncio.Task[None]:
-        if line.asking is None or line.asking.done():
-            line.asking = self._start(self._reserve(line, count))
-        return line.asking
-
-    async def _reserve(self, line: Line, count: int) -> None:
-        reports, self._reports = self._reports, Reports()
-        asked = _now()
+    async def _reserve(self, queue: WaitQueue, count: int) -> None:
+        reports, self._reports = self._reports, SlotReports()
+        requested_at = _loop_time()
         try:
-            granted = await self._ledger.reserve(count, line.priority, reports)
-        except BudgetLost as error:
-            self._lost(error)
+            reservation = await self._budget.reserve(count, queue.priority, reports)
+        except BudgetUnreachable as error:
+            self._fall_back(error)
             return
-        came = _now()
-        line.ahead.extend(
-            Lease(name, came + wait, asked + wait, self._left) for name, wait in granted.slots
+        # The store's "now" lies somewhere between the request and its answer.
+        answered_at = _loop_time()
+        queue.reserved.extend(
+            ReservedSlot(name, answered_at + wait, requested_at + wait, self._report_late)
+            for name, wait in reservation.slots
         )
-        self._notice(granted.seen)
-        if not granted.slots:
-            await asyncio.sleep(max(granted.again, TICK))
+        self._follow(reservation.state)
+        if not reservation.slots:
+            await asyncio.sleep(max(reservation.retry_after, MIN_SLEEP_SECONDS))
 
-    def _left(self, lease: Lease) -> None:
-        now = _now()
-        if now > lease.earliest + LATE:
-            self._reports.moved.append((lease.name, now))
-            self._tell_soon()
+    def _report_late(self, name: str, sent_at: float) -> None:
+        self._reports.late.append((name, sent_at))
+        self._report_soon()
 
-    def _tell_soon(self) -> None:
-        if self._telling is None or self._telling.done():
-            self._telling = self._start(self._tell())
+    def _report_soon(self) -> None:
+        async def report() -> None:
+            await asyncio.sleep(REPORT_AFTER_SECONDS)
+            reports, self._reports = self._reports, SlotReports()
+            if reports and not self._fallback:
+                await self._unless_lost(self._budget.report(reports))
 
-    async def _tell(self) -> None:
-        await asyncio.sleep(SOON)
-        reports, self._reports = self._reports, Reports()
-        if reports and not self._alone:
-            await self._heard(self._ledger.tell(reports))
+        if self._reporting is None or self._reporting.done():
+            self._reporting = self._start(report())
 
     async def _pause(self, seconds: float) -> None:
-        def lower(pace: Pace, seen: Seen) -> Pace:
-            return adaptive.refused(
-                pace, now=seen.time, sent=seen.sent, seconds=seconds, per=self._terms.per
-            )
+        def lower(pace: Pace, state: BudgetState) -> Pace:
+            now, sent, per = state.time, state.sent, self._terms.per
+            return lower_limit(pace, now=now, sent=sent, seconds=seconds, per=per)
 
-        seen = await self._heard(self._ledger.pause(seconds))
-        if seen and self._terms.ceiling:
-            await self._adapt(seen, lower)
+        state = await self._unless_lost(self._budget.pause(seconds))
+        if state and self._terms.ceiling:
+            await self._change_pace(state, lower)
 
-    def _notice(self, seen: Seen) -> None:
-        self.limit = seen.limit
+    def _follow(self, state: BudgetState) -> None:
+        """Take over the limit that all have, and raise it if it is time."""
+        self.limit = state.limit
         ceiling = self._terms.ceiling
 
-        def higher(pace: Pace, seen: Seen) -> Pace:
-            return adaptive.grown(
-                pace, now=seen.time, sent=seen.sent, per=self._terms.per, ceiling=ceiling or 1
-            )
+        def higher(pace: Pace, state: BudgetState) -> Pace:
+            now, sent, per = state.time, state.sent, self._terms.per
+            return raise_limit(pace, now=now, sent=sent, per=per, ceiling=ceiling or 1)
 
-        if ceiling and higher(self._pace(seen), seen) != self._pace(seen):
-            self._start(self._adapt(seen, higher))
+        if ceiling and higher(self._pace(state), state) != self._pace(state):
+            self._start(self._change_pace(state, higher))
 
-    async def _adapt(self, seen: Seen, change: Callable[[Pace, Seen], Pace]) -> None:
-        """Change the limit that all have, by what it is now."""
-        for _ in range(TRIES):
-            pace = self._pace(seen)
-            new = change(pace, seen)
-            if new == pace or await self._heard(self._ledger.adapt(seen.pace, _json(new))):
+    async def _change_pace(
+        self, state: BudgetState, change: Callable[[Pace, BudgetState], Pace]
+    ) -> None:
+        """Change the pace that all have, from what it is now: another process may have, too."""
+        for _ in range(MAX_PACE_ATTEMPTS):
+            pace = self._pace(state)
+            new = change(pace, state)
+            if new == pace:
                 return
-            again = await self._heard(self._ledger.tell(Reports()))
-            if again is None:
+            text = msgspec.json.encode(new).decode()
+            if await self._unless_lost(self._budget.replace_pace(state.pace, text)):
                 return
-            seen = again
+            latest = await self._unless_lost(self._budget.report(SlotReports()))
+            if latest is None:
+                return
+            state = latest
 
-    def _pace(self, seen: Seen) -> Pace:
-        if not seen.pace:
-            return adaptive.begin(self._terms.limit)
-        return msgspec.json.decode(seen.pace, type=Pace)
+    def _pace(self, state: BudgetState) -> Pace:
+        if not state.pace:
+            return initial_pace(self._terms.limit)
+        return msgspec.json.decode(state.pace, type=Pace)
 
-    async def _heard(self, telling: Coroutine[Any, Any, T]) -> T | None:
-        """Tell the store something; None when it is lost."""
+    async def _unless_lost(self, call: Coroutine[Any, Any, T]) -> T | None:
+        """Return what the store answers; None when it is lost."""
         try:
-            return await telling
-        except BudgetLost as error:
-            self._lost(error)
+            return await call
+        except BudgetUnreachable as error:
+            self._fall_back(error)
             return None
 
-    def _lost(self, error: BudgetLost) -> None:
-        """Go on alone, when what the store gave to anybody is used up."""
-        if self._alone:
+    def _fall_back(self, error: BudgetUnreachable) -> None:
+        """Use the share of one process, once all slots that the store gave to anybody are over."""
+        if self._fallback:
             return
-        share, per = _share(self.limit, self._terms.per, self._processes)
-        self._alone = Limiter(share, per=per)
-        wait = self._terms.per + self._terms.slack + self._terms.reach
-        self._alone.pause(max(wait, self._paused_until - _now()))
+        share, per = self.limit // self._processes, self._terms.per
+        # A share below one request in T is one request in a longer T.
+        if not share:
+            share, per = 1, per * self._processes / self.limit
+        self._fallback = Limiter(share, per=per)
+        wait = self._terms.per + self._terms.slack + self._terms.horizon
+        self._fallback.pause(max(wait, self._paused_until - _loop_time()))
         logger.warning(
             "the shared budget can't be reached (%s): at most %d requests in %g s until it can",
             *(error, share, per),
         )
-        self._returning = self._start(self._return(self._alone))
+        self._rejoining = self._start(self._rejoin(self._fallback))
 
-    async def _own(self, alone: Limiter) -> Taken | None:
-        """Wait for a slot of our own; None when the store is back first."""
-        taking = asyncio.create_task(alone.acquire())
-        back = self._returning or taking
+    async def _own(self, fallback: Limiter) -> AcquiredSlot | None:
+        """Wait for a slot of our own share; None when the store is back first."""
+        acquiring = asyncio.create_task(fallback.acquire())
+        rejoining = self._rejoining or acquiring
         try:
-            await asyncio.wait({taking, back}, return_when=asyncio.FIRST_COMPLETED)
-            if taking.done():
-                return taking.result()
-            return None if back.cancelled() else back.result()
+            await asyncio.wait({acquiring, rejoining}, return_when=asyncio.FIRST_COMPLETED)
+            if acquiring.done():
+                return acquiring.result()
+            return None if rejoining.cancelled() else rejoining.result()
         finally:
-            taking.cancel()
+            acquiring.cancel()
 
-    async def _return(self, alone: Limiter) -> None:
+    async def _rejoin(self, fallback: Limiter) -> None:
         while True:
-            await asyncio.sleep(PROBE)
+            await asyncio.sleep(PROBE_INTERVAL_SECONDS)
             try:
-                async with asyncio.timeout(ATTEMPT):
-                    wait = await self._ledger.rejoin()
+                async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+                    wait = await self._budget.rejoin()
                 break
-            except (BudgetLost, TimeoutError):
+            except (BudgetUnreachable, TimeoutError):
                 continue
-        alone.pause(FOREVER)  # until all others have noticed as well
+        # Nobody sends until all other processes have noticed as well.
+        fallback.pause(MAX_SECONDS)
         await asyncio.sleep(wait)
-        for line in self._lines.values():
-            line.ahead.clear()
-        self._alone = None
+        for queue in self._queues.values():
+            queue.reserved.clear()
+        self._fallback = None
         logger.warning("the shared budget is back")
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -299,31 +329,10 @@ class SharedLimiter:
         return task
 
 
-def _terms(limit: int, per: float, ceiling: int | None) -> Terms:
-    return Terms(
-        limit=limit,
-        per=per,
-        slack=SLACK,
-        reach=max(REACH, min(per, IN_LINE * per / limit)),
-        hold=per + SLACK + PROBE + ATTEMPT,
-        ceiling=ceiling,
-    )
-
-
-def _share(limit: int, per: float, processes: int) -> tuple[int, float]:
-    """Divide; below one request in T it is one in a longer T."""
-    most = limit // processes
-    return (most, per) if most else (1, per * processes / limit)
-
-
-def _json(pace: Pace) -> str:
-    return msgspec.json.encode(pace).decode()
-
-
-def _now() -> float:
+def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _until(time: float) -> None:
-    while (left := time - _now()) > 0:  # noqa: ASYNC110  (the clock is what it waits for)
-        await asyncio.sleep(max(left, TICK))
+async def _sleep_until(time: float) -> None:
+    while (left := time - _loop_time()) > 0:  # noqa: ASYNC110  (the clock is what it waits for)
+        await asyncio.sleep(max(left, MIN_SLEEP_SECONDS))

@@ -20,7 +20,7 @@ from yarl import URL
 from .._protocol.envelope import TOKEN_REFUSED, refusal
 from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
-from .._ratelimit.sliding_window import AnyLimiter, Limiter, Taken
+from .._ratelimit.sliding_window import AcquiredSlot, AnyLimiter, Limiter
 from ..errors import (
     AICCError,
     AuthError,
@@ -52,7 +52,7 @@ _NOT_SENT = (
 class _Body(aiohttp.BytesPayload):
     """A body that takes its slot anew when it leaves; a request without one doesn't."""
 
-    def __init__(self, body: bytes, slot: Taken) -> None:
+    def __init__(self, body: bytes, slot: AcquiredSlot) -> None:
         super().__init__(body)
         self._body = body
         self._slot = slot
@@ -70,7 +70,7 @@ class _Body(aiohttp.BytesPayload):
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
         await super().write_with_length(writer, content_length)
-        self._slot.take()
+        self._slot.mark_sent()
 
 
 @define
@@ -204,7 +204,7 @@ class Session:
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
 
     def _request(
-        self, request: Request[Any], seconds: float, token: str | None, slot: Taken | None
+        self, request: Request[Any], seconds: float, token: str | None, slot: AcquiredSlot | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:

@@ -52,5 +52,5 @@ def printable(entry: Entry) -> dict[str, Any]:
     """Return the fields of an entry for JSON."""
     fields = attrs.asdict(entry)
     del fields["held"]
-    times = {name: fields[name].isoformat(" ", "seconds") for name in ("began", "touched")}
+    times = {name: fields[name].isoformat(" ", "seconds") for name in ("created_at", "updated_at")}
     return fields | times

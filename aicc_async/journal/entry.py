@@ -4,48 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 from attrs import frozen
+from attrs.validators import gt, instance_of
+
+from .._validators import must
 
 State = Literal["sent", "confirmed", "rejected", "unknown", "reconciled"]
 STATES: tuple[State, ...] = ("sent", "confirmed", "rejected", "unknown", "reconciled")
-SETTLED = ("confirmed", "reconciled")  # there is a case, and its id is known
+# There is a case, and its id is known.
+SETTLED = ("confirmed", "reconciled")
+is_age = must("be a timedelta > 0", instance_of(timedelta), gt(timedelta(0)))
 
 
 @frozen(kw_only=True)
 class Entry:
     """A create under its key. No contact data: the record itself is not kept.
 
-    ``digest`` is that of the whole record, ``likeness`` that of what a list shows of it (contact,
-    creator, type, title). ``state``: ``sent`` may be on its way, ``confirmed`` was answered with
-    ``case_id``, ``rejected`` was refused or never left, ``unknown`` may have happened,
-    ``reconciled`` was found in the list, or by an operator. ``began`` is when it was first to be
-    sent, ``touched`` when it was last sent or heard of: nothing of it leaves later, unless it is
-    ``sent``. ``note`` says what went wrong, ``candidates`` which cases it may have made.
+    ``digest`` is that of the whole record, ``match_digest`` that of what a list shows of it
+    (contact, creator, type, title). ``state``: ``sent`` may be on its way, ``confirmed`` was
+    answered with ``case_id``, ``rejected`` was refused or never left, ``unknown`` may have
+    happened, ``reconciled`` was found in the list, or by an operator. ``created_at`` is when it was
+    first to be sent, ``updated_at`` when it was last sent or last changed its state: unless it is
+    ``sent``, nothing of it leaves after that. ``note`` says what went wrong, ``candidates`` which
+    cases it may have made. ``held``: by whoever claimed it.
     """
 
     key: str
     digest: str
-    likeness: str
+    match_digest: str
     state: State
-    began: datetime
-    touched: datetime
+    created_at: datetime
+    updated_at: datetime
     case_id: str | None = None
     note: str = ""
     candidates: tuple[str, ...] = ()
-    held: bool = False  # by whoever asked
+    held: bool = False
 
 
 @frozen
 class Finding:
-    """What to make of the cases that a list showed: ``found`` one, ``none``, ``busy``, ``unsure``.
+    """What the cases of a list mean for a key: ``found`` one, ``none``, ``busy``, ``unsure``.
 
     ``busy``: another create that looks the same is on its way, and the case may be its own.
     """
 
-    word: Literal["found", "none", "busy", "unsure"]
+    status: Literal["found", "none", "busy", "unsure"]
     ids: tuple[str, ...] = ()
 
 
@@ -56,8 +62,8 @@ class Journal(Protocol):
     is settled or it is released, and by nobody after its process has died.
     """
 
-    async def claim(self, key: str, *, digest: str, likeness: str) -> Entry:
-        """Take a key that nobody holds, and tell what is known of it.
+    async def claim(self, key: str, *, digest: str, match_digest: str) -> Entry:
+        """Take a key that nobody holds, and return what is known of it.
 
         A new or rejected one becomes ``sent``, with this digest. One that was ``sent`` or
         ``unknown`` becomes ``unknown``. Another digest, a settled entry and one that somebody holds
@@ -66,10 +72,10 @@ class Journal(Protocol):
         ...
 
     def holding(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Send within this: a key that is held for a time only gives it up when that ends.
+        """Send within this: it is cancelled when the hold on the key ends.
 
-        Raises JournalError when it is held no more, UnknownOutcome when that came while it was
-        being sent.
+        Raises JournalError when the key is not held any more, UnknownOutcome when the hold ended
+        while it was being sent.
         """
         ...
 
@@ -81,7 +87,7 @@ class Journal(Protocol):
         ...
 
     async def confirm(self, key: str, case_id: str) -> None:
-        """Settle: this case was made. Nobody else's key keeps it."""
+        """Settle: this case was made. No other key keeps it."""
         ...
 
     async def reject(self, key: str, note: str) -> None:
@@ -93,7 +99,7 @@ class Journal(Protocol):
         ...
 
     async def untaken(self, ids: Sequence[str]) -> list[str]:
-        """Leave out the cases that keys have."""
+        """Return those of the cases that no key has."""
         ...
 
     async def take(
@@ -101,9 +107,9 @@ class Journal(Protocol):
     ) -> Finding:
         """Settle with one of the cases that a list showed, if it can only be this key's.
 
-        ``same`` are the ids of those that equal the record, oldest first; ``alike`` differ where no
-        list can tell whether the service changed it. Those of other keys don't count. ``asked`` is
-        when the list was asked for.
+        ``same`` are the ids of those that equal the record, oldest first; ``alike`` differ where a
+        list can't show whether the service changed it. Those of other keys don't count. ``asked``
+        is when the list was requested.
         """
         ...
 
@@ -112,16 +118,38 @@ class Journal(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release all keys, and close what is open."""
         ...
+
+
+def new_entry(key: str, *, digest: str, match_digest: str) -> Entry:
+    """Return the entry of a create that is about to be sent, held by who claims it."""
+    now = datetime.now(UTC)
+    return Entry(
+        key=key,
+        digest=digest,
+        match_digest=match_digest,
+        state="sent",
+        created_at=now,
+        updated_at=now,
+        held=True,
+    )
+
+
+def describe_layout(*, found: object, known: object) -> str:
+    """Return why a journal of another layout is refused, and what to do."""
+    return (
+        f"its layout must be {known}, got {found}."
+        " Settle its open creates with the version that wrote it, then start a new journal"
+    )
 
 
 def decide(
     same: Sequence[str], alike: Sequence[str], *, equals: int, others: int, rivals: int
 ) -> Finding:
-    """Tell whether a case can only be the one in doubt.
+    """Return whether a case can only be the one in doubt.
 
-    ``same`` and ``alike`` are nobody's so far; ``equals`` counts the keys in doubt with this very
+    ``same`` and ``alike`` are no key's so far; ``equals`` counts the keys in doubt with this very
     record (this one too), ``others`` those that only look like it, ``rivals`` the creates on their
     way that look like it. Equal records may have one another's case: there is one for each.
     """

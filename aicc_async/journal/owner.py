@@ -1,4 +1,4 @@
-"""Who holds a key, and whether they still live."""
+"""Who holds a key, and whether that process is still alive."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Owner:
     def __init__(self, journal: Path | None) -> None:
         self.name = uuid4().hex
         self._journal = journal
-        self._lock = journal and locked(_path(journal, self.name))
+        self._lock = journal and lock_file(_path(journal, self.name))
 
     def close(self) -> None:
-        """Hold nothing any more."""
+        """Unlock the file, and remove it."""
         if self._lock and self._journal:
             self._lock.close()
             _path(self._journal, self.name).unlink(missing_ok=True)
 
-    def lives(self, name: str) -> bool:
-        """Tell whether an owner is at work."""
-        if name == self.name or not self._journal:
-            return name == self.name
+    def is_elsewhere(self, name: str | None) -> bool:
+        """Return whether another process is at work as this owner; tidy up after a dead one."""
+        if name is None or name == self.name or not self._journal:
+            return False
         path = _path(self._journal, name)
         if not path.exists():
             return False
         try:
-            locked(path).close()
+            lock_file(path).close()
         except sqlite3.OperationalError:
             return True
         path.unlink(missing_ok=True)
@@ -44,8 +44,12 @@ def _path(journal: Path, name: str) -> Path:
     return journal.with_name(f"{journal.name}-owner-{name}")
 
 
-def locked(path: Path) -> sqlite3.Connection:
-    """Lock a file by SQLite, which knows how on every system, until it is closed or we die."""
+def lock_file(path: Path) -> sqlite3.Connection:
+    """Lock a file until the connection is closed or the process dies.
+
+    By SQLite, which knows how on every system. Raises sqlite3.OperationalError when somebody else
+    has it.
+    """
     lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         lock.execute("BEGIN EXCLUSIVE")

@@ -13,16 +13,24 @@ from typing import Any, TypeVar
 from ..errors import JournalError
 
 T = TypeVar("T")
-MOST = 256  # jobs of a transaction
+MAX_JOBS_PER_TRANSACTION = 256
 _Job = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
 
 
 class Writer:
-    """Runs jobs in the order of their coming; a sync of the disk is shared by those that wait."""
+    """Runs jobs in the order in which they come; those that wait share one sync of the disk.
+
+    ``name`` is that of the journal, for errors; ``at_end`` is called when all jobs are done.
+    """
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], *, at_end: Callable[[], None]
+        self,
+        name: str,
+        *,
+        connect: Callable[[], sqlite3.Connection],
+        at_end: Callable[[], None],
     ) -> None:
+        self._name = name
         self._connect = connect
         self._at_end = at_end
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -30,46 +38,54 @@ class Writer:
         self._thread.start()
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a job within a transaction, and return what it did when that is on the disk."""
+        """Run a job within a transaction, and return its result when that is on the disk.
+
+        Raises JournalError when the database can't be used.
+        """
         return await asyncio.wrap_future(self.put(job))
 
     def put(self, job: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Have a job run soon."""
+        """Queue a job, and return its outcome."""
         outcome: Future[T] = Future()
-        outcome.set_running_or_notify_cancel()  # it will run, whoever waits for it
+        # A caller that is cancelled doesn't cancel the job.
+        outcome.set_running_or_notify_cancel()
         self._jobs.put((job, outcome))
         return outcome
 
     async def close(self) -> None:
-        """Run what waits, and end; whoever is cancelled here leaves that to the thread."""
+        """Run what waits, and end; when this is cancelled, the thread does so all the same."""
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
         db = None
-        while jobs := self._waiting():
+        while jobs := self._wait_for_jobs():
             try:
                 db = db or self._connect()
-                found = _transaction(db, [job for job, _ in jobs])
-            except BaseException as error:  # noqa: BLE001  (those who wait have it; others wait too)
+                results = _transaction(db, [job for job, _ in jobs])
+            except BaseException as error:  # noqa: BLE001  (the callers have it; the thread goes on)
+                is_ours = isinstance(error, sqlite3.Error | OSError)
+                text = f"cannot use the journal {self._name}: {error}"
+                # An error for each caller: the creator adds the id of the case that was made.
                 for _, outcome in jobs:
-                    outcome.set_exception(_failure(error))
+                    outcome.set_exception(JournalError(text) if is_ours else error)
             else:
-                for (_, outcome), each in zip(jobs, found, strict=True):
-                    outcome.set_result(each)
+                for (_, outcome), result in zip(jobs, results, strict=True):
+                    outcome.set_result(result)
         if db:
             db.close()
         self._at_end()
 
-    def _waiting(self) -> list[_Job]:
-        """Wait for a job, and take those that wait with it; none: the end."""
+    def _wait_for_jobs(self) -> list[_Job]:
+        """Wait for a job, and return it with those that wait behind it; none at the end."""
         first = self._jobs.get()
         jobs = [first] if first else []
-        while jobs and len(jobs) < MOST:
+        while jobs and len(jobs) < MAX_JOBS_PER_TRANSACTION:
             try:
                 job = self._jobs.get_nowait()
             except Empty:
                 break
+            # The end: found again at the next call, after these jobs.
             if job is None:
                 self._jobs.put(None)
                 break
@@ -82,16 +98,11 @@ def _transaction(
 ) -> list[Any]:
     db.execute("BEGIN IMMEDIATE")
     try:
-        found = [job(db) for job in jobs]
+        results = [job(db) for job in jobs]
         db.execute("COMMIT")
     except BaseException:
+        # A full disk may have ended the transaction already.
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    return found
-
-
-def _failure(error: BaseException) -> BaseException:
-    if isinstance(error, sqlite3.Error | OSError):
-        return JournalError(f"the journal can't be written: {error}")
-    return error
+    return results

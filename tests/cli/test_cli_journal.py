@@ -82,7 +82,7 @@ def test_list_prints_what_is_known_oldest_first(filled: dict[str, dict[str, Any]
     assert len(filled["doubtful"]["candidates"]) == 2
     assert filled["doubtful"]["note"] == "2 cases look like it"
     for entry in filled.values():
-        assert {"began", "touched"} < entry.keys()
+        assert {"created_at", "updated_at", "match_digest"} < entry.keys()
         assert not {"title", "held", *GOOD} & entry.keys()
 
 
@@ -195,7 +195,7 @@ def test_resolve_refuses_what_is_settled_or_missing(
     """Nothing changes."""
     ended = call("journal", "resolve", key, *way, "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"ConfigError: key: {key!r} can't be resolved, {why}\n"
+    assert ended.err == f"ConfigError: cannot resolve the key {key!r}: {why}\n"
     assert listed(call) == list(filled.values())
 
 
@@ -246,7 +246,7 @@ def test_prune_removes_what_was_settled_long_ago(
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
     assert (ended.code, ended.out) == (0, "0 removed\n")
     assert listed(call) == list(filled.values())
-    change("UPDATE creates SET touched = touched - 91 * 86400")
+    change("UPDATE creates SET updated_at = updated_at - 91 * 86400")
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
     assert (ended.code, ended.out) == (0, "2 removed\n")
     assert [entry["key"] for entry in listed(call)] == ["doubtful"]
@@ -264,7 +264,7 @@ def test_prune_needs_a_length_of_time(
 
 async def _keep(url: str) -> None:
     async with RedisJournal(url) as journal:
-        await journal.claim("k", digest="d", likeness="l")
+        await journal.claim("k", digest="d", match_digest="l")
         await journal.doubt("k", "TransportError", ["c1", "c2"])
 
 

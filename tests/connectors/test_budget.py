@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from attrs import evolve
-from helpers.budget_load import Load, Log, Place, logs, running, shared
+from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
 from helpers.readme_files import readme_file
 from helpers.redis_process import RedisServer
 from hypothesis import given, settings
@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
 from aicc_async._ratelimit.budget import (
     REQUEST_PRIORITIES,
-    BudgetLost,
-    Granted,
-    Reports,
+    BudgetUnreachable,
     RequestPriority,
+    Reservation,
+    SlotReports,
     Terms,
     request_priority,
 )
@@ -36,13 +36,13 @@ from aicc_async._ratelimit.shared import SharedLimiter
 from aicc_async._transport.session import limiter_of
 from aicc_async.cli.connect import client as command_client
 from aicc_async.cli.connect import reader
-from aicc_async.connectors.redis.budget import RedisBudget, RedisLedger
+from aicc_async.connectors.redis.budget import RedisBudget
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 
 pytest_plugins = ["helpers.redis_server"]
 
-Name = Callable[[], str]
-TERMS = Terms(limit=5, per=0.2, slack=0.01, reach=10.0, hold=0.0)
+Connect = Callable[..., RedisBudgetConnection]
+TERMS = Terms(limit=5, per=0.2, slack=0.01, horizon=10.0, hold=0.0)
 QUOTA = 100
 
 rounds = st.lists(
@@ -62,30 +62,32 @@ def most_in(span: float, moments: Sequence[float]) -> int:
     return max((sum(a <= b < a + span - 1e-5 for b in moments) for a in moments), default=0)
 
 
-async def granted(ledger: RedisLedger, count: int, priority: RequestPriority = "worker") -> Granted:
-    """Ask without anything to report."""
-    return await ledger.reserve(count, priority, Reports())
+async def reserve(
+    connection: RedisBudgetConnection, count: int, priority: RequestPriority = "worker"
+) -> Reservation:
+    """Reserve without anything to report."""
+    return await connection.reserve(count, priority, SlotReports())
 
 
-def times(answer: Granted) -> dict[str, float]:
-    """Tell when its slots are, by the store's clock."""
-    return {name: answer.seen.time + wait for name, wait in answer.slots}
+def slot_times(answer: Reservation) -> dict[str, float]:
+    """Return when its slots begin, by the store's clock."""
+    return {name: answer.state.time + wait for name, wait in answer.slots}
 
 
-async def given_out(
+async def reserve_all(
     url: str, name: str, terms: Terms, asked: Sequence[Any]
 ) -> list[tuple[float, RequestPriority]]:
-    """Reserve by three clients in turn, use the slots as told; return each with its priority."""
+    """Reserve by three clients in turn, use the slots; return each with its priority."""
     slots: dict[str, tuple[float, RequestPriority]] = {}
-    reports = [Reports() for _ in range(3)]
+    reports = [SlotReports() for _ in range(3)]
     async with AsyncExitStack() as stack:
-        ledgers = [RedisLedger(url, name, terms) for _ in range(3)]
-        for ledger in ledgers:
-            stack.push_async_callback(ledger.close)
+        connections = [RedisBudgetConnection(url, name, terms) for _ in range(3)]
+        for connection in connections:
+            stack.push_async_callback(connection.close)
         for who, priority, count, leaves in asked:
-            answer = await ledgers[who].reserve(count, priority, reports[who])
-            reports[who] = Reports()
-            found = times(answer)
+            answer = await connections[who].reserve(count, priority, reports[who])
+            reports[who] = SlotReports()
+            found = slot_times(answer)
             slots |= {slot: (moment, priority) for slot, moment in found.items()}
             if leaves and found:
                 last = list(found)[-1]
@@ -97,10 +99,10 @@ async def given_out(
 @given(rounds, st.integers(1, 12))
 @settings(max_examples=60)
 def test_no_window_holds_more_than_n(redis_server: RedisServer, asked: Any, limit: int) -> None:
-    """Whoever asks for whatever, and gives back what: no span of T and slack has more than N."""
+    """Whatever is reserved and given back: no span of T and slack has more than N."""
     url, name = redis_server.url, f"window-{time.monotonic_ns()}"
     terms = evolve(TERMS, limit=limit)
-    slots = asyncio.run(given_out(url, name, terms, asked))
+    slots = asyncio.run(reserve_all(url, name, terms, asked))
     assert most_in(terms.per + terms.slack, [moment for moment, _ in slots]) <= limit
 
 
@@ -110,127 +112,126 @@ def test_bulk_leaves_a_reserve(redis_server: RedisServer, asked: Any, limit: int
     """Bulk alone never has the last tenth of a window."""
     url, name = redis_server.url, f"bulk-{time.monotonic_ns()}"
     terms = evolve(TERMS, limit=limit)
-    slots = asyncio.run(given_out(url, name, terms, asked))
+    slots = asyncio.run(reserve_all(url, name, terms, asked))
     bulk = [moment for moment, priority in slots if priority == "bulk"]
     assert most_in(terms.per + terms.slack, bulk) <= limit - max(limit // 10, 1)
 
 
 @pytest.fixture
-async def ledger(redis_url: str, prefix: str) -> AsyncIterator[RedisLedger]:
-    """Connect to a budget that nobody used before."""
-    made = RedisLedger(redis_url, prefix, TERMS)
-    try:
-        yield made
-    finally:
-        await made.close()
+async def connect(redis_url: str, prefix: str) -> AsyncIterator[Connect]:
+    """Connect to a budget that nobody used before; all is closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        def one(terms: Terms = TERMS) -> RedisBudgetConnection:
+            made = RedisBudgetConnection(redis_url, prefix, terms)
+            stack.push_async_callback(made.close)
+            return made
+
+        yield one
 
 
-async def test_an_unused_slot_is_given_to_the_next(ledger: RedisLedger) -> None:
-    """What is given back may be had at once, between the slots of others."""
-    first = await ledger.reserve(1, "interactive", Reports())
+@pytest.fixture
+def connection(connect: Connect) -> RedisBudgetConnection:
+    """Connect with the usual terms."""
+    return connect()
+
+
+async def test_an_unused_slot_is_given_to_the_next(connection: RedisBudgetConnection) -> None:
+    """A slot that is given back is reserved again at once, between the slots of others."""
+    first = await connection.reserve(1, "interactive", SlotReports())
     for _ in range(4):
-        await ledger.reserve(1, "interactive", Reports())
-    taken = await ledger.reserve(1, "interactive", Reports())
+        await connection.reserve(1, "interactive", SlotReports())
+    taken = await connection.reserve(1, "interactive", SlotReports())
     assert taken.slots[0][1] > 0.1
     [(unused, _)] = first.slots
-    again = await ledger.reserve(1, "interactive", Reports(unused=[unused, taken.slots[0][0]]))
+    again = await connection.reserve(
+        1, "interactive", SlotReports(unused=[unused, taken.slots[0][0]])
+    )
     assert again.slots[0][1] == 0
 
 
-async def test_a_late_slot_counts_from_when_it_left(ledger: RedisLedger) -> None:
-    """Who comes after a slot that was used late waits for it as long."""
-    slots = [(await ledger.reserve(1, "interactive", Reports())).slots[0] for _ in range(5)]
+async def test_a_late_slot_counts_from_when_it_left(connection: RedisBudgetConnection) -> None:
+    """The request that follows a slot used late is delayed by as much."""
+    slots = [(await connection.reserve(1, "interactive", SlotReports())).slots[0] for _ in range(5)]
     await asyncio.sleep(0.05)
     left = asyncio.get_running_loop().time()
-    late = Reports(moved=[(name, left) for name, _ in slots])
-    answer = await ledger.reserve(1, "interactive", late)
+    late = SlotReports(late=[(name, left) for name, _ in slots])
+    answer = await connection.reserve(1, "interactive", late)
     wait = asyncio.get_running_loop().time() - left + answer.slots[0][1]
     assert wait >= TERMS.per + TERMS.slack - 1e-3
 
 
-async def test_bulk_is_not_starved_by_workers(redis_url: str, prefix: str) -> None:
-    """When workers have all that may be had, bulk may ask again as soon as they may."""
-    terms = evolve(TERMS, limit=20, reach=1.0)
-    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
-        while (workers := await granted(closing.ledger, 9)).slots:
-            assert len(workers.slots) <= 3
-        bulk = await granted(closing.ledger, 9, "bulk")
-    assert bulk.again <= workers.again
+async def test_bulk_is_not_starved_by_workers(connect: Connect) -> None:
+    """When workers have used up all slots, bulk may try again as soon as they may."""
+    connection = connect(evolve(TERMS, limit=20, horizon=1.0))
+    while (workers := await reserve(connection, 9)).slots:
+        assert len(workers.slots) <= 3
+    bulk = await reserve(connection, 9, "bulk")
+    assert bulk.retry_after <= workers.retry_after
 
 
-async def test_a_batch_is_small(redis_url: str, prefix: str) -> None:
-    """One asking is answered with what some tens of milliseconds are good for, not with all."""
-    async with aclosing(_Closing(redis_url, prefix, evolve(TERMS, limit=20))) as closing:
-        assert len((await granted(closing.ledger, 1000)).slots) == 3
+async def test_a_batch_is_small(connect: Connect) -> None:
+    """One reservation gets the slots of some tens of milliseconds, not all."""
+    connection = connect(evolve(TERMS, limit=20))
+    assert len((await reserve(connection, 1000)).slots) == 3
 
 
-class _Closing:
-    """A ledger that is closed at the end."""
-
-    def __init__(self, url: str, name: str, terms: Terms) -> None:
-        self.ledger = RedisLedger(url, name, terms)
-
-    async def aclose(self) -> None:
-        """Close it."""
-        await self.ledger.close()
+async def test_nothing_is_given_beyond_the_horizon(connect: Connect) -> None:
+    """Slots too far ahead are not given: the answer has the time of the next try."""
+    connection = connect(evolve(TERMS, limit=1, per=5.0, horizon=0.25))
+    assert len((await reserve(connection, 1)).slots) == 1
+    answer = await reserve(connection, 1)
+    assert answer.slots == []
+    assert 4.5 < answer.retry_after <= 5.01 - 0.25
 
 
-async def test_nothing_is_given_beyond_the_reach(redis_url: str, prefix: str) -> None:
-    """What lies too far ahead is not given: it is told when to ask again."""
-    terms = evolve(TERMS, limit=1, per=5.0, reach=0.25)
-    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
-        assert len((await granted(closing.ledger, 1)).slots) == 1
-        answer = await granted(closing.ledger, 1)
-        assert answer.slots == []
-        assert 4.5 < answer.again <= 5.01 - 0.25
+async def test_a_pause_holds_every_process(connect: Connect) -> None:
+    """A 429 of one process holds the others back; a shorter pause ends nothing."""
+    one, other = connect(), connect()
+    await one.pause(5.0)
+    await one.pause(1.0)
+    wait = (await reserve(other, 1, "interactive")).slots[0][1]
+    assert 4.5 < wait <= 5.0
 
 
-async def test_a_pause_holds_every_process(
-    redis_url: str, prefix: str, ledger: RedisLedger
-) -> None:
-    """A 429 that one saw keeps slots from another; a shorter pause ends nothing."""
-    async with aclosing(_Closing(redis_url, prefix, TERMS)) as other:
-        await ledger.pause(5.0)
-        await ledger.pause(1.0)
-        wait = (await granted(other.ledger, 1, "interactive")).slots[0][1]
-        assert 4.5 < wait <= 5.0
-
-
-async def test_a_forgetful_server_holds_all_up(redis_url: str, prefix: str) -> None:
+async def test_a_forgetful_server_holds_all_up(connect: Connect) -> None:
     """A server that knows nothing gives nothing until everybody has noticed; then it does."""
-    terms = evolve(TERMS, hold=1.5, reach=0.25)
-    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
-        answer = await granted(closing.ledger, 1)
-        assert answer.slots == []
-        assert 1.0 < answer.again <= 1.25
-        assert 1.0 < await closing.ledger.rejoin() <= 1.5
+    connection = connect(evolve(TERMS, hold=1.5, horizon=0.25))
+    answer = await reserve(connection, 1)
+    assert answer.slots == []
+    assert 1.0 < answer.retry_after <= 1.25
+    assert 1.0 < await connection.rejoin() <= 1.5
 
 
-async def test_another_server_with_old_data_holds_all_up(redis_url: str, prefix: str) -> None:
+async def test_another_server_with_old_data_holds_all_up(
+    redis_url: str, prefix: str, connect: Connect
+) -> None:
     """A restart is seen even when the data survived it."""
-    terms = evolve(TERMS, hold=1.5, reach=0.25)
     with redis.Redis.from_url(redis_url) as client:
-        client.hset(f"aicc:budget:{{{prefix}}}:state", mapping={"server": "another", "hold": "1"})
-    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
-        assert (await granted(closing.ledger, 1)).again > 1.0
+        client.hset(
+            f"aicc:budget:{{{prefix}}}:state", mapping={"server": "another", "hold_until": "1"}
+        )
+    connection = connect(evolve(TERMS, hold=1.5, horizon=0.25))
+    assert (await reserve(connection, 1)).retry_after > 1.0
 
 
 async def test_a_clock_that_was_put_back_holds_all_up_once(
-    redis_url: str, prefix: str, ledger: RedisLedger
+    redis_url: str, prefix: str, connect: Connect
 ) -> None:
     """Slots that lie an hour ahead are forgotten, and nothing is given until all have noticed."""
-    await granted(ledger, 1)
+    await reserve(connect(), 1)
     ahead = (time.time() + 3600) * 1e6
     with redis.Redis.from_url(redis_url) as store:
         store.zadd(f"aicc:budget:{{{prefix}}}:slots", {f"old:{n}": ahead for n in range(9)})
-    terms = evolve(TERMS, hold=1.5)
-    async with aclosing(_Closing(redis_url, prefix, terms)) as closing:
-        assert 1.0 < (await granted(closing.ledger, 1)).slots[0][1] <= 1.5
+    connection = connect(evolve(TERMS, hold=1.5))
+    assert 1.0 < (await reserve(connection, 1)).slots[0][1] <= 1.5
 
 
-async def test_keys_are_of_one_cluster_slot_and_end(redis_url: str, ledger: RedisLedger) -> None:
+async def test_keys_are_of_one_cluster_slot_and_end(
+    redis_url: str, connection: RedisBudgetConnection
+) -> None:
     """All keys have one hash tag, and the slots a time to live."""
-    await granted(ledger, 1, "bulk")
+    await reserve(connection, 1, "bulk")
     with redis.Redis.from_url(redis_url) as client:
         keys = [key.decode() for key in client.scan_iter()]
         assert len(keys) == 3
@@ -238,22 +239,23 @@ async def test_keys_are_of_one_cluster_slot_and_end(redis_url: str, ledger: Redi
         assert all(0 < client.pttl(key) < 3000 for key in keys if not key.endswith("state"))
 
 
-async def test_the_pace_is_changed_by_one_at_a_time(ledger: RedisLedger) -> None:
-    """A change that was decided upon what is not so any more is refused."""
-    seen = (await granted(ledger, 1)).seen
+async def test_the_pace_is_changed_by_one_at_a_time(connection: RedisBudgetConnection) -> None:
+    """A change that was derived from an older pace is refused."""
+    seen = (await reserve(connection, 1)).state
     assert (seen.limit, seen.pace) == (5, "")
-    assert await ledger.adapt("", '{"limit":7}')
-    assert not await ledger.adapt("", '{"limit":9}')
-    seen = await ledger.tell(Reports())
+    assert await connection.replace_pace("", '{"limit":7}')
+    assert not await connection.replace_pace("", '{"limit":9}')
+    seen = await connection.report(SlotReports())
     assert (seen.limit, seen.pace) == (7, '{"limit":7}')
 
 
-async def test_a_lost_server_says_so_without_its_address(prefix: str) -> None:
-    """What is told of a server that can't be reached names no host and no password."""
+async def test_a_lost_server_is_reported_without_its_address(prefix: str) -> None:
+    """The error of a server that can't be reached names no host and no password."""
     url = "redis://somebody:pass-word@127.0.0.1:1/0"
-    async with aclosing(_Closing(url, prefix, TERMS)) as closing:
-        with pytest.raises(BudgetLost, match=r"^ConnectionError$"):
-            await granted(closing.ledger, 1)
+    connection = RedisBudgetConnection(url, prefix, TERMS)
+    with pytest.raises(BudgetUnreachable, match=r"^ConnectionError$"):
+        await reserve(connection, 1)
+    await connection.close()
     assert "pass-word" not in repr(RateLimit(5, shared=RedisBudget(url)))
 
 
@@ -270,19 +272,19 @@ async def test_a_lost_server_says_so_without_its_address(prefix: str) -> None:
     ],
 )
 def test_bad_budgets_are_refused(url: Any, options: dict[str, Any], name: str) -> None:
-    """What can't be is refused before any I/O, by its name."""
+    """A bad argument is refused before any I/O, by its name."""
     with pytest.raises(ConfigError, match=name):
         RedisBudget(url, **options)
 
 
 def test_a_priority_is_one_of_three() -> None:
-    """Another word is refused where it is said."""
+    """Another word is refused where it is set."""
     with pytest.raises(ConfigError, match="priority"), request_priority("urgent"):  # type: ignore[arg-type]
         pass
 
 
 def client(tenant: Emulator, rate: RateLimit, **options: Any) -> AICCClient:
-    """Make a client of a tenant that hardly waits between attempts."""
+    """Return a client of a tenant that hardly waits between attempts."""
     auth = StaticToken(tenant.token())
     return AICCClient(
         tenant.url, auth=auth, rate_limit=rate, retry=RetryPolicy(base=0.001), **options
@@ -291,7 +293,7 @@ def client(tenant: Emulator, rate: RateLimit, **options: Any) -> AICCClient:
 
 async def test_calls_of_one_client_may_go_first(tenant: Emulator, redis_url: str) -> None:
     """An interactive call overtakes the bulk calls of the same client that were there before."""
-    rate = evolve(shared(redis_url, 4, name="first", processes=1), priority="bulk")
+    rate = evolve(shared_limit(redis_url, 4, name="first", processes=1), priority="bulk")
     order: list[str] = []
 
     async def call(what: str) -> None:
@@ -308,9 +310,9 @@ async def test_calls_of_one_client_may_go_first(tenant: Emulator, redis_url: str
         await asyncio.gather(*bulk)
 
 
-async def test_a_cancelled_call_takes_nobodys_turn(tenant: Emulator, redis_url: str) -> None:
-    """Calls that are cancelled while they wait leave the others in line moving."""
-    rate = shared(redis_url, 10, name="cancelled", processes=1)
+async def test_a_cancelled_call_takes_no_turn(tenant: Emulator, redis_url: str) -> None:
+    """Calls that are cancelled while they wait don't block the others."""
+    rate = shared_limit(redis_url, 10, name="cancelled", processes=1)
     async with client(tenant, rate) as aicc:
         tasks = [asyncio.create_task(aicc.list_cases(limit=1)) for _ in range(14)]
         await asyncio.sleep(0.01)
@@ -321,24 +323,24 @@ async def test_a_cancelled_call_takes_nobodys_turn(tenant: Emulator, redis_url: 
     assert len(tenant.requests) == 9
 
 
-async def test_a_429_is_told_to_the_budget(redis_url: str) -> None:
-    """The pause that the service asked one client for is every client's."""
+async def test_a_429_pauses_the_budget(redis_url: str) -> None:
+    """The pause that one client is asked for by the service is every client's."""
     async with Emulator(cases=1, retry_after="0.2") as tenant:
-        async with client(tenant, shared(redis_url, 50, name="paused", processes=1)) as aicc:
+        async with client(tenant, shared_limit(redis_url, 50, name="paused", processes=1)) as aicc:
             await aicc.list_cases(limit=1)
             began = time.time()
             tenant.fail("list", Fault.THROTTLED)
             await aicc.list_cases(limit=1)
         assert aicc.stats.throttled == 1
     with redis.Redis.from_url(redis_url) as store:
-        paused = store.hget("aicc:budget:{paused}:state", "paused")
+        paused = store.hget("aicc:budget:{paused}:state", "paused_until")
     assert isinstance(paused, bytes)
     assert float(paused) / 1e6 >= began + 0.2
 
 
 async def test_without_a_store_there_is_a_share(caplog: pytest.LogCaptureFixture) -> None:
-    """A store that was never there is no error: a share is used, and it is said once."""
-    rate = shared("unix:///nowhere/at-all", 100, name="share", processes=4)
+    """A store that was never there is no error: a share is used, and one warning logged."""
+    rate = shared_limit("unix:///nowhere/at-all", 100, name="share", processes=4)
     limiter = limiter_of(rate)
     with caplog.at_level(logging.WARNING, "aicc_async"):
         assert await limiter.acquire() is not None
@@ -349,9 +351,9 @@ async def test_without_a_store_there_is_a_share(caplog: pytest.LogCaptureFixture
     assert "nowhere" not in caplog.text
 
 
-async def test_a_closed_limiter_lets_those_who_wait_go(redis_url: str) -> None:
-    """Whoever waits when it is closed is told at once, and nothing is left running."""
-    limiter = limiter_of(shared(redis_url, 1, name="closed", processes=1))
+async def test_a_closed_limiter_releases_its_waiters(redis_url: str) -> None:
+    """A waiter returns at once when it is closed, and nothing is left running."""
+    limiter = limiter_of(shared_limit(redis_url, 1, name="closed", processes=1))
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0.01)
     await limiter.close()
@@ -360,12 +362,12 @@ async def test_a_closed_limiter_lets_those_who_wait_go(redis_url: str) -> None:
 
 
 async def test_a_slot_that_comes_too_late_is_not_used(redis_url: str) -> None:
-    """A process whose loop stood still when its turn came gives the slot back and asks anew."""
+    """A process whose loop stalled when its turn came gives the slot back and reserves another."""
     rate = RateLimit(1, per=0.5, shared=RedisBudget(redis_url, name="late"))
     limiter = limiter_of(rate)
     first = await limiter.acquire()
     assert first is not None
-    first.take()
+    first.mark_sent()
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0.3)
     time.sleep(0.4)  # noqa: ASYNC251  (that is the stall)
@@ -413,14 +415,14 @@ async def test_the_found_limit_outlives_its_finders(redis_url: str) -> None:
 
 
 def load(tenant: Emulator, rate: RateLimit, loads: Sequence[Load], act: Callable[[], None]) -> Any:
-    """Run processes for a while; tell from when to when, and what they saw."""
-    place = Place(url=tenant.url, token=tenant.token(), rate=rate)
-    with running(place, loads) as pipes:
+    """Run processes for a while; return from when to when, and what they saw."""
+    target = Target(url=tenant.url, token=tenant.token(), rate=rate)
+    with run_processes(target, loads) as pipes:
         time.sleep(1.5)
         began = time.monotonic()
         act()
         ended = time.monotonic()
-        seen: list[Log] = logs(pipes)
+        seen: list[Log] = collect_logs(pipes)
     assert not any(log.failed for log in seen)
     return began, ended, seen
 
@@ -432,7 +434,7 @@ DIFFERENT = (Load(), Load(works=0.1, blocks=0.005), Load(slow=0.2, tasks=16), Lo
 def test_processes_of_different_speed_share_a_quota(redis_url: str) -> None:
     """The service refuses none of them, most of the quota is used, and each has its share."""
     with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
-        rate = shared(redis_url, QUOTA, name="fleet", processes=4)
+        rate = shared_limit(redis_url, QUOTA, name="fleet", processes=4)
         began, ended, seen = load(tenant, rate, DIFFERENT, lambda: time.sleep(6))
         assert tenant.refused == 0
     calls = [log.calls(began, ended) for log in seen]
@@ -444,7 +446,7 @@ def test_processes_of_different_speed_share_a_quota(redis_url: str) -> None:
 def test_a_killed_redis_lets_nobody_exceed_the_quota(
     redis_url: str, redis_server: RedisServer
 ) -> None:
-    """While Redis is dead each goes on with its share; all are back when it is."""
+    """While Redis is dead each process uses its share; all are back when it is."""
 
     def kill() -> None:
         redis_server.kill()
@@ -453,7 +455,7 @@ def test_a_killed_redis_lets_nobody_exceed_the_quota(
         time.sleep(3.5)
 
     with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
-        rate = shared(redis_url, QUOTA, name="killed", processes=4)
+        rate = shared_limit(redis_url, QUOTA, name="killed", processes=4)
         began, ended, seen = load(tenant, rate, DIFFERENT, kill)
         assert tenant.refused == 0
     assert all(len(log.back) == 1 for log in seen)
@@ -466,7 +468,7 @@ def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
     """Beside an export that takes what it can get, all interactive calls are made in time."""
     loads = (Load(priority="bulk", tasks=16), Load(priority="interactive", tasks=1, every=0.25))
     with run_in_thread(cases=1, quota=QUOTA, record=False) as tenant:
-        rate = shared(redis_url, QUOTA, name="ranked", processes=4)
+        rate = shared_limit(redis_url, QUOTA, name="ranked", processes=4)
         began, ended, seen = load(tenant, rate, loads, lambda: time.sleep(6))
         assert tenant.refused == 0
     bulk, interactive = (log.calls(began, ended) for log in seen)
@@ -475,7 +477,7 @@ def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
 
 
 def test_the_readme_s_sample_runs(redis_url: str) -> None:
-    """It shares a limit, asks once, and prints how many cases there are."""
+    """It shares a limit, reads once, and prints how many cases there are."""
     with run_in_thread(cases=7) as tenant:
         environ = {
             **os.environ,

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
 from aicc_async._ratelimit.adaptive import AdaptiveLimiter
-from aicc_async._ratelimit.pace import LONGEST, PATIENCE, Pace, begin, grown, refused
+from aicc_async._ratelimit.pace import (
+    FIRST_RETRIAL_SECONDS,
+    MAX_RETRIAL_SECONDS,
+    Pace,
+    initial_pace,
+    lower_limit,
+    raise_limit,
+)
 from aicc_async._ratelimit.sliding_window import Limiter
 from aicc_async._transport.session import limiter_of
 from aicc_async.emulator import Emulator
@@ -23,8 +30,12 @@ from aicc_async.emulator import Emulator
 T = TypeVar("T")
 
 paces = st.builds(
-    lambda good, more, bad, quiet: Pace(
-        limit=good + more, good=good, bad=good + more + bad if bad else 0, quiet=quiet, due=1.0
+    lambda proven, more, above, retrial_at: Pace(
+        limit=proven + more,
+        proven_limit=proven,
+        refused_limit=proven + more + above if above else 0,
+        retrial_at=retrial_at,
+        raise_at=1.0,
     ),
     st.integers(1, 100),
     st.integers(0, 50),
@@ -46,9 +57,9 @@ def climb(pace: Pace, *, quota: int, seconds: int, ceiling: int = 1000) -> list[
         now = float(second)
         sent = min(pace.limit, quota + 1)
         if pace.limit > quota:
-            pace = refused(pace, now=now, sent=sent, seconds=1.0, per=1.0)
+            pace = lower_limit(pace, now=now, sent=sent, seconds=1.0, per=1.0)
         else:
-            pace = grown(pace, now=now, sent=sent, per=1.0, ceiling=ceiling)
+            pace = raise_limit(pace, now=now, sent=sent, per=1.0, ceiling=ceiling)
         limits.append(pace.limit)
     return limits
 
@@ -57,10 +68,10 @@ def climb(pace: Pace, *, quota: int, seconds: int, ceiling: int = 1000) -> list[
 def test_a_limit_rises_only_to_its_ceiling_and_only_when_used(
     pace: Pace, now: float, sent: int, ceiling: int
 ) -> None:
-    """What nobody used says nothing, and nothing goes above the ceiling."""
-    new = grown(pace, now=now, sent=sent, per=1.0, ceiling=ceiling)
+    """A limit that was not used is not raised, and none goes above the ceiling."""
+    new = raise_limit(pace, now=now, sent=sent, per=1.0, ceiling=ceiling)
     assert new.limit <= max(ceiling, pace.limit)
-    if sent < pace.limit * 0.8 or now < pace.due:
+    if sent < pace.limit * 0.8 or now < pace.raise_at:
         assert new == pace
 
 
@@ -69,20 +80,20 @@ def test_a_refusal_lowers_the_limit_but_never_below_one(
     pace: Pace, now: float, sent: int, seconds: float
 ) -> None:
     """The first refusal lowers the limit, and what was refused is remembered."""
-    new = refused(pace, now=now, sent=sent, seconds=seconds, per=1.0)
+    new = lower_limit(pace, now=now, sent=sent, seconds=seconds, per=1.0)
     assert 1 <= new.limit <= pace.limit
     assert new.limit < pace.limit or pace.limit == 1
-    assert new.good <= new.limit < new.bad
+    assert new.proven_limit <= new.limit < new.refused_limit
 
 
 @given(paces, st.integers(0, 200), st.lists(st.floats(0, 0.9), max_size=20))
 def test_the_refusals_of_one_pause_cut_once(pace: Pace, sent: int, delays: list[float]) -> None:
-    """What was under way at the first refusal lowers the limit no further than to what was fine."""
-    first = refused(pace, now=10.0, sent=sent, seconds=1.0, per=1.0)
+    """Requests under way at the first refusal lower the limit no further than to the proven one."""
+    first = lower_limit(pace, now=10.0, sent=sent, seconds=1.0, per=1.0)
     last = first
     for delay in sorted(delays):
-        last = refused(last, now=10.0 + delay, sent=sent, seconds=1.0, per=1.0)
-    assert last.limit >= first.good
+        last = lower_limit(last, now=10.0 + delay, sent=sent, seconds=1.0, per=1.0)
+    assert last.limit >= first.proven_limit
     assert last.limit >= first.limit - len(delays)
 
 
@@ -90,7 +101,7 @@ def test_the_refusals_of_one_pause_cut_once(pace: Pace, sent: int, delays: list[
 @settings(max_examples=50)
 def test_a_steady_quota_is_found_and_kept(start: int, quota: int) -> None:
     """Within some seconds the limit is the quota, and it is exceeded rarely from then on."""
-    limits = climb(begin(start), quota=quota, seconds=150)[50:]
+    limits = climb(initial_pace(start), quota=quota, seconds=150)[50:]
     assert max(limits) <= quota + 1
     assert sum(limit > quota for limit in limits) <= 10
     assert sum(limits) / len(limits) >= 0.85 * quota
@@ -98,7 +109,7 @@ def test_a_steady_quota_is_found_and_kept(start: int, quota: int) -> None:
 
 def test_a_raised_quota_is_found() -> None:
     """A quota that was doubled long after a refusal is used within a few steps of the trial."""
-    pace = evolve(begin(20), bad=21, due=1.0, quiet=5.0)
+    pace = evolve(initial_pace(20), refused_limit=21, raise_at=1.0, retrial_at=5.0)
     limits = climb(pace, quota=40, seconds=20)
     assert limits[:4] == [20] * 4
     assert limits[4] == 21
@@ -108,18 +119,18 @@ def test_a_raised_quota_is_found() -> None:
 def test_trials_become_rare() -> None:
     """Each trial that is refused makes the next one later, but there always is one."""
     waits = []
-    pace = begin(10)
+    pace = initial_pace(10)
     for number in range(60):
-        pace = evolve(pace, limit=11, good=10, bad=11, until=0.0)
+        pace = evolve(pace, limit=11, proven_limit=10, refused_limit=11, paused_until=0.0)
         now = 1000.0 * number
-        pace = refused(pace, now=now, sent=11, seconds=1.0, per=1.0)
-        waits.append(pace.quiet - now)
+        pace = lower_limit(pace, now=now, sent=11, seconds=1.0, per=1.0)
+        waits.append(pace.retrial_at - now)
     assert waits == sorted(waits)
-    assert PATIENCE < waits[0] < waits[-1] == LONGEST
+    assert FIRST_RETRIAL_SECONDS < waits[0] < waits[-1] == MAX_RETRIAL_SECONDS
 
 
-async def most_of(limiter: AdaptiveLimiter, quota: int, seconds: float) -> tuple[int, int]:
-    """Ask with eight tasks for so long; count what a sliding quota lets pass, and what not."""
+async def use_quota(limiter: AdaptiveLimiter, quota: int, seconds: float) -> tuple[int, int]:
+    """Send with eight tasks for so long; count what a sliding quota accepts and refuses."""
     loop, passed, refusals = asyncio.get_running_loop(), list[float](), 0
 
     async def ask() -> None:
@@ -143,7 +154,7 @@ def test_a_hidden_quota_is_used(quota: int) -> None:
     """From a start of 5, most of a minute's quota is used, and hardly anything is refused."""
 
     async def main() -> tuple[int, int]:
-        return await most_of(AdaptiveLimiter(5, 100), quota, 60.0)
+        return await use_quota(AdaptiveLimiter(5, 100), quota, 60.0)
 
     passed, refusals = run(main)
     assert passed >= 0.75 * 60 * quota
@@ -151,10 +162,10 @@ def test_a_hidden_quota_is_used(quota: int) -> None:
 
 
 def test_a_ceiling_is_never_passed() -> None:
-    """Whatever the service lets pass, no second holds more than the ceiling."""
+    """Whatever the service accepts, no second holds more than the ceiling."""
 
     async def main() -> tuple[int, int]:
-        return await most_of(AdaptiveLimiter(5, 20), 1000, 30.0)
+        return await use_quota(AdaptiveLimiter(5, 20), 1000, 30.0)
 
     passed, refusals = run(main)
     assert refusals == 0
@@ -189,18 +200,18 @@ async def test_a_429_of_a_real_service_lowers_the_limit() -> None:
     ],
 )
 def test_bad_settings_are_refused(options: dict[str, Any], name: str) -> None:
-    """What makes no sense is refused by its name."""
+    """The error names the bad setting."""
     with pytest.raises(ConfigError, match=name):
         RateLimit.adaptive(**options)
 
 
-def test_strict_goes_with_nothing_else() -> None:
+def test_strict_cannot_be_combined() -> None:
     """A strict limit counts from the answer, which neither of the others does."""
     with pytest.raises(ConfigError, match="strict"):
         RateLimit(5, strict=True, ceiling=50)
 
 
-def test_a_plain_limit_is_what_it_was() -> None:
-    """Without a ceiling or a shared budget there is the plain limiter, and nothing around it."""
+def test_a_plain_limit_has_the_plain_limiter() -> None:
+    """Without a ceiling or a shared budget the session has the plain limiter."""
     assert type(limiter_of(RateLimit(10))) is Limiter
     assert type(limiter_of(None)) is Limiter

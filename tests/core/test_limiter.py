@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aicc_async._ratelimit.sliding_window import SLACK, Limiter
+from aicc_async._ratelimit.sliding_window import SLACK_SECONDS, Limiter
 from aicc_async.settings import RateLimit
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ rates = st.builds(
 
 
 def make(rate: RateLimit | None) -> Limiter:
-    """Make the limiter of a limit."""
+    """Return the limiter of a limit."""
     return Limiter(rate.limit, per=rate.per, strict=rate.strict) if rate else Limiter()
 
 
@@ -54,7 +54,7 @@ async def call(limiter: Limiter, log: list[tuple[float, float]], takes: float = 
 async def calls_at(
     limiter: Limiter, moments: Sequence[float], takes: Sequence[float] = ()
 ) -> list[tuple[float, float]]:
-    """Make a call at each moment; tell when each went and was answered, in order of going."""
+    """Make a call at each moment; return when each was sent and answered, in order of sending."""
     log: list[tuple[float, float]] = []
 
     async def later(i: int, moment: float) -> None:
@@ -100,7 +100,7 @@ def test_strict_holds_when_each_arrives_at_the_worst_moment() -> None:
 def test_loose_spaces_by_the_send() -> None:
     """Without strict, a slot comes back T and the slack after the send, answered or not."""
     log = run(lambda: calls_at(Limiter(2), [0.0] * 5, [60.0]))
-    expected = [0, 0, 1 + SLACK, 1 + SLACK, 2 + 2 * SLACK]
+    expected = [0, 0, 1 + SLACK_SECONDS, 1 + SLACK_SECONDS, 2 + 2 * SLACK_SECONDS]
     assert [went for went, _ in log] == pytest.approx(expected, abs=2e-3)
 
 
@@ -114,7 +114,7 @@ def test_strict_spaces_by_the_answer() -> None:
 @settings(max_examples=40, deadline=None)
 @given(rates, st.integers(1, 20))
 def test_first_come_first_served(rate: RateLimit, count: int) -> None:
-    """Slots go out in the order in which they were asked for."""
+    """Slots go out in the order of the requests for them."""
 
     async def main() -> list[int]:
         limiter, order = make(rate), list[int]()
@@ -152,7 +152,7 @@ def test_a_cancelled_waiter_takes_nothing(
     went, survivors = run(main)
     assert len(went) >= survivors
     for i, moment in enumerate(sorted(went)):  # as if the cancelled ones had never been
-        assert moment <= (i // rate.limit) * (rate.per + SLACK) + 0.02
+        assert moment <= (i // rate.limit) * (rate.per + SLACK_SECONDS) + 0.02
 
 
 @pytest.mark.parametrize("steps", range(12))
@@ -169,7 +169,7 @@ def test_cancelled_after_any_number_of_steps(steps: int) -> None:
         await second
         return now()
 
-    assert run(main) == pytest.approx(1 + SLACK, abs=2e-3)
+    assert run(main) == pytest.approx(1 + SLACK_SECONDS, abs=2e-3)
 
 
 def test_cancelled_while_every_strict_slot_is_out() -> None:
@@ -230,7 +230,7 @@ def test_the_longest_pause_counts(pauses: list[tuple[float, float]]) -> None:
 
 @pytest.mark.looptime
 async def test_no_limit_is_no_wait() -> None:
-    """Without a limit, no acquire gives control away."""
+    """Without a limit, no acquire yields to the loop."""
     limiter, other = Limiter(), list[int]()
     asyncio.get_running_loop().call_soon(other.append, 1)
     for _ in range(1000):
@@ -256,7 +256,7 @@ def test_a_second_loop_may_use_it_after_the_first() -> None:
 
 
 def test_waiting_costs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody looks at the clock again and again: an hour's wait is a handful of timers."""
+    """Waiting for an hour takes a handful of timers."""
     limiter, sleeps = Limiter(1, per=3600), list[float]()
     sleep = asyncio.sleep
 
@@ -274,15 +274,15 @@ def test_waiting_costs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_slot_counts_from_when_the_request_left() -> None:
-    """What comes between the slot and the send, a connection or a stall, is not lost on anybody."""
+    """A new connection or a stall between the slot and the send doesn't shorten the interval."""
 
     async def main() -> float:
         limiter = Limiter(1)
         slot = await limiter.acquire()
         await asyncio.sleep(0.5)
         assert slot is not None
-        slot.take()
+        slot.mark_sent()
         await limiter.acquire()
         return now()
 
-    assert run(main) == pytest.approx(1.5 + SLACK, abs=2e-3)
+    assert run(main) == pytest.approx(1.5 + SLACK_SECONDS, abs=2e-3)

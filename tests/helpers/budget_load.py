@@ -1,4 +1,4 @@
-"""Processes that share a budget and ask a tenant for all that they can get, each in its way."""
+"""Processes that share a budget and send all that they can, each in its own way."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from aicc_async import AICCClient, RateLimit, RetryPolicy, StaticToken
 from aicc_async._ratelimit.budget import RequestPriority, request_priority
 from aicc_async.connectors.redis import RedisBudget
 
-READY = 60.0  # seconds that starting may take
+START_TIMEOUT = 60.0  # seconds that starting may take
 
 
 @frozen(kw_only=True)
 class Load:
     """What one process does: ``tasks`` calls at a time, or one every so many seconds.
 
-    ``works`` is how long a task works between calls, ``blocks`` how long it holds the loop up
-    then, ``slow`` how much later answers come.
+    In seconds: ``works`` is how long a task works between calls, ``blocks`` how long it holds the
+    loop up then, ``slow`` how much later answers come.
     """
 
     priority: RequestPriority = "worker"
@@ -38,8 +38,8 @@ class Load:
 
 
 @frozen(kw_only=True)
-class Place:
-    """Where to ask, and under which budget."""
+class Target:
+    """Where to send requests, and under which limit."""
 
     url: str
     token: str
@@ -61,26 +61,26 @@ class Log:
         return sum(since <= each < until for each in self.ended)
 
 
-def shared(url: str, limit: int, *, name: str, processes: int) -> RateLimit:
-    """Share a limit over Redis."""
+def shared_limit(url: str, limit: int, *, name: str, processes: int) -> RateLimit:
+    """Return a limit that is shared over Redis."""
     return RateLimit(limit, shared=RedisBudget(url, name=name, fallback_processes=processes))
 
 
 @contextmanager
-def running(place: Place, loads: Sequence[Load]) -> Iterator[list[Connection]]:
-    """Run a process for each load; they begin when all are ready, and end when told."""
+def run_processes(target: Target, loads: Sequence[Load]) -> Iterator[list[Connection]]:
+    """Run a process for each load; they begin when all are ready, and end with ``collect_logs``."""
     context = get_context("spawn")
     pipes, processes = [], []
     for load in loads:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_main, args=(theirs, place, load), daemon=True)
+        process = context.Process(target=_main, args=(theirs, target, load), daemon=True)
         process.start()
         theirs.close()
         pipes.append(ours)
         processes.append(process)
     try:
         for pipe in pipes:
-            assert pipe.poll(READY), "a process did not start"
+            assert pipe.poll(START_TIMEOUT), "a process did not start"
             pipe.recv()
         for pipe in pipes:
             pipe.send("go")
@@ -92,29 +92,29 @@ def running(place: Place, loads: Sequence[Load]) -> Iterator[list[Connection]]:
             process.join()
 
 
-def logs(pipes: Sequence[Connection]) -> list[Log]:
+def collect_logs(pipes: Sequence[Connection]) -> list[Log]:
     """End all processes, and read what they saw."""
     for pipe in pipes:
         pipe.send("stop")
     return [pipe.recv() for pipe in pipes]
 
 
-def _main(pipe: Connection, place: Place, load: Load) -> None:
-    asyncio.run(_run(pipe, place, load))
+def _main(pipe: Connection, target: Target, load: Load) -> None:
+    asyncio.run(_run(pipe, target, load))
 
 
-async def _run(pipe: Connection, place: Place, load: Load) -> None:
+async def _run(pipe: Connection, target: Target, load: Load) -> None:
     log = Log()
-    logging.getLogger("aicc_async").addHandler(_Notes(log))
+    logging.getLogger("aicc_async").addHandler(_RejoinHandler(log))
     async with AsyncExitStack() as stack:
-        url = place.url
+        url = target.url
         if load.slow:
-            url = await stack.enter_async_context(_slow(url, load.slow))
+            url = await stack.enter_async_context(_slow_tenant(url, load.slow))
         aicc = await stack.enter_async_context(
             AICCClient(
                 url,
-                auth=StaticToken(place.token),
-                rate_limit=place.rate,
+                auth=StaticToken(target.token),
+                rate_limit=target.rate,
                 max_concurrency=max(load.tasks, 8),
                 retry=RetryPolicy(base=0.001),
             )
@@ -151,15 +151,15 @@ async def _ask(aicc: AICCClient, load: Load, log: Log) -> None:
         await asyncio.sleep(load.works or max(began + load.every - time.monotonic(), 0))
 
 
-class _Notes(logging.Handler):
-    """Notes when the budget is back."""
+class _RejoinHandler(logging.Handler):
+    """Logs when the budget is back."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note the moment."""
+        """Log the moment."""
         if "is back" in record.getMessage():
             self._log.back.append(time.monotonic())
 
@@ -191,7 +191,7 @@ class _Carrier(asyncio.Protocol):
             self._other.close()
 
     def join(self, other: asyncio.Transport | None) -> None:
-        """Say where what comes goes to."""
+        """Set where what comes goes to."""
         self._other = other
         for data in self._early:
             self._write(data)
@@ -226,8 +226,8 @@ class _Relay(_Carrier):
 
 
 @asynccontextmanager
-async def _slow(url: str, seconds: float) -> AsyncIterator[str]:
-    """Let the answers of a tenant come later by so much."""
+async def _slow_tenant(url: str, seconds: float) -> AsyncIterator[str]:
+    """Delay the answers of a tenant by so much."""
     loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
     server = await loop.create_server(lambda: _Relay(seconds, url, tasks), "127.0.0.1", 0)
     try:

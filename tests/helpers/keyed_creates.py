@@ -1,4 +1,4 @@
-"""A worker that creates a case for each message of its broker, and what the messages stand for.
+"""A worker that creates a case for each message of its broker, and what the messages ask for.
 
 Run as a script: `keyed_creates.py URL JOURNAL`, numbers of messages on stdin, a line for each
 outcome on stdout.
@@ -22,7 +22,7 @@ from aicc_async.emulator import Emulator
 
 REF = "AICC__ref__CST"
 LIST_LAG = 1.0  # seconds: ten times the tenant's, since a busy machine answers late
-AT_ONCE = 60
+MAX_CONCURRENCY = 60
 DELIVERIES = 3  # of a message to one process, as long as it is not acknowledged
 
 
@@ -32,7 +32,7 @@ def key_of(number: int) -> str:
 
 
 def record_of(number: int) -> NewCase:
-    """Tell what a message asks for: most is its own, some is equal or alike for four of them."""
+    """Return what a message asks for: most have their own, some are equal or alike in fours."""
     group, kind = divmod(number, 40)
     four = kind // 4  # of each forty: four equal, four that a description tells apart, four a field
     title = f"group {group}, {four}" if four < 3 else key_of(number)
@@ -48,13 +48,13 @@ def record_of(number: int) -> NewCase:
 
 async def work(url: str, journal: str, numbers: list[int]) -> None:
     """Handle messages, many at once; what fails comes again."""
-    places = asyncio.Semaphore(AT_ONCE)
+    places = asyncio.Semaphore(MAX_CONCURRENCY)
     client = AICCClient(
         url,
         auth=ClientCredentials(Emulator.client_id, Emulator.client_secret),
         retry=RetryPolicy(base=0.001),
         timeouts=Timeouts(read=0.5),
-        max_concurrency=AT_ONCE,
+        max_concurrency=MAX_CONCURRENCY,
         journal=SQLiteJournal(journal),
         on_unknown="reconcile",
         list_lag=LIST_LAG,

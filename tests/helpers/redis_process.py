@@ -10,11 +10,11 @@ from pathlib import Path
 import redis
 
 OPTIONS = ("--port", "0", "--appendonly", "yes", "--appendfsync", "always", "--save", "")
-STARTED = 10.0  # seconds that it may take to listen
+START_TIMEOUT = 10.0  # seconds that it may take to listen
 
 
 class RedisServer:
-    """A server that may be killed and started again, with what it had been told."""
+    """A server that may be killed and started again, with its data."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -23,7 +23,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL at which it listens."""
         return f"unix://{self._socket}"
 
     def start(self) -> None:
@@ -33,7 +33,7 @@ class RedisServer:
         self._process = subprocess.Popen(  # noqa: S603  (Redis itself)
             [program, *paths, *OPTIONS], stdout=subprocess.DEVNULL
         )
-        last = time.monotonic() + STARTED
+        last = time.monotonic() + START_TIMEOUT
         while not self._answers():
             assert self._process.poll() is None, "Redis ended at once"
             assert time.monotonic() < last, "Redis does not answer"

@@ -37,7 +37,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
-    """Give the URL of a server that has forgotten what other tests told it."""
+    """Return the URL of a server without the data of other tests."""
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
     return redis_server.url
@@ -45,5 +45,5 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture
 def prefix() -> str:
-    """Name keys as no other test does."""
+    """Return a prefix that no other test has."""
     return f"test-{next(_numbers)}:"

@@ -6,11 +6,12 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, closing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.new_cases import new_case
 
 from aicc_async import (
     AICCClient,
@@ -31,38 +32,25 @@ from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.errors import JournalError, ServerError
 from aicc_async.journal import SQLiteJournal
 
-Open = Callable[..., AICCClient]
+Connect = Callable[..., AICCClient]
 
 
 @pytest.fixture
-async def opened(tenant: Emulator, tmp_path: Path) -> AsyncIterator[Open]:
-    """Make clients of the tenant that share a journal; they are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        def open_it(**options: Any) -> AICCClient:
-            settings: dict[str, Any] = {
-                "auth": StaticToken(tenant.token()),
-                "retry": RetryPolicy(base=0.001, attempts=3),
-                "journal": SQLiteJournal(tmp_path / "j"),
-                "list_lag": 0,
-            }
-            client = AICCClient(tenant.url, **settings | options)
-            stack.push_async_callback(client.close)
-            return client
-
-        yield open_it
+def client_options() -> dict[str, Any]:
+    """Make few attempts."""
+    return {"retry": RetryPolicy(base=0.001, attempts=3)}
 
 
 @pytest.fixture
-def many(opened: Open) -> AICCClient:
-    """Give a client that looks for what may have been made."""
-    return opened(on_unknown="reconcile")
+def many(connect: Connect) -> AICCClient:
+    """Return a client that looks for what may have been made."""
+    return connect(on_unknown="reconcile")
 
 
 def new(number: int, **fields: Any) -> NewCase:
     """Make a case with a title and a contact of its own."""
     own = {"title": f"t {number}", "contact_id": f"o{number}"}
-    return NewCase(**{"description": "d", "type": "y", "creator_id": "r"} | own | fields)
+    return new_case(**{"description": "d", "type": "y", "creator_id": "r"} | own | fields)
 
 
 def items(count: int) -> Iterator[tuple[str, NewCase]]:
@@ -97,44 +85,42 @@ def at_work() -> list[asyncio.Task[Any]]:
 
 
 async def test_outcomes_come_in_the_order_of_the_items(tenant: Emulator, many: AICCClient) -> None:
-    """However unequal the times that answers take; each with its key and case."""
+    """However long each answer takes, an outcome has its own key and case."""
     tenant.latency = Latency(0.004, sigma=1.5)
     found = await outcomes(many, items(100))
     assert [each.key for each in found] == [f"k{n}" for n in range(100)]
-    assert {each.word for each in found} == {"created"}
+    assert {each.status for each in found} == {"created"}
     titles = {row["id"]: row["title"] for row in tenant.rows()}
     assert [titles[each.case_id or ""] for each in found] == [f"t {n}" for n in range(100)]
 
 
-async def test_a_second_run_makes_none(tenant: Emulator, opened: Open) -> None:
+async def test_a_second_run_makes_none(tenant: Emulator, connect: Connect) -> None:
     """Another client with the same journal knows all of them, without a request."""
-    first = await outcomes(opened(), items(20))
+    first = await outcomes(connect(), items(20))
     tenant.requests.clear()
-    second = await outcomes(opened(), items(20))
-    assert [(each.word, each.case_id) for each in second] == [
+    second = await outcomes(connect(), items(20))
+    assert [(each.status, each.case_id) for each in second] == [
         ("already", each.case_id) for each in first
     ]
     assert tenant.requests == []
 
 
 async def test_one_that_is_refused_does_not_end_it(tenant: Emulator, many: AICCClient) -> None:
-    """The service's no is its outcome; sent again with the same key, it is made."""
+    """A refusal is the outcome of that item; sent again with the same key, it is made."""
     tenant.fail("create", Fault.BUSINESS_ERROR)
     refused, *others = await outcomes(many, items(10))
-    assert (refused.word, refused.case_id) == ("rejected", None)
+    assert (refused.status, refused.case_id) == ("rejected", None)
     assert isinstance(refused.error, ApiError)
-    assert {each.word for each in others} == {"created"}
+    assert {each.status for each in others} == {"created"}
     again = await outcomes(many, items(1))
-    assert [each.word for each in again] == ["created"]
+    assert [each.status for each in again] == ["created"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 501, "a\nb", 5, None])
-async def test_a_key_that_is_none_is_refused_alone(
-    tenant: Emulator, many: AICCClient, key: Any
-) -> None:
+async def test_a_bad_key_is_refused_alone(tenant: Emulator, many: AICCClient, key: Any) -> None:
     """It concerns that item only, and nothing is sent for it."""
     found = await outcomes(many, [(key, new(1)), ("k2", new(2))])
-    assert [each.word for each in found] == ["rejected", "created"]
+    assert [each.status for each in found] == ["rejected", "created"]
     assert isinstance(found[0].error, ConfigError)
     assert sent(tenant) == ["t 2"]
 
@@ -144,25 +130,25 @@ async def test_the_same_key_twice_is_one_case(tenant: Emulator, many: AICCClient
     tenant.latency = Latency(0.01)
     twice = [("k", new(1)), ("k", new(1)), ("k", new(2)), ("other", new(3))]
     found = await outcomes(many, twice)
-    assert [each.word for each in found] == ["created", "already", "rejected", "created"]
+    assert [each.status for each in found] == ["created", "already", "rejected", "created"]
     assert found[0].case_id == found[1].case_id
     assert str(found[2].error) == "key: 'k' stands for another record already"
     assert sorted(sent(tenant)) == ["t 1", "t 3"]
 
 
-async def test_a_lost_answer_is_unknown_or_looked_for(tenant: Emulator, opened: Open) -> None:
-    """As ``on_unknown`` says, of the client or of the call, and the next one is made."""
+async def test_a_lost_answer_is_unknown_or_looked_for(tenant: Emulator, connect: Connect) -> None:
+    """It follows ``on_unknown`` of the client or of the call, and the next one is made."""
     tenant.fail("create", Fault.DROP_AFTER)
-    first, second = await outcomes(opened(), items(2))
-    assert (first.word, second.word) == ("unknown", "created")
+    first, second = await outcomes(connect(), items(2))
+    assert (first.status, second.status) == ("unknown", "created")
     assert isinstance(first.error, UnknownOutcome)
-    found = await outcomes(opened(), items(2), on_unknown="reconcile")
+    found = await outcomes(connect(), items(2), on_unknown="reconcile")
     assert found[0].case_id in tenant.ids()
     assert {"t 0", "t 1"} == set(sent(tenant))
     assert len(sent(tenant)) == 2
 
 
-async def test_an_unsure_one_tells_its_candidates(tenant: Emulator, many: AICCClient) -> None:
+async def test_an_unsure_one_has_its_candidates(tenant: Emulator, many: AICCClient) -> None:
     """Somebody else made an equal case: which is whose is not guessed."""
     stranger = tenant.insert(
         title="t 0", description="d", type="y", creatorId="r", contactId="o0",
@@ -170,14 +156,14 @@ async def test_an_unsure_one_tells_its_candidates(tenant: Emulator, many: AICCCl
     )  # fmt: skip
     tenant.fail("create", Fault.HTTP_500_AFTER)
     first, second = await outcomes(many, items(2))
-    assert (first.word, second.word) == ("unknown", "created")
+    assert (first.status, second.status) == ("unknown", "created")
     assert isinstance(first.error, UnknownOutcome)
     assert stranger in first.error.candidates
     assert len(first.error.candidates) == 2
 
 
 async def test_no_outcome_shows_the_service_s_words(tenant: Emulator, many: AICCClient) -> None:
-    """A repr goes to logs: the key, the word and the id do, no more."""
+    """A repr goes to logs: only the key, the status and the id are in it."""
     tenant.fail("create", Fault.BUSINESS_ERROR)
     [refused] = await outcomes(many, items(1))
     assert "error" not in repr(refused)
@@ -188,7 +174,7 @@ async def test_no_outcome_shows_the_service_s_words(tenant: Emulator, many: AICC
 
 
 async def test_an_async_source_is_taken_and_closed(tenant: Emulator, many: AICCClient) -> None:
-    """A queue's messages, for instance; broken out of, it is closed."""
+    """A loop that breaks out closes the source as well."""
     ended: list[str] = []
 
     async def source() -> AsyncIterator[tuple[str, NewCase]]:
@@ -201,15 +187,15 @@ async def test_an_async_source_is_taken_and_closed(tenant: Emulator, many: AICCC
 
     async with aclosing(many.create_cases(source())) as found:
         async for each in found:
-            assert each.word == "created"
+            assert each.status == "created"
             break
     assert ended == ["closed"]
     assert tenant.count() < 1300
 
 
-async def test_look_ahead_is_bounded(tenant: Emulator, opened: Open) -> None:
+async def test_look_ahead_is_bounded(tenant: Emulator, connect: Connect) -> None:
     """Who doesn't fetch the outcomes doesn't fill the memory: eight times what is under way."""
-    client = opened(max_concurrency=1)
+    client = connect(max_concurrency=1)
     taken: list[str] = []
 
     def source() -> Iterator[tuple[str, NewCase]]:
@@ -228,14 +214,14 @@ async def test_look_ahead_is_bounded(tenant: Emulator, opened: Open) -> None:
 async def test_what_a_source_raises_comes_after_its_items(
     tenant: Emulator, many: AICCClient
 ) -> None:
-    """Those before it are told first."""
+    """The outcomes of the items before it come first."""
 
     def source() -> Iterator[tuple[str, NewCase]]:
         yield from items(3)
         raise LookupError("the source broke")
 
     found = many.create_cases(source())
-    assert [(await anext(found)).word for _ in range(3)] == ["created"] * 3
+    assert [(await anext(found)).status for _ in range(3)] == ["created"] * 3
     with pytest.raises(LookupError, match="the source broke"):
         await anext(found)
     assert len(sent(tenant)) == 3
@@ -244,36 +230,36 @@ async def test_what_a_source_raises_comes_after_its_items(
 # ---- what is refused, and what ends it -----------------------------------------------------
 
 
-async def test_without_a_journal_nothing_is_taken(tenant: Emulator, opened: Open) -> None:
+async def test_without_a_journal_nothing_is_taken(tenant: Emulator, connect: Connect) -> None:
     """The call itself raises, before an item is looked at."""
     taken: list[int] = []
     source = (taken.append(number) or (f"k{number}", new(number)) for number in range(3))  # type: ignore[func-returns-value]
-    with pytest.raises(ConfigError, match="key: a journal is needed"):
-        opened(journal=None).create_cases(source)
+    with pytest.raises(ConfigError, match="key must come with a journal"):
+        connect(journal=None).create_cases(source)
     assert (taken, tenant.requests) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("source", "options", "text"),
     [
-        (5, {}, "items: pairs of key and NewCase are needed, int was given"),
-        ([], {"on_unknown": "guess"}, "on_unknown: 'raise' or 'reconcile' is needed"),
+        (5, {}, "items must be pairs of key and NewCase, got int"),
+        ([], {"on_unknown": "guess"}, "on_unknown must be one of raise, reconcile, got 'guess'"),
     ],
 )
-async def test_what_is_no_source_is_refused_by_the_call(
+async def test_a_bad_source_is_refused_by_the_call(
     many: AICCClient, source: Any, options: dict[str, Any], text: str
 ) -> None:
-    """Before it is iterated over."""
+    """The source is refused before it is iterated over."""
     with pytest.raises(ConfigError, match=text):
         many.create_cases(source, **options)
 
 
 @pytest.mark.parametrize("item", ["kn", ("k",), ("k", {"title": "t"}), new(1), None])
-async def test_an_item_that_is_no_pair_ends_it(
+async def test_an_item_that_is_not_a_pair_ends_it(
     tenant: Emulator, many: AICCClient, item: Any
 ) -> None:
     """That is a mistake of the program's, and no outcome of a case."""
-    with pytest.raises(ConfigError, match=r"^(items: a pair|new: NewCase)"):
+    with pytest.raises(ConfigError, match=r"^(items must be pairs|new must be a NewCase)"):
         await outcomes(many, [item])
     assert sent(tenant) == []
 
@@ -287,10 +273,10 @@ async def test_an_item_that_is_no_pair_ends_it(
         (Fault.DROP_AFTER, TransportError),
     ],
 )
-async def test_what_would_meet_the_next_one_too_ends_it(
+async def test_a_failure_that_concerns_all_ends_it(
     tenant: Emulator, many: AICCClient, fault: Fault, expected: type[AICCError]
 ) -> None:
-    """Credentials, limits, a service that is down; when it is mended, each is made once."""
+    """Credentials, limits, a service that is down; when that is over, each is made once."""
     tenant.retry_after = None
     tenant.fail("*", fault, times=None)
     with pytest.raises(expected):
@@ -298,14 +284,14 @@ async def test_what_would_meet_the_next_one_too_ends_it(
     assert len(set(sent(tenant))) < 100
     tenant.clear_faults()
     found = await outcomes(many, items(200))
-    assert {each.word for each in found} <= {"created", "already"}
+    assert {each.status for each in found} <= {"created", "already"}
     titles = [row["title"] for row in tenant.rows()]
     assert all(titles.count(f"t {number}") == 1 for number in range(200))
 
 
-async def test_a_service_that_isn_t_there_ends_it(opened: Open) -> None:
+async def test_an_unreachable_service_ends_it(connect: Connect) -> None:
     """Nothing was sent, and nothing is in doubt."""
-    client = opened()
+    client = connect()
     away = AICCClient(
         "http://127.0.0.1:1",
         auth=StaticToken("x"),
@@ -316,39 +302,37 @@ async def test_a_service_that_isn_t_there_ends_it(opened: Open) -> None:
         with pytest.raises(TransportError) as raised:
             await outcomes(away, items(5))
     assert raised.value.sent is False
-    assert {each.word for each in await outcomes(client, items(5))} == {"created"}
+    assert {each.status for each in await outcomes(client, items(5))} == {"created"}
 
 
-async def test_a_list_that_refuses_one_makes_that_one_unknown(
-    tenant: Emulator, many: AICCClient
-) -> None:
-    """It is the service's no to that query: the next one is made."""
+async def test_a_refused_lookup_leaves_that_one_unknown(tenant: Emulator, many: AICCClient) -> None:
+    """The service refuses that query only: the next one is made."""
     tenant.fail("create", Fault.HTTP_500_AFTER)
     tenant.fail("list", Fault.BUSINESS_ERROR, times=None)
     first, second = await outcomes(many, items(2))
-    assert (first.word, second.word) == ("unknown", "created")
+    assert (first.status, second.status) == ("unknown", "created")
     assert "could not be looked for" in str(first.error)
 
 
-async def test_a_journal_that_can_t_be_written_ends_it(
-    tenant: Emulator, opened: Open, tmp_path: Path
+async def test_a_journal_that_cannot_be_used_ends_it(
+    tenant: Emulator, connect: Connect, tmp_path: Path
 ) -> None:
-    """Before anything is sent."""
+    """It ends before anything is sent."""
     with closing(sqlite3.connect(tmp_path / "other")) as db:
         db.execute("CREATE TABLE t (x)")
-    client = opened(journal=SQLiteJournal(tmp_path / "other"))
+    client = connect(journal=SQLiteJournal(tmp_path / "other"))
     with pytest.raises(JournalError):
         await outcomes(client, items(5))
     assert sent(tenant) == []
 
 
-async def test_breaking_out_leaves_nothing_at_work(tenant: Emulator, opened: Open) -> None:
+async def test_breaking_out_leaves_nothing_at_work(tenant: Emulator, connect: Connect) -> None:
     """No task runs on, and no key is held: another client may go on at once."""
-    first, second = opened(on_unknown="reconcile"), opened(on_unknown="reconcile")
+    first, second = connect(on_unknown="reconcile"), connect(on_unknown="reconcile")
     tenant.fail("create", Fault.BUSINESS_ERROR)
     tenant.fail("create", Fault.HANG, times=None)
     async with aclosing(first.create_cases(items(100))) as found:
-        assert (await anext(found)).word == "rejected"
+        assert (await anext(found)).status == "rejected"
         await arrived(tenant, 5)
         assert at_work()
     assert not at_work()

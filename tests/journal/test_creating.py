@@ -14,6 +14,7 @@ from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 import pytest
+from helpers.new_cases import new_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,6 @@ from aicc_async import (
     ExportError,
     KeyInUse,
     NewCase,
-    RetryPolicy,
     StaticToken,
     Timeouts,
     UnknownOutcome,
@@ -56,37 +56,10 @@ SEEDED = 300  # cases of the tenant
 Connect = Callable[..., AICCClient]
 
 
-def new_case(**fields: Any) -> NewCase:
-    """Make a case to create."""
-    usual = {"title": "Rechnung", "description": "zu hoch", "type": "t"}
-    return NewCase(**{**usual, "contact_id": "contact", "creator_id": "agent", **fields})
-
-
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a journal's file."""
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-async def connect(tenant: Emulator, path: Path) -> AsyncIterator[Connect]:
-    """Make clients with one journal, that wait for the list a moment only."""
-    clients = []
-
-    def client(**options: Any) -> AICCClient:
-        usual: dict[str, Any] = {
-            "auth": StaticToken(tenant.token()),
-            "retry": RetryPolicy(base=0.001),
-            "timeouts": Timeouts(read=0.1),
-            "list_lag": 0.1,
-            "journal": SQLiteJournal(path),
-        }
-        clients.append(AICCClient(tenant.url, **usual | options))
-        return clients[-1]
-
-    yield client
-    for each in clients:
-        await each.close()
+def client_options() -> dict[str, Any]:
+    """Wait for an answer and for the list a moment only."""
+    return {"timeouts": Timeouts(read=0.1), "list_lag": 0.1}
 
 
 def creates(tenant: Emulator) -> int:
@@ -108,10 +81,13 @@ async def entry_of(path: Path, key: str = "k") -> Entry:
 
 
 async def make_old(path: Path, by: timedelta) -> None:
-    """Let everything in a journal have happened earlier."""
+    """Move everything in a journal into the past."""
     with closing(sqlite3.connect(path)) as db, db:
         seconds = by.total_seconds()
-        db.execute("UPDATE creates SET began = began - ?, touched = touched - ?", (seconds,) * 2)
+        db.execute(
+            "UPDATE creates SET created_at = created_at - ?, updated_at = updated_at - ?",
+            (seconds,) * 2,
+        )
 
 
 def shown(moment: datetime) -> str:
@@ -170,7 +146,7 @@ async def test_a_doubt_is_settled_at_once(
 async def test_a_refusal_is_no_doubt(
     fault: Fault, tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """Nothing is looked for, and the key may stand for another record then."""
+    """Nothing is looked for, and another record may have the key then."""
     tenant.fail("create", fault)
     aicc = connect(on_unknown="reconcile")
     with pytest.raises(ApiError):
@@ -181,7 +157,7 @@ async def test_a_refusal_is_no_doubt(
 
 
 async def test_another_record_under_a_key_is_refused(tenant: Emulator, connect: Connect) -> None:
-    """Before anything is sent, and without a word of the record."""
+    """It is refused before anything is sent, and the error shows nothing of the record."""
     aicc = connect()
     await aicc.create_case(new_case(), key="k")
     with pytest.raises(ConfigError) as caught:
@@ -193,7 +169,7 @@ async def test_another_record_under_a_key_is_refused(tenant: Emulator, connect: 
 async def test_it_gives_up_after_a_few_rounds(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """A service that always fails is not asked for ever; the key stays in doubt."""
+    """A service that always fails is not retried for ever; the key stays in doubt."""
     tenant.fail("create", Fault.HTTP_500, times=None)
     aicc = connect(on_unknown="reconcile", list_lag=0)
     with pytest.raises(UnknownOutcome):
@@ -202,7 +178,7 @@ async def test_it_gives_up_after_a_few_rounds(
     assert (await entry_of(path)).state == "unknown"
 
 
-async def test_a_list_that_cannot_be_asked_leaves_the_doubt(
+async def test_a_list_that_cannot_be_read_leaves_the_doubt(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
     """Nothing is sent again then; the next call looks once more."""
@@ -235,7 +211,7 @@ async def test_a_list_that_lags_is_looked_at_again(tenant: Emulator, connect: Co
 async def test_an_old_doubt_is_looked_for_once(
     was_made: bool, tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """What was sent days ago has shown long since: nobody waits, and no case of today is taken."""
+    """What was sent days ago would show by now: nobody waits, and no case of today is taken."""
     tenant.fail("create", Fault.DROP_BEFORE)
     aicc = connect(list_lag=600)
     with pytest.raises(UnknownOutcome):
@@ -251,7 +227,7 @@ async def test_an_old_doubt_is_looked_for_once(
 async def test_a_doubt_that_lasts_is_not_waited_for_again(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """Looking at an old one in vain does not make it young."""
+    """A look without a result does not renew the time to wait."""
     tenant.fail("create", Fault.DROP_BEFORE)
     aicc = connect(list_lag=600)
     with pytest.raises(UnknownOutcome):
@@ -269,8 +245,8 @@ async def test_a_doubt_that_lasts_is_not_waited_for_again(
     assert await aicc.create_case(new_case(), key="k") == two[1]
 
 
-async def test_several_cases_are_told(tenant: Emulator, connect: Connect) -> None:
-    """With two that look the same there is no telling which it was: both are candidates."""
+async def test_several_cases_are_candidates(tenant: Emulator, connect: Connect) -> None:
+    """With two that look the same it could be either: both are candidates."""
     strangers = connect(journal=None)
     two = [await strangers.create_case(new_case()) for _ in range(2)]
     tenant.fail("create", Fault.DROP_BEFORE)
@@ -292,7 +268,7 @@ async def test_a_strangers_case_of_before_is_not_taken(tenant: Emulator, connect
 async def test_a_case_with_another_description_is_not_taken(
     tenant: Emulator, connect: Connect
 ) -> None:
-    """It may be the one, written otherwise by the service: it is told, and none is sent."""
+    """The service may have changed the text: it is a candidate, and nothing is sent."""
     stranger = await connect(journal=None).create_case(new_case(description="zu niedrig"))
     tenant.fail("create", Fault.DROP_BEFORE)
     with pytest.raises(UnknownOutcome) as caught:
@@ -372,7 +348,7 @@ async def test_equal_records_get_a_case_each(tenant: Emulator, connect: Connect)
     assert tenant.count() == SEEDED + len(keys)
 
 
-async def test_many_that_look_alike_are_told_apart(tenant: Emulator, connect: Connect) -> None:
+async def test_many_that_look_alike_are_kept_apart(tenant: Emulator, connect: Connect) -> None:
     """Twenty-five keys that only a description tells apart: none takes another's, none doubles."""
     aicc = connect()
     records = {f"k{number}": new_case(description=f"{number}") for number in range(25)}
@@ -391,7 +367,7 @@ async def test_many_that_look_alike_are_told_apart(tenant: Emulator, connect: Co
 async def test_the_services_clock_may_be_off(
     ahead: timedelta, tenant: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its answers' dates it is known by how much, and the case is found where it stands."""
+    """The dates of its answers show by how much, and the case is found at its own time."""
 
     def date() -> str:
         return format_datetime(datetime.now(UTC) + ahead, usegmt=True)
@@ -411,7 +387,7 @@ async def test_the_services_clock_may_be_off(
 
 
 async def test_one_key_asked_for_many_times_is_one_case(tenant: Emulator, connect: Connect) -> None:
-    """By tasks of two clients on one journal, all at once: all are told the same case."""
+    """Tasks of two clients on one journal, all at once, get the same case."""
     tenant.latency = Latency(0.05)
     clients = [connect(), connect()]
     ids = await asyncio.gather(
@@ -422,7 +398,7 @@ async def test_one_key_asked_for_many_times_is_one_case(tenant: Emulator, connec
 
 
 @pytest.mark.parametrize("same_client", [True, False])
-async def test_who_will_not_wait_is_told(
+async def test_a_caller_that_does_not_wait_gets_an_error(
     same_client: bool, tenant: Emulator, connect: Connect
 ) -> None:
     """While another call is on its way with the key, `wait=False` raises KeyInUse."""
@@ -438,12 +414,12 @@ async def test_who_will_not_wait_is_told(
     assert await second.create_case(new_case(), key="k", wait=False) == case_id
 
 
-async def test_a_key_that_is_being_refused_may_stand_for_another_record(
+async def test_a_key_that_is_being_refused_may_get_another_record(
     tenant: Emulator, path: Path
 ) -> None:
     """Between its refusal and its release a call with the other record waits, and goes on then."""
     journal = SQLiteJournal(path)
-    await journal.claim("k", digest="first", likeness="first")
+    await journal.claim("k", digest="first", match_digest="first")
     await journal.reject("k", "ApiError")
     auth = StaticToken(tenant.token())
     async with AICCClient(tenant.url, auth=auth, journal=journal) as aicc:
@@ -558,8 +534,8 @@ class Service:
 
 
 @pytest.mark.looptime
-async def test_it_looks_for_three_minutes_ever_more_seldom() -> None:
-    """A case that never shows is sent again after the lag, and the list is asked a few times."""
+async def test_it_looks_for_three_minutes_with_growing_pauses() -> None:
+    """A case that never shows is sent again after the lag, and the list is read a few times."""
     service = Service(None)
     assert await service.create_once(180) == "second"
     assert service.sends == 2
@@ -580,7 +556,7 @@ async def test_it_waits_no_longer_than_needed(after: float) -> None:
 
 @pytest.mark.looptime
 async def test_rows_that_move_are_looked_at_again() -> None:
-    """While others create as well, it is asked again; if it never settles, nothing is sent."""
+    """While others create as well, the list is read again; if it never settles, nothing is sent."""
     service = Service(0, moves_for=60)
     assert await service.create_once(180) == "first"
     restless = Service(0, moves_for=1000)
@@ -593,8 +569,8 @@ async def test_rows_that_move_are_looked_at_again() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a\nb", "k" * 501, "\ud800", 5, b"k"])
-async def test_what_is_no_key_is_refused(key: Any, tenant: Emulator, connect: Connect) -> None:
-    """Before anything is written or sent."""
+async def test_a_bad_key_is_refused(key: Any, tenant: Emulator, connect: Connect) -> None:
+    """It is refused before anything is written or sent."""
     wanted = r"key: a printable text of 1 to 500 characters is needed, .* given"
     with pytest.raises(ConfigError, match=wanted):
         await connect().create_case(new_case(), key=key)
@@ -603,22 +579,22 @@ async def test_what_is_no_key_is_refused(key: Any, tenant: Emulator, connect: Co
 
 async def test_a_key_needs_a_journal(tenant: Emulator, connect: Connect) -> None:
     """Nothing would remember it otherwise."""
-    with pytest.raises(ConfigError, match="key: a journal is needed to remember it"):
+    with pytest.raises(ConfigError, match="key must come with a journal"):
         await connect(journal=None).create_case(new_case(), key="k")
     assert tenant.requests == []
 
 
 @pytest.mark.parametrize("lag", [-1, 86_401, float("nan"), "5", True])
-def test_a_lag_that_makes_no_sense_is_refused(lag: Any) -> None:
-    """The bounds are told, and what was given."""
-    with pytest.raises(ConfigError, match=r"list_lag: 0 to 86400 seconds are needed, .* was given"):
+def test_a_bad_lag_is_refused(lag: Any) -> None:
+    """The error names the bounds and the value."""
+    with pytest.raises(ConfigError, match=r"list_lag must be a number from 0 to 86400, got "):
         AICCClient("https://host", auth=StaticToken("t"), list_lag=lag)
 
 
 async def test_nobody_is_named_in_errors_or_in_the_journal(
     tenant: Emulator, connect: Connect, path: Path
 ) -> None:
-    """Neither title, text, phone nor contact stand in what is raised or kept."""
+    """Neither title, text, phone nor contact are in what is raised or kept."""
     secrets = {"title": "Erika Muster", "description": "Heidestr. 17", "contact_phone": "+4930901"}
     new = new_case(**secrets, contact_id="person-4711", extra={REF: "IBAN-0815"})
     said = []
@@ -651,7 +627,7 @@ async def test_nobody_is_named_in_errors_or_in_the_journal(
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "America/St_Johns"])
 def test_a_case_is_known_in_any_hour_of_the_year(zone: str, moment: datetime) -> None:
-    """Also in one that the clock shows twice: the wall-clock time alone is all that is told."""
+    """Also in one that the clock shows twice: a row has the wall-clock time alone."""
     told = moment.astimezone(ZoneInfo(zone)).replace(microsecond=0, fold=0)
     case = Case(id="c", title=" Rechnung", created_date=told)
     margin = timedelta(seconds=1)
@@ -692,8 +668,8 @@ def test_extension_fields_differ_where_they_are_shown(
 
 
 @given(st.text())
-def test_a_date_that_is_none_is_no_skew(text: str) -> None:
-    """Whatever a gateway writes there, the look goes on."""
+def test_a_bad_date_is_no_skew(text: str) -> None:
+    """Whatever a gateway writes there, the search goes on."""
     assert isinstance(_skew({"Date": text}), timedelta)
 
 

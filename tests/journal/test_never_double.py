@@ -14,12 +14,12 @@ import msgspec
 import pytest
 from helpers import keyed_creates
 from helpers.keyed_creates import REF, key_of, record_of
+from helpers.new_cases import new_case
 
 from aicc_async import (
     AICCClient,
     AICCError,
     ClientCredentials,
-    NewCase,
     RetryPolicy,
     SQLiteJournal,
     StaticToken,
@@ -50,7 +50,7 @@ DEFINITE = {401, 429}  # after these answers a create may be sent again
 
 
 def fail_often(tenant: Emulator, *operations: str) -> None:
-    """Let requests fail in every way."""
+    """Make requests fail in every way."""
     for operation in operations:
         for fault, share in FAULTS.items():
             tenant.fail(operation, fault, share=share)
@@ -186,15 +186,14 @@ async def test_without_a_journal_nothing_is_sent_again_in_doubt() -> None:
 
 
 async def _create(aicc: AICCClient, number: int) -> str | AICCError:
-    new = NewCase(title=f"{number}", description="d", type="t", contact_id="c", creator_id="u")
     try:
-        return await aicc.create_case(new)
+        return await aicc.create_case(new_case(title=f"{number}"))
     except AICCError as error:
         return error
 
 
 def _sent_in_doubt(tenant: Emulator) -> list[list[int | None]]:
-    """List the answers to creates that were sent again after another answer than a plain no."""
+    """List the answers to creates that were sent again after another answer than a refusal."""
     answers = defaultdict(list)
     for call in tenant.requests:
         if call.operation == "create":

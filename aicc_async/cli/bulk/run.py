@@ -19,7 +19,7 @@ from ..._files import replacing
 from ..._protocol.converter import dumps
 from ...client import AICCClient
 from ...errors import ConfigError, UnknownOutcome
-from ...journal.owner import locked
+from ...journal.owner import lock_file
 from ...models import NewCase
 from .records import Line, Records
 
@@ -49,7 +49,7 @@ async def create_all(
         async with aclosing(aicc.create_cases(items())) as outcomes:
             # They come in the order of the items.
             async for outcome in outcomes:
-                counts[outcome.word] += 1
+                counts[outcome.status] += 1
                 _write(file, under_way.popleft(), outcome)
                 show(counts)
     return counts
@@ -61,7 +61,7 @@ def _open(results: Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(results))
     beside = target.with_name(f".{target.name}.lock")
     try:
-        lock = locked(beside)
+        lock = lock_file(beside)
     except sqlite3.Error as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             raise ConfigError(f"--results: another run is writing {results}") from None
@@ -77,7 +77,7 @@ def _open(results: Path) -> Iterator[BinaryIO]:
 
 
 def _write(file: BinaryIO, line: Line, outcome: CreateOutcome) -> None:
-    fields: dict[str, Any] = {"line": line.number, "key": line.key, "outcome": outcome.word}
+    fields: dict[str, Any] = {"line": line.number, "key": line.key, "outcome": outcome.status}
     if outcome.case_id:
         fields["caseId"] = outcome.case_id
     if outcome.error:

@@ -1,18 +1,34 @@
--- The budget's steps, each one atomic. KEYS (of one hash tag, that is: of one cluster slot):
+-- A budget of requests that processes on several machines share; each step is one run of this.
+--
+-- The idea: a sorted set logs all slots by the time at which they begin, those of the last T and
+-- those reserved for the near future. The invariant: no span of T (and its slack) holds more than n
+-- of them; a slot is added only at a time at which that stays true, and a report moves a slot
+-- later, never earlier. Redis runs a script alone, so no two processes decide upon the same state
+-- (https://redis.io/docs/latest/develop/programmability/eval-intro/), and its clock is the only one.
+-- What it can't see: slots that a restart or a failover has forgotten, and a clock that was put
+-- back. Both show in what is left, and hold all processes up until every one has noticed; a process
+-- that has lost the store keeps to its share of n for as long.
+--
+-- KEYS, all of one hash tag, that is: of one slot of a Redis Cluster
+-- (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/):
 --   slots   all slots of the last T and the near future, by their time
---   bulk    those of them that are of low priority
---   state   a hash: the server that ran last, the ends of the hold and the pause, the limit's pace
--- ARGV: the step, then n, T, T with its slack, the reach, the hold, and what the step wants.
--- Times are microseconds of this server's clock, the only one.
+--   bulk    those of them that have the lowest priority
+--   state   a hash: the server that ran last, the ends of the hold and the pause, the adaptive pace
+-- ARGV: the step, then n, T, T with its slack, the horizon, the hold, and the step's own arguments.
+-- Times are microseconds of this server's clock.
 local SLOTS, BULK, STATE = KEYS[1], KEYS[2], KEYS[3]
 local step, start = ARGV[1], tonumber(ARGV[2])
-local per, span, reach, hold = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local BATCH = 30000  -- what a process may have at once: what spans so long at the rate
-local HASTE = 0.8  -- of an even distance between slots: what was lost can be made good
+local per, span = tonumber(ARGV[3]), tonumber(ARGV[4])
+local horizon, hold = tonumber(ARGV[5]), tonumber(ARGV[6])
+-- A reservation gets no more slots than the rate allows in this time (microseconds).
+local BATCH_TIME = 30000
+-- Of an even distance between slots: closer than that, so that lost time is made up for.
+local MIN_SPACING_SHARE = 0.8
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
-local function text(number)
+-- Lua would write a large number as 1.7e+15.
+local function to_text(number)
     return string.format('%.0f', number)
 end
 
@@ -20,55 +36,58 @@ local function get(name)
     return redis.call('HGET', STATE, name) or ''
 end
 
-local function ends(name)
+local function get_time(name)
     return tonumber(get(name)) or 0
 end
 
-local function server()
+local function server_id()
     local info = redis.pcall('INFO', 'server')
     return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
 end
 
--- A server that was not the last one may have forgotten slots, and others may not know yet that
--- there is one again. So it is when the clock was put back: slots lie where none can be.
-local function look()
-    local id = server()
-    local strange = redis.call('ZREMRANGEBYSCORE', SLOTS, '(' .. text(now + reach + span), '+inf')
-    if strange > 0 or get('server') ~= id or ends('hold') > now + hold then
-        redis.call('HSET', STATE, 'server', id, 'hold', text(now + hold))
-        redis.call('HDEL', STATE, 'paused')
+-- A server that was not the last one may have forgotten slots, and other processes may not know yet
+-- that there is one again. When the clock was put back, slots lie farther ahead than any can.
+local function refresh()
+    local id = server_id()
+    local impossible = redis.call(
+        'ZREMRANGEBYSCORE', SLOTS, '(' .. to_text(now + horizon + span), '+inf')
+    if impossible > 0 or get('server') ~= id or get_time('hold_until') > now + hold then
+        redis.call('HSET', STATE, 'server', id, 'hold_until', to_text(now + hold))
+        redis.call('HDEL', STATE, 'paused_until')
     end
-    redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', text(now - span))
-    redis.call('ZREMRANGEBYSCORE', BULK, '-inf', text(now - span))
+    redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', to_text(now - span))
+    redis.call('ZREMRANGEBYSCORE', BULK, '-inf', to_text(now - span))
 end
 
-local function pace()
-    return get('pace')
+local function get_pace()
+    return get('adaptive_pace')
 end
 
-local function limit()
-    local found = pace()
-    return found ~= '' and cjson.decode(found).limit or start
+local function get_limit()
+    local pace = get_pace()
+    return pace ~= '' and cjson.decode(pace).limit or start
 end
 
-local function scores(key, from, to)
+local function get_scores(key, from, to)
     local found = redis.call('ZRANGE', key, from, to, 'WITHSCORES')
-    local numbers = {}
+    local scores = {}
     for i = 2, #found, 2 do
-        numbers[#numbers + 1] = tonumber(found[i])
+        scores[#scores + 1] = tonumber(found[i])
     end
-    return numbers
+    return scores
 end
 
--- The earliest time from s on at which one more is not more than n in any span: each n that lie
--- within a span keep others away from all spans that hold them.
-local function earliest(key, n, s)
-    local many = redis.call('ZCARD', key)
-    local over = redis.call('ZCOUNT', key, '-inf', text(s - span))  -- no span from s on holds these
-    if many - over < n then
+-- The earliest time from s on at which one more slot is not more than n in any span: each n slots
+-- that lie within a span keep others away from all spans that hold them.
+local function find_earliest(key, n, s)
+    local total = redis.call('ZCARD', key)
+    -- No span that begins at s or later holds these.
+    local over = redis.call('ZCOUNT', key, '-inf', to_text(s - span))
+    if total - over < n then
         return s
     end
-    local first, last = scores(key, over, many - n), scores(key, over + n - 1, many - 1)
+    local first = get_scores(key, over, total - n)
+    local last = get_scores(key, over + n - 1, total - 1)
     for i = 1, #first do
         if s > last[i] - span and s < first[i] + span then
             s = first[i] + span
@@ -77,112 +96,113 @@ local function earliest(key, n, s)
     return s
 end
 
--- Low priority leaves a reserve of a tenth (of 1 at least) alone; but when others use up all, it
--- has as much as that reserve in turn with them, so that it does not starve.
-local function earliest_bulk(n, s)
+-- Bulk leaves a reserve of a tenth (at least 1) alone; but when others use up all the rest, it may
+-- have as many slots as that reserve, in turn with them, so that it does not starve.
+local function find_earliest_bulk(n, s)
     local reserve = n > 1 and math.max(1, math.floor(n / 10)) or 0
-    local beside = earliest(SLOTS, n - reserve, s)
+    local below_reserve = find_earliest(SLOTS, n - reserve, s)
     if reserve == 0 then
-        return beside
+        return below_reserve
     end
     local before
     repeat
         before = s
-        s = earliest(BULK, reserve, earliest(SLOTS, n, s))
+        s = find_earliest(BULK, reserve, find_earliest(SLOTS, n, s))
     until s == before
-    return math.min(s, beside)
+    return math.min(s, below_reserve)
 end
 
--- Once half of the limit is used, the rest comes one by one, a little faster than the limit: in a
--- burst the quick processes would have all. Interactive calls need not mind.
-local function spaced(rank, n, s)
-    if rank == 'interactive' or redis.call('ZCARD', SLOTS) < n / 2 then
+-- Once half of the limit is used, the rest is given one by one, a little faster than the limit: in
+-- a burst the quick processes would get all of it. Interactive calls don't wait for that.
+local function space_out(priority, n, s)
+    if priority == 'interactive' or redis.call('ZCARD', SLOTS) < n / 2 then
         return s
     end
     local latest = redis.call('ZREVRANGE', SLOTS, 0, 0, 'WITHSCORES')[2]
-    return math.max(s, math.ceil(latest + HASTE * span / n))
+    return math.max(s, math.ceil(latest + MIN_SPACING_SHARE * span / n))
 end
 
-local function seen()
-    local sent = redis.call('ZCOUNT', SLOTS, text(now - per), text(now))
-    return {text(now), sent, limit(), pace()}
+local function read_state()
+    local sent = redis.call('ZCOUNT', SLOTS, to_text(now - per), to_text(now))
+    return {to_text(now), sent, get_limit(), get_pace()}
 end
 
-local function keep()
+local function set_expiry()
     local latest = redis.call('ZREVRANGE', SLOTS, 0, 0, 'WITHSCORES')[2]
     local left = (tonumber(latest) or now) + span - now
     redis.call('PEXPIRE', SLOTS, math.ceil(left / 1000) + 1000)
     redis.call('PEXPIRE', BULK, math.ceil(left / 1000) + 1000)
 end
 
--- What follows: how many were not used, their names; then those that were late, each with how long
--- ago it left. One that is not there any more has ended, or the server has forgotten it.
-local function hear(count, ...)
-    local given = {...}
-    for i = 1, count do
-        redis.call('ZREM', SLOTS, given[i])
-        redis.call('ZREM', BULK, given[i])
+-- The arguments: how many slots were not used, their names, then the late ones, each followed by
+-- how long ago its request left. A slot that is not there any more is over, or forgotten.
+local function store_reports(unused, ...)
+    local reports = {...}
+    for i = 1, unused do
+        redis.call('ZREM', SLOTS, reports[i])
+        redis.call('ZREM', BULK, reports[i])
     end
-    for i = count + 1, #given, 2 do
-        local left = text(now - given[i + 1])
-        redis.call('ZADD', SLOTS, 'XX', 'GT', left, given[i])
-        redis.call('ZADD', BULK, 'XX', 'GT', left, given[i])
+    for i = unused + 1, #reports, 2 do
+        local sent_at = to_text(now - reports[i + 1])
+        redis.call('ZADD', SLOTS, 'XX', 'GT', sent_at, reports[i])
+        redis.call('ZADD', BULK, 'XX', 'GT', sent_at, reports[i])
     end
 end
 
 local steps = {}
 
-function steps.tell(...)
-    hear(...)
-    keep()
-    return seen()
+function steps.report(...)
+    store_reports(...)
+    set_expiry()
+    return read_state()
 end
 
--- Tells how the budget stands, when to ask again if there is no slot, and each slot's wait.
-function steps.reserve(rank, count, token, ...)
-    hear(...)
-    local n, waits, again = limit(), {}, 0
-    local most = math.max(1, math.floor(n * BATCH / per))
-    local s = math.max(now, ends('hold'), ends('paused'))
-    for i = 1, math.min(count, most) do
-        s = spaced(rank, n, s)
-        s = rank == 'bulk' and earliest_bulk(n, s) or earliest(SLOTS, n, s)
-        if s > now + reach then
-            again = s - now - reach
+-- Returns the state, when to ask again if there is no slot, and the wait until each slot.
+function steps.reserve(priority, count, token, ...)
+    store_reports(...)
+    local n, waits, retry_after = get_limit(), {}, 0
+    local batch = math.max(1, math.floor(n * BATCH_TIME / per))
+    local s = math.max(now, get_time('hold_until'), get_time('paused_until'))
+    for i = 1, math.min(count, batch) do
+        s = space_out(priority, n, s)
+        s = priority == 'bulk' and find_earliest_bulk(n, s) or find_earliest(SLOTS, n, s)
+        if s > now + horizon then
+            retry_after = s - now - horizon
             break
         end
-        redis.call('ZADD', SLOTS, text(s), token .. ':' .. i)
-        if rank == 'bulk' then
-            redis.call('ZADD', BULK, text(s), token .. ':' .. i)
+        redis.call('ZADD', SLOTS, to_text(s), token .. ':' .. i)
+        if priority == 'bulk' then
+            redis.call('ZADD', BULK, to_text(s), token .. ':' .. i)
         end
         waits[i] = s - now
     end
-    keep()
-    return {seen(), again, waits}
+    set_expiry()
+    return {read_state(), retry_after, waits}
 end
 
 function steps.pause(length)
-    redis.call('HSET', STATE, 'paused', text(math.max(ends('paused'), now + length)))
-    return seen()
+    local paused_until = math.max(get_time('paused_until'), now + length)
+    redis.call('HSET', STATE, 'paused_until', to_text(paused_until))
+    return read_state()
 end
 
-function steps.adapt(old, new)
-    if pace() ~= old then
+function steps.replace_pace(old, new)
+    if get_pace() ~= old then
         return 0
     end
-    redis.call('HSET', STATE, 'pace', new)
+    redis.call('HSET', STATE, 'adaptive_pace', new)
     return 1
 end
 
--- Whoever lost this server waits as if it had been lost by all: others may still have to notice.
+-- Who has lost this server waits as if all had lost it: others may still have to notice.
 function steps.rejoin()
-    local left = ends('hold') - now
+    local left = get_time('hold_until') - now
     return left > 0 and left or hold
 end
 
-look()
-local values = {}
+refresh()
+local arguments = {}
 for i = 7, #ARGV do
-    values[#values + 1] = tonumber(ARGV[i]) or ARGV[i]
+    arguments[#arguments + 1] = tonumber(ARGV[i]) or ARGV[i]
 end
-return steps[step](unpack(values))
+return steps[step](unpack(arguments))

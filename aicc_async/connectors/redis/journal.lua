@@ -1,15 +1,39 @@
--- The journal's steps, each one atomic. ARGV: the step, the prefix of all keys, what the step wants.
---   <prefix>entry:<key>      a hash: the entry, and who holds it until when
---   <prefix>open:<likeness>  the keys that may be on their way, by what a list shows of them
---   <prefix>cases            a hash: the key that has a case
---   <prefix>began, <prefix>settled   all keys by when they began, those settled by when they were
+-- The journal of creates that replicas share; each step is one run of this.
+--
+-- The idea: an entry under each key, held by a lease that its owner renews; whoever finds a key
+-- whose lease has ended takes it over, and what was sent under it is then in doubt. The invariants:
+-- a key has one owner at a time, and a case belongs to one key at most; what only an owner may do
+-- names its token, which no other owner ever has. Redis runs a script alone, so nothing comes
+-- between the check of a token and the change
+-- (https://redis.io/docs/latest/develop/programmability/eval-intro/); a step that is sent twice,
+-- because its answer was lost, does no more than once. What it can't see: whether an owner whose
+-- lease has ended still sends (see leases.py), and what Redis itself forgets.
+--
+-- ARGV: the step, the prefix of all keys, then the step's own arguments. A Redis Cluster is not
+-- supported: which keys a step needs shows only on the way.
+--   <prefix>layout               the number of this layout, from the first entry on
+--   <prefix>entry:<key>          a hash: the entry, its owner, and until when it is leased
+--   <prefix>open:<match digest>  a set: the keys sent or in doubt, by what a list shows of them
+--   <prefix>cases                a hash: the key that has a case
+--   <prefix>created, settled     sorted sets: all keys by created_at, the settled ones by since when
 -- Times are microseconds of this server's clock, the only one.
+local LAYOUT = '1'
 local step, prefix = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
-local function text(number)
+-- Lua would write a large number as 1.7e+15.
+local function to_text(number)
     return string.format('%.0f', number)
+end
+
+-- Keys of a layout without a number have `began` or `created`, and nothing that says which.
+local function get_layout()
+    local layout = redis.call('GET', prefix .. 'layout')
+    if not layout and redis.call('EXISTS', prefix .. 'began', prefix .. 'created') > 0 then
+        return 'none'
+    end
+    return layout or LAYOUT
 end
 
 local function get(key, name)
@@ -25,32 +49,32 @@ local function is_open(key)
     return state == 'sent' or state == 'unknown'
 end
 
-local function has(key, token)
+local function is_owner(key, token)
     return is_open(key) and get(key, 'owner') == token
 end
 
-local function is_held(key)
-    return is_open(key) and get(key, 'owner') ~= '' and tonumber(get(key, 'until')) > now
+local function is_leased(key)
+    return is_open(key) and get(key, 'owner') ~= '' and tonumber(get(key, 'leased_until')) > now
 end
 
 local function is_taken(case_id)
     return redis.call('HEXISTS', prefix .. 'cases', case_id) == 1
 end
 
-local function enter(key, state, case_id)
-    local likeness = prefix .. 'open:' .. get(key, 'likeness')
-    set(key, 'state', state, 'touched', text(now), 'case_id', case_id)
+local function set_state(key, state, case_id)
+    local open_keys = prefix .. 'open:' .. get(key, 'match_digest')
+    set(key, 'state', state, 'updated_at', to_text(now), 'case_id', case_id)
     if is_open(key) then
-        redis.call('SADD', likeness, key)
+        redis.call('SADD', open_keys, key)
         redis.call('ZREM', prefix .. 'settled', key)
     else
-        redis.call('SREM', likeness, key)
-        redis.call('ZADD', prefix .. 'settled', text(now), key)
+        redis.call('SREM', open_keys, key)
+        redis.call('ZADD', prefix .. 'settled', to_text(now), key)
     end
 end
 
 local function settle(key, state, case_id)
-    enter(key, state, case_id)
+    set_state(key, state, case_id)
     set(key, 'note', '', 'candidates', '[]')
     if case_id ~= '' then
         redis.call('HSET', prefix .. 'cases', case_id, key)
@@ -58,49 +82,50 @@ local function settle(key, state, case_id)
 end
 
 -- What was on its way is in doubt, from this moment on.
-local function leave(key)
+local function mark_unknown_if_sent(key)
     if get(key, 'state') == 'sent' then
-        enter(key, 'unknown', '')
+        set_state(key, 'unknown', '')
     end
 end
 
-local function begin(key, digest, likeness)
+local function create_entry(key, digest, match_digest)
+    redis.call('SETNX', prefix .. 'layout', LAYOUT)
     redis.call('DEL', prefix .. 'entry:' .. key)
-    set(key, 'digest', digest, 'likeness', likeness, 'began', text(now))
+    set(key, 'digest', digest, 'match_digest', match_digest, 'created_at', to_text(now))
     set(key, 'note', '', 'candidates', '[]')
-    enter(key, 'sent', '')
-    redis.call('ZADD', prefix .. 'began', text(now), key)
+    set_state(key, 'sent', '')
+    redis.call('ZADD', prefix .. 'created', to_text(now), key)
 end
 
-local function hold(key, token, lease)
-    set(key, 'owner', token, 'until', text(now + lease))
+local function lease(key, token, length)
+    set(key, 'owner', token, 'leased_until', to_text(now + length))
 end
 
-local function row(key)
+local function read(key)
     if get(key, 'state') == '' then
         return {}
     end
-    return redis.call('HMGET', prefix .. 'entry:' .. key, 'digest', 'likeness', 'state', 'began',
-        'touched', 'case_id', 'note', 'candidates')
+    return redis.call('HMGET', prefix .. 'entry:' .. key, 'digest', 'match_digest', 'state',
+        'created_at', 'updated_at', 'case_id', 'note', 'candidates')
 end
 
-local function free(ids)
-    local found = {}
+local function select_untaken(ids)
+    local untaken = {}
     for _, id in ipairs(cjson.decode(ids)) do
         if not is_taken(id) then
-            table.insert(found, id)
+            table.insert(untaken, id)
         end
     end
-    return found
+    return untaken
 end
 
--- Count those that look the same, for `decide` in entry.py: equal, others, and rivals on their way.
--- What a dead process had sent is in doubt, though nobody has noted that yet.
-local function count(key, asked)
+-- Count the open creates that look the same, for `decide` in entry.py: those equal to it, others,
+-- and rivals on their way. What a dead process had sent is in doubt, though nobody has noted it yet.
+local function count_open(key, listed_at)
     local equals, others, rivals = 0, 0, 0
-    for _, each in ipairs(redis.call('SMEMBERS', prefix .. 'open:' .. get(key, 'likeness'))) do
-        if each ~= key and get(each, 'state') == 'sent' and is_held(each) then
-            rivals = rivals + (tonumber(get(each, 'touched')) <= asked and 1 or 0)
+    for _, each in ipairs(redis.call('SMEMBERS', prefix .. 'open:' .. get(key, 'match_digest'))) do
+        if each ~= key and get(each, 'state') == 'sent' and is_leased(each) then
+            rivals = rivals + (tonumber(get(each, 'updated_at')) <= listed_at and 1 or 0)
         elseif get(each, 'digest') == get(key, 'digest') then
             equals = equals + 1
         else
@@ -112,45 +137,48 @@ end
 
 local steps = {}
 
-function steps.claim(key, token, lease, digest, likeness)
+function steps.claim(key, token, length, digest, match_digest)
     local state = get(key, 'state')
-    if has(key, token) then
-        return {1, text(now), row(key)}  -- it came before, and its answer was lost
+    if is_owner(key, token) then
+        -- The step came before, and its answer was lost.
+        return {1, to_text(now), read(key)}
     elseif state == '' or state == 'rejected' then
-        begin(key, digest, likeness)
-    elseif not is_open(key) or get(key, 'digest') ~= digest or is_held(key) then
-        return {0, text(now), row(key)}
+        create_entry(key, digest, match_digest)
+    elseif not is_open(key) or get(key, 'digest') ~= digest or is_leased(key) then
+        return {0, to_text(now), read(key)}
     else
-        leave(key)  -- it may have been on its way until its process died
+        -- It may have been on its way until its owner died.
+        mark_unknown_if_sent(key)
     end
-    hold(key, token, lease)
-    return {1, text(now), row(key)}
+    lease(key, token, length)
+    return {1, to_text(now), read(key)}
 end
 
--- Renew the leases of many: what follows are keys, each with its token. Names those that are lost.
-function steps.renew(lease, ...)
-    local given, lost = {...}, {}
-    for i = 1, #given, 2 do
-        if has(given[i], given[i + 1]) then
-            hold(given[i], given[i + 1], lease)
+-- The arguments: the length of the leases, then keys, each followed by its token. Returns the keys
+-- whose leases are lost.
+function steps.renew(length, ...)
+    local claims, lost = {...}, {}
+    for i = 1, #claims, 2 do
+        if is_owner(claims[i], claims[i + 1]) then
+            lease(claims[i], claims[i + 1], length)
         else
-            table.insert(lost, given[i])
+            table.insert(lost, claims[i])
         end
     end
     return lost
 end
 
-function steps.resend(key, token, lease)
-    if not has(key, token) then
+function steps.resend(key, token, length)
+    if not is_owner(key, token) then
         return 0
     end
-    enter(key, 'sent', '')
-    hold(key, token, lease)
+    set_state(key, 'sent', '')
+    lease(key, token, length)
     return 1
 end
 
--- The service says that it was made, so it is noted even when the lease has run out; only what was
--- settled otherwise meanwhile stays. The case's id then comes back.
+-- The service says that the case was made, so it is noted even when the lease has ended; only what
+-- was settled otherwise meanwhile stays. Returns the id of the case that the key has then.
 function steps.confirm(key, digest, case_id)
     if get(key, 'digest') ~= digest then
         return ''
@@ -160,9 +188,9 @@ function steps.confirm(key, digest, case_id)
     local other = redis.call('HGET', prefix .. 'cases', case_id)
     if other and other ~= key then
         set(other, 'note', case_id .. ' was made by another key', 'owner', '')
-        local touched = get(other, 'touched')
-        enter(other, 'unknown', '')
-        set(other, 'touched', touched)
+        local updated_at = get(other, 'updated_at')
+        set_state(other, 'unknown', '')
+        set(other, 'updated_at', updated_at)
     end
     settle(key, 'confirmed', case_id)
     return case_id
@@ -172,103 +200,109 @@ function steps.reject(key, token, note)
     if get(key, 'owner') ~= token or not (is_open(key) or get(key, 'state') == 'rejected') then
         return 0
     end
-    enter(key, 'rejected', '')
+    set_state(key, 'rejected', '')
     set(key, 'note', note)
     return 1
 end
 
 function steps.doubt(key, token, note, candidates)
-    if not has(key, token) then
+    if not is_owner(key, token) then
         return 0
     end
-    leave(key)
+    mark_unknown_if_sent(key)
     set(key, 'note', note, 'candidates', candidates)
     return 1
 end
 
--- Count; and when that is still what the caller has decided upon, settle with the first.
+-- Returns what a decision needs; when that is still what the caller has decided upon, settles with
+-- the first case. The decision itself is in Python, where both journals share it.
 function steps.take(key, token, age, decided, same, alike)
     if get(key, 'owner') == token and get(key, 'state') == 'reconciled' then
-        return {2, get(key, 'case_id')}  -- it came before, and its answer was lost
-    elseif not has(key, token) then
+        -- The step came before, and its answer was lost.
+        return {2, get(key, 'case_id')}
+    elseif not is_owner(key, token) then
         return {0, ''}
     end
-    same, alike = free(same), free(alike)
-    local seen = cjson.encode({same, alike, count(key, now - age)})
-    if seen ~= decided then
-        return {1, seen}
+    same, alike = select_untaken(same), select_untaken(alike)
+    local basis = cjson.encode({same, alike, count_open(key, now - age)})
+    if basis ~= decided then
+        return {1, basis}
     end
     settle(key, 'reconciled', same[1])
     return {2, same[1]}
 end
 
 function steps.release(key, token)
-    if has(key, token) then
-        leave(key)
+    if is_owner(key, token) then
+        mark_unknown_if_sent(key)
         set(key, 'owner', '')
     end
 end
 
--- Undo a claim that nobody was told of: nothing was sent.
+-- Undo a claim whose caller never had the answer: nothing was sent.
 function steps.withdraw(key, token)
-    if has(key, token) and get(key, 'state') == 'sent' then
-        enter(key, 'rejected', '')
+    if is_owner(key, token) and get(key, 'state') == 'sent' then
+        set_state(key, 'rejected', '')
     end
     steps.release(key, token)
 end
 
+-- Returns why it is refused, or nothing and the entry.
 function steps.resolve(key, case_id)
     local state = get(key, 'state')
     if state == '' then
         return {'it is not in the journal', {}}
     elseif not is_open(key) then
         return {'its state is ' .. state, {}}
-    elseif is_held(key) then
+    elseif is_leased(key) then
         return {'a process is at work on it', {}}
     elseif case_id ~= '' and is_taken(case_id) then
         return {case_id .. " is another key's case", {}}
     end
     settle(key, case_id == '' and 'rejected' or 'reconciled', case_id)
     set(key, 'owner', '')
-    return {'', row(key)}
+    return {'', read(key)}
 end
 
-function steps.free(ids)
-    return free(ids)
+function steps.untaken(ids)
+    return select_untaken(ids)
 end
 
 function steps.keys()
-    return redis.call('ZRANGE', prefix .. 'began', 0, -1)
+    return redis.call('ZRANGE', prefix .. 'created', 0, -1)
 end
 
-function steps.rows(...)
-    local found = {}
+function steps.read(...)
+    local entries = {}
     for _, key in ipairs({...}) do
-        table.insert(found, row(key))
+        table.insert(entries, read(key))
     end
-    return found
+    return entries
 end
 
 local function forget(key)
     redis.call('HDEL', prefix .. 'cases', get(key, 'case_id'))
     redis.call('ZREM', prefix .. 'settled', key)
-    redis.call('ZREM', prefix .. 'began', key)
+    redis.call('ZREM', prefix .. 'created', key)
     redis.call('DEL', prefix .. 'entry:' .. key)
 end
 
--- Forget some of the old; those that look like one in doubt stay, lest their cases be taken for its
--- own. Tells how many are forgotten, and how many stay.
-function steps.prune(age, skipped, most)
-    local before, gone = '(' .. text(now - age), 0
+-- Forget some of the old; those that look like one in doubt stay, or their cases could be taken for
+-- its own. Returns how many are forgotten, and how many stay.
+function steps.prune(age, skipped, limit)
+    local before, forgotten = '(' .. to_text(now - age), 0
     local old = redis.call(
-        'ZRANGEBYSCORE', prefix .. 'settled', '-inf', before, 'LIMIT', skipped, most)
+        'ZRANGEBYSCORE', prefix .. 'settled', '-inf', before, 'LIMIT', skipped, limit)
     for _, key in ipairs(old) do
-        if redis.call('EXISTS', prefix .. 'open:' .. get(key, 'likeness')) == 0 then
+        if redis.call('EXISTS', prefix .. 'open:' .. get(key, 'match_digest')) == 0 then
             forget(key)
-            gone = gone + 1
+            forgotten = forgotten + 1
         end
     end
-    return {gone, #old - gone}
+    return {forgotten, #old - forgotten}
 end
 
+if get_layout() ~= LAYOUT then
+    return redis.error_reply('LAYOUT ' .. LAYOUT .. ' ' .. get_layout())
+end
 return steps[step](unpack(ARGV, 3))

@@ -1,4 +1,8 @@
-"""The journal of replicas on several machines: a Redis that they share."""
+"""The journal of replicas on several machines: a Redis that they share.
+
+The head of ``journal.lua`` explains how entries and leases are kept, the head of ``leases.py`` how
+a process keeps to its leases.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +14,25 @@ from importlib.resources import files
 from typing import Any, Self
 
 import msgspec
+from attrs import evolve
 
+from ..._validators import check, number, one_of, text
 from ...errors import ConfigError, JournalError
 from ...journal import STATES, Entry, Finding
-from ...journal.entry import decide
-from .leases import Hold, Leases, lost, now
-
-try:
-    from redis.asyncio import Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import FullJitterBackoff
-    from redis.exceptions import RedisError
-except ModuleNotFoundError:
-    raise ConfigError("redis is missing: pip install 'aicc-async[redis]'") from None
+from ...journal.entry import decide, describe_layout, is_age, new_entry
+from .connection import FullJitterBackoff, Redis, RedisError, ResponseError, Retry, open_redis
+from .leases import Lease, LeaseKeeper, loop_time, lost_lease
 
 SCRIPT = files(__package__).joinpath("journal.lua").read_text(encoding="utf-8")
-LEASE = 30.0
-LONGEST_LEASE = 3600.0
-PATIENCE = 5.0  # seconds for Redis to answer: a stuck one must not use up the lease
-RETRIES = 3
-MANY = 500  # keys of one step
-LOST, SEEN, SETTLED = range(3)  # what a step of taking tells
+DEFAULT_LEASE_SECONDS = 30.0
+MAX_LEASE_SECONDS = 3600.0
+# A Redis that hangs must not use up the lease.
+REPLY_TIMEOUT_SECONDS = 5.0
+MAX_RETRIES = 3
+# A script holds up all other clients while it runs.
+KEYS_PER_STEP = 500
+# What a step of taking returns.
+TAKE_LOST, TAKE_UNDECIDED, TAKE_SETTLED = range(3)
 
 
 class RedisJournal:
@@ -43,35 +45,47 @@ class RedisJournal:
     one. The client closes it with itself; it opens again when it is used again.
 
     Raises JournalError when Redis can't be reached or refuses: nothing is sent then. The same when
-    a lease was lost; and ConfigError when Redis would throw keys away (``maxmemory-policy`` is one
-    of ``allkeys-*``; none of ours has a time to live, so that others don't touch them).
+    a lease was lost, and when another version wrote the journal; and ConfigError when Redis would
+    evict keys (``maxmemory-policy`` is one of ``allkeys-*``; none of ours has a time to live, so
+    that others don't touch them).
 
     What it promises, Redis must keep: it needs ``appendonly yes`` with ``appendfsync always``,
     enough memory, and no FLUSHALL. With ``everysec`` a crash of Redis may forget the last second,
     and the creates of it can be made twice. So can those that a replica did not have yet when it
-    took over (replication is not waited for). A Redis Cluster is not supported.
+    took over (replication is not waited for). A Redis Cluster is not supported. See
+    https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/.
 
     A process that was stopped for longer than its lease does not send any more: what was about to
-    be sent is given up, and JournalError or UnknownOutcome raised. What remains: no lease can stop
+    be sent is cancelled, and JournalError or UnknownOutcome raised. What remains: no lease can stop
     bytes that the system has already, and none is seen to end by a process that is stopped between
     its last look at the clock and the sending, or whose clock stood still with it (a suspended
-    machine). A case that such a one makes is found all the same when it shows in the list within
-    ``list_lag`` of the next holder's claim; later it is a second one, and whoever was told of it
-    gets a JournalError with its ``case_id``.
+    machine). A case that such a process makes is found all the same when it shows in the list
+    within ``list_lag`` of the next holder's claim; later it is a second one, and its caller gets a
+    JournalError with its ``case_id``.
     """
 
     def __init__(
-        self, redis: str | Redis, prefix: str = "aicc:journal:", *, lease: float = LEASE
+        self,
+        redis: str | Redis,
+        prefix: str = "aicc:journal:",
+        *,
+        lease: float = DEFAULT_LEASE_SECONDS,
     ) -> None:
-        _check(prefix, lease)
-        self._prefix = prefix
+        check("lease", lease, number(1, MAX_LEASE_SECONDS))
+        self._prefix = check("prefix", prefix, text(empty=False))
         self._span = round(lease * 1e6)
-        self._owned = isinstance(redis, str)
-        self._redis = _client(redis)
+        self._is_owned = not isinstance(redis, Redis)
+        # Every step may be sent again: see the head of the script.
+        retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), MAX_RETRIES)
+        self._redis = (
+            redis
+            if isinstance(redis, Redis)
+            else open_redis("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
+        )
         self._script = self._redis.register_script(SCRIPT)
-        self._checked = False
-        self._leases = Leases(lease, self._renew)
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._is_checked = False
+        self._leases = LeaseKeeper(lease, self._renew)
+        self._releasing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,48 +94,50 @@ class RedisJournal:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of every key, and of the connections that are ours."""
+        """Release every key, and close the connections that are ours."""
         for key in await self._leases.close():
             self.release(key)
-        if self._leaving:
-            await asyncio.wait(self._leaving)
-        if self._owned:
+        if self._releasing:
+            await asyncio.wait(self._releasing)
+        if self._is_owned:
             await self._redis.aclose()
 
-    async def claim(self, key: str, *, digest: str, likeness: str) -> Entry:
-        """Take a key that nobody holds, and tell what is known of it (see ``Journal``).
+    async def claim(self, key: str, *, digest: str, match_digest: str) -> Entry:
+        """Take a key that nobody holds, and return what is known of it (see ``Journal``).
 
-        Its times are told by this machine's clock, however Redis's is set.
+        Its times are this machine's, however Redis's clock is set.
         """
-        if self._leases.find(key):  # another task of this process is at work on it
-            return await self.entry(key) or _begun(key, digest, likeness)
-        hold, asked = self._leases.add(key, digest), now()
+        # Another task of this process is at work on it.
+        if self._leases.find(key):
+            unknown = new_entry(key, digest=digest, match_digest=match_digest)
+            return await self.entry(key) or evolve(unknown, held=False)
+        lease, requested_at = self._leases.add(key, digest), loop_time()
         try:
-            held, moment, row = await self._run(
-                "claim", key, hold.token, self._span, digest, likeness
+            held, time, row = await self._run(
+                "claim", key, lease.token, self._span, digest, match_digest
             )
-        except BaseException:  # it may be claimed all the same
-            self._leave(key, "withdraw")
+        except BaseException:
+            # It may be claimed all the same.
+            self._give_up(key, "withdraw")
             raise
         if held:
-            self._leases.start(hold, asked)
+            self._leases.start(lease, requested_at)
         else:
             self._leases.drop(key)
-        shift = datetime.now(UTC) - _moment(moment)
-        return _entry(key, row, shift=shift, held=bool(held))
+        return _entry(key, row, shift=datetime.now(UTC) - _moment(time), held=bool(held))
 
     def holding(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Send within this: it is given up when the lease ends (see ``Journal``)."""
-        return self._leases.held(key).sent()
+        """Send within this: it is cancelled when the lease ends (see ``Journal``)."""
+        return self._leases.require(key).sending()
 
     async def resend(self, key: str) -> None:
         """Note that a key which is held is about to be sent again.
 
         Raises JournalError when the lease is lost: it must not be sent then.
         """
-        hold, asked = self._leases.held(key), now()
-        await self._change("resend", hold, self._span)
-        self._leases.start(hold, asked)
+        lease, requested_at = self._leases.require(key), loop_time()
+        await self._change("resend", lease, self._span)
+        self._leases.start(lease, requested_at)
 
     async def confirm(self, key: str, case_id: str) -> None:
         """Settle: this case was made. Another key that was thought to have made it is unknown.
@@ -129,67 +145,72 @@ class RedisJournal:
         It is noted even when the lease is lost. When somebody settled the key with another case
         meanwhile that stays, and JournalError is raised: there are two cases then.
         """
-        hold = self._leases.held(key)
-        noted = _text(await self._run("confirm", key, hold.digest, case_id))
+        lease = self._leases.require(key)
+        noted = _text(await self._run("confirm", key, lease.digest, case_id))
         if noted != case_id:
-            what = f"has the case {noted} already" if noted else "stands for it no more"
+            what = f"has the case {noted} already" if noted else "has another record by now"
             raise JournalError(f"the journal: {case_id} was made, but the key {key!r} {what}")
-        hold.settled = True
+        lease.is_settled = True
 
     async def reject(self, key: str, note: str) -> None:
         """Settle: no case was made."""
-        hold = self._leases.held(key)
-        await self._change("reject", hold, note)
-        hold.settled = True
+        lease = self._leases.require(key)
+        await self._change("reject", lease, note)
+        lease.is_settled = True
 
     async def doubt(self, key: str, note: str, candidates: Sequence[str] = ()) -> None:
         """Note that it may have happened; the key stays held."""
-        await self._change("doubt", self._leases.held(key), note, _json(candidates))
+        await self._change("doubt", self._leases.require(key), note, _json(candidates))
 
     async def untaken(self, ids: Sequence[str]) -> list[str]:
-        """Leave out the cases that keys have."""
-        return _texts(await self._run("free", _json(ids)))
+        """Return those of the cases that no key has."""
+        return _texts(await self._run("untaken", _json(ids)))
 
     async def take(
         self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: datetime
     ) -> Finding:
         """Settle with one of the cases that a list showed (see ``Journal``).
 
-        It is settled by what was decided upon; when that changes meanwhile, it is decided anew.
+        It is settled if what the decision was based on is still so; otherwise it is decided anew.
         """
-        hold, seen = self._leases.held(key), ""
+        lease, basis = self._leases.require(key), ""
         while True:
-            age = _micro(datetime.now(UTC) - asked)
-            shown = _json(same), _json(alike)
-            word, found = await self._run("take", key, hold.token, age, seen, *shown)
-            seen = _text(found)
-            if word == LOST:
-                raise lost(key)
-            if word == SETTLED:
-                hold.settled = True
-                return Finding("found", (seen,))
-            if (finding := _decision(seen)).word != "found":
+            age = _microseconds(datetime.now(UTC) - asked)
+            result, found = await self._run(
+                "take", key, lease.token, age, basis, _json(same), _json(alike)
+            )
+            if result == TAKE_LOST:
+                raise lost_lease(key)
+            if result == TAKE_SETTLED:
+                lease.is_settled = True
+                return Finding("found", (_text(found),))
+            basis = _text(found)
+            untaken, untaken_alike, (equals, others, rivals) = msgspec.json.decode(basis)
+            # Lua writes its empty list as an object.
+            ids = list(untaken), list(untaken_alike)
+            finding = decide(*ids, equals=equals, others=others, rivals=rivals)
+            if finding.status != "found":
                 return finding
 
     def release(self, key: str) -> None:
         """Hold a key no longer, at once and without waiting for Redis."""
-        self._leave(key, "release")
+        self._give_up(key, "release")
 
     async def entry(self, key: str) -> Entry | None:
-        """Look one up."""
-        [found] = await self._look_up([key])
+        """Return the entry of a key, or None."""
+        [found] = await self._read([key])
         return found
 
     async def entries(self, state: str | None = None) -> list[Entry]:
-        """List all, or those of a state, oldest first."""
-        if state not in (None, *STATES):
-            raise ConfigError(f"state: one of {', '.join(STATES)} is needed, {state!r} was given")
+        """Return all entries, or those of a state, oldest first."""
+        if state is not None:
+            check("state", state, one_of(*STATES))
         keys = _texts(await self._run("keys"))
-        found: list[Entry] = []
-        for at in range(0, len(keys), MANY):
-            many = await self._look_up(keys[at : at + MANY])
-            found += [each for each in many if each and state in (None, each.state)]
-        return found
+        entries: list[Entry] = []
+        for at in range(0, len(keys), KEYS_PER_STEP):
+            found = await self._read(keys[at : at + KEYS_PER_STEP])
+            entries += [each for each in found if each and state in (None, each.state)]
+        return entries
 
     async def resolve(self, key: str, case_id: str | None) -> Entry:
         """Settle what an operator has found out: the case's id, or None: none was made.
@@ -198,116 +219,84 @@ class RedisJournal:
         """
         reason, row = await self._run("resolve", key, case_id or "")
         if reason:
-            raise ConfigError(f"key: {key!r} can't be resolved, {_text(reason)}")
+            raise ConfigError(f"cannot resolve the key {key!r}: {_text(reason)}")
         return _entry(key, row)
 
     async def prune(self, *, older_than: timedelta) -> int:
         """Forget what was settled so long ago, and count it; what is in doubt stays.
 
         A message that comes after that makes a second case: keep them as long as one may come.
-        What looks like one in doubt stays as well, lest its case be taken for the other's.
+        What looks like one in doubt stays as well: its case could be taken for the other's.
         """
-        if older_than <= timedelta(0):
-            raise ConfigError(f"older_than: more than 0 is needed, {older_than} was given")
+        age = _microseconds(check("older_than", older_than, is_age))
         pruned = skipped = 0
         while True:
-            gone, left = await self._run("prune", _micro(older_than), skipped, MANY)
-            if not gone + left:
+            forgotten, left = await self._run("prune", age, skipped, KEYS_PER_STEP)
+            if not forgotten + left:
                 return pruned
-            pruned, skipped = pruned + gone, skipped + left
+            pruned, skipped = pruned + forgotten, skipped + left
 
-    async def _look_up(self, keys: list[str]) -> list[Entry | None]:
-        rows = await self._run("rows", *keys)
+    async def _read(self, keys: list[str]) -> list[Entry | None]:
+        rows = await self._run("read", *keys)
         return [_entry(key, row) if row else None for key, row in zip(keys, rows, strict=True)]
 
-    async def _change(self, step: str, hold: Hold, *values: str | int) -> None:
-        """Do what only the holder may."""
-        if not await self._run(step, hold.key, hold.token, *values):
-            raise lost(hold.key)
+    async def _change(self, step: str, lease: Lease, *values: str | int) -> None:
+        """Run a step that only the holder may."""
+        if not await self._run(step, lease.key, lease.token, *values):
+            raise lost_lease(lease.key)
 
-    def _leave(self, key: str, step: str) -> None:
-        hold = self._leases.drop(key)
-        if hold and not hold.settled:
-            task = asyncio.create_task(self._left(step, hold))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+    def _give_up(self, key: str, step: str) -> None:
+        """Drop a lease, and run the step that ends it in Redis in the background."""
+        lease = self._leases.drop(key)
+        if lease is None or lease.is_settled:
+            return
 
-    async def _left(self, step: str, hold: Hold) -> None:
-        with suppress(JournalError, ConfigError):  # then the lease runs out
-            await self._run(step, hold.key, hold.token)
+        async def end() -> None:
+            # When that fails, the lease ends by itself.
+            with suppress(JournalError, ConfigError):
+                await self._run(step, lease.key, lease.token)
 
-    async def _renew(self, holds: list[Hold]) -> set[str]:
-        gone: set[str] = set()
-        for at in range(0, len(holds), MANY):
-            many = [part for hold in holds[at : at + MANY] for part in (hold.key, hold.token)]
-            gone |= set(_texts(await self._run("renew", self._span, *many)))
-        return gone
+        task = asyncio.create_task(end())
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+
+    async def _renew(self, leases: list[Lease]) -> set[str]:
+        lost: set[str] = set()
+        for at in range(0, len(leases), KEYS_PER_STEP):
+            some = leases[at : at + KEYS_PER_STEP]
+            claims = [part for lease in some for part in (lease.key, lease.token)]
+            lost |= set(_texts(await self._run("renew", self._span, *claims)))
+        return lost
 
     async def _run(self, step: str, *values: str | int) -> Any:
         try:
-            if not self._checked:
-                _check_policy(await self._redis.info("memory"))
-                self._checked = True
+            # https://redis.io/docs/latest/develop/reference/eviction/: only "allkeys" policies
+            # evict keys without a time to live.
+            if not self._is_checked:
+                policy = (await self._redis.info("memory")).get("maxmemory_policy", "")
+                if policy.startswith("allkeys"):
+                    raise ConfigError(f"maxmemory-policy must be noeviction, got {policy}")
+                self._is_checked = True
             return await self._script(args=[step, self._prefix, *values])
         except (RedisError, OSError) as error:
-            raise JournalError(f"the journal: Redis failed: {error}") from error
-
-
-def _check(prefix: str, lease: float) -> None:
-    if lease.__class__ not in (int, float) or not 1 <= lease <= LONGEST_LEASE:
-        bound = f"1 to {LONGEST_LEASE:.0f} seconds are needed"
-        raise ConfigError(f"lease: {bound}, {lease!r} was given")
-    if not isinstance(prefix, str) or not prefix:
-        raise ConfigError(f"prefix: a text is needed, {prefix!r} was given")
-
-
-def _client(redis: str | Redis) -> Redis:
-    if isinstance(redis, Redis):
-        return redis
-    try:
-        return Redis.from_url(
-            redis,
-            socket_timeout=PATIENCE,
-            socket_connect_timeout=PATIENCE,
-            retry=Retry(FullJitterBackoff(cap=1.0, base=0.05), RETRIES),  # steps may come twice
-        )
-    except (ValueError, AttributeError):
-        # a URL may hold a password: it is not repeated
-        raise ConfigError(
-            "redis: a URL (redis://, rediss://, unix://) or client is needed"
-        ) from None
-
-
-def _check_policy(info: dict[str, Any]) -> None:
-    policy = info.get("maxmemory_policy", "")
-    if policy.startswith("allkeys"):
-        raise ConfigError(f"redis: maxmemory-policy must be noeviction, it is {policy}")
-
-
-def _decision(seen: str) -> Finding:
-    same, alike, (equals, others, rivals) = msgspec.json.decode(seen)
-    # Lua's empty list is written as an object
-    return decide(list(same), list(alike), equals=equals, others=others, rivals=rivals)
-
-
-def _begun(key: str, digest: str, likeness: str) -> Entry:
-    began = datetime.now(UTC)
-    return Entry(
-        key=key, digest=digest, likeness=likeness, state="sent", began=began, touched=began
-    )
+            if isinstance(error, ResponseError) and str(error).startswith("LAYOUT "):
+                _, known, found = str(error).split(" ", 2)
+                why = describe_layout(known=known, found=found)
+                raise JournalError(f"cannot use the journal {self._prefix!r}: {why}") from error
+            raise JournalError(f"cannot use the journal: Redis failed: {error}") from error
 
 
 def _entry(
     key: str, row: Sequence[bytes | str], *, shift: timedelta = timedelta(0), held: bool = False
 ) -> Entry:
-    digest, likeness, state, began, touched, case_id, note, candidates = _texts(row)
+    digest, match_digest, state, created_at, updated_at, case_id, note, candidates = _texts(row)
     return Entry(
         key=key,
         digest=digest,
-        likeness=likeness,
-        state=state,  # type: ignore[arg-type]  # of ours
-        began=_moment(began) + shift,
-        touched=_moment(touched) + shift,
+        match_digest=match_digest,
+        state=state,  # type: ignore[arg-type]  # the script writes no other
+        created_at=_moment(created_at) + shift,
+        updated_at=_moment(updated_at) + shift,
         case_id=case_id or None,
         note=note,
         candidates=tuple(msgspec.json.decode(candidates)),
@@ -320,7 +309,7 @@ def _texts(values: Sequence[bytes | str]) -> list[str]:
 
 
 def _text(value: bytes | str) -> str:
-    """Read what a client with or without ``decode_responses`` gives."""
+    """Return a value as a client with or without ``decode_responses`` reads it."""
     return value.decode() if isinstance(value, bytes) else value
 
 
@@ -328,9 +317,9 @@ def _json(ids: Sequence[str]) -> str:
     return msgspec.json.encode(ids).decode()
 
 
-def _moment(micro: bytes | str) -> datetime:
-    return datetime.fromtimestamp(int(micro) / 1e6, UTC)
+def _moment(microseconds: bytes | str) -> datetime:
+    return datetime.fromtimestamp(int(microseconds) / 1e6, UTC)
 
 
-def _micro(span: timedelta) -> int:
+def _microseconds(span: timedelta) -> int:
     return span // timedelta(microseconds=1)

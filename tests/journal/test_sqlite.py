@@ -8,30 +8,32 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from helpers.new_cases import new_case
 from helpers.rows_for_sinks import no_file_beyond
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, ConfigError, JournalError, NewCase, StaticToken
+from aicc_async import AICCClient, ConfigError, JournalError, StaticToken
 from aicc_async.emulator import Emulator
 from aicc_async.journal import STATES, Entry, Finding, SQLiteJournal
 from aicc_async.journal import sqlite as sqlite_journal
+from aicc_async.journal.database import LAYOUT, open_database
 from aicc_async.journal.entry import decide
 
-LIKE = "likeness"
+MATCH_DIGEST = "match digest"
 HOLD = """
 import asyncio, sys
 from aicc_async.journal import SQLiteJournal
 async def main():
     journal = SQLiteJournal(sys.argv[1])
-    entry = await journal.claim("k", digest="d", likeness="likeness")
+    entry = await journal.claim("k", digest="d", match_digest="match digest")
     print(entry.state, entry.held, flush=True)
     sys.stdin.read()
 asyncio.run(main())
@@ -43,19 +45,24 @@ async def main():
     sys.stdin.read(1)
     async with SQLiteJournal(sys.argv[1]) as journal:
         for number in range(20):
-            entry = await journal.claim(f"k{number}", digest="d", likeness="likeness")
+            entry = await journal.claim(f"k{number}", digest="d", match_digest="match digest")
             if entry.held:
                 print(f"k{number}")
         print("done", flush=True)
         sys.stdin.read()
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a journal's file."""
-    return tmp_path / "journal.db"
+FIRST_LAYOUT = """
+PRAGMA application_id = 0x41494343;
+CREATE TABLE creates (
+    key TEXT PRIMARY KEY, digest TEXT NOT NULL, likeness TEXT NOT NULL, state TEXT NOT NULL,
+    began REAL NOT NULL, touched REAL NOT NULL, case_id TEXT UNIQUE, note TEXT NOT NULL DEFAULT '',
+    candidates TEXT NOT NULL DEFAULT '[]', owner TEXT
+) WITHOUT ROWID;
+INSERT INTO creates (key, digest, likeness, state, began, touched) VALUES
+    ('k', 'd', 'l', 'unknown', 1.0, 2.0);
+PRAGMA journal_mode = WAL;
+"""
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ async def other(path: Path) -> AsyncIterator[SQLiteJournal]:
 
 async def claim(journal: SQLiteJournal, key: str = "k", digest: str = "d") -> Entry:
     """Claim a key for a record that looks like all others here."""
-    return await journal.claim(key, digest=digest, likeness=LIKE)
+    return await journal.claim(key, digest=digest, match_digest=MATCH_DIGEST)
 
 
 async def take(
@@ -96,7 +103,7 @@ def owners(folder: Path) -> int:
 
 
 async def in_doubt(journal: SQLiteJournal, *keys: str, digest: str = "d") -> None:
-    """Let creates be sent whose outcome nobody knows."""
+    """Send creates whose outcome nobody knows."""
     for key in keys:
         await claim(journal, key, digest)
         await journal.doubt(key, "RequestTimeout")
@@ -107,15 +114,15 @@ async def in_doubt(journal: SQLiteJournal, *keys: str, digest: str = "d") -> Non
 
 
 async def test_a_new_key_is_sent_and_held(journal: SQLiteJournal) -> None:
-    """It stands there with its digest and the moment."""
+    """Its entry has the digest and the moment."""
     before = datetime.now(UTC)
     entry = await claim(journal)
     assert (entry.state, entry.held, entry.case_id, entry.digest) == ("sent", True, None, "d")
-    assert before <= entry.began == entry.touched <= datetime.now(UTC)
+    assert before <= entry.created_at == entry.updated_at <= datetime.now(UTC)
 
 
 async def test_a_confirmed_key_has_its_case(journal: SQLiteJournal, other: SQLiteJournal) -> None:
-    """Whoever claims it later is given the case, and does not hold it."""
+    """A later claim returns the case, and does not hold the key."""
     await claim(journal)
     await journal.confirm("k", "c1")
     for each in (journal, other):
@@ -125,16 +132,16 @@ async def test_a_confirmed_key_has_its_case(journal: SQLiteJournal, other: SQLit
 
 
 async def test_a_key_in_doubt_is_claimed_as_unknown(journal: SQLiteJournal) -> None:
-    """What is known of it stays: when it began, when it was last heard of, and what went wrong."""
+    """Its entry keeps when it was created, when it was last updated, and what went wrong."""
     first = await claim(journal)
     await journal.doubt("k", "RequestTimeout", ["c1", "c2"])
     doubted = await journal.entry("k")
     journal.release("k")
     again = await claim(journal)
     assert doubted
-    assert (again.state, again.held, again.began) == ("unknown", True, first.began)
+    assert (again.state, again.held, again.created_at) == ("unknown", True, first.created_at)
     assert (again.note, again.candidates) == ("RequestTimeout", ("c1", "c2"))
-    assert again.touched == doubted.touched > first.touched
+    assert again.updated_at == doubted.updated_at > first.updated_at
 
 
 async def test_a_doubt_that_lasts_does_not_count_as_sent_anew(journal: SQLiteJournal) -> None:
@@ -144,21 +151,21 @@ async def test_a_doubt_that_lasts_does_not_count_as_sent_anew(journal: SQLiteJou
     await journal.doubt("k", "2 cases look like it", ["c1", "c2"])
     again = await journal.entry("k")
     assert again
-    assert (again.touched, again.candidates) == (entry.touched, ("c1", "c2"))
+    assert (again.updated_at, again.candidates) == (entry.updated_at, ("c1", "c2"))
 
 
 async def test_a_key_that_is_sent_again_is_noted_first(journal: SQLiteJournal) -> None:
-    """It is on its way again, with the moment, and not known to have begun later."""
+    """It is on its way again, with a new time of sending and the old time of creation."""
     await in_doubt(journal, "k")
     entry = await claim(journal)
     await journal.resend("k")
     again = await journal.entry("k")
     assert again
-    assert (again.state, again.began) == ("sent", entry.began)
-    assert again.touched > entry.touched
+    assert (again.state, again.created_at) == ("sent", entry.created_at)
+    assert again.updated_at > entry.updated_at
 
 
-async def test_a_rejected_key_may_stand_for_another_record(journal: SQLiteJournal) -> None:
+async def test_a_rejected_key_may_get_another_record(journal: SQLiteJournal) -> None:
     """No case was made under it, so it begins anew."""
     first = await claim(journal)
     await journal.reject("k", "ApiError")
@@ -166,7 +173,7 @@ async def test_a_rejected_key_may_stand_for_another_record(journal: SQLiteJourna
     assert await state(journal) == "rejected"
     entry = await claim(journal, digest="another")
     assert (entry.state, entry.digest, entry.held) == ("sent", "another", True)
-    assert entry.began > first.began
+    assert entry.created_at > first.created_at
     assert (await journal.entry("k") or entry).note == ""
 
 
@@ -196,7 +203,7 @@ async def test_a_key_is_held_by_one_task(journal: SQLiteJournal) -> None:
 
 
 async def test_a_key_is_held_by_one_process(journal: SQLiteJournal, other: SQLiteJournal) -> None:
-    """Another one sees it as it is, also while it is in doubt, and may have it when released."""
+    """Another one sees it as it is, also while it is in doubt, and gets it after the release."""
     await claim(journal)
     assert not (await claim(other)).held
     await journal.doubt("k", "RequestTimeout")
@@ -211,7 +218,7 @@ async def test_a_key_is_held_by_one_process(journal: SQLiteJournal, other: SQLit
 async def test_a_journal_that_is_closed_holds_nothing(
     path: Path, other: SQLiteJournal, tmp_path: Path
 ) -> None:
-    """What it held may be had by others, it leaves no lock, and may be used again."""
+    """Others may claim what it held, it leaves no lock, and may be used again."""
     journal = SQLiteJournal(path)
     await claim(journal)
     assert not (await claim(other)).held
@@ -240,7 +247,7 @@ async def test_a_process_that_is_killed_holds_nothing(
     killed = datetime.now(UTC)
     entry = await claim(journal)
     assert (entry.state, entry.held) == ("unknown", True)
-    assert entry.began < killed <= entry.touched
+    assert entry.created_at < killed <= entry.updated_at
     assert owners(tmp_path) == 1
 
 
@@ -256,7 +263,7 @@ async def test_links_to_one_file_are_one_journal(
         assert not (await claim(linked)).held
 
 
-async def test_a_claim_that_is_cancelled_is_as_if_it_had_not_been(journal: SQLiteJournal) -> None:
+async def test_a_cancelled_claim_leaves_no_doubt(journal: SQLiteJournal) -> None:
     """Nothing was sent: nobody has to look for it later."""
     task = asyncio.create_task(claim(journal))
     await asyncio.sleep(0)
@@ -285,14 +292,12 @@ async def test_what_is_released_unsettled_is_in_doubt(journal: SQLiteJournal) ->
     released = await journal.entry("k")
     assert released
     assert released.state == "unknown"
-    assert released.touched > entry.touched
-    assert (await claim(journal)).touched == released.touched
+    assert released.updated_at > entry.updated_at
+    assert (await claim(journal)).updated_at == released.updated_at
 
 
-async def test_who_holds_a_key_no_more_does_not_send_or_reject_it(
-    path: Path, other: SQLiteJournal
-) -> None:
-    """A holder that let go of everything can't change what another one does with the key."""
+async def test_a_former_holder_does_not_send_or_reject(path: Path, other: SQLiteJournal) -> None:
+    """A holder that has released everything can't change what another one does with the key."""
     journal = SQLiteJournal(path)
     await in_doubt(journal, "k")
     await claim(journal)
@@ -323,15 +328,15 @@ def test_a_case_is_found_only_when_it_can_be_no_other_keys(
     """Found: nobody is on the way, and each equal case has a key in doubt with that record."""
     same, alike = shown[:split], shown[split:]
     finding = decide(same, alike, equals=equals, others=others, rivals=rivals)
-    if finding.word == "found":
+    if finding.status == "found":
         assert not rivals
         assert finding.ids == (same[0],)
         assert len(same) <= equals
-    elif finding.word == "none":
+    elif finding.status == "none":
         assert not same
         assert len(alike) <= others
         assert finding.ids == ()
-    elif finding.word == "unsure":
+    elif finding.status == "unsure":
         assert not rivals
         assert finding.ids == (*same, *alike)
     else:
@@ -350,7 +355,7 @@ def test_less_doubt_never_follows_from_more_cases(
         decide([*same, "g"], alike, equals=equals, others=others, rivals=0),
         decide(same, [*alike, "g"], equals=equals, others=others, rivals=0),
     ):
-        assert before.word == "none" or after.word != "none"
+        assert before.status == "none" or after.status != "none"
 
 
 async def test_the_one_case_that_equals_it_is_taken(journal: SQLiteJournal) -> None:
@@ -370,15 +375,15 @@ async def test_a_case_is_never_two_keys(journal: SQLiteJournal, other: SQLiteJou
     assert await take(other, "l", ["c1", "c2"]) == Finding("found", ("c2",))
 
 
-async def test_more_equal_cases_than_keys_are_no_ones(journal: SQLiteJournal) -> None:
-    """One of them is a stranger's, and there is no telling which."""
+async def test_more_equal_cases_than_keys_are_nobodys(journal: SQLiteJournal) -> None:
+    """One of them is a stranger's, and it could be any."""
     await in_doubt(journal, "k", "l")
     assert await take(journal, "k", ["c1", "c2", "c3"]) == Finding("unsure", ("c1", "c2", "c3"))
     assert await state(journal) == "unknown"
 
 
 async def test_a_case_that_differs_is_explained_by_another_key(journal: SQLiteJournal) -> None:
-    """With a key in doubt that looks alike it is that one's; without, there is no telling."""
+    """With a key in doubt that looks alike it is that one's; without, it could be anybody's."""
     await in_doubt(journal, "k")
     assert await take(journal, "k", [], ["c1"]) == Finding("unsure", ("c1",))
     await in_doubt(journal, "l", digest="another")
@@ -402,7 +407,7 @@ async def test_what_a_dead_process_sent_explains_a_case_too(
 async def test_a_create_on_its_way_may_have_made_the_case(
     journal: SQLiteJournal, other: SQLiteJournal
 ) -> None:
-    """Whatever its process: wait for it, unless it was sent after the list was asked for."""
+    """Whatever its process: wait for it, unless it was sent after the list was requested."""
     await in_doubt(journal, "k")
     asked = datetime.now(UTC)
     await claim(other, "l")
@@ -415,7 +420,7 @@ async def test_a_create_on_its_way_may_have_made_the_case(
 
 
 async def test_a_case_is_taken_back_when_its_maker_is_known(journal: SQLiteJournal) -> None:
-    """The key that was thought to have made it is in doubt again, and says why."""
+    """The key that was thought to have made it is in doubt again, with a note that says why."""
     await in_doubt(journal, "k", "l")
     await take(journal, "k", ["c1"])
     await journal.confirm("l", "c1")
@@ -439,7 +444,7 @@ async def test_entries_are_listed_oldest_first(journal: SQLiteJournal) -> None:
     assert {name: len(await journal.entries(name)) for name in STATES} == {
         "sent": 1, "confirmed": 2, "rejected": 0, "unknown": 0, "reconciled": 0,
     }  # fmt: skip
-    with pytest.raises(ConfigError, match=r"state: one of sent, .* is needed, 'lost' was given"):
+    with pytest.raises(ConfigError, match=r"state must be one of sent, .*, got 'lost'"):
         await journal.entries("lost")
 
 
@@ -473,22 +478,24 @@ async def test_an_operator_cannot_settle_it(
         await claim(each, name)
     await journal.confirm("settled", "c1")
     before = await journal.entries()
-    with pytest.raises(ConfigError, match=f"key: '{key}' can't be resolved, {reason}"):
+    with pytest.raises(ConfigError, match=f"cannot resolve the key '{key}': {reason}"):
         await journal.resolve(key, case_id)
     assert await journal.entries() == before
 
 
 async def test_what_was_settled_long_ago_is_forgotten(journal: SQLiteJournal) -> None:
     """What is in doubt stays, and so does what looks like it."""
-    for key, likeness in [("old", "1"), ("refused", "2"), ("doubt", "3"), ("like", "3")]:
-        await journal.claim(key, digest=key, likeness=likeness)
+    for key, match_digest in [("old", "1"), ("refused", "2"), ("doubt", "3"), ("like", "3")]:
+        await journal.claim(key, digest=key, match_digest=match_digest)
     await journal.confirm("old", "c1")
     await journal.reject("refused", "ApiError")
     await journal.confirm("like", "c2")
     assert await journal.prune(older_than=timedelta(hours=1)) == 0
     assert await journal.prune(older_than=timedelta(microseconds=1)) == 2
     assert {entry.key for entry in await journal.entries()} == {"doubt", "like"}
-    with pytest.raises(ConfigError, match="older_than: more than 0 is needed, 0:00:00 was given"):
+    with pytest.raises(
+        ConfigError, match=r"older_than must be a timedelta > 0, got datetime.timedelta\(0\)"
+    ):
         await journal.prune(older_than=timedelta(0))
 
 
@@ -520,19 +527,19 @@ async def test_a_journal_in_memory_is_its_own(
 
 
 @pytest.mark.parametrize("given", ["", "missing/journal.db"])
-def test_a_path_that_can_be_no_file_is_refused(given: str, tmp_path: Path) -> None:
-    """At once, before anything is opened."""
-    with pytest.raises(ConfigError, match=r"journal: .* can't be a file"):
+def test_a_path_that_cannot_be_a_file_is_refused(given: str, tmp_path: Path) -> None:
+    """It is refused at once, before anything is opened."""
+    with pytest.raises(ConfigError, match=r"journal must be a file in an existing folder, got "):
         SQLiteJournal(tmp_path / given)
 
 
-def no_journal(path: Path) -> None:
-    """Put a text in the journal's place."""
+def text_file(path: Path) -> None:
+    """Write a text where the journal should be."""
     path.write_text("my notes\n" * 500)
 
 
 def another_database(path: Path) -> None:
-    """Put somebody else's database in the journal's place."""
+    """Make another database where the journal should be."""
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE mine (a)")
 
@@ -542,11 +549,11 @@ def no_folder(path: Path) -> None:
     path.parent.rmdir()
 
 
-@pytest.mark.parametrize("spoil", [no_journal, another_database, no_folder])
+@pytest.mark.parametrize("spoil", [text_file, another_database, no_folder])
 async def test_without_a_journal_nothing_is_sent(
     spoil: object, tenant: Emulator, tmp_path: Path
 ) -> None:
-    """The error is ours, what stands there stays as it is, and no request leaves."""
+    """The error is ours, the file stays as it is, and no request leaves."""
     path = tmp_path / "folder" / "journal.db"
     path.parent.mkdir()
     journal = SQLiteJournal(path)
@@ -556,15 +563,53 @@ async def test_without_a_journal_nothing_is_sent(
     client = AICCClient(tenant.url, auth=StaticToken(tenant.token()), journal=journal)
     async with client as aicc:
         for _ in range(2):
-            with pytest.raises(JournalError, match="can't be written: "):
+            with pytest.raises(JournalError, match=r"cannot use the journal .*journal.db: "):
                 await aicc.create_case(new_case(), key="k")
     assert [call.operation for call in tenant.requests] == []
     assert (path.read_bytes() if path.exists() else None) == before
 
 
+def first_layout(path: Path) -> int:
+    """Write a journal as it was before layouts had a number, and return what counts as one."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(FIRST_LAYOUT)
+    return 0
+
+
+def later_layout(path: Path) -> int:
+    """Write a journal as a later version may, and return its layout."""
+    with closing(open_database(path)) as db:
+        db.execute("INSERT INTO creates VALUES ('k', 'd', 'm', 'sent', 1, 2, NULL, '', '[]', NULL)")
+        db.execute(f"PRAGMA user_version = {LAYOUT + 1}")
+    return LAYOUT + 1
+
+
+@pytest.mark.parametrize("write", [first_layout, later_layout])
+async def test_a_journal_of_another_layout_is_refused(
+    write: Callable[[Path], int], tenant: Emulator, tmp_path: Path
+) -> None:
+    """The error names the file and what to do, it stays as it is, and no request leaves."""
+    path = tmp_path / "journal.db"
+    layout = write(path)
+    before = path.read_bytes()
+    journal = SQLiteJournal(path)
+    client = AICCClient(tenant.url, auth=StaticToken(tenant.token()), journal=journal)
+    async with client as aicc:
+        with pytest.raises(JournalError) as caught:
+            await aicc.create_case(new_case(), key="k")
+        with pytest.raises(JournalError, match=f"its layout must be {LAYOUT}, got {layout}"):
+            await journal.entries()
+    assert str(caught.value) == (
+        f"cannot use the journal {path}: its layout must be {LAYOUT}, got {layout}. Settle its"
+        " open creates with the version that wrote it, then start a new journal"
+    )
+    assert tenant.requests == []
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("size", [100, 4_096, 20_000])
 async def test_a_full_disk_sends_nothing(size: int, tenant: Emulator, path: Path) -> None:
-    """Creates fail before they are sent, or their case is told; with room they go on."""
+    """Creates fail before they are sent, or the error has their case; with room they succeed."""
     auth = StaticToken(tenant.token())
     async with AICCClient(tenant.url, auth=auth, journal=SQLiteJournal(path)) as aicc:
         failed = 0
@@ -573,18 +618,13 @@ async def test_a_full_disk_sends_nothing(size: int, tenant: Emulator, path: Path
                 try:
                     await aicc.create_case(new_case(), key=f"k{number}")
                 except JournalError as error:
-                    assert "can't be written" in str(error)  # noqa: PT017  (some succeed)
+                    assert "cannot use the journal" in str(error)  # noqa: PT017  (some succeed)
                     failed += error.case_id is None
         made = tenant.count() - 300
         assert made == 30 - failed < 30
         for number in range(30):
             await aicc.create_case(new_case(), key=f"k{number}")
     assert tenant.count() == 330
-
-
-def new_case() -> NewCase:
-    """Make a case to create."""
-    return NewCase(title="t", description="d", type="t", contact_id="c", creator_id="u")
 
 
 async def test_many_processes_open_a_new_journal_at_once(path: Path) -> None:
@@ -617,15 +657,26 @@ async def test_many_threads_open_new_journals_at_once(tmp_path: Path) -> None:
         await asyncio.gather(*(each.close() for each in opened))
 
 
+async def test_a_journal_closed_while_claims_wait_stays_closed(
+    journal: SQLiteJournal, tmp_path: Path
+) -> None:
+    """What still waits is written, and nothing opens the journal anew."""
+    tasks = [asyncio.create_task(claim(journal, f"k{number}")) for number in range(600)]
+    await asyncio.sleep(0)
+    await journal.close()
+    assert all(entry.held for entry in await asyncio.gather(*tasks))
+    assert owners(tmp_path) == 0
+
+
 async def test_a_job_that_fails_ends_nothing(journal: SQLiteJournal) -> None:
-    """Whoever asked has the error, and the journal goes on for the others."""
+    """Its caller gets the error, and the journal works on for the others."""
     with pytest.raises(UnicodeEncodeError):
         await journal.entry("\ud800")
     assert (await claim(journal)).held
 
 
 async def test_a_thousand_claims_share_their_syncs(journal: SQLiteJournal) -> None:
-    """Tasks that wait together are written together, and each is told its own."""
+    """Claims that wait together are written together, and each returns its own entry."""
     keys = [f"k{number}" for number in range(1000)]
     entries = await asyncio.gather(*(claim(journal, key) for key in keys))
     assert [entry.key for entry in entries] == keys
@@ -634,11 +685,11 @@ async def test_a_thousand_claims_share_their_syncs(journal: SQLiteJournal) -> No
 
 async def test_what_is_in_memory_alone_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody prunes it, so it goes when it is a day old; what is in doubt stays."""
-    monkeypatch.setattr(sqlite_journal, "SELDOM", 3)
-    monkeypatch.setattr(sqlite_journal, "DAY", timedelta(microseconds=1))
+    monkeypatch.setattr(sqlite_journal, "CLAIMS_PER_PRUNE", 3)
+    monkeypatch.setattr(sqlite_journal, "MEMORY_RETENTION", timedelta(microseconds=1))
     async with SQLiteJournal(":memory:") as journal:
         for key in ("a", "b", "c", "d"):
-            await journal.claim(key, digest=key, likeness=key)
+            await journal.claim(key, digest=key, match_digest=key)
             if key != "b":
                 await journal.confirm(key, f"case-{key}")
         assert [entry.key for entry in await journal.entries()] == ["b", "c", "d"]

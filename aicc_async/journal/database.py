@@ -1,0 +1,80 @@
+"""The file of a journal: its tables, whose file it is, its layout, and how writes get durable."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from time import monotonic, sleep
+
+from .entry import describe_layout
+
+# "AICC", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
+APPLICATION_ID = 0x41494343
+# Raise it with every change of the schema: a file of another layout is refused.
+LAYOUT = 1
+# Another process may take so long over a transaction.
+BUSY_TIMEOUT_SECONDS = 30.0
+BUSY_RETRY_SECONDS = 0.01
+SCHEMA = """
+CREATE TABLE creates (
+    key TEXT PRIMARY KEY, digest TEXT NOT NULL, match_digest TEXT NOT NULL, state TEXT NOT NULL,
+    created_at REAL NOT NULL, updated_at REAL NOT NULL, case_id TEXT UNIQUE,
+    note TEXT NOT NULL DEFAULT '', candidates TEXT NOT NULL DEFAULT '[]', owner TEXT
+) WITHOUT ROWID;
+CREATE INDEX creates_open ON creates (match_digest) WHERE state IN ('sent', 'unknown');
+"""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Return a connection to a journal; a missing or empty file becomes one.
+
+    Raises sqlite3.Error for a file that can't be used, is not a journal, or has another layout; it
+    stays as it is.
+    """
+    db = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    db.row_factory = sqlite3.Row
+    try:
+        _create_or_check(db)
+        _use_wal(db)
+        # In WAL mode nothing less syncs each commit (https://www.sqlite.org/wal.html).
+        db.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _create_or_check(db: sqlite3.Connection) -> None:
+    # In one transaction, or two processes would both find an empty file.
+    db.execute("BEGIN IMMEDIATE")
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    (layout,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise sqlite3.DatabaseError("it is another database")
+    if tables and layout != LAYOUT:
+        raise sqlite3.DatabaseError(describe_layout(found=layout, known=LAYOUT))
+    if not tables:
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {LAYOUT}")
+        for statement in SCHEMA.split(";"):
+            db.execute(statement)
+    db.execute("COMMIT")
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch a new file over; SQLite itself does not wait for a process that is doing the same."""
+    give_up_at = monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # The low byte is the primary code: there are several kinds of busy.
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or monotonic() > give_up_at:
+                raise
+            sleep(BUSY_RETRY_SECONDS)
+        else:
+            return

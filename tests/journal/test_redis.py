@@ -1,0 +1,404 @@
+"""The journal in Redis: who holds a key, outages, layouts, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from attrs import evolve
+from helpers.new_cases import DIGESTS, new_case
+from helpers.redis_process import RedisServer
+from redis.asyncio import Redis
+
+from aicc_async import (
+    AICCClient,
+    ConfigError,
+    JournalError,
+    KeyInUse,
+    UnknownOutcome,
+)
+from aicc_async.connectors.redis import RedisJournal
+from aicc_async.emulator import Emulator, Fault, Latency
+
+pytest_plugins = ["helpers.redis_server"]
+
+Open = Callable[[], RedisJournal]
+Write = Callable[["Store"], str]
+Connect = Callable[..., AICCClient]
+FIELDS = {
+    "title": "Parcel lost",
+    "description": "It did not come.",
+    "type": "cvmC0000014Oc9jgT7ZI",
+    "contact_id": "ciIy0000013y7cC8T2rA",
+    "creator_id": "10gg00000148PCjKVDAu",
+}
+NEW = new_case(**FIELDS)
+
+
+@pytest.fixture
+async def opened(redis_url: str, prefix: str) -> AsyncIterator[Open]:
+    """Open journals of one store in Redis, each as a process of its own would."""
+    async with AsyncExitStack() as stack:
+
+        def one() -> RedisJournal:
+            journal = RedisJournal(redis_url, prefix, lease=1)
+            stack.push_async_callback(journal.close)
+            return journal
+
+        yield one
+
+
+class Store:
+    """What Redis holds of a journal, as an operator sees it."""
+
+    def __init__(self, redis_client: redis.Redis, prefix: str) -> None:
+        self.redis = redis_client
+        self.prefix = prefix
+
+    def expire(self, key: str = "k") -> None:
+        """Have a lease run out."""
+        assert self.redis.hset(f"{self.prefix}entry:{key}", "leased_until", 0) == 0
+
+    def lease_end(self, key: str = "k") -> int:
+        """Return when a lease ends, in microseconds; 0 when there is none."""
+        return int(self.redis.hget(f"{self.prefix}entry:{key}", "leased_until") or 0)
+
+    def content(self) -> dict[str, object]:
+        """Return everything that there is."""
+        return {key: self.redis.dump(key) for key in self.redis.scan_iter()}
+
+
+@pytest.fixture
+def store(redis_url: str, prefix: str) -> Iterator[Store]:
+    """Look into Redis."""
+    with closing(redis.Redis.from_url(redis_url, decode_responses=True)) as client:
+        yield Store(client, prefix)
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Wait for something that is sure to happen."""
+    async with asyncio.timeout(10):
+        while not happened():  # noqa: ASYNC110  (other processes set no events)
+            await asyncio.sleep(0.005)
+
+
+async def test_a_renewed_lease_outlasts_its_time(opened: Open, store: Store) -> None:
+    """A key stays held for longer than its lease while its holder is at work."""
+    mine, other = opened(), opened()
+    await mine.claim("k", **DIGESTS)
+    first = store.lease_end()
+    await until(lambda: store.lease_end() >= first + 600_000)
+
+    assert not (await other.claim("k", **DIGESTS)).held
+
+
+async def test_a_dead_holder_is_followed(
+    opened: Open, store: Store, tenant: Emulator, connect: Connect
+) -> None:
+    """A key whose holder has died goes to the next when its lease has ended: its case is found."""
+    mine, other = opened(), opened()
+    tenant.fail("create", Fault.DROP_AFTER)
+    async with connect(journal=mine) as first, connect(journal=other) as second:
+        mine.release = mine._leases.find  # type: ignore[assignment]  # the dead let go of nothing
+        with pytest.raises(UnknownOutcome):
+            await first.create_case(NEW, key="k")
+        await mine._leases.close()
+        with pytest.raises(KeyInUse):
+            await second.create_case(NEW, key="k", wait=False)
+        store.expire()
+        case_id = await second.create_case(NEW, key="k")
+
+    assert case_id in tenant.ids()
+    assert tenant.count() == 301
+
+
+async def test_a_lost_lease_changes_nothing(opened: Open, store: Store) -> None:
+    """Who lost a key to somebody may not send, doubt, reject or take any more."""
+    mine, other = opened(), opened()
+    await mine.claim("k", **DIGESTS)
+    store.expire()
+    assert (await other.claim("k", **DIGESTS)).held
+    before = await other.entry("k")
+
+    for late in (
+        mine.resend("k"),
+        mine.doubt("k", "late"),
+        mine.reject("k", "late"),
+        mine.take("k", ["c1"], [], asked=now()),
+    ):
+        with pytest.raises(JournalError, match="the lease on the key 'k' is lost"):
+            await late
+    assert await other.entry("k") == before
+
+
+async def test_a_late_answer_is_noted(opened: Open, store: Store) -> None:
+    """A case that was made is noted though the lease was lost: the next holder doesn't send."""
+    mine, other = opened(), opened()
+    await mine.claim("k", **DIGESTS)
+    store.expire()
+    await other.claim("k", **DIGESTS)
+    await mine.confirm("k", "c1")
+
+    with pytest.raises(JournalError, match="lost"):
+        await other.resend("k")
+    with pytest.raises(JournalError, match="c2 was made, but the key 'k' has the case c1 already"):
+        await other.confirm("k", "c2")
+    assert (await opened().claim("k", **DIGESTS)).case_id == "c1"
+
+
+async def test_a_step_may_come_twice(opened: Open) -> None:
+    """A step whose answer was lost on the way is sent again, and does no more than once."""
+    mine = opened()
+    await mine.claim("k", **DIGESTS)
+    token = mine._leases.require("k").token
+    again = await mine._run("claim", "k", token, 1_000_000, *DIGESTS.values())
+    assert again[0] == 1
+    assert (await mine.entry("k") or pytest.fail("it is gone")).state == "sent"
+
+    for _ in range(2):
+        await mine.doubt("k", "no answer")
+    for _ in range(2):
+        assert (await mine.take("k", ["c1"], [], asked=now())).ids == ("c1",)
+    for _ in range(2):
+        await mine.confirm("k", "c1")
+
+
+async def test_without_redis_nothing_is_sent(
+    redis_server: RedisServer, opened: Open, tenant: Emulator, connect: Connect
+) -> None:
+    """While Redis is down no case is made; when it is back, the same calls succeed."""
+    async with connect(journal=opened()) as aicc:
+        first = await aicc.create_case(evolve(NEW, title="one"), key="1")
+        redis_server.kill()
+        try:
+            for key, title in (("1", "one"), ("2", "two")):
+                with pytest.raises(JournalError, match="Redis failed") as caught:
+                    await aicc.create_case(evolve(NEW, title=title), key=key)
+                assert caught.value.case_id is None
+            assert tenant.count() == 301
+        finally:
+            redis_server.start()
+
+        assert await aicc.create_case(evolve(NEW, title="one"), key="1") == first
+        assert await aicc.create_case(evolve(NEW, title="two"), key="2") != first
+    assert tenant.count() == 302
+
+
+async def test_redis_dies_while_a_case_is_made(
+    redis_server: RedisServer, opened: Open, store: Store, tenant: Emulator, connect: Connect
+) -> None:
+    """A case that could not be noted is in the error, and found when its key is used again."""
+    async with connect(journal=opened()) as aicc, connect(journal=opened()) as other:
+        await aicc.list_cases()
+        tenant.latency = Latency(0.2)
+        making = asyncio.create_task(aicc.create_case(NEW, key="k"))
+        await until(lambda: tenant.count() > 300)
+        redis_server.kill()
+        try:
+            with pytest.raises(JournalError) as caught:
+                await making
+        finally:
+            redis_server.start()
+        tenant.latency = None
+        store.expire()
+        found = await other.create_case(NEW, key="k")
+
+    assert found == caught.value.case_id
+    assert tenant.count() == 301
+
+
+STOPPED = """
+import asyncio, json, sys
+from aicc_async import AICCClient, AICCError, NewCase, RateLimit, StaticToken
+from aicc_async.connectors.redis import RedisJournal
+
+async def main(url, token, store, prefix, fields):
+    journal = RedisJournal(store, prefix, lease=1)
+    limit = RateLimit(1, per=4.0)  # long enough to be stopped while it waits
+    async with AICCClient(url, auth=StaticToken(token), journal=journal, rate_limit=limit) as aicc:
+        await aicc.list_cases()
+        try:
+            await aicc.create_case(NewCase(**json.loads(fields)), key="k")  # it waits its turn
+        except AICCError as error:
+            print(type(error).__name__)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the process that is to be stopped."""
+    command = [sys.executable, "-c", STOPPED, *arguments]
+    folder = Path(__file__).parents[2]
+    process = subprocess.Popen(  # noqa: S603  (ours)
+        command, cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def test_a_stopped_process_does_not_send(
+    opened: Open, store: Store, redis_url: str, tenant: Emulator, connect: Connect
+) -> None:
+    """A process that is stopped for longer than its lease cancels what was about to be sent."""
+    journal = opened()
+    arguments = (tenant.url, tenant.token(), redis_url, store.prefix, json.dumps(FIELDS))
+    with running(*arguments) as process:
+        async with connect(journal=journal) as aicc:
+            await until(store.lease_end)
+            process.send_signal(signal.SIGSTOP)
+            case_id = await aicc.create_case(NEW, key="k")
+            process.send_signal(signal.SIGCONT)
+            said, _ = await asyncio.to_thread(process.communicate)
+
+    assert said.strip() in {"JournalError", "UnknownOutcome"}
+    assert [each.operation for each in tenant.requests].count("create") == 1
+    assert case_id in tenant.ids()
+
+
+async def test_no_record_is_kept(opened: Open, store: Store, connect: Connect) -> None:
+    """Of what was sent, Redis holds digests only."""
+    async with connect(journal=opened()) as aicc:
+        await aicc.create_case(NEW, key="k")
+    kept = json.dumps([store.redis.hgetall(f"{store.prefix}entry:k"), store.redis.keys()])
+
+    assert "confirmed" in kept
+    assert not [value for value in FIELDS.values() if value in kept]
+
+
+def first_layout(store: Store) -> str:
+    """Write a journal as it was before layouts had a number, and return what counts as one."""
+    states = {"state": "unknown", "digest": "d", "likeness": "l", "began": "1", "touched": "2"}
+    rest = {"case_id": "", "note": "", "candidates": "[]", "owner": "", "until": "3"}
+    for name, value in (states | rest).items():
+        store.redis.hset(f"{store.prefix}entry:k", name, value)
+    store.redis.sadd(f"{store.prefix}open:l", "k")
+    store.redis.zadd(f"{store.prefix}began", {"k": 1})
+    return "none"
+
+
+def lost_layout(store: Store) -> str:
+    """Write keys of this layout without the number, and return what counts as one."""
+    store.redis.zadd(f"{store.prefix}created", {"k": 1})
+    return "none"
+
+
+def later_layout(store: Store) -> str:
+    """Write the number of a later layout, and return it."""
+    store.redis.set(f"{store.prefix}layout", "2 beta")
+    return "2 beta"
+
+
+@pytest.mark.parametrize("write", [first_layout, lost_layout, later_layout])
+async def test_a_journal_of_another_layout_is_refused(
+    opened: Open, store: Store, tenant: Emulator, connect: Connect, write: Write
+) -> None:
+    """The error names the prefix and what to do, all keys stay as they are, nothing is sent."""
+    layout = write(store)
+    before = store.content()
+    journal = opened()
+    async with connect(journal=journal) as aicc:
+        with pytest.raises(JournalError) as caught:
+            await aicc.create_case(NEW, key="k")
+    for step in (
+        journal.entries(),
+        journal.entry("k"),
+        journal.untaken(["c1"]),
+        journal.resolve("k", None),
+        journal.prune(older_than=timedelta(days=1)),
+    ):
+        with pytest.raises(JournalError, match=f"its layout must be 1, got {layout}"):
+            await step
+    assert str(caught.value) == (
+        f"cannot use the journal {store.prefix!r}: its layout must be 1, got {layout}. Settle its"
+        " open creates with the version that wrote it, then start a new journal"
+    )
+    assert tenant.requests == []
+    assert store.content() == before
+
+
+async def test_the_layout_is_written_with_the_first_entry(opened: Open, store: Store) -> None:
+    """Looking at a journal that is not there yet writes nothing."""
+    journal = opened()
+    assert await journal.entries() == []
+    assert store.content() == {}
+    await journal.claim("k", **DIGESTS)
+    assert store.redis.get(f"{store.prefix}layout") == "1"
+
+
+async def test_keys_must_not_be_evicted(opened: Open, store: Store) -> None:
+    """A Redis that evicts any key when it is full is refused."""
+    journal = opened()
+    store.redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(ConfigError, match="maxmemory-policy must be noeviction"):
+            await journal.claim("k", **DIGESTS)
+    finally:
+        store.redis.config_set("maxmemory-policy", "noeviction")
+    assert (await journal.claim("k", **DIGESTS)).held
+
+
+async def test_a_client_of_the_callers_stays_open(redis_url: str, prefix: str) -> None:
+    """A caller's own Redis client is used, whatever it decodes, and is not closed."""
+    for decodes in (True, False):
+        async with Redis.from_url(redis_url, decode_responses=decodes) as client:
+            async with RedisJournal(client, f"{prefix}{decodes}") as journal:
+                await journal.claim("ключ", **DIGESTS)
+                await journal.doubt("ключ", "no answer")
+                [entry] = await journal.entries()
+            assert (entry.key, entry.note) == ("ключ", "no answer")
+            assert await client.ping()
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"redis": "http://:hush-4711@host"}, "redis must be a URL of Redis"),
+        ({"redis": 7}, "redis must be a URL of Redis"),
+        ({"prefix": ""}, "prefix must not be empty"),
+        ({"lease": 0.5}, "lease must be a number from 1 to 3600, got 0.5"),
+        ({"lease": True}, "lease must be a number from 1 to 3600, got True"),
+    ],
+)
+def test_bad_settings(options: dict[str, Any], fault: str) -> None:
+    """Bad settings are refused at once, and passwords are not shown."""
+    with pytest.raises(ConfigError, match=fault) as caught:
+        RedisJournal(**{"redis": "redis://host"} | options)
+    assert "hush" not in str(caught.value)
+
+
+async def test_no_password_in_errors() -> None:
+    """The error of a server that can't be reached has no password in it."""
+    async with RedisJournal("redis://:hush-4711@127.0.0.1:1/0") as journal:
+        with pytest.raises(JournalError) as caught:
+            await journal.entries()
+    assert "hush" not in f"{caught.value!r} {caught.value.__cause__!r} {journal!r}"
+
+
+def test_the_missing_library_is_named() -> None:
+    """Without redis-py the error of the import names what to install."""
+    code = "import sys; sys.modules['redis'] = None; import aicc_async.connectors.redis.journal"
+    done = subprocess.run(  # noqa: S603  (ours)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "ConfigError: redis is missing: pip install 'aicc-async[redis]'" in done.stderr
