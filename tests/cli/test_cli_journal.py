@@ -228,7 +228,7 @@ def test_resolve_waits_for_no_process_that_is_at_work(
     wait_until(lambda: [each for each in tenant.requests if each.operation == "create"])
     ended = call("journal", "resolve", "k", "--not-created", "--journal", "j")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.endswith("'k' can't be resolved, a process is at work on it\n")
+    assert ended.err.endswith("cannot resolve the key 'k': a process is at work on it\n")
     assert [entry["state"] for entry in listed(call)] == ["sent"]
     process.kill()
     process.wait()

@@ -513,7 +513,7 @@ def test_a_service_that_is_down_ends_it(tenant: Emulator, create: Call, tmp_path
         (("--journal", "c.jsonl"), "--journal must not be the file of --from, got c.jsonl"),
         (("--results", "no/r.jsonl"), "--results: cannot write no/r.jsonl"),
         (("--results", "c.jsonl/r"), "--results: cannot write c.jsonl/r"),
-        (("--journal", "no/j"), "journal: {folder}/no/j can't be a file"),
+        (("--journal", "no/j"), "journal must be a file in an existing folder, got {folder}/no/j"),
     ],
 )
 def test_files_that_are_one_or_nowhere_are_refused(

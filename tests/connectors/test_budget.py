@@ -36,7 +36,7 @@ from aicc_async._ratelimit.shared import SharedLimiter
 from aicc_async._transport.session import limiter_of
 from aicc_async.cli.connect import client as command_client
 from aicc_async.cli.connect import reader
-from aicc_async.connectors.redis.budget import RedisBudget
+from aicc_async.connectors.redis.budget import RedisBudget, RedisBudgetConnection
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 
 pytest_plugins = ["helpers.redis_server"]
