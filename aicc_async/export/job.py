@@ -356,7 +356,7 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import version  # noqa: PLC0415
     from platform import python_version  # noqa: PLC0415
 
-    names = {name: version(name) for name in ("api-async", "aiohttp")}
+    names = {name: version(name) for name in ("aicc-async", "aiohttp")}
     return {**names, "python": python_version()}
 
 
