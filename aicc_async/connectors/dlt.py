@@ -27,7 +27,7 @@ from ..errors import ConfigError, ExportError
 from ..export import ExportReport, export_cases
 from ..export.checkpoint import text
 from ..export.manifest import WindowReport
-from ..export.sinks.batches import in_batches
+from ..export.sinks.sink import in_batches
 from ..export.sinks.typed import KINDS, TypedRows
 from ..models import Case, CaseQuery
 

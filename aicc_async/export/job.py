@@ -24,14 +24,14 @@ from ..models import CaseQuery
 from . import manifest
 from .checkpoint import BUFFER, Spool, text
 from .dedupe import without_doubles
+from .export_range import compare_whole, count_whole, is_refusal
 from .fingerprint import check_same, header_of, last_end
 from .manifest import ExportReport, WholeCount
 from .plan import MOST, Planned, both, first_day, most_rows, plan, together
 from .progress import Progress
 from .run_stats import Totals
-from .sinks.batches import in_batches
 from .sinks.registry import Target, target_of
-from .whole_range import compare_whole, count_whole, is_refusal
+from .sinks.sink import in_batches
 from .window_reader import in_thread, read_windows
 
 SETTLE = timedelta(minutes=5)

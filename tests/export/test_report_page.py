@@ -22,9 +22,9 @@ from aicc_async.cli.commands.report import report
 from aicc_async.errors import ConfigError
 from aicc_async.export.report.calendar import calendar_of
 from aicc_async.export.report.charts import totals, window_chart
-from aicc_async.export.report.data import text, window_lines
 from aicc_async.export.report.page import LISTED, report_page
 from aicc_async.export.report.verdict import headline
+from aicc_async.export.report.window_line import text, window_lines
 
 COMMAND = "import aicc_async.cli.commands.report; from aicc_async.cli import main; main()"
 JSON = st.recursive(

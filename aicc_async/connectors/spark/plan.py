@@ -11,8 +11,8 @@ from ..._api import CaseApi
 from ..._listing.windows import Window
 from ..._listing.zones import SECOND, wall
 from ...errors import ApiError
+from ...export.export_range import is_refusal
 from ...export.plan import Count, first_day, most_rows, plan, together
-from ...export.whole_range import is_refusal
 from ...models import CaseQuery
 
 PARTS = 200  # that a listing is cut into when it is large enough: more than most clusters' cores

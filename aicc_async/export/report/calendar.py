@@ -10,8 +10,8 @@ from typing import Any
 
 from attrs import frozen
 
-from .data import count, day, table
 from .verdict import plural
+from .window_line import count, day, table
 
 SHADES = 4  # beside the one of days without a case
 

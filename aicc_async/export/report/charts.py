@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from .data import VERDICTS, WindowLine, by_verdict, count, seconds
 from .verdict import plural
+from .window_line import VERDICTS, WindowLine, by_verdict, count, seconds
 
 BARS = 120  # more than that are no bars on a telephone
 POINTS = 400

@@ -9,8 +9,8 @@ from typing import Any
 from ...errors import ConfigError
 from .calendar import calendar_of
 from .charts import totals, window_chart
-from .data import VERDICTS, WindowLine, count, seconds, table, text, window_lines
 from .verdict import headline, plural
+from .window_line import VERDICTS, WindowLine, count, seconds, table, text, window_lines
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .data import WindowLine, by_verdict, count, table
+from .window_line import WindowLine, by_verdict, count, table
 
 
 @frozen

@@ -15,7 +15,7 @@ import msgspec
 from ..._files import replacing
 from ..._optional import load
 from ...errors import ConfigError
-from .batches import in_batches
+from .sink import in_batches
 
 Batches = Iterable[Sequence[bytes]]
 BUFFER = 2**20
