@@ -25,9 +25,8 @@ from ..client import AICCClient
 from ..credentials import ClientCredentials
 from ..errors import ConfigError, ExportError
 from ..export import ExportReport, export_cases
-from ..export.checkpoint import text
-from ..export.manifest import WindowReport
-from ..export.sinks.sink import in_batches
+from ..export.manifest import WindowReport, time_text
+from ..export.sinks.sink import batch_lines
 from ..export.sinks.typed import KINDS, TypedRows
 from ..models import Case, CaseQuery
 
@@ -232,7 +231,7 @@ class _Load:
         except BaseException:
             rmtree(folder)
             raise
-        after = _state(report, state["start"] if state else text(first))
+        after = _state(report, state["start"] if state else time_text(first))
         reading = _Reading(folder=folder, report=report, zone=aicc.timezone, key=key, state=after)
         finalize(reading, rmtree, folder, ignore_errors=True)  # should nobody want the rows
         return reading
@@ -357,7 +356,7 @@ def _loop() -> Iterator[asyncio.AbstractEventLoop]:
 def _rows(reading: _Reading) -> Iterator[list[dict[str, Any]]]:
     typed = TypedRows(reading.zone)
     with (reading.folder / ROWS).open("rb", BUFFER) as lines:
-        for batch in in_batches(lines):
+        for batch in batch_lines(lines):
             yield [_row(case) for case in typed.read(batch)]
 
 

@@ -36,8 +36,7 @@ from aicc_async import (
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
-from aicc_async.export import Progress, manifest
-from aicc_async.export import job as run
+from aicc_async.export import Progress, manifest, plan
 from aicc_async.profile import Profile
 
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
@@ -275,7 +274,7 @@ async def test_crowded_windows_are_halved(
     aicc: AICCClient, busy: Emulator, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No window has more rows than an offset is trusted for, unless it is as short as it gets."""
-    monkeypatch.setattr(run, "MOST", 50)
+    monkeypatch.setattr(plan, "MAX_ROWS_PER_WINDOW", 50)
     busy.insert_many([{"createdDate": "2025-02-10 10:00:00"}] * 130)
     report = await export_cases(aicc, QUARTER, out)
     crowded = [window for window in report.windows if window.distinct > 50]
@@ -290,7 +289,7 @@ async def test_joined_windows_are_no_longer_than_the_tenant_takes(
     """What is halved and put together again keeps to a span that is counted in dates."""
     busy.quirks = Quirks(span="dates")
     busy.insert_many([{"createdDate": "2025-01-30 18:00:00"}] * 170)  # shortly before a cut
-    monkeypatch.setattr(run, "MOST", 160)
+    monkeypatch.setattr(plan, "MAX_ROWS_PER_WINDOW", 160)
     auth, profile = StaticToken(busy.token()), Profile(span="dates")
     async with AICCClient(busy.url, auth=auth, profile=profile) as client:
         noon = SINCE + timedelta(hours=12)

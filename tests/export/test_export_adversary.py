@@ -20,8 +20,7 @@ import pytest
 
 from aicc_async import AICCClient, CaseQuery, ExportReport, StaticToken, export_cases
 from aicc_async.emulator import Emulator, PageFault, Quirks
-from aicc_async.export import job as run
-from aicc_async.export import window_reader as reading
+from aicc_async.export import plan, window_reader
 from aicc_async.export.manifest import WindowReport
 
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
@@ -196,8 +195,8 @@ async def exported(
     adversary: Adversary, out: Path, patch: pytest.MonkeyPatch, *, detail: bool = False
 ) -> ExportReport:
     """Export from the adversary's tenant, with bounds so small that few rows reach them."""
-    patch.setattr(run, "MOST", adversary.most)
-    patch.setattr(reading, "LIMIT", adversary.most)
+    patch.setattr(plan, "MAX_ROWS_PER_WINDOW", adversary.most)
+    patch.setattr(window_reader, "LIMIT", adversary.most)
     async with adversary.tenant as tenant:
         adversary.fill()
         tenant.on_page(adversary.on_page)

@@ -41,8 +41,7 @@ from aicc_async._protocol.operations import OPENAPI
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
-from aicc_async.export import Progress, manifest
-from aicc_async.export import job as run
+from aicc_async.export import Progress, export_range, manifest
 
 pytest_plugins = ["helpers.postgres_server"]
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
@@ -107,7 +106,7 @@ async def test_each_detail_is_asked_for_once(
     aicc: AICCClient, tenant: Emulator, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also for cases in the second that two windows share, and where windows are many."""
-    monkeypatch.setattr(run, "DETAILED", 40)
+    monkeypatch.setattr(export_range, "MAX_ROWS_PER_DETAILED_WINDOW", 40)
     seam = aicc.api.windows(QUARTER)[0].end
     tenant.insert_many([{"createdDate": str(seam)}] * 3)
     report = await details(aicc, out)

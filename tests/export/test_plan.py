@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
 from aicc_async._listing.zones import SECOND
-from aicc_async.export.plan import EARLIEST, Planned, first_day, plan, together
+from aicc_async.export.concurrency import run_all
+from aicc_async.export.export_range import EARLIEST_START, find_first_day
+from aicc_async.export.plan import PlannedWindow, plan_windows
 
 ZONE = ZoneInfo("Europe/Berlin")
 START = datetime(2024, 9, 1)  # noqa: DTZ001  (wall-clock times)
@@ -51,9 +53,9 @@ class Service:
         return last - first
 
 
-def planned(windows: Sequence[Window], service: Service, most: int) -> list[Planned]:
+def planned(windows: Sequence[Window], service: Service, most: int) -> list[PlannedWindow]:
     """Plan windows, and give them oldest first."""
-    pieces = asyncio.run(plan(windows, service.count, ZONE, most=most))
+    pieces = asyncio.run(plan_windows(windows, service.count, ZONE, max_rows=most))
     return sorted(pieces, key=lambda piece: str(piece.window.start))
 
 
@@ -123,7 +125,7 @@ def test_totals_that_can_not_be_true_are_not_chased(span: timedelta, most: int, 
         return total
 
     windows = list(split(START, START + span, ZONE))
-    pieces = asyncio.run(plan(windows, count, ZONE, most=most))
+    pieces = asyncio.run(plan_windows(windows, count, ZONE, max_rows=most))
     assert len(asked) <= 15 * len(windows) + 30
     assert len(pieces) <= 5 * len(windows)
 
@@ -133,7 +135,7 @@ def test_the_first_day_is_found_within_a_month(moments: list[datetime]) -> None:
     """It is before all cases, by 31 days at most; without any there is none; few counts do."""
     moments = sorted(moment.replace(microsecond=0) for moment in moments)
     service = Service(moments)
-    found = asyncio.run(first_day(START, service.count))
+    found = asyncio.run(find_first_day(START, service.count))
     assert service.asked <= 20
     if found is None:
         assert moments == []
@@ -145,7 +147,7 @@ def test_the_first_day_is_found_within_a_month(moments: list[datetime]) -> None:
 def test_cases_since_ever_begin_in_1990() -> None:
     """Nothing is looked for before that."""
     service = Service([datetime(1980, 1, 1)])  # noqa: DTZ001
-    assert asyncio.run(first_day(START, service.count)) == EARLIEST
+    assert asyncio.run(find_first_day(START, service.count)) == EARLIEST_START
 
 
 async def test_the_first_error_ends_all_that_goes_on_together() -> None:
@@ -162,5 +164,5 @@ async def test_the_first_error_ends_all_that_goes_on_together() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await together([waits(), fails()])
+        await run_all([waits(), fails()])
     assert ended.is_set()

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from aicc_async._protocol.converter import wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
-from aicc_async.export.sinks.csv import CSV, _defuse
+from aicc_async.export.sinks.csv import CSV
+from aicc_async.export.sinks.defuse import defuse
 from aicc_async.models import Case
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -130,15 +131,15 @@ def test_no_cell_can_be_run_whatever_the_separator(texts: list[str]) -> None:
 @given(TEXTS)
 def test_defusing_adds_apostrophes_only_and_once(text: str) -> None:
     """Nothing is lost, and a cell that is defused stays as it is when it is defused again."""
-    defused = _defuse(text)
+    defused = defuse(text)
     assert defused.replace("'", "") == text.replace("'", "")
-    assert _defuse(defused) == defused
+    assert defuse(defused) == defused
 
 
 def test_defusing_takes_no_longer_than_a_text_is_long() -> None:
     """A text made to be slow is not: runs of separators are looked at once."""
     text = "\n" * 300_000 + "x"
-    assert _defuse(text) == "'" + text
+    assert defuse(text) == "'" + text
 
 
 @given(st.lists(TEXTS, max_size=20))

@@ -15,7 +15,7 @@ from helpers.rows_for_sinks import failing, in_batches, line, lines, no_file_bey
 
 from aicc_async._protocol.converter import RecordConverter, wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
-from aicc_async.export.sinks.parquet import ROWS, Parquet
+from aicc_async.export.sinks.parquet import ROWS_PER_GROUP, Parquet
 from aicc_async.models import Case
 
 pa = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
@@ -111,14 +111,17 @@ def test_a_schema_does_not_depend_on_the_rows(tmp_path: Path) -> None:
 
 def test_row_groups_are_large_and_packed(path: Path) -> None:
     """Batches are gathered to row groups of 50,000 rows, in their order, packed with zstd."""
-    rows = lines(*range(ROWS + 1500))
+    rows = lines(*range(ROWS_PER_GROUP + 1500))
     assert write(path, *rows) == len(rows)
     found = pq.read_metadata(path)
-    assert [found.row_group(i).num_rows for i in range(found.num_row_groups)] == [ROWS, 1500]
+    assert [found.row_group(i).num_rows for i in range(found.num_row_groups)] == [
+        ROWS_PER_GROUP,
+        1500,
+    ]
     assert found.row_group(0).column(0).compression == "ZSTD"
     ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
     assert ids == sorted(ids)
-    assert write(path, *rows[1:], *lines(ROWS + 1500), keep=True) == 1
+    assert write(path, *rows[1:], *lines(ROWS_PER_GROUP + 1500), keep=True) == 1
     assert pq.read_metadata(path).num_rows == len(rows) + 1
 
 

@@ -101,7 +101,7 @@ def test_many_parts_are_one_write(
     sink: Postgres, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that go in several parts are all there, once, and counted."""
-    monkeypatch.setattr(postgres, "PART", 2)
+    monkeypatch.setattr(postgres, "BATCHES_PER_COPY", 2)
     batches = [[line(f"{n}-{i}") for i in range(3)] for n in range(5)]
     assert sink.write(iter(batches), keep=False) == 15
     assert query(postgres_url, "SELECT count(*), count(DISTINCT id) FROM aicc_cases") == [(15, 15)]
@@ -128,7 +128,7 @@ def test_missing_columns_are_added(sink: Postgres, postgres_url: str) -> None:
     query(postgres_url, "CREATE TABLE aicc_cases (id text PRIMARY KEY, old int, title text)")
     query(postgres_url, "ALTER TABLE aicc_cases DROP COLUMN old")
     query(postgres_url, "INSERT INTO aicc_cases VALUES ('z', 'kept')")
-    assert sink.last() is None
+    assert sink.newest_date() is None
     assert sink.write([[line("a", priority="High")]], keep=True) == 1
     found = [("a", None, "High"), ("z", "kept", None)]
     assert query(postgres_url, "SELECT id, title, priority FROM aicc_cases ORDER BY id") == found
@@ -148,7 +148,7 @@ def test_an_interrupted_run_changes_nothing(
     error: BaseException,
 ) -> None:
     """What the iterable raises passes through, and the table is as it was."""
-    monkeypatch.setattr(postgres, "PART", part)
+    monkeypatch.setattr(postgres, "BATCHES_PER_COPY", part)
     sink.write([[line("a", title="old")]], keep=False)
 
     def batches() -> Iterator[list[bytes]]:
@@ -246,14 +246,14 @@ def test_an_encoding_without_the_letters_is_told(postgres_server: str) -> None:
 
 def test_last_is_the_newest_moment(sink: Postgres, postgres_url: str) -> None:
     """It is aware and in the client's zone, whatever the server's zone and style of dates."""
-    assert sink.last() is None
+    assert sink.newest_date() is None
     sink.write([[line("a")]], keep=False)
-    assert sink.last() is None
+    assert sink.newest_date() is None
     times = ["2025-01-02 03:04:05", "2024-12-31 23:59:59"]
     sink.write([[line(f"b{i}", createdDate=time) for i, time in enumerate(times)]], keep=False)
     odd = f"{postgres_url}%20-cdatestyle%3DSQL%20-ctimezone%3DAmerica/New_York"
     for url in (postgres_url, odd):
-        last = Postgres(url, SHANGHAI).last()
+        last = Postgres(url, SHANGHAI).newest_date()
         assert last is not None
         assert last.isoformat() == "2025-01-02T03:04:05+08:00"
         assert last.tzinfo is SHANGHAI
@@ -264,7 +264,7 @@ def test_a_wrong_password_is_told_and_not_shown(
 ) -> None:
     """Neither error nor log nor repr holds the password; the server's reason is there."""
     sink = Postgres(postgres_url.replace(PASSWORD, "wrong-0815"), SHANGHAI)
-    for call in (lambda: sink.write([], keep=False), sink.last):
+    for call in (lambda: sink.write([], keep=False), sink.newest_date):
         with pytest.raises(ExportError, match="password authentication failed") as caught:
             call()
         assert "wrong-0815" not in f"{caught.value!r} {caught.value.resume} {sink!r} {caplog.text}"
@@ -283,7 +283,7 @@ def test_nobody_listening_is_told() -> None:
     """A server that is not there is named."""
     sink = Postgres("postgresql://user:hush@127.0.0.1:1/db", SHANGHAI)
     with pytest.raises(ExportError, match=r"postgresql://127\.0\.0\.1:1/db: .*refused") as caught:
-        sink.last()
+        sink.newest_date()
     assert "hush" not in str(caught.value)
 
 
@@ -353,7 +353,7 @@ def without_nul(value: Any) -> Any:
 def test_only_nul_is_replaced(value: Any) -> None:
     """In JSON an escaped NUL becomes U+FFFD, and nothing that only looks like one."""
     row = msgspec.json.encode(value)
-    assert msgspec.json.decode(postgres._storable(row)) == without_nul(value)
+    assert msgspec.json.decode(postgres.replace_nul(row)) == without_nul(value)
 
 
 def test_any_text_is_stored(sink: Postgres, postgres_url: str) -> None:

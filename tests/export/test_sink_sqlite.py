@@ -139,7 +139,7 @@ def test_missing_columns_are_added(sink: SQLite, path: Path) -> None:
     """A table of an older version gets the columns that it lacks."""
     query(path, "CREATE TABLE cases (ID TEXT PRIMARY KEY, title TEXT)")
     query(path, "INSERT INTO cases VALUES ('z', 'kept')")
-    assert sink.last() is None
+    assert sink.newest_date() is None
     assert sink.write([[line("a", priority="High")]], keep=True) == 1
     found = [("a", None, "High"), ("z", "kept", None)]
     assert query(path, "SELECT id, title, priority FROM cases ORDER BY id") == found
@@ -193,7 +193,7 @@ def test_a_row_that_is_not_as_documented_is_refused(sink: SQLite) -> None:
     with pytest.raises(DecodeError, match=r"@ \$\[1\]\.isCanced") as caught:
         sink.write([rows], keep=False)
     assert "secret" not in str(caught.value)
-    assert sink.last() is None
+    assert sink.newest_date() is None
 
 
 def test_a_number_that_sqlite_cannot_hold_is_refused(sink: SQLite, path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_locked_database_is_told(
     sink: SQLite, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader or writer in the way is named, and the run can be repeated."""
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT", 0.01)
     sink.write([[line("a")]], keep=False)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN")
@@ -221,7 +221,7 @@ def test_a_locked_database_is_told(
 def test_a_file_that_is_no_database_is_left_alone(sink: SQLite, path: Path) -> None:
     """Somebody's text file is refused, and stays as it is."""
     path.write_bytes(b"id,title\r\n" * 1000)
-    for call in (lambda: sink.write([], keep=False), sink.last):
+    for call in (lambda: sink.write([], keep=False), sink.newest_date):
         with pytest.raises(ConfigError, match=r"target: .*cases\.db: it is no SQLite database"):
             call()
     assert path.read_bytes() == b"id,title\r\n" * 1000
@@ -246,7 +246,7 @@ def test_a_table_without_a_key_is_refused(sink: SQLite, path: Path) -> None:
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     """No folder is made for the user."""
     sink = SQLite(tmp_path / "none" / "cases.db", SHANGHAI)
-    assert sink.last() is None
+    assert sink.newest_date() is None
     with pytest.raises(ConfigError, match="it can't be opened or made there"):
         sink.write([], keep=False)
     assert list(tmp_path.iterdir()) == []
@@ -261,7 +261,7 @@ def test_what_may_only_be_read_is_told(read_only: Path) -> None:
     with as_nobody(read_only):
         with pytest.raises(ConfigError, match="it is read-only"):
             sink.write([[line("b")]], keep=False)
-        assert sink.last() == datetime(2025, 1, 2, 3, 4, 5, tzinfo=SHANGHAI)
+        assert sink.newest_date() == datetime(2025, 1, 2, 3, 4, 5, tzinfo=SHANGHAI)
         with pytest.raises(ConfigError, match="it can't be opened or made there"):
             SQLite(read_only / "new.db", SHANGHAI).write([], keep=False)
 
@@ -300,15 +300,15 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_last_is_the_newest_moment(path: Path) -> None:
     """Where clocks are put back the later moment counts, not the later text."""
     sink = SQLite(path, BERLIN)
-    assert sink.last() is None
+    assert sink.newest_date() is None
     assert not path.exists()
     sink.write([[line("a")]], keep=False)
-    assert sink.last() is None
+    assert sink.newest_date() is None
     summer, winter = "2025-10-26T02:50:00+02:00", "2025-10-26T02:10:00+01:00"
     sink.write([[line("b"), line("c")]], keep=False)
     query(path, f"UPDATE cases SET created_date = '{summer}' WHERE id = 'b'")  # noqa: S608
     query(path, f"UPDATE cases SET created_date = '{winter}' WHERE id = 'c'")  # noqa: S608
-    last = sink.last()
+    last = sink.newest_date()
     assert last is not None
     assert last.isoformat() == winter
     assert last.tzinfo is BERLIN
@@ -320,7 +320,7 @@ def test_last_without_an_offset_is_refused(sink: SQLite, path: Path) -> None:
     for text in ("2025-01-02 03:04:05", "2025-13-01", "soon"):
         query(path, f"UPDATE cases SET created_date = '{text}'")  # noqa: S608
         with pytest.raises(ExportError, match="no time with an offset") as caught:
-            sink.last()
+            sink.newest_date()
         assert text not in str(caught.value)
 
 
@@ -360,7 +360,7 @@ def test_what_is_written_is_read(
             key: (title, moment.replace(tzinfo=BERLIN).timestamp(), flag, extra)
             for key, (title, moment, flag) in rows.items()
         }
-        last = sink.last()
+        last = sink.newest_date()
         newest = max((moment_of(time) for _, _, time, *_ in found), default=None)
         assert newest == (last and last.timestamp())
 
@@ -392,9 +392,9 @@ def test_hours_that_differ_by_zone_are_one_moment(path: Path) -> None:
     """The zone says which moment a naive time of the wire is."""
     row = line("a", createdDate="2025-07-01 12:00:00")
     SQLite(path, BERLIN).write([[row]], keep=False)
-    berlin = SQLite(path, SHANGHAI).last()
+    berlin = SQLite(path, SHANGHAI).newest_date()
     SQLite(path, SHANGHAI).write([[row]], keep=False)
-    shanghai = SQLite(path, SHANGHAI).last()
+    shanghai = SQLite(path, SHANGHAI).newest_date()
     assert berlin is not None
     assert shanghai is not None
     assert berlin - shanghai == timedelta(hours=6)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ..._files import replacing
-from ..._protocol.converter import loads
-from ...errors import ConfigError, DecodeError
+from ...errors import ConfigError
+from ...export.manifest import load
 from .export import group
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -28,25 +27,12 @@ def report(manifest: Path, output: Path) -> None:
     """  # noqa: D301  (click reads the \b)
     from ...export.report.page import report_page  # noqa: PLC0415  (other commands need no jinja2)
 
-    page = report_page(_read(manifest))
+    exported = load(manifest)
+    if exported is None:
+        raise ConfigError(f"cannot read {manifest}: there is no such file")
+    page = report_page(exported)
     if output.exists() and output.samefile(manifest):
         raise ConfigError(f"--output: {output} is the manifest itself")
     with replacing(output) as part:
         part.write_text(page, encoding="utf-8")
     click.echo(click.format_filename(output))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = loads(path.read_bytes())
-    except DecodeError:
-        raise ConfigError(f"{path}: it is no JSON; {_wanted()}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: it can't be read: {error.strerror}") from error
-    if not isinstance(value, dict) or "windows" not in value:
-        raise ConfigError(f"{path}: it is no manifest; {_wanted()}")
-    return value
-
-
-def _wanted() -> str:
-    return "the file that an export writes is needed, such as cases.jsonl.manifest.json"

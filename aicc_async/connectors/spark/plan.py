@@ -11,8 +11,9 @@ from ..._api import CaseApi
 from ..._listing.windows import Window
 from ..._listing.zones import SECOND, wall
 from ...errors import ApiError
-from ...export.export_range import is_refusal
-from ...export.plan import Count, first_day, most_rows, plan, together
+from ...export.concurrency import run_all
+from ...export.export_range import find_first_day, is_refusal
+from ...export.plan import Count, max_rows_per_window, plan_windows
 from ...models import CaseQuery
 
 PARTS = 200  # that a listing is cut into when it is large enough: more than most clusters' cores
@@ -84,7 +85,7 @@ async def _windows(api: CaseApi, query: CaseQuery, count: Count) -> list[Window]
         return asked
     end = asked[0].end or wall(datetime.now(api.zone), api.zone)
     try:
-        start = await first_day(end, count)
+        start = await find_first_day(end, count)
     except ApiError as error:
         if not is_refusal(error):
             raise
@@ -95,7 +96,7 @@ async def _windows(api: CaseApi, query: CaseQuery, count: Count) -> list[Window]
 async def _even(api: CaseApi, windows: Sequence[Window], count: Count) -> list[Window]:
     if any(window.start is None for window in windows):
         return list(windows)
-    total = sum(await together([count(window) for window in windows]))
-    most = min(max(total // PARTS, LEAST), most_rows(api.profile))
-    planned = await plan(windows, count, api.zone, most=most, span=api.span)
+    total = sum(await run_all(count(window) for window in windows))
+    most = min(max(total // PARTS, LEAST), max_rows_per_window(api.profile))
+    planned = await plan_windows(windows, count, api.zone, max_rows=most, span=api.span)
     return [piece.window for piece in planned]

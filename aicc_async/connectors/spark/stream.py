@@ -14,7 +14,7 @@ from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
 from ..._api import CaseApi
 from ..._listing.zones import shown_from
 from ...errors import ConfigError
-from ...export.plan import plan
+from ...export.plan import plan_windows
 from .loop import stepped
 from .options import Source
 from .plan import Part, counted, plan_range
@@ -96,7 +96,7 @@ class CaseStream(DataSourceStreamReader, SupportsTriggerAvailableNow):
         days, most = timedelta(days=self._source.max_days), self._source.max_rows
         windows = api.split(start, min(end, start + days))
         count = counted(api, self._source.query)
-        planned = await plan(windows, count, api.zone, most=most, span=api.span)
+        planned = await plan_windows(windows, count, api.zone, max_rows=most, span=api.span)
         fitting = sum(rows <= most for rows in accumulate(piece.count for piece in planned))
         return planned[max(fitting, 1) - 1].window.end or end
 

@@ -6,14 +6,14 @@ import calendar
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
 
 from attrs import frozen
 
-from .verdict import plural
-from .window_line import count, day, table
+from ..manifest import ExportReport
+from .texts import day, figure, plural
 
-SHADES = 4  # beside the one of days without a case
+# Besides the one of days without a case.
+SHADES = 4
 
 
 @frozen
@@ -48,9 +48,9 @@ class Year:
 
 @frozen
 class Calendar:
-    """The years with cases; ``legend`` says what each shade from 1 up stands for.
+    """The years with cases; ``legend`` has the numbers of each shade from 1 up.
 
-    ``undated`` counts the cases whose day can't be read; ``gaps`` says that years of the range
+    ``undated`` counts the cases whose day is not a date; ``gaps`` says that years of the range
     have no case and are left out.
     """
 
@@ -60,45 +60,38 @@ class Calendar:
     gaps: bool
 
 
-def calendar_of(manifest: dict[str, Any]) -> Calendar:
-    """Lay out the days of a manifest."""
-    days, undated = _days(table(manifest.get("days")))
+def calendar_of(report: ExportReport) -> Calendar:
+    """Lay out the days of an export."""
+    days, undated = _dated(report.days)
     if not days:
         return Calendar([], [], undated, gaps=False)
-    first = min(filter(None, [day(manifest.get("start")), min(days)]))
-    last = max(filter(None, [day(manifest.get("end")), max(days)]))
-    shades = _bounds(days.values())
+    first = min(filter(None, [day(report.start), min(days)]))
+    last = max(filter(None, [day(report.end), max(days)]))
+    # The largest number of each shade, so that each has about as many days.
+    ordered = sorted(days.values())
+    bounds = sorted({ordered[(len(ordered) * part - 1) // SHADES] for part in range(1, SHADES + 1)})
+    lows = [1, *(bound + 1 for bound in bounds)]
+    legend = [
+        f"{low:,}" if low == high else f"{low:,}–{high:,}"  # noqa: RUF001  (a range)
+        for low, high in zip(lows, bounds, strict=False)
+    ]
     drawn = sorted({moment.year for moment in days})
-    years = [_year(number, days, (first, last), shades) for number in drawn]
+    years = [_year(number, days, (first, last), bounds) for number in drawn]
     gaps = len(years) < last.year - first.year + 1
-    return Calendar(years, _legend(shades), undated, gaps=gaps)
+    return Calendar(years, legend, undated, gaps=gaps)
 
 
-def _days(given: Mapping[str, Any]) -> tuple[dict[date, int], int]:
+def _dated(counts: Mapping[str, int]) -> tuple[dict[date, int], int]:
+    """Return the cases of each day that is a date, and how many there are of others."""
     days: dict[date, int] = {}
     undated = 0
-    for name, value in given.items():
-        cases, moment = count(value) or 0, day(name)
+    for name, value in counts.items():
+        cases, moment = figure(value) or 0, day(name)
         if cases and moment:
             days[moment] = days.get(moment, 0) + cases
         else:
             undated += cases
     return days, undated
-
-
-def _bounds(numbers: Any) -> list[int]:
-    """Give the largest number of each shade, so that each holds about as many days."""
-    ordered = sorted(numbers)
-    picks = {ordered[(len(ordered) * part - 1) // SHADES] for part in range(1, SHADES + 1)}
-    return sorted(picks)
-
-
-def _legend(bounds: Sequence[int]) -> list[str]:
-    lows = [1, *(bound + 1 for bound in bounds)]
-    return [
-        f"{low:,}" if low == high else f"{low:,}–{high:,}"  # noqa: RUF001  (a range)
-        for low, high in zip(lows, bounds, strict=False)
-    ]
 
 
 def _year(
@@ -120,18 +113,20 @@ def _month(
     bounds: Sequence[int],
 ) -> Month:
     blank, length = calendar.monthrange(year, number)
-    all_ = [date(year, number, 1) + timedelta(offset) for offset in range(length)]
-    shown = {moment: days.get(moment, 0) for moment in all_ if span[0] <= moment <= span[1]}
-    squares = [_square(moment, cases, blank, bounds) for moment, cases in shown.items()]
+    dates = [date(year, number, 1) + timedelta(offset) for offset in range(length)]
+    shown = {moment: days.get(moment, 0) for moment in dates if span[0] <= moment <= span[1]}
+    squares = [
+        Square(
+            x=(moment.day - 1 + blank) % 7,
+            y=(moment.day - 1 + blank) // 7,
+            shade=1 + bisect_left(bounds, cases) if cases else 0,
+            label=f"{moment}: {plural(cases, 'case')}",
+        )
+        for moment, cases in shown.items()
+    ]
     name, cases = calendar.month_name[number], sum(shown.values())
     busiest = max(shown, key=shown.__getitem__)
     label = f"{name} {year}: {plural(cases, 'case')}"
     if cases:
         label += f", most on {busiest}: {shown[busiest]:,}"
     return Month(number, name[:3], cases, label, squares)
-
-
-def _square(moment: date, cases: int, blank: int, bounds: Sequence[int]) -> Square:
-    shade = 1 + bisect_left(bounds, cases) if cases else 0
-    place = moment.day - 1 + blank
-    return Square(place % 7, place // 7, shade, f"{moment}: {plural(cases, 'case')}")
