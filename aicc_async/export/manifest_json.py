@@ -23,6 +23,11 @@ JSON_KINDS = {
     dict: "an object",
     type(None): "null",
 }
+# Python's own words for these would say little.
+_REASONS: dict[type, str] = {
+    KeyError: "is missing",
+    OverflowError: "must be a number below 1e308",
+}
 
 
 class MisfitError(Exception):
@@ -45,9 +50,7 @@ def load_record(value: object, cls: type[T]) -> T:
         problems = transform_error(
             error,
             path="$",
-            format_exception=lambda error, _: (
-                "is missing" if isinstance(error, KeyError) else str(error)
-            ),
+            format_exception=lambda error, _: _REASONS.get(type(error)) or str(error),
         )
         first, *others = [" ".join(reversed(each.split(" @ ", 1))) for each in problems]
         more = f" (and {len(others)} more)" if others else ""
