@@ -49,7 +49,7 @@ class Checkpoint:
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise ConfigError(
-                f"target must be in a folder that can be written to: {folder.parent}:"
+                f"target must be in a folder that can be written to, got {folder.parent}:"
                 f" {error.strerror}"
             ) from error
         checkpoint = cls(folder, StateDatabase.open(folder))

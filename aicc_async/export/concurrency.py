@@ -62,9 +62,10 @@ async def wait_until_done(task: asyncio.Future[Any]) -> None:
     What the work raises is nobody's any more.
     """
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    pending = {task}
+    while pending:
         try:
-            await asyncio.wait([task])
+            _, pending = await asyncio.wait(pending)
         except asyncio.CancelledError as error:
             # It is raised below: before the thread ends, two of them could write to one file.
             cancelled = error

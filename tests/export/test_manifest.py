@@ -143,7 +143,7 @@ def test_windows_of_another_shape_are_refused(windows: Any, message: str, path: 
 def test_a_value_of_another_kind_is_refused(
     field: str, value: Any, message: str, path: Path
 ) -> None:
-    """Nothing is converted: a text of digits is no number, and true is none either."""
+    """Nothing is converted: a text of digits is not a number, nor is true."""
     assert refusal(path, as_json() | {field: value}) == f"$.{field} {message}"
 
 

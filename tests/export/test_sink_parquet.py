@@ -20,13 +20,8 @@ from aicc_async.models import Case
 
 pa = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")
+NAME = "cases.parquet"
 ZONE = ZoneInfo("Europe/Berlin")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a file that is not there yet."""
-    return tmp_path / "cases.parquet"
 
 
 def write(path: Path, *rows: bytes, keep: bool = False) -> int:
@@ -126,7 +121,7 @@ def test_row_groups_are_large_and_packed(path: Path) -> None:
 
 
 def test_keeping_adds_new_ids_only(path: Path) -> None:
-    """Rows that are there stay as they are, and stand first."""
+    """Rows that are there stay as they are, and come first."""
     write(path, *lines(1, 2, title="old"))
     assert write(path, *lines(3, 2, 4, title="new"), keep=True) == 2
     assert [(row["id"][-1], row["title"]) for row in read(path)] == [
@@ -154,18 +149,18 @@ def test_small_row_groups_of_many_nights_become_one(path: Path) -> None:
     assert len(read(path)) == 5
 
 
-def test_making_anew_forgets_the_old_rows(path: Path) -> None:
+def test_writing_anew_replaces_the_old_rows(path: Path) -> None:
     """Without keeping, the file holds the new rows only."""
     write(path, *lines(1, 2))
     assert write(path, *lines(3)) == 1
     assert len(read(path)) == 1
 
 
-def test_a_file_of_another_zone_is_not_added_to(path: Path) -> None:
+def test_a_file_of_another_zone_is_not_appended_to(path: Path) -> None:
     """Its columns would be of other types: a ConfigError says which, and nothing changes."""
     Parquet(path, ZoneInfo("UTC")).write(in_batches(lines(1)), keep=False)
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=r"due_date timestamp\[us, tz=UTC\].* found"):
+    with pytest.raises(ConfigError, match=r"got .*due_date timestamp\[us, tz=UTC\].* instead of "):
         write(path, *lines(2), keep=True)
     assert path.read_bytes() == before
 
@@ -175,32 +170,32 @@ def test_a_file_of_another_zone_is_not_added_to(path: Path) -> None:
     [b"", b"id,title\r\n", b"PAR1" + b"x" * 100 + b"\x10\0\0\0PAR1"],
     ids=["empty", "text", "damaged"],
 )
-def test_a_file_that_is_no_parquet_is_not_added_to(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_parquet_is_not_appended_to(path: Path, content: bytes) -> None:
     """It is a ConfigError, and the file stays as it was."""
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"cases\.parquet is no Parquet file"):
+    with pytest.raises(ConfigError, match=r"cases\.parquet: it is not a Parquet file"):
         write(path, *lines(1), keep=True)
     assert path.read_bytes() == content
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_columns_in_another_order_are_another_schema(path: Path) -> None:
-    """A file that somebody rearranged is not added to."""
+    """A file that somebody rearranged is not appended to."""
     write(path, *lines(1))
     table = pq.read_table(path)
     pq.write_table(table.select(table.column_names[::-1]), path)
-    with pytest.raises(ConfigError, match="another order needed, nothing else found"):
+    with pytest.raises(ConfigError, match="got nothing else instead of another order"):
         write(path, *lines(2), keep=True)
 
 
 def test_a_damaged_page_is_an_export_error(path: Path) -> None:
-    """Rows of an old file that can't be read are not lost in silence."""
+    """Rows of an old file that cannot be read are not lost in silence."""
     write(path, *lines(*range(3000)))
     content = bytearray(path.read_bytes())
     place = pq.read_metadata(path).row_group(0).column(0).data_page_offset
     content[place : place + 200] = bytes(200)
     path.write_bytes(content)
-    with pytest.raises(ExportError, match="can't be read, it is damaged"):
+    with pytest.raises(ExportError, match=r"cannot read the rows of .*: the file is damaged"):
         write(path, *lines(1), keep=True)
     assert path.read_bytes() == content
     assert list(path.parent.iterdir()) == [path]
