@@ -44,8 +44,8 @@ def check_fingerprint(target: Target, before: Mapping[str, Any], now: Mapping[st
     if different:
         label = _LABELS.get(different[0], different[0])
         raise ConfigError(
-            f"cannot resume the unfinished export into {target.name}: it has another {label}."
-            " Finish it with its own options, or start again with --restart (restart=True)"
+            f"cannot resume: {target.name} has an unfinished export of another {label}."
+            " Finish that with its own options, or start again with --restart (restart=True)"
         )
 
 

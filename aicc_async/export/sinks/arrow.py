@@ -52,4 +52,4 @@ class ArrowRows:
             return self._arrow.array(list(values), kind)
         except (self._arrow.ArrowException, OverflowError):
             # Arrow's own message quotes the value.
-            raise ExportError(f"{name} must fit into {kind}") from None
+            raise ExportError(f"{name}: a value does not fit into {kind}") from None
