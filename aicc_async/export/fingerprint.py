@@ -19,7 +19,11 @@ from .sinks.registry import Target
 CONTACT_DATA = {"title", "contactPhone"}
 RANGE = {"startTime", "endTime"}
 # What to call the entries of a fingerprint whose own name says little.
-_LABELS = {"query_digest": "query", "detail": "choice of details", "since_last": "since_last"}
+_LABELS = {
+    "query_digest": "query",
+    "detail": "choice of details",
+    "since_last": "choice of since_last",
+}
 
 
 def fingerprint(

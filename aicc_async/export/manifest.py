@@ -18,7 +18,7 @@ from .manifest_json import MisfitError, dump_record, load_record
 VERSION = 1
 SUFFIX = ".manifest.json"
 WindowVerdict = Literal["verified", "repaired", "unverified", "open"]
-_EXPECTED = "an export's manifest, such as cases.jsonl.manifest.json"
+_EXPECTED = "the manifest of an export, such as cases.jsonl.manifest.json"
 
 
 @frozen(kw_only=True)

@@ -42,7 +42,7 @@ def dump_record(record: object) -> Any:
 def load_record(value: object, cls: type[T]) -> T:
     """Return JSON values as a record. A value of another kind is a MisfitError, never converted.
 
-    Only its kind is told: the JSON may be anything, such as a case.
+    A message names only its kind: the JSON may be anything, such as a case.
     """
     try:
         return _CONVERTER.structure(value, cls)

@@ -16,7 +16,7 @@ from ..errors import ConfigError, ExportError
 # Raise it with every change of what is stored and of what that means: a checkpoint of another
 # layout is refused. 0 is what SQLite says where nobody has set it.
 LAYOUT = 1
-RESUME = "run the same again to resume where it ended"
+RESUME = "run the same again to resume"
 SCHEMA = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE windows (
@@ -42,16 +42,20 @@ class StateDatabase:
         """
         try:
             connection = sqlite3.connect(folder / "state.db", timeout=0, check_same_thread=False)
+            try:
+                _prepare(folder, connection)
+            except BaseException:
+                connection.close()
+                raise
         except sqlite3.Error as error:
-            raise ConfigError(_refusal(folder, error)) from error
-        try:
-            _prepare(folder, connection)
-        except sqlite3.Error as error:
-            connection.close()
-            raise ConfigError(_refusal(folder, error)) from error
-        except ConfigError:
-            connection.close()
-            raise
+            # The lowest byte is the kind of error; errors of the module itself have no code.
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            message = f"cannot resume from {folder}: {error}. Delete the folder to start again"
+            if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                message = f"cannot open {folder}: another run of this export uses it"
+            elif code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+                message = f"cannot write {folder}: {error}"
+            raise ConfigError(message) from error
         return cls(folder, connection)
 
     def close(self) -> None:
@@ -104,16 +108,6 @@ def _prepare(folder: Path, connection: sqlite3.Connection) -> None:
         put_values(connection, {"opened": 1})
     # Nothing before this was worth waiting for the disk.
     connection.execute("PRAGMA synchronous = FULL")
-
-
-def _refusal(folder: Path, error: sqlite3.Error) -> str:
-    # The lowest byte is the kind of error; errors of the module itself have no code.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return f"cannot open {folder}: another run of this export uses it"
-    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-        return f"cannot write {folder}: {error}"
-    return f"cannot resume from {folder}: {error}. Delete the folder to start again"
 
 
 @contextmanager

@@ -107,8 +107,8 @@ class _WindowReader:
     def _split(self, window: Window, verdict: Verdict) -> list[PlannedWindow]:
         """Return halves in place of a window whose rows keep moving, and take its rows back.
 
-        None where halves would do no better: what disagrees in the same way twice, or fits in a
-        page.
+        There are none where halves would do no better: where readings disagreed in the same way
+        twice, or where the rows fit in a page.
         """
         keeps_moving = verdict.problem and not verdict.settled and verdict.distinct > LIMIT
         is_plausible = self.checkpoint.windows.is_plausible

@@ -66,7 +66,7 @@ def refusal(path: Path, value: object) -> str:
     path.write_text(json.dumps(value))
     with pytest.raises(ConfigError) as caught:
         manifest.load(path)
-    before, problem = str(caught.value).split(" must be an export's manifest, such as ", 1)
+    before, problem = str(caught.value).split(" must be the manifest of an export, such as ", 1)
     assert before == str(path)
     return problem.removeprefix("cases.jsonl.manifest.json").removeprefix(": ")
 

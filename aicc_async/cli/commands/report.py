@@ -8,7 +8,6 @@ import click
 
 from ..._files import replacing
 from ...errors import ConfigError
-from ...export.manifest import load
 from .export import group
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -25,6 +24,7 @@ def report(manifest: Path, output: Path) -> None:
     Example:
       aicc-async report cases.jsonl.manifest.json -o report.html
     """  # noqa: D301  (click reads the \b)
+    from ...export.manifest import load  # noqa: PLC0415  (other commands need no export)
     from ...export.report.page import report_page  # noqa: PLC0415  (other commands need no jinja2)
 
     exported = load(manifest)

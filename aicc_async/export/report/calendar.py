@@ -76,7 +76,7 @@ def calendar_of(report: ExportReport) -> Calendar:
         for low, high in zip(lows, bounds, strict=False)
     ]
     drawn = sorted({moment.year for moment in days})
-    years = [_year(number, days, (first, last), bounds) for number in drawn]
+    years = [_year(number, days, span=(first, last), bounds=bounds) for number in drawn]
     gaps = len(years) < last.year - first.year + 1
     return Calendar(years, legend, undated, gaps=gaps)
 
@@ -95,25 +95,21 @@ def _dated(counts: Mapping[str, int]) -> tuple[dict[date, int], int]:
 
 
 def _year(
-    number: int, days: Mapping[date, int], span: tuple[date, date], bounds: Sequence[int]
+    number: int, days: Mapping[date, int], *, span: tuple[date, date], bounds: Sequence[int]
 ) -> Year:
     first, last = max(span[0], date(number, 1, 1)), min(span[1], date(number, 12, 31))
     months = [
-        _month(number, month, days, (first, last), bounds)
+        _month(date(number, month, 1), days, span=(first, last), bounds=bounds)
         for month in range(first.month, last.month + 1)
     ]
     return Year(number, sum(month.cases for month in months), months)
 
 
 def _month(
-    year: int,
-    number: int,
-    days: Mapping[date, int],
-    span: tuple[date, date],
-    bounds: Sequence[int],
+    first: date, days: Mapping[date, int], *, span: tuple[date, date], bounds: Sequence[int]
 ) -> Month:
-    blank, length = calendar.monthrange(year, number)
-    dates = [date(year, number, 1) + timedelta(offset) for offset in range(length)]
+    blank, length = calendar.monthrange(first.year, first.month)
+    dates = [first + timedelta(offset) for offset in range(length)]
     shown = {moment: days.get(moment, 0) for moment in dates if span[0] <= moment <= span[1]}
     squares = [
         Square(
@@ -124,9 +120,9 @@ def _month(
         )
         for moment, cases in shown.items()
     ]
-    name, cases = calendar.month_name[number], sum(shown.values())
+    name, cases = calendar.month_name[first.month], sum(shown.values())
     busiest = max(shown, key=shown.__getitem__)
-    label = f"{name} {year}: {plural(cases, 'case')}"
+    label = f"{name} {first.year}: {plural(cases, 'case')}"
     if cases:
         label += f", most on {busiest}: {shown[busiest]:,}"
-    return Month(number, name[:3], cases, label, squares)
+    return Month(first.month, name[:3], cases, label, squares)

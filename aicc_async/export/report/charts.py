@@ -67,7 +67,7 @@ def window_chart(windows: Sequence[WindowLine]) -> WindowChart:
     kept = [_sum(line.kept for line in group) for group in groups]
     peak = max([1, *announced, *kept])
     return WindowChart(
-        [_bar(at, group, kept[at] / peak) for at, group in enumerate(groups)],
+        [_bar(at, group, share=kept[at] / peak) for at, group in enumerate(groups)],
         "".join(
             f"M{at} {HEIGHT - number / peak * HEIGHT:.2f}h1" for at, number in enumerate(announced)
         ),
@@ -95,7 +95,7 @@ def totals(report: ExportReport, windows: Sequence[WindowLine]) -> tuple[float, 
     for name, field in TOTALS.items():
         points = [(finished, getattr(line, field)) for finished, line in timed]
         known = [(finished, number) for finished, number in points if number is not None]
-        drawn.append(_total(name, figure(getattr(report, field)), end, known))
+        drawn.append(_total(name, figure(getattr(report, field)), end=end, points=known))
     return end, drawn
 
 
@@ -103,7 +103,7 @@ def _sum(numbers: Iterable[int | None]) -> int:
     return sum(number or 0 for number in numbers)
 
 
-def _bar(at: int, group: Sequence[WindowLine], part: float) -> Bar:
+def _bar(at: int, group: Sequence[WindowLine], *, share: float) -> Bar:
     worst = min((line.verdict for line in group), key=VERDICTS.index)
     span = group[0].span if len(group) == 1 else f"{group[0].start} to {group[-1].end}"
     verdicts = ", ".join(
@@ -114,10 +114,12 @@ def _bar(at: int, group: Sequence[WindowLine], part: float) -> Bar:
         f"{_sum(line.announced for line in group):,} announced, "
         f"{_sum(line.kept for line in group):,} received"
     )
-    return Bar(at, round(part * HEIGHT, 2), worst, label)
+    return Bar(at, round(share * HEIGHT, 2), worst, label)
 
 
-def _total(name: str, total: int | None, end: float, points: Sequence[tuple[float, int]]) -> Total:
+def _total(
+    name: str, total: int | None, *, end: float, points: Sequence[tuple[float, int]]
+) -> Total:
     label = f"{name}: {'not known' if total is None else f'{total:,}'} after {end:,.1f} s"
     steps = [*points, (end, total)] if total is not None else [*points]
     if not steps or not end:

@@ -50,7 +50,7 @@ class CSV:
 
     def __init__(self, target: Path, *, raw_cells: bool = False) -> None:
         self._target = target
-        self._finish: Callable[[str], str] = str if raw_cells else defuse
+        self._as_cell: Callable[[str], str] = str if raw_cells else defuse
 
     def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
         """Write the file anew, or ``keep`` its cells and add new ids; return how many were added.
@@ -71,11 +71,11 @@ class CSV:
             fields, ids = _spill(batches, spill, want_ids=bool(header))
             # The old columns keep their places and what they hold.
             extensions = sorted(fields.difference(_DOCUMENTED))
-            ours = {self._finish(name): name for name in (*_DOCUMENTED, *extensions)}
+            ours = {self._as_cell(name): name for name in (*_DOCUMENTED, *extensions)}
             columns = {name: ours.get(name, name) for name in header} | ours
             out = csv.writer(file)
             out.writerow(columns)
-            out.writerows(_widen(old, header, len(columns), ids))
+            out.writerows(_widen(old, header, width=len(columns), ids=ids))
             rows: Iterable[dict[str, Any]] = map(_decode, spill)
             if header:
                 rows = (row for row in rows if defuse(row["id"]) in ids)
@@ -89,10 +89,10 @@ class CSV:
         if value is None:
             return ""
         if value.__class__ is str:
-            return self._finish(value)
+            return self._as_cell(value)
         if value.__class__ in (int, Decimal):
             return str(value)
-        return self._finish(_encode(value).decode())
+        return self._as_cell(_encode(value).decode())
 
     def _old_rows(self, *, keep: bool) -> Generator[list[str]]:
         """Yield the header of the old file, then its rows; an empty header when none is kept."""
@@ -151,7 +151,7 @@ def _spill(
 
 
 def _widen(
-    rows: Iterable[list[str]], header: Sequence[str], width: int, ids: set[str]
+    rows: Iterable[list[str]], header: Sequence[str], *, width: int, ids: set[str]
 ) -> Iterator[list[str]]:
     """Fill old rows up to the new width, and remove their ids from the new ones."""
     blank = [""] * (width - len(header))
