@@ -1,108 +1,149 @@
-"""Ids that came twice: in windows that overlap, or because a case's date changed meanwhile."""
+"""Ids that came twice: in windows that overlap, or because a case's date changed meanwhile.
+
+The idea: neighbouring windows share a second or two, so a row can come in each of them. That is
+common, and the ids of the last two windows are enough to drop the second one at once. A case whose
+date changes while the export runs can come in any two windows. That is rare, and found at the end:
+the ids of all lines are read once to count their hashes, and once more to keep only those whose
+hash came more than once, on disk, where the second of them is known.
+
+The invariant: of all lines with one id, the first stays, and a line is dropped only when its very
+id was seen before, never for its hash alone. Memory is bounded, whatever the number of rows.
+
+What it cannot see: which of two lines is the newer state of a case. The first one counts.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from .checkpoint import BUFFER, REMEMBERED, Spool, writing
+from .checkpoint import BUFFER_SIZE, Checkpoint
+from .state import disk_errors
 
-DAY = len("2025-01-31")
-SLOTS, MORE = 2**23, 2  # bytes of memory, for a few million rows
+DAY_LENGTH = len("2025-01-31")
+# A window may share rows with that many before it.
+OVERLAPPING_WINDOWS = 2
+# A byte each: enough for a few million rows before many hashes come twice by chance.
+HASH_SLOTS = 2**23
+SEVERAL = 2
+_INSERT = "INSERT OR IGNORE INTO seen VALUES (?)"
 
 
-class _Row(msgspec.Struct):
+class _Key(msgspec.Struct):
+    id: str
+
+
+class _Created(msgspec.Struct):
     createdDate: str | None = None  # noqa: N815
 
 
-_read_row = msgspec.json.Decoder(_Row).decode
+_read_key = msgspec.json.Decoder(_Key).decode
+_read_created = msgspec.json.Decoder(_Created).decode
 
 
-class Neighbours:
-    """Knows the ids of the windows that reach into the present one."""
+class RecentIds:
+    """The ids of the windows that reach into the present one."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._last = deque(spool.last_ids(), maxlen=REMEMBERED)
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        recent = checkpoint.windows.byte_ranges()[-OVERLAPPING_WINDOWS:]
+        sets = (set(_read_ids(checkpoint, *each)) for each in reversed(recent))
+        self._recent = deque(sets, maxlen=OVERLAPPING_WINDOWS)
 
-    def new(self, ids: Sequence[str]) -> list[bool] | None:
-        """Tell for each id whether it is new; None when all are."""
-        for known in self._last:
+    def are_new(self, ids: Sequence[str]) -> list[bool] | None:
+        """Return for each id whether it is new; None when all are."""
+        for known in self._recent:
             if not known.isdisjoint(ids):
-                return [not any(row_id in known for known in self._last) for row_id in ids]
+                return [not any(row_id in known for known in self._recent) for row_id in ids]
         return None
 
     def end_window(self, ids: set[str]) -> None:
-        """Note what a window brought."""
-        self._last.appendleft(ids)
+        """Remember what a window brought, and forget the oldest one."""
+        self._recent.appendleft(ids)
 
 
-def without_doubles(spool: Spool) -> tuple[Path, Counter[str]]:
-    """Give the file of all rows, each id once, and count the rows by day of creation.
+def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
+    """Return a file of all rows, each id once, and count the rows by day of creation.
 
-    A case whose date changed while it was read can stand in any two windows. That is rare: the file
-    is copied only when it happened.
+    That is the row file itself, unless an id came twice: then it is copied.
     """
-    with writing(spool.folder):
-        new, days = _flags(spool), spool.days()
-        if 0 not in new:
-            return spool.rows, days
-        path = spool.folder / "unique.jsonl"
-        with spool.rows.open("rb", BUFFER) as rows, path.open("wb", BUFFER) as unique:
-            for row, wanted in zip(rows, new, strict=True):
-                if wanted:
-                    unique.write(row)
-                else:
-                    days[(_read_row(row).createdDate or "")[:DAY]] -= 1
-        return path, +days
+    # For each line 1 if its id is the first of its kind, else 0.
+    is_new, days = bytearray(), checkpoint.windows.days()
+    with disk_errors(checkpoint.folder), _SeenIds(checkpoint.folder / "seen.db") as seen:
+        for ids in ids_by_window(checkpoint):
+            seen.count(ids)
+        for ids in ids_by_window(checkpoint):
+            is_new += bytes(seen.are_new(ids))
+    if 0 not in is_new:
+        return checkpoint.rows_path, days
+    path = checkpoint.folder / "unique.jsonl"
+    with (
+        disk_errors(checkpoint.folder),
+        checkpoint.rows_path.open("rb", BUFFER_SIZE) as rows,
+        path.open("wb", BUFFER_SIZE) as unique,
+    ):
+        for row, wanted in zip(rows, is_new, strict=True):
+            if wanted:
+                unique.write(row)
+            else:
+                days[(_read_created(row).createdDate or "")[:DAY_LENGTH]] -= 1
+    return path, +days
 
 
-def _flags(spool: Spool) -> bytes:
-    """Tell for each line whether its id is new."""
-    flags = bytearray()
-    with _Seen(spool.folder / "seen.db") as seen:
-        for ids in spool.ids():
-            seen.expect(ids)
-        for ids in spool.ids():
-            flags += bytes(seen.new(ids))
-    return bytes(flags)
+def ids_by_window(checkpoint: Checkpoint) -> Iterator[list[str]]:
+    """Yield the ids of the lines of the row file, window by window."""
+    for start, stop in checkpoint.windows.byte_ranges():
+        yield _read_ids(checkpoint, start, stop)
 
 
-class _Seen:
-    """Knows which ids came before, in bounded memory: on disk, those whose hash is not their own.
+def _read_ids(checkpoint: Checkpoint, start: int, stop: int) -> list[str]:
+    """Return the ids of the lines from one byte of the row file up to another."""
+    with disk_errors(checkpoint.folder), checkpoint.rows_path.open("rb", BUFFER_SIZE) as file:
+        file.seek(start)
+        ids = []
+        while start < stop:
+            line = file.readline()
+            start += len(line)
+            ids.append(_read_key(line).id)
+        return ids
 
-    All ids are to be expected first, then asked for.
+
+class _SeenIds:
+    """Which ids came before, in bounded memory: those whose hash is not their own are on disk.
+
+    All ids must be counted before the first is asked for.
     """
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
-        self._hits = bytearray(SLOTS)  # how many ids have this hash: 0, 1 or more
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
-        self._db.execute("BEGIN")
+        # How many ids have this hash: 0, 1 or several.
+        self._hits = bytearray(HASH_SLOTS)
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._database.execute("BEGIN")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._db.close()
+        self._database.close()
 
-    def expect(self, ids: Sequence[str]) -> None:
-        """Count their hashes."""
+    def count(self, ids: Sequence[str]) -> None:
+        """Count the hashes of ids."""
         hits = self._hits
-        for slot in [hash(row_id) % SLOTS for row_id in ids]:
-            if hits[slot] < MORE:
+        for slot in [hash(row_id) % HASH_SLOTS for row_id in ids]:
+            if hits[slot] < SEVERAL:
                 hits[slot] += 1
 
-    def new(self, ids: Sequence[str]) -> list[bool]:
-        """Tell for each id whether it is new."""
-        hits = self._hits
-        return [hits[hash(row_id) % SLOTS] < MORE or self._is_new(row_id) for row_id in ids]
-
-    def _is_new(self, row_id: str) -> bool:
-        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (row_id,)).rowcount > 0
+    def are_new(self, ids: Sequence[str]) -> list[bool]:
+        """Return for each id whether it is asked for for the first time."""
+        hits, execute = self._hits, self._database.execute
+        return [
+            hits[hash(row_id) % HASH_SLOTS] < SEVERAL or execute(_INSERT, (row_id,)).rowcount > 0
+            for row_id in ids
+        ]

@@ -3,58 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 
 import msgspec
 
+from .._api import CaseApi
 from .._listing.ordered_map import ordered_map
 from .._protocol.raw import RawParts
 from ..errors import ApiError, DecodeError, NotFoundError
+from .progress import ProgressReporter
+from .row_file import RowFile
 
 ReadDetail = Callable[[str], Awaitable[RawParts]]
-UNKNOWN = frozenset({200, 404})  # statuses that come with the refusal of an id
+# Statuses that come with the refusal of an id: no one code of the service says so.
+UNKNOWN_CASE_STATUSES = frozenset({200, 404})
 
 _read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
 
 
+async def add_details(api: CaseApi, rows: RowFile, progress: ProgressReporter) -> int:
+    """Write the settled window's rows anew, with details; return how many cases have none."""
+    without = 0
+    with rows.rewriting() as plain:
+        detailed = with_details(plain, api.raw_detail, concurrency=api.concurrency)
+        async with aclosing(detailed):
+            async for row, is_known in detailed:
+                rows.rewrite(row)
+                without += not is_known
+                progress.advance(rows=1)
+    return without
+
+
 def with_details(
     rows: Iterable[tuple[str, bytes]], read: ReadDetail, *, concurrency: int
 ) -> AsyncGenerator[tuple[bytes, bool]]:
-    """Add to each row, given with its id, what the service tells of its case; in their order.
+    """Yield each row, which comes with its id, with the parts of its case's detail; in order.
 
-    Where it knows no such case any more, the row comes as it was, and False with it.
+    If the service no longer knows the case, the row comes as it was, and False with it.
     """
 
-    async def one(row: tuple[str, bytes]) -> tuple[bytes, bool]:
+    async def add(row: tuple[str, bytes]) -> tuple[bytes, bool]:
         row_id, line = row
-        parts = await _parts(read, row_id)
-        return spliced(line, parts), bool(parts)
+        try:
+            parts = await read(row_id)
+        except ApiError as error:
+            # Other subclasses with one of these statuses are about credentials or haste.
+            is_of_case = type(error) in (ApiError, NotFoundError)
+            if not (is_of_case and error.status in UNKNOWN_CASE_STATUSES):
+                raise
+            # It was deleted after its row was read.
+            parts = {}
+        return splice_parts(line, parts), bool(parts)
 
-    return ordered_map(rows, one, concurrency=concurrency)
+    return ordered_map(rows, add, concurrency=concurrency)
 
 
-def spliced(row: bytes, parts: RawParts) -> bytes:
-    """Add parts to a row; a field that it has already stays."""
+def splice_parts(row: bytes, parts: RawParts) -> bytes:
+    """Return a row with parts behind its fields; a field that it has already stays."""
     try:
         own = _read_fields(row)
-    except (ValueError, RecursionError):  # it is JSON, but nobody has read its keys yet
-        raise DecodeError("an object is needed @ $") from None
+    except (ValueError, RecursionError):
+        # It is JSON, but nobody has read its keys before.
+        raise DecodeError("must be an object @ $") from None
     added = [_write(name) + b":" + bytes(raw) for name, raw in parts.items() if name not in own]
     if not added:
         return row
     return b",".join([row.rstrip()[:-1], *added]) + b"}"
-
-
-async def _parts(read: ReadDetail, case_id: str) -> RawParts:
-    try:
-        return await read(case_id)
-    except ApiError as error:
-        if not _is_unknown(error):
-            raise
-        return {}  # it was deleted meanwhile
-
-
-def _is_unknown(error: ApiError) -> bool:
-    """Tell whether the service knows no such case: there is no one code that says so."""
-    # others of these statuses are about credentials or haste
-    return type(error) in (ApiError, NotFoundError) and error.status in UNKNOWN

@@ -1,43 +1,35 @@
-"""The export: plan, read, verify, write, and say what was done."""
+"""The export: plan, read, verify, write, and record what was done."""
 
 from __future__ import annotations
 
-import hashlib
-import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
 
-from attrs import evolve
+from attrs import asdict, evolve, frozen
 
 from .._api import CaseApi, HasCaseApi
 from .._files import replace
-from .._listing.windows import Window
-from .._listing.zones import SECOND, wall
-from ..errors import ApiError, ExportError
+from ..errors import ExportError
 from ..models import CaseQuery
 from . import manifest
-from .checkpoint import BUFFER, Spool, text
-from .dedupe import without_doubles
-from .fingerprint import check_same, header_of, last_end
-from .manifest import ExportReport, WholeCount
-from .plan import MOST, Planned, both, first_day, most_rows, plan, together
-from .progress import Progress
-from .run_stats import Totals
-from .sinks.batches import in_batches
-from .sinks.registry import Target, target_of
-from .whole_range import compare_whole, count_whole, is_refusal
-from .window_reader import in_thread, read_windows
+from .checkpoint import Checkpoint, open_checkpoint
+from .concurrency import call_in_thread
+from .dedupe import deduplicate
+from .export_range import compare_whole_range, plan_range, window_counter
+from .fingerprint import check_fingerprint, fingerprint, next_start
+from .manifest import ExportReport, WholeCount, parse_time, time_text
+from .outcome import build_report, file_sha256, utc_text
+from .progress import OnProgress, ProgressReporter, RunMeter
+from .sinks.registry import Target, resolve_target
+from .sinks.sink import write_rows
+from .window_reader import read_windows
 
 SETTLE = timedelta(minutes=5)
-DETAILED = 1000  # rows in a window whose details are wanted: so many requests a kill may cost
-
-Show = Callable[[Progress], None]
 
 
 async def export_cases(
@@ -51,319 +43,190 @@ async def export_cases(
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
     restart: bool = False,
-    on_progress: Show | None = None,
+    on_progress: OnProgress | None = None,
 ) -> ExportReport:
     """Write all cases that match into a file or a database, and prove that they are all there.
 
     ``target`` is a path (``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst``, ``.csv``, ``.parquet``,
-    ``.sqlite``, ``.db``) or a ``postgresql://`` URL; ``format`` names what its suffix doesn't say.
-    Each case stands once, oldest window first. A file appears when it is whole, with a manifest
-    beside it; a database changes in one transaction.
+    ``.sqlite``, ``.db``) or a ``postgresql://`` URL; ``format`` names what its suffix does
+    not say. Each case is there once, oldest window first. A file appears when it is complete, with
+    a manifest beside it; a database changes in one transaction.
 
     Every window is checked against what the service announced, and read again, then in halves,
     when it disagrees. What never agrees is written all the same: look at ``report.verified`` and
     ``report.unverified``. A window that ended less than ``settle`` before it was read is open.
 
-    Progress is durable in a hidden folder beside the target: the same call goes on where an
-    earlier one ended, however it did. ``restart`` throws that away. ``since_last`` goes on from
-    where the last whole run into this target ended, less so much time: tables are brought up to
-    date, files get the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves
-    cells of a CSV as they are, also those that a spreadsheet would run. ``on_progress`` is called
-    after every page, in detail after every row, and must be quick.
+    Progress is durable in a hidden folder beside the target: the same call resumes where an earlier
+    one ended, whatever ended it. ``restart`` discards that. ``since_last`` begins where the last
+    complete run into this target ended, less so much time: tables are brought up to date, files get
+    the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves cells of a CSV as
+    they are, also those that a spreadsheet would run. ``on_progress`` is called after every page,
+    with ``detail`` after every row, and must be quick.
 
     With ``detail`` each row gets the parts of its case's detail (document 004) that it has not
     itself, as the service wrote them: ``caseInfo``, ``caseTrace``, ``customerInfo``, ``tasks``,
-    ``isFollower``; where extension fields go, so as JSON in formats that are no JSON. That is a
-    request for each case. Row and details are of different moments: up to a thousand requests lie
-    between them, more where more cases share a second. A case that the service no longer knows by
-    then (deleted meanwhile) keeps its row without them, and is counted in
+    ``isFollower``. They go where extension fields go, so as JSON in formats other than JSON. That
+    is a request for each case. Row and details are of different moments: up to a thousand requests
+    lie between them, more where more cases share a second. A case that the service no longer knows
+    by then (deleted meanwhile) keeps its row without them, and is counted in
     ``report.without_detail``; look at it: a tenant that refuses all details with a code of its own
     looks the same.
 
-    Raises ConfigError when the target can't be made or holds an unfinished export of something
-    else, ExportError when it can't be written, else what the client raises; all of it can be gone
-    on with.
+    Raises ConfigError when the target cannot be created or holds an unfinished export of something
+    else, ExportError when it cannot be written, else what the client raises. After each of these
+    the same call resumes.
     """
     api, query = aicc.api, query or CaseQuery()
-    found = target_of(fspath(target), api.zone, name=format, raw_cells=raw_cells)
-    newest = await in_thread(found.last) if found.last else None  # one that can't be reached, now
+    destination = resolve_target(fspath(target), api.zone, name=format, raw_cells=raw_cells)
+    # A database that cannot be reached is an error now, not after everything was read.
+    newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     if since_last is not None:
-        start = last_end(api, query, found, newest=newest, back=since_last, detail=detail)
+        start = next_start(api, query, destination, newest=newest, back=since_last, detail=detail)
         query = evolve(query, start_time=start)
-        if start and not found.sink.upserts:
-            warnings.warn(
-                f"{found.name}: new cases are added; changes of older ones are not seen",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-    with _spool(found, restart=restart) as spool:
+        if start and not destination.sink.upserts:
+            message = f"{destination.name}: new cases are added; changes of older ones are not seen"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+    with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:
         job = _Job(
             api,
             query,
-            found,
-            spool=spool,
+            target=destination,
+            checkpoint=checkpoint,
             keep=since_last is not None,
             detail=detail,
-            show=on_progress,
+            settle=settle,
+            on_progress=on_progress,
         )
-        return await job.run(settle)
+        with job.saving_totals():
+            await job.start()
+            return await job.write(await job.read())
 
 
-@contextmanager
-def _spool(target: Target, *, restart: bool) -> Iterator[Spool]:
-    spool = Spool.open(target.spool, restart=restart)
-    try:
-        yield spool
-    except BaseException:
-        if "header" in spool.notes():
-            spool.close()
-        else:  # nothing was read that a later run could go on with
-            spool.remove()
-        raise
-    spool.remove()
+@frozen(kw_only=True)
+class _RowsRead:
+    """A file of rows, each id once, and what is known of it; ``sha256`` None: not yet digested."""
+
+    path: Path
+    days: Counter[str]
+    whole: WholeCount | None
+    sha256: str | None
 
 
 class _Job:
-    """One run of an export."""
+    """One run of an export, in three stages."""
 
     def __init__(
         self,
         api: CaseApi,
         query: CaseQuery,
-        target: Target,
         *,
-        spool: Spool,
+        target: Target,
+        checkpoint: Checkpoint,
         keep: bool,
         detail: bool,
-        show: Show | None,
+        settle: timedelta,
+        on_progress: OnProgress | None,
     ) -> None:
         self._api = api
         self._query = query
         self._target = target
-        self._spool = spool
+        self._checkpoint = checkpoint
         self._keep = keep
         self._detail = detail
-        self._show = show or _nobody
+        self._settle = settle
         self._fetch = api.dated_pages(query)
-        self._notes = spool.notes()
-        self._totals = Totals(api.stats, self._notes)
-        self._progress = Progress()
+        self._count = window_counter(self._fetch)
+        self._meter = RunMeter(api.stats, checkpoint.values())
+        self._progress = ProgressReporter(on_progress, self._meter)
 
-    async def run(self, settle: timedelta) -> ExportReport:
-        """Do all of it; whatever ends it early, what it asked for is counted."""
+    @contextmanager
+    def saving_totals(self) -> Iterator[None]:
+        """Save the totals of requests whatever ends the block early: a later run adds to them."""
         try:
-            return await self._run(settle)
+            yield
         except BaseException:
-            with suppress(ExportError):  # the disk, which may be why it ended
-                self._spool.note(**self._totals.notes())
+            # The disk may be why it ended.
+            with suppress(ExportError):
+                self._checkpoint.save(**asdict(self._meter.totals()))
             raise
 
-    async def _run(self, settle: timedelta) -> ExportReport:
-        self._show(self._progress)
-        header = header_of(
-            self._api, self._query, self._target, keep=self._keep, detail=self._detail
+    async def start(self) -> None:
+        """Resume the export of the checkpoint, or freeze its range and plan its windows."""
+        self._progress.start_planning()
+        described = fingerprint(
+            self._api, self._query, self._target, since_last=self._keep, detail=self._detail
         )
-        if "header" in self._notes:
-            check_same(self._target, self._notes["header"], header)
-            self._spool.note(runs=self._notes["runs"] + 1)
+        saved, windows = self._checkpoint.values(), self._checkpoint.windows
+        if self._checkpoint.is_planned:
+            check_fingerprint(self._target, saved["fingerprint"], described)
+            self._checkpoint.save(runs=saved["runs"] + 1)
         else:
-            await self._plan(header, settle)
-        self._notes = self._spool.notes()
-        self._begin()
-        sha256: str | None
+            plan = await plan_range(
+                self._api, self._query, self._count, settle=self._settle, detail=self._detail
+            )
+            windows.plan(
+                plan.windows,
+                fingerprint=described,
+                start=time_text(plan.start),
+                end=time_text(plan.end),
+                began=utc_text(),
+                announced=plan.announced,
+                runs=1,
+                **asdict(self._meter.totals()),
+            )
+        self._progress.start_reading(windows)
+
+    async def read(self) -> _RowsRead:
+        """Read the pending windows, drop duplicates, and compare all rows with the whole range."""
         sha256, is_distinct = await read_windows(
             self._api,
             self._fetch,
-            self._spool,
-            totals=self._totals,
-            settle=settle,
+            self._checkpoint,
+            meter=self._meter,
+            settle=self._settle,
             detail=self._detail,
-            show=self._advance,
+            progress=self._progress,
         )
-        rows, days = self._spool.rows, self._spool.days()
+        path, days = self._checkpoint.rows_path, self._checkpoint.windows.days()
         if not is_distinct:
-            rows, days = await in_thread(lambda: without_doubles(self._spool))
-        whole = await self._whole(days.total())
-        added = await self._write(rows, days.total())
-        if rows != self._spool.rows or not self._as_it_is:
-            file = self._target.file
-            sha256 = await in_thread(lambda: _digest(file)) if file else None
-        report = self._report(days, added=added, whole=whole, sha256=sha256)
-        manifest.save(report, self._target.manifest)
-        return report
-
-    async def _plan(self, header: dict[str, Any], settle: timedelta) -> None:
-        """Freeze the range, and cut it by what the service announces."""
-        zone = self._api.zone
-        now = wall(datetime.now(zone), zone)
-        asked = self._api.windows(self._query)
-        start, end = asked[0].start, asked[-1].end or now
-        whole, windows = await both(  # each takes the time of a few answers
-            count_whole(self._count, start, end), self._windows(start, end, now - settle)
-        )
-        self._spool.plan(
-            windows,
-            header=header,
-            start=text(start),
-            end=text(end),
-            began=_utc(),
-            whole=whole,
-            runs=1,
-            **self._totals.notes(),
-        )
-
-    async def _windows(
-        self, start: datetime | None, end: datetime, settled: datetime
-    ) -> list[Planned]:
-        api = self._api
-        most = min(most_rows(api.profile), DETAILED if self._detail else MOST)
-        parts = await self._cut(start, end, settled)  # apart, so that no window is half settled
-        planned = [plan(part, self._count, api.zone, most=most, span=api.span) for part in parts]
-        return [piece for pieces in await together(planned) for piece in pieces]
-
-    async def _cut(
-        self, start: datetime | None, end: datetime, settled: datetime
-    ) -> tuple[list[Window], list[Window]]:
-        """Cut a range into windows that are settled, and those that are not."""
-        api = self._api
-        if start is None:
-            try:
-                start = await first_day(end, self._count)
-            except ApiError as error:
-                if not is_refusal(error):
-                    raise
-                # no range without a beginning: then by offset, however deep
-                return [Window(None, end)], []
-            if start is None:
-                return [Window(None, end)], []
-        if end <= settled:
-            return api.split(start, end), []
-        if settled <= start:
-            return [], api.split(start, end)
-        return api.split(start, settled), api.split(settled - SECOND, end)
-
-    async def _count(self, window: Window) -> int:
-        page = await self._fetch(window, 0, 1)
-        return max(page.count, len(page.ids))  # a total of 0 beside a row is no total
-
-    async def _whole(self, rows: int) -> WholeCount | None:
-        notes = self._notes
-        start = notes["start"] and datetime.fromisoformat(notes["start"])
-        end = datetime.fromisoformat(notes["end"])
-        return await compare_whole(self._count, start, end, before=notes["whole"], rows=rows)
-
-    def _begin(self) -> None:
-        todo, done = self._spool.todo(), self._spool.reports()
-        rows = self._spool.count()
-        self._progress = Progress(
-            stage="reading",
-            windows=len(todo) + len(done),
-            windows_done=len(done),
-            rows=rows,
-            total=rows + sum(planned.count for planned in todo),
-            resumed=rows,
-        )
-        self._show(self._progress)
-
-    def _advance(self, rows: int, windows: int) -> None:
-        if self._show is _nobody:
-            return
-        state = self._progress
-        self._progress = evolve(
-            state,
-            windows_done=state.windows_done + windows,
-            rows=state.rows + rows,
-            total=max(state.total, state.rows + rows),
-            throttled=self._totals.now().throttled,
-        )
-        self._show(self._progress)
-
-    @property
-    def _as_it_is(self) -> bool:
-        """Tell whether the rows stand in the spool as they should in the target."""
-        return self._target.format == "jsonl" and not self._keep
-
-    async def _write(self, rows: Path, total: int) -> int:
-        sink, keep, file = self._target.sink, self._keep, self._target.file
-        if file and self._as_it_is:
-            await in_thread(lambda: replace(file, rows))
-            return total
-        stop, written = threading.Event(), 0
-        state = evolve(self._progress, stage="writing", rows=0, total=total, resumed=0)
-
-        def lines() -> Iterator[list[bytes]]:
-            nonlocal written
-            with rows.open("rb", buffering=BUFFER) as file:
-                for batch in in_batches(file):
-                    if stop.is_set():
-                        raise _Stopped
-                    yield batch
-                    written += len(batch)
-
-        return await in_thread(
-            lambda: sink.write(lines(), keep=keep),
-            stop=stop,
-            tick=lambda: self._show(evolve(state, rows=written)),
-        )
-
-    def _report(
-        self,
-        days: Counter[str],
-        *,
-        added: int,
-        whole: WholeCount | None,
-        sha256: str | None,
-    ) -> ExportReport:
-        seen, notes, file = self._totals.now(), self._notes, self._target.file
-        windows = tuple(self._spool.reports())
-        return ExportReport(
-            target=self._target.name,
-            format=self._target.format,
-            detail=self._detail,
-            query=notes["header"]["query"],
-            zone=notes["header"]["zone"],
-            start=notes["start"],
-            end=notes["end"],
-            began=notes["began"],
-            ended=_utc(),
-            runs=notes["runs"],
-            seconds=round(seen.seconds, 3),
+            path, days = await call_in_thread(lambda: deduplicate(self._checkpoint))
+        is_digested = path == self._checkpoint.rows_path
+        saved = self._checkpoint.values()
+        whole = await compare_whole_range(
+            self._count,
+            parse_time(saved["start"]),
+            datetime.fromisoformat(saved["end"]),
+            announced=saved["announced"],
             rows=days.total(),
-            added=added,
-            without_detail=sum(window.without_detail for window in windows),
-            size=file.stat().st_size if file else None,
-            sha256=sha256,
-            requests=seen.requests,
-            retries=seen.retries,
-            throttled=seen.throttled,
-            whole=whole,
-            windows=windows,
-            days=dict(sorted(days.items())),
-            versions=_versions(),
         )
+        return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)
 
-
-def _nobody(_: Progress) -> None:
-    """Show nothing."""
-
-
-class _Stopped(BaseException):
-    """Ends the thread of a cancelled export; nobody sees it."""
-
-
-def _versions() -> dict[str, str]:
-    # 7 ms that importing the package need not take
-    from importlib.metadata import version  # noqa: PLC0415
-    from platform import python_version  # noqa: PLC0415
-
-    names = {name: version(name) for name in ("aicc-async", "aiohttp")}
-    return {**names, "python": python_version()}
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _utc() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    async def write(self, rows: _RowsRead) -> ExportReport:
+        """Write the target, then its manifest."""
+        target, file = self._target, self._target.file
+        total, sha256 = rows.days.total(), rows.sha256
+        if file and target.format == "jsonl" and not self._keep:
+            # It has the very bytes of the row file, so it gets a link to it.
+            await call_in_thread(lambda: replace(file, rows.path))
+            added = total
+        else:
+            sha256 = None
+            added = await write_rows(
+                target.sink,
+                rows.path,
+                keep=self._keep,
+                show=lambda written: self._progress.show_writing(written, total),
+            )
+        if file and sha256 is None:
+            sha256 = await call_in_thread(lambda: file_sha256(file))
+        report = build_report(
+            target,
+            self._checkpoint,
+            totals=self._meter.totals(),
+            days=rows.days,
+            whole=rows.whole,
+            added=added,
+            sha256=sha256,
+        )
+        manifest.save(report, target.manifest)
+        return report

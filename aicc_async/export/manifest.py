@@ -1,21 +1,24 @@
-"""What an export did, window by window, and the file that says so."""
+"""What an export did, window by window, and the manifest: the file that records it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import cattrs
 import msgspec
 from attrs import Factory, frozen
 
 from .._files import replacing
 from ..errors import ConfigError
+from .manifest_json import MisfitError, dump_record, load_record
 
+# Raise it when a field changes its meaning: a manifest of another version is refused.
 VERSION = 1
 SUFFIX = ".manifest.json"
-Verdict = Literal["verified", "repaired", "unverified", "open"]
+WindowVerdict = Literal["verified", "repaired", "unverified", "open"]
+_EXPECTED = "the manifest of an export, such as cases.jsonl.manifest.json"
 
 
 @frozen(kw_only=True)
@@ -28,17 +31,17 @@ class WindowReport:
       ``repaired``: they agreed after more of them; ``unverified``: they never did, see ``reason``:
       all rows that any reading brought are in the file; ``open``: they agreed, but the window ended
       so shortly before it was read that cases may still come into it.
-    - ``announced``, ``announced_last``: the totals told by the first and the last page.
-    - ``received``: rows that the last reading brought, doubles at the pages' seams included;
+    - ``announced``, ``announced_last``: the totals that the first and the last page announced.
+    - ``received``: rows of the last reading, with the duplicates at the pages' seams;
       ``distinct``: different ids among them; ``readings``: how often it was read.
-    - ``without_detail``: rows whose details were wanted, and the service had none.
-    - ``finished``: seconds of work until it was done; ``requests``, ``retries`` and ``throttled``:
-      the export's totals at that moment.
+    - ``without_detail``: rows that should have details, and the service had none.
+    - ``finished``: seconds of work until it was finished; ``requests``, ``retries``,
+      ``throttled``: the export's totals at that moment.
     """
 
     start: str | None
     end: str | None
-    verdict: Verdict
+    verdict: WindowVerdict
     reason: str = ""
     announced: int
     announced_last: int
@@ -54,11 +57,10 @@ class WindowReport:
 
 @frozen(kw_only=True)
 class WholeCount:
-    """The total of the range by counts without an end, which no window can have left out.
+    """The total of the whole range, counted without windows: it has also what no window has.
 
-    ``announced`` is the last of them. They agree when the rows that came, and those of the range's
-    last second, are not fewer than the smaller of two counts: before the windows were read, and
-    after.
+    ``announced`` is the count after the windows were read. It ``agrees`` when the rows that came,
+    with those of the range's last second, are not fewer than that count, or one from before.
     """
 
     announced: int
@@ -75,12 +77,12 @@ class ExportReport:
     - ``query``: the filters by wire names, contact data and free text hidden; ``zone``: of all
       times without one; ``start``, ``end``: the range, its end frozen when the export began.
     - ``began``, ``ended``: UTC; ``seconds``: of work, all runs together; ``runs``: how often it was
-      begun or taken up again.
+      started or resumed.
     - ``rows``: different cases read; ``added``: those that were not in the target before (all of
-      them, where it was made anew; where rows are upserted, those written).
+      them in a new file; in a table, those inserted or updated).
     - ``size``, ``sha256``: of the file; None for a database.
     - ``requests``, ``retries``, ``throttled``: HTTP requests of all runs, those sent again, 429s.
-    - ``whole``: a count of the whole range; None when the service doesn't answer one.
+    - ``whole``: a count of the whole range; None when the service does not answer one.
     - ``windows``: one ``WindowReport`` each, oldest first; ``days``: cases by day of creation.
     - ``versions``: of this package, Python and aiohttp.
 
@@ -114,36 +116,54 @@ class ExportReport:
 
     @property
     def unverified(self) -> tuple[WindowReport, ...]:
-        """The windows that one should not rely on."""
+        """The windows that may lack cases, or have cases that should not be there."""
         return tuple(window for window in self.windows if window.verdict == "unverified")
 
     @property
     def verified(self) -> bool:
-        """Whether all windows agreed, and the whole with their sum; open ones are no objection."""
+        """Whether all windows agreed, and the whole range with their sum; they may be open."""
         return not self.unverified and (self.whole is None or self.whole.agrees)
 
 
 def manifest_path(target: Path) -> Path:
-    """Name the manifest of a file."""
+    """Return the path of a file's manifest."""
     return target.with_name(target.name + SUFFIX)
 
 
 def save(report: ExportReport, path: Path) -> None:
-    """Write a manifest, whole or not at all."""
+    """Write a manifest as a whole, or leave the old one."""
     with replacing(path) as part:
-        part.write_bytes(msgspec.json.format(msgspec.json.encode(cattrs.unstructure(report))))
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(dump_record(report))))
 
 
 def load(path: Path) -> ExportReport | None:
-    """Read a manifest; None when there is none. Raises ConfigError when it is no manifest."""
+    """Read a manifest; None when there is no such file.
+
+    Raises ConfigError that names the file, and the path of the first field that does not fit.
+    """
     try:
         value = msgspec.json.decode(path.read_bytes())
-        if value["version"] != VERSION:
-            raise ConfigError(f"{path}: version {VERSION} of a manifest is needed")
-        return cattrs.structure(value, ExportReport)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError(f"{path}: it can't be read: {error.strerror}") from error
-    except (msgspec.DecodeError, cattrs.BaseValidationError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: no manifest of an export ({type(error).__name__})") from None
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path} must be {_EXPECTED}, got invalid JSON") from None
+    version = value.get("version", ...) if isinstance(value, dict) else VERSION
+    if version is ... or (type(version) is int and version != VERSION):
+        found = "no version" if version is ... else f"version {version}"
+        raise ConfigError(f"{path} must be {_EXPECTED} of version {VERSION}, got {found}")
+    try:
+        return load_record(value, ExportReport)
+    except MisfitError as error:
+        raise ConfigError(f"{path} must be {_EXPECTED}: {error}") from None
+
+
+def time_text(moment: datetime | None) -> str | None:
+    """Return a window's time as it is in a manifest; None is open."""
+    return None if moment is None else str(moment)
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Return a time of a manifest, wall-clock; None is open."""
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,183 +1,150 @@
-"""Windows into the spool, each with a verdict; those that keep moving are halved."""
+"""Windows into the row file, each with a verdict; those that keep moving are halved.
+
+The idea: the listing reads pages ahead and says at the end of a window whether they agreed. Rows
+are written as they come. At a window's end they are settled: its details are added if they are
+wanted, it gets its verdict, and is made durable while the next ones are read. A window that is
+large and disagreed in another way every time is replaced by two halves, which are read in its
+place: half as many rows are read in half the time, and fewer of them move meanwhile.
+
+The invariant: windows are finished in the order of time, so that the row file can be cut off behind
+the last one; halves are read before what is planned behind them. What never agrees is kept and
+reported as unverified, never dropped.
+
+What it cannot see: what the listing's checks cannot (``_listing/paging.py``).
+"""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
-from datetime import datetime, timedelta
-from typing import TypeVar
+from collections.abc import Sequence
+from contextlib import aclosing, closing
+from datetime import timedelta
+
+from attrs import frozen
 
 from .._api import CaseApi
-from .._listing.paging import LIMIT, Batch, Fetch, Verdict, readings
+from .._listing.paging import LIMIT, Fetch, Verdict, readings
 from .._listing.windows import Window, bisect
-from .._listing.zones import wall
 from .._protocol.raw import DatedRow
-from .checkpoint import Done, Spool, text
-from .details import with_details
-from .manifest import Verdict as Judged
-from .manifest import WindowReport
-from .plan import Planned
-from .row_file import GrowingFile
-from .run_stats import Totals
-
-T = TypeVar("T")
-TICK = 0.1  # seconds
-BACKLOG = 16  # windows that wait to be made durable
-Show = Callable[[int, int], None]  # rows that are written, windows that are done
+from .checkpoint import Checkpoint
+from .concurrency import call_in_thread
+from .details import add_details
+from .manifest import WindowReport, WindowVerdict, time_text
+from .plan import PlannedWindow
+from .progress import ProgressReporter, RunMeter
+from .row_file import RowFile
+from .window_sync import WindowSync
 
 
 async def read_windows(
     api: CaseApi,
     fetch: Fetch[DatedRow],
-    spool: Spool,
+    checkpoint: Checkpoint,
     *,
-    totals: Totals,
+    meter: RunMeter,
     settle: timedelta,
     detail: bool,
-    show: Show,
+    progress: ProgressReporter,
 ) -> tuple[str, bool]:
-    """Read every window that is not done yet, oldest first, and in ``detail`` if that is wanted.
+    """Read every window that is not finished, oldest first, with details if ``detail``.
 
-    Return the SHA-256 of all rows, and whether it is known that no id stands among them twice.
+    Return the SHA-256 of all rows, and whether it is known that no id is among them twice.
     """
-    rows = GrowingFile(spool)
-    reader = _Reader(spool, rows, api=api, totals=totals, settle=settle, detail=detail, show=show)
-
-    async def read(windows: Sequence[Window]) -> None:
-        # details take a hundred times as long as pages: rows read far ahead would be out of date
-        for some in [[window] for window in windows] if detail else [windows]:
-            await read_ahead(some)
-
-    async def read_ahead(windows: Sequence[Window]) -> None:
-        pages = readings(windows, fetch, concurrency=api.concurrency)
-        async with aclosing(pages) as batches:
-            async for batch in batches:
-                halves = await reader.take(batch)
-                if halves:  # they come before what is planned behind them
-                    await read(halves)
-
-    try:
-        await read([planned.window for planned in spool.todo()])
-        await reader.settled()
-        return await in_thread(lambda: rows.sha256(spool.size())), rows.is_distinct()
-    finally:
-        await reader.close()
-        rows.close()
+    pending = [planned.window for planned in checkpoint.windows.pending()]
+    with closing(RowFile(checkpoint)) as rows:
+        sync = WindowSync(rows, checkpoint.windows, meter)
+        reader = _WindowReader(
+            api=api,
+            fetch=fetch,
+            checkpoint=checkpoint,
+            rows=rows,
+            sync=sync,
+            meter=meter,
+            settle=settle,
+            detail=detail,
+            progress=progress,
+        )
+        try:
+            await reader.read(pending)
+            await sync.flush()
+            size = checkpoint.windows.finished_bytes()
+            return await call_in_thread(lambda: rows.sha256(size)), rows.is_distinct()
+        finally:
+            await sync.close()
 
 
-class _Details:
-    """Gets what else is known of the cases of a window that has its rows."""
+@frozen(kw_only=True)
+class _WindowReader:
+    api: CaseApi
+    fetch: Fetch[DatedRow]
+    checkpoint: Checkpoint
+    rows: RowFile
+    sync: WindowSync
+    meter: RunMeter
+    settle: timedelta
+    detail: bool
+    progress: ProgressReporter
 
-    def __init__(self, api: CaseApi, rows: GrowingFile, *, show: Show) -> None:
-        self._read = api.raw_detail
-        self._rows = rows
-        self._concurrency = api.concurrency
-        self._show = show
+    async def read(self, windows: Sequence[Window]) -> None:
+        """Read windows, and in place of each that keeps moving its halves."""
+        # Details take a hundred times as long as pages: rows that were read far ahead would be out
+        # of date when their details come.
+        for group in [[window] for window in windows] if self.detail else [windows]:
+            pages = readings(group, self.fetch, concurrency=self.api.concurrency)
+            async with aclosing(pages) as batches:
+                async for batch in batches:
+                    if batch.verdict is None:
+                        self.rows.write(batch.reading, batch.ids, batch.rows)
+                        # Rows without their details are not done yet.
+                        self.progress.advance(rows=0 if self.detail else len(batch.rows))
+                    elif halves := self._split(batch.window, batch.verdict):
+                        await self.sync.flush()
+                        self.checkpoint.windows.split(batch.window, halves)
+                        self.progress.advance(windows=1)
+                        await self.read([half.window for half in halves])
+                    else:
+                        await self._finish(batch.window, batch.verdict)
 
-    async def add(self) -> int:
-        """Write each row anew with its details; count those that the service has none for."""
-        without = 0
-        with self._rows.rewriting() as plain:
-            rows = with_details(plain, self._read, concurrency=self._concurrency)
-            async with aclosing(rows) as detailed:
-                async for row, is_known in detailed:
-                    self._rows.put(row)
-                    without += not is_known
-                    self._show(1, 0)
-        return without
+    def _split(self, window: Window, verdict: Verdict) -> list[PlannedWindow]:
+        """Return halves in place of a window whose rows keep moving, and take its rows back.
 
-
-class _Reader:
-    """Writes what comes; windows are made durable, some at once, while the next are read."""
-
-    def __init__(
-        self,
-        spool: Spool,
-        rows: GrowingFile,
-        *,
-        api: CaseApi,
-        totals: Totals,
-        settle: timedelta,
-        detail: bool,
-        show: Show,
-    ) -> None:
-        self._spool = spool
-        self._rows = rows
-        self._totals = totals
-        self._settle = settle
-        self._zone = api.zone
-        self._details = _Details(api, rows, show=show) if detail else None
-        self._show = show
-        self._done: list[Done] = []
-        self._syncing: asyncio.Task[None] | None = None
-
-    async def take(self, batch: Batch[DatedRow]) -> Sequence[Window]:
-        """Write rows; where the window ends, judge it, and tell what to read in its place."""
-        window, verdict = batch.window, batch.verdict
-        if verdict is None:
-            self._rows.write(batch.reading, batch.ids, batch.rows)
-            self._show(0 if self._details else len(batch.rows), 0)  # or when they are whole
-            return ()
-        halves = bisect(window) if self._may_halve(verdict) else None
+        There are none where halves would do no better: where readings disagreed in the same way
+        twice, or where the rows fit in a page.
+        """
+        keeps_moving = verdict.problem and not verdict.settled and verdict.distinct > LIMIT
+        is_plausible = self.checkpoint.windows.is_plausible
+        halves = bisect(window) if keeps_moving and is_plausible() else None
         if halves:
-            self._rows.undo_window()
-            await self.settled()
-            self._spool.split(window, [Planned(part, verdict.announced // 2) for part in halves])
-            self._show(0, 1)
-            return halves
-        await self._end(window, verdict)
-        return ()
+            self.rows.undo_window()
+        return [PlannedWindow(half, verdict.announced // 2) for half in halves or ()]
 
-    async def _end(self, window: Window, verdict: Verdict) -> None:
-        judged = self._verdict(window, verdict)  # as it is now: details may take hours
-        written = self._rows.settle_window(verdict.readings, agreed=not verdict.problem)
-        without = await self._details.add() if self._details else 0
-        report = self._report(window, verdict, judged, without_detail=without)
-        self._done.append(self._rows.end_window(window, report))
-        late = self._syncing is None or self._syncing.done() or len(self._done) >= BACKLOG
-        if late or self._details:  # until the next window ends may be long then
-            await self._sync()
-        doubles = max(verdict.distinct - written, 0)  # of neighbours: the plan counts them twice
-        self._show(doubles if self._details else 0, 1)
-
-    def _may_halve(self, verdict: Verdict) -> bool:
-        return _keeps_moving(verdict) and self._spool.is_plausible()
-
-    async def settled(self) -> None:
-        """Wait until all windows so far are safely on disk."""
-        while self._done or self._syncing:
-            await self._sync()
-
-    async def _sync(self) -> None:
-        """Wait for what is under way, and begin with what came since."""
-        if self._syncing:
-            task, self._syncing = self._syncing, None
-            await task
-        if self._done:
-            done, self._done = self._done, []
-            notes = self._totals.notes()
-
-            def work() -> None:
-                self._rows.sync(done[-1].size)
-                self._spool.finish(done, **notes)
-
-            self._syncing = asyncio.create_task(in_thread(work))
-
-    async def close(self) -> None:
-        """Let nothing go on behind: what is being made durable may end."""
-        if self._syncing:
-            await asyncio.gather(self._syncing, return_exceptions=True)
+    async def _finish(self, window: Window, verdict: Verdict) -> None:
+        # Before the details, which may take hours: it is about the time when the rows were read.
+        is_settled = window.end is not None and window.end <= self.api.now() - self.settle
+        written = self.rows.settle_window(verdict.readings, agreed=not verdict.problem)
+        without = 0
+        if self.detail:
+            without = await add_details(self.api, self.rows, self.progress)
+        report = self._report(window, verdict, is_settled=is_settled, without_detail=without)
+        finished = self.rows.end_window(window, report)
+        # With details the next window may end long after this one.
+        await self.sync.add(finished, at_once=self.detail)
+        # The plan counts a row in both windows that share it.
+        duplicates = max(verdict.distinct - written, 0) if self.detail else 0
+        self.progress.advance(rows=duplicates, windows=1)
 
     def _report(
-        self, window: Window, verdict: Verdict, judged: Judged, *, without_detail: int
+        self, window: Window, verdict: Verdict, *, is_settled: bool, without_detail: int
     ) -> WindowReport:
-        seen = self._totals.now()
+        outcome: WindowVerdict = "verified" if verdict.readings == 1 else "repaired"
+        if verdict.problem:
+            outcome = "unverified"
+        elif not is_settled:
+            outcome = "open"
+        totals = self.meter.totals()
         return WindowReport(
-            start=text(window.start),
-            end=text(window.end),
-            verdict=judged,
+            start=time_text(window.start),
+            end=time_text(window.end),
+            verdict=outcome,
             reason=verdict.problem or "",
             announced=verdict.announced,
             announced_last=verdict.announced_last,
@@ -185,55 +152,8 @@ class _Reader:
             distinct=verdict.distinct,
             readings=verdict.readings,
             without_detail=without_detail,
-            finished=round(seen.seconds, 3),
-            requests=seen.requests,
-            retries=seen.retries,
-            throttled=seen.throttled,
+            finished=round(totals.seconds, 3),
+            requests=totals.requests,
+            retries=totals.retries,
+            throttled=totals.throttled,
         )
-
-    def _verdict(self, window: Window, verdict: Verdict) -> Judged:
-        if verdict.problem:
-            return "unverified"
-        settled = wall(datetime.now(self._zone), self._zone) - self._settle
-        if window.end is None or window.end > settled:
-            return "open"
-        return "verified" if verdict.readings == 1 else "repaired"
-
-
-def _keeps_moving(verdict: Verdict) -> bool:
-    """Tell whether halves may do better; what disagrees alike, or fits in a page, won't."""
-    return bool(verdict.problem) and not verdict.settled and verdict.distinct > LIMIT
-
-
-async def in_thread(
-    work: Callable[[], T],
-    *,
-    stop: threading.Event | None = None,
-    tick: Callable[[], object] = lambda: None,
-) -> T:
-    """Run it in a thread, with a ``tick`` now and then.
-
-    When that fails, or the task is cancelled, the thread is asked to ``stop`` and waited for.
-    """
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        while not (await asyncio.wait([task], timeout=TICK))[0]:
-            tick()
-        return task.result()
-    finally:
-        if not task.done():
-            if stop:
-                stop.set()
-            await _ended(task)
-
-
-async def _ended(task: asyncio.Future[T]) -> None:
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:  # raised again when nothing goes on behind
-            cancelled = error
-    task.exception()  # seen, so that it is not reported as lost
-    if cancelled:
-        raise cancelled

@@ -22,7 +22,7 @@ from aicc_async import (
     TransportError,
 )
 from aicc_async._protocol.raw import RawParts, raw_detail
-from aicc_async.export.details import spliced, with_details
+from aicc_async.export.details import splice_parts, with_details
 
 Row = dict[str, Any]
 
@@ -125,7 +125,7 @@ objects = st.dictionaries(st.text(), values, max_size=5)
 def test_a_row_keeps_its_own_fields(row: Row, parts: Row) -> None:
     """A spliced row is one line of JSON: the row's fields, then the others, no name twice."""
     row = {"id": "a"} | row
-    line = spliced(
+    line = splice_parts(
         msgspec.json.encode(row),
         raw_detail(msgspec.json.encode({"resCode": "0", "result": [parts]})),
     )
@@ -138,5 +138,5 @@ def test_a_row_keeps_its_own_fields(row: Row, parts: Row) -> None:
 @pytest.mark.parametrize("row", [b"[]", b'{"\\ud800":1}'], ids=["array", "half a sign"])
 def test_a_row_that_takes_no_parts_is_an_error(row: bytes) -> None:
     """One of ours, without the row in it."""
-    with pytest.raises(DecodeError, match=r"^an object is needed @ \$$"):
-        spliced(row, {"tasks": msgspec.Raw(b"[]")})
+    with pytest.raises(DecodeError, match=r"^must be an object @ \$$"):
+        splice_parts(row, {"tasks": msgspec.Raw(b"[]")})

@@ -1,46 +1,50 @@
-"""The spool: what is done is safe, everything else is as if it had never been begun."""
+"""The checkpoint: what is finished is safe, all else is as if it had never been begun."""
+# ruff: noqa: ASYNC240  (the files are small, and on this machine)
 
 from __future__ import annotations
 
 import hashlib
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from helpers.exports import QUARTER, SINCE
 from helpers.rows_for_sinks import no_file_beyond
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError, export_cases
+from aicc_async import AICCClient, ConfigError, ExportError, export_cases
 from aicc_async._listing.windows import Window
-from aicc_async.export.checkpoint import Done, Spool
-from aicc_async.export.dedupe import without_doubles
-from aicc_async.export.manifest import Verdict, WindowReport
-from aicc_async.export.plan import Planned
-from aicc_async.export.row_file import GrowingFile
+from aicc_async.export.checkpoint import Checkpoint
+from aicc_async.export.dedupe import deduplicate, ids_by_window
+from aicc_async.export.manifest import WindowReport, WindowVerdict
+from aicc_async.export.plan import PlannedWindow
+from aicc_async.export.row_file import RowFile
+from aicc_async.export.window_table import FinishedWindow
 
 DAY = timedelta(days=1)
-START = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
-WINDOWS = [Window(START + n * DAY, START + (n + 1) * DAY) for n in range(6)]
-QUARTER = CaseQuery(start_time=START, end_time=START + 90 * DAY)
+WINDOWS = [Window(SINCE + n * DAY, SINCE + (n + 1) * DAY) for n in range(6)]
 HOLD = """
 import sys, pathlib
-from aicc_async.export.checkpoint import Spool
-spool = Spool.open(pathlib.Path(sys.argv[1]))
+from aicc_async.export.checkpoint import Checkpoint
+checkpoint = Checkpoint.open(pathlib.Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
 """
 
 
-def report(window: Window, *, readings: int = 1, verdict: Verdict = "verified") -> WindowReport:
-    """Report a window; its figures are not looked at here."""
+def report(
+    window: Window, *, readings: int = 1, verdict: WindowVerdict = "verified"
+) -> WindowReport:
+    """Report a window; its figures do not matter here."""
     return WindowReport(
         start=str(window.start), end=str(window.end), verdict=verdict, readings=readings,
         announced=0, announced_last=0, received=0, distinct=0,
@@ -48,7 +52,7 @@ def report(window: Window, *, readings: int = 1, verdict: Verdict = "verified") 
     )  # fmt: skip
 
 
-def put(rows: GrowingFile, ids: Sequence[str], *, reading: int = 1, day: int = 1) -> None:
+def put(rows: RowFile, ids: Sequence[str], *, reading: int = 1, day: int = 1) -> None:
     """Write rows of a day."""
     rows.write(reading, ids, [(f"2025-01-{day:02} 12:00:00", row(row_id, day)) for row_id in ids])
 
@@ -59,18 +63,18 @@ def row(row_id: str, day: int = 1) -> bytes:
 
 
 def end(
-    rows: GrowingFile, number: int, *, readings: int = 1, verdict: Verdict = "verified"
-) -> Done:
+    rows: RowFile, number: int, *, readings: int = 1, verdict: WindowVerdict = "verified"
+) -> FinishedWindow:
     """End a window."""
     window = WINDOWS[number]
     rows.settle_window(readings, agreed=verdict != "unverified")
     return rows.end_window(window, report(window, readings=readings, verdict=verdict))
 
 
-def make_durable(spool: Spool, rows: GrowingFile, done: Done) -> None:
-    """Sync the rows of a window, then say that it is done."""
+def make_durable(checkpoint: Checkpoint, rows: RowFile, done: FinishedWindow) -> None:
+    """Sync the rows of a window, then mark it as finished."""
     rows.sync(done.size)
-    spool.finish([done])
+    checkpoint.windows.finish([done])
 
 
 def lines(path: Path) -> list[bytes]:
@@ -79,9 +83,9 @@ def lines(path: Path) -> list[bytes]:
 
 
 @contextmanager
-def growing(spool: Spool) -> Iterator[GrowingFile]:
-    """Open the file of a spool."""
-    with closing(GrowingFile(spool)) as rows:
+def open_rows(checkpoint: Checkpoint) -> Iterator[RowFile]:
+    """Open the row file of a checkpoint."""
+    with closing(RowFile(checkpoint)) as rows:
         yield rows
 
 
@@ -92,136 +96,150 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def spool(folder: Path) -> Iterator[Spool]:
-    """Open a spool with six windows of a day each."""
-    with closing(Spool.open(folder)) as opened:
-        opened.plan([Planned(window, 2) for window in WINDOWS], header="mine")
+def checkpoint(folder: Path) -> Iterator[Checkpoint]:
+    """Open a checkpoint with six windows of a day each."""
+    with closing(Checkpoint.open(folder)) as opened:
+        opened.windows.plan([PlannedWindow(window, 2) for window in WINDOWS], fingerprint="mine")
         yield opened
 
 
-# ---- what is done, and what is not ---------------------------------------------------------
+# ---- what is finished, and what is not ---------------------------------------------------------
 
 
-def test_a_window_is_done_when_it_is_finished_and_not_before(spool: Spool, folder: Path) -> None:
-    """After a sudden end the finished window is there, and what stood behind it is cut off."""
-    with growing(spool) as rows:
+def test_a_window_is_safe_once_it_is_finished(checkpoint: Checkpoint, folder: Path) -> None:
+    """After a sudden end the finished window is there, and what was behind it is cut off."""
+    with open_rows(checkpoint) as rows:
         put(rows, ["a", "b"])
-        make_durable(spool, rows, end(rows, 0))
+        make_durable(checkpoint, rows, end(rows, 0))
         put(rows, ["c"])
         end(rows, 1)
         put(rows, ["d"])
-    spool.close()
-    with closing(Spool.open(folder)) as again, growing(again) as rows:
-        assert [planned.window for planned in again.todo()] == WINDOWS[1:]
-        assert again.notes()["header"] == "mine"
-        assert lines(again.rows) == [row("a"), row("b")]
+    checkpoint.close()
+    with closing(Checkpoint.open(folder)) as again, open_rows(again) as rows:
+        assert [planned.window for planned in again.windows.pending()] == WINDOWS[1:]
+        assert again.values()["fingerprint"] == "mine"
+        assert lines(again.rows_path) == [row("a"), row("b")]
         put(rows, ["c"])
         end(rows, 1)
-        assert lines(again.rows) == [row("a"), row("b"), row("c")]
+        assert lines(again.rows_path) == [row("a"), row("b"), row("c")]
 
 
-def test_the_rows_are_synced_before_they_are_said_to_be_done(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
+def test_rows_are_synced_before_their_window_is_finished(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the disk refuses to take is not done."""
+    """What the disk refuses to take is not finished."""
 
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with growing(spool) as rows:
+    with open_rows(checkpoint) as rows:
         put(rows, ["a"])
         done = end(rows, 0)
         monkeypatch.setattr("os.fsync", fail)
         with pytest.raises(ExportError, match="No space left on device"):
-            make_durable(spool, rows, done)
-    assert len(spool.todo()) == len(WINDOWS)
+            make_durable(checkpoint, rows, done)
+    assert len(checkpoint.windows.pending()) == len(WINDOWS)
 
 
-def test_halves_take_the_place_of_a_window(spool: Spool) -> None:
-    """They come first, and in the order of time; rows of the whole are taken back."""
-    halves = [Window(START, START + DAY / 2), Window(START + DAY / 2, START + DAY)]
-    with growing(spool) as rows:
+def test_halves_replace_a_window(checkpoint: Checkpoint) -> None:
+    """They come first, and in the order of time; rows of the whole window are taken back."""
+    halves = [Window(SINCE, SINCE + DAY / 2), Window(SINCE + DAY / 2, SINCE + DAY)]
+    with open_rows(checkpoint) as rows:
         put(rows, ["a"])
         put(rows, ["b"], reading=2)
         rows.undo_window()
-        spool.split(WINDOWS[0], [Planned(half, 1) for half in halves])
-        assert lines(spool.rows) == []
-    assert [planned.window for planned in spool.todo()] == [*halves, *WINDOWS[1:]]
+        checkpoint.windows.split(WINDOWS[0], [PlannedWindow(half, 1) for half in halves])
+        assert lines(checkpoint.rows_path) == []
+    assert [planned.window for planned in checkpoint.windows.pending()] == [*halves, *WINDOWS[1:]]
 
 
-def test_a_restart_forgets_everything(spool: Spool, folder: Path) -> None:
-    """Windows, notes and rows are gone."""
-    with growing(spool) as rows:
+def test_a_restart_forgets_everything(checkpoint: Checkpoint, folder: Path) -> None:
+    """Windows, values and rows are gone."""
+    with open_rows(checkpoint) as rows:
         put(rows, ["a"])
-        make_durable(spool, rows, end(rows, 0))
-    spool.close()
-    with closing(Spool.open(folder, restart=True)) as again:
-        assert (again.todo(), again.reports(), again.size()) == ([], [], 0)
-        assert "header" not in again.notes()
-        assert not again.rows.exists()
+        make_durable(checkpoint, rows, end(rows, 0))
+    checkpoint.close()
+    with closing(Checkpoint.open(folder, restart=True)) as again:
+        assert (
+            again.windows.pending(),
+            again.windows.reports(),
+            again.windows.finished_bytes(),
+        ) == ([], [], 0)
+        assert "fingerprint" not in again.values()
+        assert not again.rows_path.exists()
 
 
 @pytest.mark.parametrize("left", [None, 0, 9], ids=["missing", "empty", "cut off"])
-def test_rows_that_are_gone_are_read_again(left: int | None, spool: Spool, folder: Path) -> None:
-    """A spool that has not all that it says it has begins anew."""
-    with growing(spool) as rows:
+def test_rows_that_are_gone_are_read_again(
+    left: int | None, checkpoint: Checkpoint, folder: Path
+) -> None:
+    """A checkpoint that lacks rows of finished windows begins anew."""
+    with open_rows(checkpoint) as rows:
         put(rows, ["a", "b"])
-        make_durable(spool, rows, end(rows, 0))
-    spool.close()
+        make_durable(checkpoint, rows, end(rows, 0))
+    checkpoint.close()
     if left is None:
-        spool.rows.unlink()
+        checkpoint.rows_path.unlink()
     else:
-        spool.rows.write_bytes(spool.rows.read_bytes()[:left])
-    with closing(Spool.open(folder)) as again:
-        assert again.reports() == []
-        assert "header" not in again.notes()
+        checkpoint.rows_path.write_bytes(checkpoint.rows_path.read_bytes()[:left])
+    with closing(Checkpoint.open(folder)) as again:
+        assert again.windows.reports() == []
+        assert "fingerprint" not in again.values()
 
 
-def test_the_digest_covers_what_an_earlier_run_wrote(spool: Spool, folder: Path) -> None:
+def test_the_digest_covers_what_an_earlier_run_wrote(checkpoint: Checkpoint, folder: Path) -> None:
     """It is that of the whole file, whoever wrote it."""
-    with growing(spool) as rows:
+    with open_rows(checkpoint) as rows:
         put(rows, ["a"])
-        make_durable(spool, rows, end(rows, 0))
-    spool.close()
-    with closing(Spool.open(folder)) as again, growing(again) as rows:
+        make_durable(checkpoint, rows, end(rows, 0))
+    checkpoint.close()
+    with closing(Checkpoint.open(folder)) as again, open_rows(again) as rows:
         put(rows, ["b"])
         make_durable(again, rows, end(rows, 1))
-        assert rows.sha256(again.size()) == hashlib.sha256(again.rows.read_bytes()).hexdigest()
-        assert lines(again.rows) == [row("a"), row("b")]
+        assert (
+            rows.sha256(again.windows.finished_bytes())
+            == hashlib.sha256(again.rows_path.read_bytes()).hexdigest()
+        )
+        assert lines(again.rows_path) == [row("a"), row("b")]
 
 
-def test_settled_rows_are_written_anew(spool: Spool, folder: Path) -> None:
-    """Others stand in their place, with the same ids and days; the digest is that of the others."""
-    with growing(spool) as rows:
+def test_settled_rows_are_written_anew(checkpoint: Checkpoint, folder: Path) -> None:
+    """Others take their place, with the same ids and days; the digest is that of the others."""
+    with open_rows(checkpoint) as rows:
         put(rows, ["a", "b"])
         put(rows, ["b", "c"], reading=2)
         assert rows.settle_window(2, agreed=True) == 2
         with rows.rewriting() as plain:
             for row_id, line in plain:
                 assert line == row(row_id)
-                rows.put(line[:-1] + b',"tasks":[]}')
+                rows.rewrite(line[:-1] + b',"tasks":[]}')
         done = rows.end_window(WINDOWS[0], report(WINDOWS[0], readings=2, verdict="repaired"))
-        make_durable(spool, rows, done)
-        assert rows.sha256(spool.size()) == hashlib.sha256(spool.rows.read_bytes()).hexdigest()
-    assert lines(spool.rows) == [row(row_id)[:-1] + b',"tasks":[]}' for row_id in "bc"]
-    assert list(spool.ids()) == [["b", "c"]]
-    assert spool.days() == {"2025-01-01": 2}
+        make_durable(checkpoint, rows, done)
+        assert (
+            rows.sha256(checkpoint.windows.finished_bytes())
+            == hashlib.sha256(checkpoint.rows_path.read_bytes()).hexdigest()
+        )
+    assert lines(checkpoint.rows_path) == [row(row_id)[:-1] + b',"tasks":[]}' for row_id in "bc"]
+    assert list(ids_by_window(checkpoint)) == [["b", "c"]]
+    assert checkpoint.windows.days() == {"2025-01-01": 2}
     assert not list(folder.glob("reading.*"))
 
 
-def test_rows_that_were_being_written_anew_are_read_again(spool: Spool, folder: Path) -> None:
+def test_rows_that_were_being_written_anew_are_read_again(
+    checkpoint: Checkpoint, folder: Path
+) -> None:
     """After a sudden end in the middle of it, the window is as if it had never been begun."""
-    with growing(spool) as rows:
+    with open_rows(checkpoint) as rows:
         put(rows, ["a"])
-        make_durable(spool, rows, end(rows, 0))
+        make_durable(checkpoint, rows, end(rows, 0))
         put(rows, ["b", "c"])
         rows.settle_window(1, agreed=True)
         with suppress(ZeroDivisionError), rows.rewriting() as plain:
-            rows.put(next(plain)[1])
+            rows.rewrite(next(plain)[1])
             raise ZeroDivisionError
-    spool.close()
-    with closing(Spool.open(folder)) as again, growing(again) as rows:
-        assert lines(again.rows) == [row("a")]
+    checkpoint.close()
+    with closing(Checkpoint.open(folder)) as again, open_rows(again) as rows:
+        assert lines(again.rows_path) == [row("a")]
         put(rows, ["b", "c"])
         rows.settle_window(1, agreed=True)
         with rows.rewriting() as plain:
@@ -231,51 +249,51 @@ def test_rows_that_were_being_written_anew_are_read_again(spool: Spool, folder: 
 # ---- one row each --------------------------------------------------------------------------
 
 
-def test_doubles_of_neighbours_are_dropped(spool: Spool, folder: Path) -> None:
-    """A row in the overlap of two windows stands once, also when a run ended between them."""
-    with growing(spool) as rows:
+def test_duplicates_of_neighbours_are_dropped(checkpoint: Checkpoint, folder: Path) -> None:
+    """A row in the overlap of two windows is there once, also when a run ended between them."""
+    with open_rows(checkpoint) as rows:
         put(rows, ["a", "b"])
-        make_durable(spool, rows, end(rows, 0))
-    spool.close()
-    with closing(Spool.open(folder)) as again, growing(again) as rows:
+        make_durable(checkpoint, rows, end(rows, 0))
+    checkpoint.close()
+    with closing(Checkpoint.open(folder)) as again, open_rows(again) as rows:
         put(rows, ["b", "c"])
         make_durable(again, rows, end(rows, 1))
         put(rows, ["c", "b"])
         make_durable(again, rows, end(rows, 2))
-        assert lines(again.rows) == [row("a"), row("b"), row("c")]
+        assert lines(again.rows_path) == [row("a"), row("b"), row("c")]
 
 
-def test_a_later_reading_replaces_an_earlier_one(spool: Spool) -> None:
+def test_a_later_reading_replaces_an_earlier_one(checkpoint: Checkpoint) -> None:
     """Of a window that agreed in the end, only the rows of that reading are kept."""
-    with growing(spool) as rows:
+    with open_rows(checkpoint) as rows:
         put(rows, ["a", "b"])
         put(rows, ["b", "c"], reading=2)
         end(rows, 0, readings=2, verdict="repaired")
         put(rows, ["d"])
         end(rows, 1, readings=2, verdict="repaired")
-    assert lines(spool.rows) == [row("b"), row("c")]
+    assert lines(checkpoint.rows_path) == [row("b"), row("c")]
 
 
-def test_readings_that_never_agree_are_united(spool: Spool, folder: Path) -> None:
+def test_readings_that_never_agree_are_united(checkpoint: Checkpoint, folder: Path) -> None:
     """What any of them brought is kept, once, and nothing else is left behind."""
-    with growing(spool) as rows:
+    with open_rows(checkpoint) as rows:
         put(rows, ["a", "b"])
         put(rows, ["b", "c"], reading=2)
         put(rows, ["d", "a"], reading=4)
         end(rows, 0, readings=5, verdict="unverified")
-    assert sorted(lines(spool.rows)) == [row(row_id) for row_id in "abcd"]
+    assert sorted(lines(checkpoint.rows_path)) == [row(row_id) for row_id in "abcd"]
     assert {path.name for path in folder.iterdir()} <= {
         "rows.jsonl", "state.db", "state.db-wal", "state.db-shm",
     }  # fmt: skip
 
 
-def test_a_case_whose_date_changed_stands_once(spool: Spool) -> None:
+def test_a_case_whose_date_changed_is_there_once(checkpoint: Checkpoint) -> None:
     """However far apart the windows are in which it was seen; its first date counts."""
-    with growing(spool) as rows:
+    with open_rows(checkpoint) as rows:
         for number, ids in enumerate(["ab", "c", "d", "e", "fa"]):
             put(rows, list(ids), day=number + 1)
-            make_durable(spool, rows, end(rows, number))
-    path, days = without_doubles(spool)
+            make_durable(checkpoint, rows, end(rows, number))
+    path, days = deduplicate(checkpoint)
     assert lines(path) == list(map(row, "abcdef", [1, 1, 2, 3, 4, 5]))
     assert days == {f"2025-01-0{day}": 2 if day == 1 else 1 for day in range(1, 6)}
 
@@ -286,26 +304,26 @@ windows_of_ids = st.lists(st.tuples(readings_of_a_window, st.booleans()), max_si
 
 
 @given(windows_of_ids)
-def test_every_row_stands_once(windows: list[tuple[list[list[str]], bool]]) -> None:
+def test_every_row_is_there_once(windows: list[tuple[list[list[str]], bool]]) -> None:
     """Whatever windows and readings bring, each id that counts is on one line, in one day."""
-    with TemporaryDirectory() as folder, closing(Spool.open(Path(folder))) as spool:
-        spool.plan([Planned(window, 2) for window in WINDOWS])
+    with TemporaryDirectory() as folder, closing(Checkpoint.open(Path(folder))) as checkpoint:
+        checkpoint.windows.plan([PlannedWindow(window, 2) for window in WINDOWS])
         wanted: set[str] = set()
-        with growing(spool) as rows:
+        with open_rows(checkpoint) as rows:
             for number, (readings, agree) in enumerate(windows):
                 for reading, ids in enumerate(readings, 1):
                     if ids:
                         put(rows, ids, reading=reading)
-                verdict: Verdict = "repaired" if agree else "unverified"
+                verdict: WindowVerdict = "repaired" if agree else "unverified"
                 end_of = end(rows, number, readings=len(readings), verdict=verdict)
-                make_durable(spool, rows, end_of)
+                make_durable(checkpoint, rows, end_of)
                 wanted.update(*(readings[-1:] if agree else readings))
-        path, days = without_doubles(spool)
+        path, days = deduplicate(checkpoint)
         assert sorted(lines(path)) == sorted(map(row, wanted))
         assert days.total() == len(wanted)
 
 
-# ---- who may not have it -------------------------------------------------------------------
+# ---- what is refused -------------------------------------------------------------------
 
 
 def test_another_run_is_kept_out_until_it_is_killed(folder: Path) -> None:
@@ -316,56 +334,117 @@ def test_another_run_is_kept_out_until_it_is_killed(folder: Path) -> None:
     ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(ConfigError, match="another run of this export is at work"):
-            Spool.open(folder)
+        with pytest.raises(ConfigError, match="another run of this export uses it"):
+            Checkpoint.open(folder)
         holder.send_signal(signal.SIGKILL)
-    with closing(Spool.open(folder)) as spool:
-        assert spool.todo() == []
+    with closing(Checkpoint.open(folder)) as checkpoint:
+        assert checkpoint.windows.pending() == []
 
 
 @pytest.mark.parametrize(
     "content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000], ids=["text", "header"]
 )
 def test_a_state_that_is_garbage_is_refused(content: bytes, folder: Path) -> None:
-    """It is not thrown away unasked; the message says what to delete."""
+    """It is not deleted unasked; the message says what to delete."""
     folder.mkdir()
     (folder / "state.db").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"\.export: it holds no export .* delete it"):
-        Spool.open(folder)
+    with pytest.raises(ConfigError, match=r"^cannot resume from .*\.export: .* Delete the folder"):
+        Checkpoint.open(folder)
     assert (folder / "state.db").read_bytes() == content
 
 
 def test_a_state_of_something_else_is_refused(folder: Path) -> None:
-    """A database with other columns is no spool of ours."""
+    """A database with other tables is not a checkpoint."""
     folder.mkdir()
     with closing(sqlite3.connect(folder / "state.db")) as db:
         db.execute("CREATE TABLE windows (pane TEXT)")
-    with pytest.raises(ConfigError, match="it holds no export"):
-        Spool.open(folder)
+    with pytest.raises(ConfigError, match=r"^cannot resume from .*: its state has layout 0"):
+        Checkpoint.open(folder)
+
+
+OLD_LAYOUT = """
+CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE windows (
+    start TEXT, "end" TEXT, count INT NOT NULL, report BLOB, size INT, days BLOB
+);
+INSERT INTO notes VALUES ('header', '{"query": {}}');
+INSERT INTO windows VALUES ('2025-01-01 00:00:00', '2025-01-02 00:00:00', 2, NULL, NULL, NULL);
+"""
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_an_export_of_another_layout_is_refused(
+    aicc: AICCClient, out: Path, folder: Path, *, restart: bool
+) -> None:
+    """An unfinished export of an older version is neither misread nor deleted."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "state.db")) as db:
+        db.executescript(OLD_LAYOUT)
+    (folder / "rows.jsonl").write_bytes(b"old\n")
+    with pytest.raises(ConfigError, match=r"layout 0, this .* layout 1\. Delete the folder"):
+        await export_cases(aicc, QUARTER, out, restart=restart)
+    assert (folder / "rows.jsonl").read_bytes() == b"old\n"
+    with closing(sqlite3.connect(folder / "state.db")) as db:
+        assert db.execute("SELECT count FROM windows").fetchall() == [(2,)]
+    assert not out.exists()
+
+
+def test_a_later_layout_is_refused(checkpoint: Checkpoint, folder: Path) -> None:
+    """A checkpoint of a later version is not misread either."""
+    checkpoint.close()
+    with closing(sqlite3.connect(folder / "state.db")) as db:
+        db.execute("PRAGMA user_version = 2")
+    with pytest.raises(ConfigError, match="its state has layout 2, this version reads layout 1"):
+        Checkpoint.open(folder)
+
+
+def test_another_database_of_that_number_is_refused(folder: Path) -> None:
+    """The number is not enough: the tables must be there, too."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "state.db")) as db:
+        db.execute("CREATE TABLE windows (pane TEXT)")
+        db.execute("PRAGMA user_version = 1")
+    with pytest.raises(ConfigError, match=r"^cannot resume from .*: no such column"):
+        Checkpoint.open(folder)
+
+
+def test_a_database_whose_creation_was_killed_is_created_again(folder: Path) -> None:
+    """Before its tables are committed it is an empty file, and no other layout."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "state.db")) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("BEGIN")
+        db.execute("CREATE TABLE state (name TEXT)")
+    with closing(Checkpoint.open(folder)) as checkpoint:
+        assert checkpoint.windows.pending() == []
 
 
 def test_a_state_that_is_a_folder_is_refused(folder: Path) -> None:
-    """SQLite can't open it, and we say so."""
+    """SQLite cannot open it, and the message names the folder."""
     (folder / "state.db").mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"\.export"):
-        Spool.open(folder)
+        Checkpoint.open(folder)
 
 
 def test_a_file_where_the_folder_should_be_is_refused(folder: Path) -> None:
     """The message names the place."""
     folder.write_text("mine")
-    with pytest.raises(ConfigError, match="can't be written to"):
-        Spool.open(folder)
+    with pytest.raises(
+        ConfigError, match=r"^target must be in a folder that can be written to, got "
+    ):
+        Checkpoint.open(folder)
     assert folder.read_text() == "mine"
 
 
 @pytest.mark.parametrize("size", [5_000, 60_000, 150_000])
-async def test_a_full_disk_costs_no_row(size: int, aicc: AICCClient, tmp_path: Path) -> None:
-    """The export ends with one of our errors, leaves no target, and goes on when there is room."""
-    out, whole = tmp_path / "cases.jsonl", tmp_path / "whole.jsonl"
+async def test_a_full_disk_costs_no_row(
+    size: int, aicc: AICCClient, out: Path, tmp_path: Path
+) -> None:
+    """The export ends with one of our errors, leaves no target, and resumes when there is room."""
+    whole = tmp_path / "whole.jsonl"
     with no_file_beyond(size), pytest.raises((ConfigError, ExportError)) as caught:
         await export_cases(aicc, QUARTER, out)
-    assert "can't be written" in str(caught.value) or "holds no export" in str(caught.value)
+    assert re.match("cannot (read or )?write ", str(caught.value))
     assert not out.exists()
     await export_cases(aicc, QUARTER, out)
     await export_cases(aicc, QUARTER, whole)

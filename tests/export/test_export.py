@@ -7,18 +7,19 @@ import asyncio
 import hashlib
 import json
 import os
-import resource
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import attrs
 import msgspec
 import pytest
+from helpers.exports import QUARTER, SINCE, UNTIL, read_lines
+from helpers.rows_for_sinks import no_file_beyond
 
 from aicc_async import (
     AICCClient,
@@ -36,34 +37,12 @@ from aicc_async import (
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
-from aicc_async.export import Progress, manifest
-from aicc_async.export import job as run
+from aicc_async.export import Progress, manifest, plan
 from aicc_async.profile import Profile
-
-SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
-QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
-
-
-def lines(path: Path) -> list[bytes]:
-    """Read a file's lines, the last of which must be ended too."""
-    *whole, rest = path.read_bytes().split(b"\n")
-    assert rest == b""
-    return whole
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let the system refuse to write more into any file, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def cancelled_at_the_first_page(aicc: AICCClient, out: Path) -> asyncio.Task[ExportReport]:
-    """Begin an export that is cancelled when its first rows are written."""
+    """Start an export that is cancelled when its first rows are written."""
 
     def cancel(state: Progress) -> None:
         if state.rows:
@@ -75,42 +54,36 @@ def cancelled_at_the_first_page(aicc: AICCClient, out: Path) -> asyncio.Task[Exp
 
 @pytest.fixture
 def busy(tenant: Emulator) -> Emulator:
-    """Give March several pages of cases more."""
+    """Run a tenant that has several pages of cases more in March."""
     tenant.insert_many({"createdDate": f"2025-03-20 12:{i % 60:02}:00"} for i in range(500))
     return tenant
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """Give a file's path in an empty folder."""
-    return tmp_path / "cases.jsonl"
-
-
-def left(out: Path) -> list[str]:
-    """List what is in the folder."""
+def folder_of(out: Path) -> list[str]:
+    """List what is in a target's folder."""
     return sorted(entry.name for entry in out.parent.iterdir())
 
 
-WHOLE = ["cases.jsonl", "cases.jsonl.manifest.json"]
-SPOOL = ".cases.jsonl.export"
+COMPLETE = ["cases.jsonl", "cases.jsonl.manifest.json"]
+CHECKPOINT = ".cases.jsonl.export"
 
 
 # ---- what is in the file -------------------------------------------------------------------
 
 
-async def test_every_row_stands_once_as_the_tenant_wrote_it(
+async def test_every_row_is_there_once_as_the_tenant_wrote_it(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
     """Each line is, byte for byte, a row that the tenant holds, and none is missing."""
     await export_cases(aicc, QUARTER, out)
-    assert sorted(lines(out)) == sorted(map(msgspec.json.encode, tenant.rows()))
+    assert sorted(read_lines(out)) == sorted(map(msgspec.json.encode, tenant.rows()))
 
 
 async def test_the_oldest_window_comes_first(aicc: AICCClient, out: Path) -> None:
     """Rows of 31 days are never before rows of the 31 days before them."""
     await export_cases(aicc, QUARTER, out)
     ends = [str(window.end) for window in aicc.api.windows(QUARTER)]
-    windows = [bisect_left(ends, json.loads(line)["createdDate"]) for line in lines(out)]
+    windows = [bisect_left(ends, json.loads(line)["createdDate"]) for line in read_lines(out)]
     assert windows == sorted(windows)
     assert set(windows) == {0, 1, 2}
 
@@ -119,7 +92,7 @@ async def test_no_query_takes_everything(aicc: AICCClient, tenant: Emulator, out
     """None means all cases until now, in windows from where they begin."""
     report = await export_cases(aicc, None, out)
     assert (report.rows, report.verified) == (tenant.count(), True)
-    assert len(lines(out)) == tenant.count()
+    assert len(read_lines(out)) == tenant.count()
     assert report.windows[0].start is not None
     assert "2024-11" < report.windows[0].start < "2025-01-02"
 
@@ -128,7 +101,7 @@ async def test_a_filter_narrows_the_file(aicc: AICCClient, tenant: Emulator, out
     """Only rows that match are written."""
     await export_cases(aicc, CaseQuery(priority="High"), out)
     wanted = [row["id"] for row in tenant.rows() if row["priority"] == "High"]
-    assert sorted(json.loads(line)["id"] for line in lines(out)) == sorted(wanted)
+    assert sorted(json.loads(line)["id"] for line in read_lines(out)) == sorted(wanted)
 
 
 async def test_rows_printed_over_several_lines_become_one_line_each(
@@ -144,11 +117,11 @@ async def test_rows_printed_over_several_lines_become_one_line_each(
 
     monkeypatch.setattr(CaseService, "list", indented)
     await export_cases(aicc, QUARTER, out)
-    assert sorted(lines(out)) == sorted(map(msgspec.json.encode, tenant.rows()))
+    assert sorted(read_lines(out)) == sorted(map(msgspec.json.encode, tenant.rows()))
 
 
 async def test_nothing_that_matches_makes_an_empty_file(aicc: AICCClient, out: Path) -> None:
-    """An empty result is a whole one."""
+    """An empty result is a complete one."""
     report = await export_cases(aicc, CaseQuery(title="no such title"), out)
     assert out.read_bytes() == b""
     assert (report.rows, report.size) == (0, 0)
@@ -177,39 +150,44 @@ async def test_times_in_an_hour_that_is_shown_twice_are_no_error(
     async with AICCClient(tenant.url, auth=auth, timezone=zone) as berlin:
         query = CaseQuery(start_time=moments[0], end_time=moments[1])
         await export_cases(berlin, query, out)
-    assert [json.loads(line)["id"] for line in lines(out)] == [case_id]
+    assert [json.loads(line)["id"] for line in read_lines(out)] == [case_id]
 
 
 # ---- when the file appears -----------------------------------------------------------------
 
 
-async def test_an_older_file_stays_until_the_new_one_is_whole(aicc: AICCClient, out: Path) -> None:
+async def test_an_older_file_stays_until_the_new_one_is_complete(
+    aicc: AICCClient, out: Path
+) -> None:
     """A reader sees the old content or the new, never a mixture."""
     out.write_text("old\n")
     seen: set[str] = set()
     await export_cases(aicc, QUARTER, out, on_progress=lambda _: seen.add(out.read_text()))
     assert seen == {"old\n"}
-    assert len(lines(out)) == 300
-    assert left(out) == WHOLE
+    assert len(read_lines(out)) == 300
+    assert folder_of(out) == COMPLETE
 
 
 @pytest.mark.parametrize("old", [[], ["cases.jsonl"]], ids=["new", "replaced"])
-async def test_cancelled_in_the_middle_it_can_be_gone_on_with(
-    aicc: AICCClient, out: Path, old: list[str]
-) -> None:
-    """Cancellation passes through, the target is as it was, and the next run ends what it began."""
+async def test_a_cancelled_export_resumes(aicc: AICCClient, out: Path, old: list[str]) -> None:
+    """Cancellation passes through, the target is as it was, and the next run completes it."""
     for name in old:
         (out.parent / name).write_text("old\n")
     task = cancelled_at_the_first_page(aicc, out)
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert left(out) == [SPOOL, *old]
+    assert folder_of(out) == [CHECKPOINT, *old]
     assert all((out.parent / name).read_text() == "old\n" for name in old)
     report = await export_cases(aicc, QUARTER, out)
-    assert (report.runs, report.rows, len(lines(out)), left(out)) == (2, 300, 300, WHOLE)
+    assert (report.runs, report.rows, len(read_lines(out)), folder_of(out)) == (
+        2,
+        300,
+        300,
+        COMPLETE,
+    )
 
 
-async def test_a_refusal_in_the_middle_can_be_gone_on_with(
+async def test_an_export_resumes_after_a_refusal(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
     """After a failure of the service, what was read is not read again."""
@@ -221,15 +199,15 @@ async def test_a_refusal_in_the_middle_can_be_gone_on_with(
     tenant.on_page(fail)
     with pytest.raises(ApiError, match="405230099"):
         await export_cases(aicc, QUARTER, out)
-    assert left(out) == [SPOOL]
+    assert folder_of(out) == [CHECKPOINT]
     tenant.on_page(None)
     tenant.clear_faults()
     report = await export_cases(aicc, QUARTER, out)
-    assert (report.runs, report.rows, len(lines(out))) == (2, 300, 300)
+    assert (report.runs, report.rows, len(read_lines(out))) == (2, 300, 300)
     assert report.requests == len(tenant.requests)
 
 
-async def test_an_error_of_the_callback_is_nobody_elses(aicc: AICCClient, out: Path) -> None:
+async def test_an_error_of_the_callback_passes_through(aicc: AICCClient, out: Path) -> None:
     """An OSError of on_progress is not taken for one of the file."""
 
     def fail(_: Progress) -> None:
@@ -237,10 +215,10 @@ async def test_an_error_of_the_callback_is_nobody_elses(aicc: AICCClient, out: P
 
     with pytest.raises(BrokenPipeError):
         await export_cases(aicc, QUARTER, out, on_progress=fail)
-    assert left(out) == []
+    assert folder_of(out) == []
 
 
-async def test_rows_that_keep_moving_are_told_of(
+async def test_rows_that_keep_moving_are_reported(
     aicc: AICCClient, busy: Emulator, out: Path
 ) -> None:
     """When no reading of a window agrees with itself, the report names it; the file is there."""
@@ -251,7 +229,7 @@ async def test_rows_that_keep_moving_are_told_of(
     for window in report.unverified:
         assert str(window.start) <= "2025-03-30 12:00:00" <= str(window.end)
         assert "the total went from" in window.reason
-    assert len(lines(out)) == report.rows >= 800
+    assert len(read_lines(out)) == report.rows >= 800
     assert manifest.load(out.with_name("cases.jsonl.manifest.json")) == report
 
 
@@ -268,20 +246,20 @@ async def test_a_window_that_settles_is_repaired(
     report = await export_cases(aicc, QUARTER, out)
     assert sorted(window.verdict for window in report.windows) == ["repaired", *["verified"] * 2]
     assert report.verified
-    assert sorted(lines(out)) == sorted(map(msgspec.json.encode, busy.rows()))
+    assert sorted(read_lines(out)) == sorted(map(msgspec.json.encode, busy.rows()))
 
 
 async def test_crowded_windows_are_halved(
     aicc: AICCClient, busy: Emulator, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No window has more rows than an offset is trusted for, unless it is as short as it gets."""
-    monkeypatch.setattr(run, "MOST", 50)
+    monkeypatch.setattr(plan, "MAX_ROWS_PER_WINDOW", 50)
     busy.insert_many([{"createdDate": "2025-02-10 10:00:00"}] * 130)
     report = await export_cases(aicc, QUARTER, out)
     crowded = [window for window in report.windows if window.distinct > 50]
     assert {(window.distinct, window.verdict) for window in crowded} == {(130, "verified")}
     assert (report.rows, report.verified) == (930, True)
-    assert sorted(lines(out)) == sorted(map(msgspec.json.encode, busy.rows()))
+    assert sorted(read_lines(out)) == sorted(map(msgspec.json.encode, busy.rows()))
 
 
 async def test_joined_windows_are_no_longer_than_the_tenant_takes(
@@ -290,7 +268,7 @@ async def test_joined_windows_are_no_longer_than_the_tenant_takes(
     """What is halved and put together again keeps to a span that is counted in dates."""
     busy.quirks = Quirks(span="dates")
     busy.insert_many([{"createdDate": "2025-01-30 18:00:00"}] * 170)  # shortly before a cut
-    monkeypatch.setattr(run, "MOST", 160)
+    monkeypatch.setattr(plan, "MAX_ROWS_PER_WINDOW", 160)
     auth, profile = StaticToken(busy.token()), Profile(span="dates")
     async with AICCClient(busy.url, auth=auth, profile=profile) as client:
         noon = SINCE + timedelta(hours=12)
@@ -302,10 +280,10 @@ async def test_joined_windows_are_no_longer_than_the_tenant_takes(
 # ---- another run -------------------------------------------------------------------------------
 
 
-async def test_an_unfinished_export_of_something_else_is_in_the_way(
+async def test_an_unfinished_export_of_something_else_is_refused(
     aicc: AICCClient, out: Path
 ) -> None:
-    """It is not gone on with, and not thrown away unless that is asked for."""
+    """It is neither resumed nor discarded, unless a restart says so."""
     task = cancelled_at_the_first_page(aicc, out)
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -318,22 +296,22 @@ async def test_an_unfinished_export_of_something_else_is_in_the_way(
 
 
 async def test_two_runs_of_one_export_do_not_mix(aicc: AICCClient, out: Path) -> None:
-    """The second is refused while the first is at work, which goes on undisturbed."""
+    """The second is refused while the first runs, which is not disturbed."""
     found = await asyncio.gather(
         *(export_cases(aicc, QUARTER, out) for _ in range(2)), return_exceptions=True
     )
     [refused] = [error for error in found if isinstance(error, BaseException)]
     assert isinstance(refused, ConfigError)
-    assert "another run of this export is at work" in str(refused)
-    assert len(lines(out)) == 300
-    assert left(out) == WHOLE
+    assert "another run of this export uses it" in str(refused)
+    assert len(read_lines(out)) == 300
+    assert folder_of(out) == COMPLETE
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "db"])
 async def test_the_same_command_every_night(
     aicc: AICCClient, tenant: Emulator, tmp_path: Path, suffix: str
 ) -> None:
-    """A run that goes on adds what is new; a table also takes what changed."""
+    """A run since the last one adds what is new; a table also takes what changed."""
     if suffix == "parquet":
         pytest.importorskip("pyarrow")
     out = tmp_path / f"cases.{suffix}"
@@ -355,16 +333,31 @@ async def test_the_same_command_every_night(
     assert [report.rows for report in reports[1:]] == [3, 2]  # the look-back holds some again
     if suffix != "db":
         assert [report.added for report in reports[1:]] == [1, 0]
-    assert left(out) == [out.name, f"{out.name}.manifest.json"]
+    assert folder_of(out) == [out.name, f"{out.name}.manifest.json"]
 
 
-async def test_another_query_is_not_gone_on_with(aicc: AICCClient, out: Path) -> None:
+async def test_another_query_is_not_continued(aicc: AICCClient, out: Path) -> None:
     """A file of urgent cases is not filled up with others, nor is one of another zone."""
     urgent = CaseQuery(start_time=SINCE, end_time=UNTIL, priority="High")
     await export_cases(aicc, urgent, out)
-    with pytest.raises(ConfigError, match="another query or zone"):
+    with pytest.raises(
+        ConfigError, match=r"cannot continue cases\.jsonl: its last run had another query or zone"
+    ):
         await export_cases(aicc, CaseQuery(end_time=UNTIL), out, since_last=timedelta(days=1))
-    assert left(out) == WHOLE
+    assert folder_of(out) == COMPLETE
+
+
+@pytest.mark.parametrize("end", ["soon", "2025-03-31T00:00:00Z"])
+async def test_a_last_run_without_a_usable_end_is_not_continued(
+    aicc: AICCClient, out: Path, end: str
+) -> None:
+    """A manifest that somebody edited is refused, not guessed at."""
+    report = await export_cases(aicc, QUARTER, out)
+    windows = [attrs.evolve(window, verdict="open") for window in report.windows]
+    edited = attrs.evolve(report, end=end, windows=tuple(windows))
+    manifest.save(edited, manifest.manifest_path(out))
+    with pytest.raises(ConfigError, match=r"manifest\.json must have times as YYYY-MM-DD HH:MM:SS"):
+        await export_cases(aicc, CaseQuery(end_time=UNTIL), out, since_last=timedelta(days=1))
 
 
 @pytest.mark.parametrize("fault", [Fault.HTTP_503, Fault.TOKEN_EXPIRED_401, Fault.THROTTLED])
@@ -376,10 +369,10 @@ async def test_a_failure_while_planning_is_no_answer(
     tenant.fail("list", fault, times=None)
     with pytest.raises((ServerError, AuthError, RateLimitError)):
         await export_cases(aicc, None, out)
-    assert left(out) == []
+    assert folder_of(out) == []
 
 
-async def test_rows_without_a_date_are_missed_by_every_window_and_told_of(
+async def test_rows_without_a_date_are_missed_by_every_window_and_reported(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
     """A count of the whole range finds what no window can hold."""
@@ -393,19 +386,19 @@ async def test_rows_without_a_date_are_missed_by_every_window_and_told_of(
 
 
 def folder(tmp_path: Path) -> Path:
-    """Give a target that is a folder."""
+    """Name a target that is a folder."""
     (tmp_path / "folder").mkdir()
     return tmp_path / "folder"
 
 
 def below_a_file(tmp_path: Path) -> Path:
-    """Give a target below something that is no folder."""
+    """Name a target below something that is not a folder."""
     (tmp_path / "file").touch()
     return tmp_path / "file" / "cases.jsonl"
 
 
 def pipe(tmp_path: Path) -> Path:
-    """Give a target that is a named pipe."""
+    """Name a target that is a named pipe."""
     os.mkfifo(tmp_path / "pipe")
     return tmp_path / "pipe"
 
@@ -424,13 +417,15 @@ def pipe(tmp_path: Path) -> Path:
     ],
     ids=["folder", "below a file", "pipe", "missing", "long", "device", "root", "empty"],
 )
-async def test_a_target_that_cannot_be_made_is_refused_before_any_request(
+async def test_a_target_that_cannot_be_created_is_refused_before_any_request(
     aicc: AICCClient, tenant: Emulator, tmp_path: Path, make: Any
 ) -> None:
-    """ConfigError says so, nothing was asked of the service, and nothing is left behind."""
+    """ConfigError says so, nothing was sent to the service, and nothing is left behind."""
     target = make(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ConfigError, match=r"^path: "):
+    with pytest.raises(
+        ConfigError, match=r"^path: |^target must be in a folder that can be written to, got "
+    ):
         await export_cases(aicc, QUARTER, target, format="jsonl")
     assert sorted(tmp_path.rglob("*")) == before
     assert tenant.requests == []
@@ -438,18 +433,19 @@ async def test_a_target_that_cannot_be_made_is_refused_before_any_request(
 
 
 @pytest.mark.parametrize("size", [50_000, 150_000], ids=["while reading", "while writing"])
-async def test_a_full_disk_is_told_of_and_can_be_gone_on_with(
-    aicc: AICCClient, out: Path, size: int
-) -> None:
-    """ExportError says how to go on; an older file of that name stays until then."""
+async def test_an_export_resumes_after_a_full_disk(aicc: AICCClient, out: Path, size: int) -> None:
+    """ExportError says how to resume; an older file of that name stays until then."""
     out.write_text("old\n")
-    with largest_file(size), pytest.raises(ExportError, match="it can't be written") as caught:
+    with (
+        no_file_beyond(size),
+        pytest.raises(ExportError, match=r"^cannot read or write ") as caught,
+    ):
         await export_cases(aicc, CaseQuery(start_time=SINCE, end_time=UNTIL), out)
     assert "run the same" in caught.value.resume
-    assert left(out) == [SPOOL, "cases.jsonl"]
+    assert folder_of(out) == [CHECKPOINT, "cases.jsonl"]
     assert out.read_text() == "old\n"
     report = await export_cases(aicc, QUARTER, out)
-    assert (report.rows, len(lines(out)), left(out)) == (300, 300, WHOLE)
+    assert (report.rows, len(read_lines(out)), folder_of(out)) == (300, 300, COMPLETE)
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
@@ -471,13 +467,15 @@ async def test_a_link_stays_a_link(aicc: AICCClient, out: Path, tmp_path: Path) 
     out.symlink_to(tmp_path / "elsewhere" / "real.jsonl")
     await export_cases(aicc, QUARTER, out)
     assert out.is_symlink()
-    assert len(lines(tmp_path / "elsewhere" / "real.jsonl")) == 300
+    assert len(read_lines(tmp_path / "elsewhere" / "real.jsonl")) == 300
 
 
 # ---- figures -------------------------------------------------------------------------------
 
 
-async def test_the_report_tells_the_truth(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
+async def test_the_report_agrees_with_file_and_tenant(
+    aicc: AICCClient, tenant: Emulator, out: Path
+) -> None:
     """Rows, windows, bytes and requests are what the file and the tenant saw."""
     report = await export_cases(aicc, QUARTER, str(out))
     assert (report.target, report.format, report.rows) == ("cases.jsonl", "jsonl", 300)
@@ -506,7 +504,7 @@ async def test_the_report_counts_its_own_run_only(
     assert (report.retries, report.throttled) == (2, 1)
 
 
-async def test_progress_tells_the_total_in_advance(
+async def test_progress_knows_the_total_in_advance(
     aicc: AICCClient, busy: Emulator, out: Path
 ) -> None:
     """Once all is planned the total is known, and figures grow page by page to all of it."""
@@ -518,10 +516,10 @@ async def test_progress_tells_the_total_in_advance(
     assert [state.rows for state in reading] == sorted(state.rows for state in reading)
     assert (reading[0].fraction, reading[-1].fraction) == (0.0, 1.0)
     assert (reading[-1].windows_done, reading[-1].windows) == (3, 3)
-    assert reading[-1].rows == report.rows == busy.count() == len(lines(out))
+    assert reading[-1].rows == report.rows == busy.count() == len(read_lines(out))
 
 
-async def test_progress_tells_throttles(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
+async def test_progress_counts_throttles(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
     """A refusal for haste shows in the figures."""
     tenant.retry_after = None
     tenant.fail("list", Fault.THROTTLED)

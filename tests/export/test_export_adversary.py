@@ -17,30 +17,30 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
+from helpers.exports import SINCE, read_lines
 
 from aicc_async import AICCClient, CaseQuery, ExportReport, StaticToken, export_cases
 from aicc_async.emulator import Emulator, PageFault, Quirks
-from aicc_async.export import job as run
-from aicc_async.export import window_reader as reading
+from aicc_async.export import plan, window_reader
 from aicc_async.export.manifest import WindowReport
 
-SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
 SECOND = timedelta(seconds=1)
 CHUNKS, RUNS = 12, 30
-MOST_REQUESTS = 20  # for a row that is announced
+# For a row that is announced.
+MAX_REQUESTS = 20
 PARTS = ("caseInfo", "caseTrace", "customerInfo", "isFollower", "tasks")
 Move = Callable[["Adversary"], None]
 
 
 @attrs.define(kw_only=True)
 class Adversary:
-    """Draws a tenant, a query and a script from a seed, and remembers what stood throughout."""
+    """Draws a tenant, a query and a script from a seed, and remembers what nobody touched."""
 
     seed: int
     draw: random.Random = attrs.field(init=False)
     tenant: Emulator = attrs.field(init=False)
     query: CaseQuery = attrs.field(init=False)
-    most: int = attrs.field(init=False)  # rows in a window of the plan
+    max_rows: int = attrs.field(init=False)  # in a window of the plan
     moves: Sequence[Move] = ()
     pages: int = 0
     touched: set[str] = attrs.field(factory=set)
@@ -63,7 +63,7 @@ class Adversary:
             quirks=Quirks(order=draw.choice(["created"] * 3 + ["modified", "id"])),
         )
         self.span = draw.choice([20 * SECOND, timedelta(days=3), timedelta(days=90)])
-        self.most = draw.choice([4, 12, 40, 10_000])
+        self.max_rows = draw.choice([4, 12, 40, 10_000])
         self._often = draw.choice([0.05, 0.2, 0.7]) if self.moves else 0.0
         self._until = draw.choice([10, 60, 10_000])  # pages, then it is quiet
 
@@ -133,8 +133,8 @@ class Adversary:
         """Give rows of the same second, or all, in any order; or no longer."""
         self._quirk(order=self.draw.choice(["created", "shuffled_ties", "shuffled"]))
 
-    def stood(self) -> dict[str, str]:
-        """Tell which cases of the range stood untouched throughout, and when they were created."""
+    def untouched(self) -> dict[str, str]:
+        """Return the cases of the range that nobody touched, and when they were created."""
         start, end = str(self.query.start_time or ""), str(self.query.end_time)
         return {
             row_id: date
@@ -143,7 +143,7 @@ class Adversary:
         }
 
     def is_between(self, date: str, start: str, end: str) -> bool:
-        """Tell whether the tenant has a date in a range."""
+        """Return whether the tenant counts a date to a range."""
         after = date >= start if self.tenant.start_inclusive else date > start
         return after and (date <= end if self.tenant.end_inclusive else date < end)
 
@@ -186,18 +186,12 @@ cuts off, or a move doubles.
 """
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """Give a file's path in an empty folder."""
-    return tmp_path / "cases.jsonl"
-
-
 async def exported(
     adversary: Adversary, out: Path, patch: pytest.MonkeyPatch, *, detail: bool = False
 ) -> ExportReport:
     """Export from the adversary's tenant, with bounds so small that few rows reach them."""
-    patch.setattr(run, "MOST", adversary.most)
-    patch.setattr(reading, "LIMIT", adversary.most)
+    patch.setattr(plan, "MAX_ROWS_PER_WINDOW", adversary.max_rows)
+    patch.setattr(window_reader, "LIMIT", adversary.max_rows)
     async with adversary.tenant as tenant:
         adversary.fill()
         tenant.on_page(adversary.on_page)
@@ -208,15 +202,14 @@ async def exported(
 
 def rows_of(out: Path) -> dict[str, bytes]:
     """Read a file's lines by their ids, each of which must be JSON, ended, and there once."""
-    *lines, rest = out.read_bytes().split(b"\n")
-    assert rest == b""
+    lines = read_lines(out)
     rows = {json.loads(line)["id"]: line for line in lines}
     assert len(rows) == len(lines)
     return rows
 
 
-def is_doubted(report: ExportReport, date: str) -> bool:
-    """Tell whether the report says that a case of this date may be missing."""
+def is_in_doubt(report: ExportReport, date: str) -> bool:
+    """Return whether the report says that a case of this date may be missing."""
     if report.whole and not report.whole.agrees:
         return True
     return any((doubt.start or "") <= date <= (doubt.end or "~") for doubt in report.unverified)
@@ -233,13 +226,13 @@ def check_file(adversary: Adversary, report: ExportReport, out: Path) -> None:
     rows = rows_of(out)
     if report.detail:
         rows = {row_id: without_parts(row) for row_id, row in rows.items()}
-    missing = {row_id: date for row_id, date in adversary.stood().items() if row_id not in rows}
+    missing = {row_id: date for row_id, date in adversary.untouched().items() if row_id not in rows}
     assert set(rows.values()) <= adversary.versions
-    assert [row_id for row_id, date in missing.items() if not is_doubted(report, date)] == []
+    assert [row_id for row_id, date in missing.items() if not is_in_doubt(report, date)] == []
 
 
 def check_figures(report: ExportReport, out: Path) -> None:
-    """Check that the report tells the truth of the file."""
+    """Check that the report agrees with the file."""
     rows, content = rows_of(out), out.read_bytes()
     days = Counter(json.loads(row)["createdDate"][:10] for row in rows.values())
     assert (report.rows, report.added, report.days) == (len(rows), len(rows), dict(days))
@@ -248,7 +241,7 @@ def check_figures(report: ExportReport, out: Path) -> None:
 
 
 def check_windows(report: ExportReport) -> None:
-    """Check that the windows cover the range, and that each verdict is borne out by its figures."""
+    """Check that the windows cover the range, and that each verdict fits its figures."""
     first, last = report.windows[0], report.windows[-1]
     assert report.start in (first.start, None)
     assert report.end == last.end
@@ -256,11 +249,11 @@ def check_windows(report: ExportReport) -> None:
         assert window.end
         assert next_.start
         assert datetime.fromisoformat(window.end) - datetime.fromisoformat(next_.start) >= SECOND
-    assert all(map(is_borne_out, report.windows))
+    assert all(map(fits_its_figures, report.windows))
 
 
-def is_borne_out(window: WindowReport) -> bool:
-    """Tell whether a window's verdict fits its figures."""
+def fits_its_figures(window: WindowReport) -> bool:
+    """Return whether a window's verdict fits its figures."""
     agrees = window.announced == window.announced_last == window.distinct <= window.received
     once, several = agrees and window.readings == 1, agrees and window.readings > 1
     fits = {"verified": once, "repaired": several, "unverified": bool(window.reason), "open": False}
@@ -271,14 +264,14 @@ def check_requests(adversary: Adversary, report: ExportReport) -> None:
     """Check that the work was in proportion to what was announced, in a page each."""
     announced = sum(window.announced for window in report.windows)
     pages = announced + len(adversary.versions) + len(report.windows)
-    assert report.requests <= MOST_REQUESTS * pages + 60  # those are for the beginning of it all
+    assert report.requests <= MAX_REQUESTS * pages + 60  # those are for the beginning of it all
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 async def test_nothing_is_lost_in_silence(
     chunk: int, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the tenant does, each case that stood is in the file or in doubt, and none twice."""
+    """Each case that nobody touched is in the file or in doubt, and none is there twice."""
     for seed in range(chunk * RUNS, (chunk + 1) * RUNS):
         adversary = Adversary(seed=seed, moves=KINDS[seed % len(KINDS)])
         report = await exported(adversary, out, monkeypatch)
@@ -301,7 +294,7 @@ async def test_details_change_nothing_of_that(
         check_windows(report)
         rows = {row_id: json.loads(row) for row_id, row in rows_of(out).items()}
         known = {row_id for row_id, row in rows.items() if "caseInfo" in row}
-        assert known >= adversary.stood().keys() & rows.keys()
+        assert known >= adversary.untouched().keys() & rows.keys()
         assert all(rows[row_id]["caseInfo"]["id"] == row_id for row_id in known)
         assert len(rows) - len(known) <= report.without_detail
 
@@ -314,7 +307,7 @@ async def test_a_quiet_tenant_is_proven(
     adversary = Adversary(seed=seed)
     report = await exported(adversary, out, monkeypatch)
     assert report.verified
-    assert rows_of(out).keys() == adversary.stood().keys()
+    assert rows_of(out).keys() == adversary.untouched().keys()
     for window in report.windows:
         inside = [
             date

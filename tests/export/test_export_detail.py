@@ -5,21 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import gzip
 import hashlib
 import json
 import logging
-import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +22,20 @@ from typing import Any
 import aiohttp
 import psycopg
 import pytest
+from helpers.exports import (
+    QUARTER,
+    SINCE,
+    UNTIL,
+    Row,
+    checkpoint_copy,
+    read_csv,
+    read_gzip,
+    read_jsonl,
+    read_parquet,
+    read_sqlite,
+    read_zst,
+    start_export,
+)
 
 from aicc_async import (
     AICCClient,
@@ -41,36 +50,21 @@ from aicc_async._protocol.operations import OPENAPI
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
-from aicc_async.export import Progress, manifest
-from aicc_async.export import job as run
+from aicc_async.export import Progress, export_range, manifest
 
 pytest_plugins = ["helpers.postgres_server"]
-SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
-QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
 PARTS = ["caseInfo", "caseTrace", "customerInfo", "isFollower", "tasks"]
-Row = dict[str, Any]
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """Give a file's path in an empty folder."""
-    return tmp_path / "cases.jsonl"
-
-
-def rows_of(out: Path) -> list[Row]:
-    """Read lines of JSON."""
-    return [json.loads(line) for line in out.read_bytes().splitlines()]
-
-
-def asked(tenant: Emulator) -> Counter[str]:
+def count_details(tenant: Emulator) -> Counter[str]:
     """Count the details that were asked for, by id."""
     return Counter(
         request.path.rpartition("/")[2] for request in tenant.requests if request.operation == "get"
     )
 
 
-async def told(tenant: Emulator, ids: Iterable[str]) -> dict[str, Row]:
-    """Ask the tenant for details, without any code of ours."""
+async def read_details(tenant: Emulator, ids: Iterable[str]) -> dict[str, Row]:
+    """Read details from the tenant, without any code of ours."""
     headers, found = {"access-token": tenant.token()}, {}
     async with aiohttp.ClientSession(tenant.url, headers=headers) as session:
         for case_id in ids:
@@ -80,7 +74,7 @@ async def told(tenant: Emulator, ids: Iterable[str]) -> dict[str, Row]:
     return found
 
 
-async def details(aicc: AICCClient, out: Path, **options: Any) -> ExportReport:
+async def export_details(aicc: AICCClient, out: Path, **options: Any) -> ExportReport:
     """Export the quarter in detail."""
     return await export_cases(aicc, QUARTER, out, detail=True, **options)
 
@@ -89,14 +83,14 @@ async def details(aicc: AICCClient, out: Path, **options: Any) -> ExportReport:
 
 
 async def test_each_row_has_its_details(aicc: AICCClient, tenant: Emulator, out: Path) -> None:
-    """A row's own fields come first, then the parts as the tenant tells them; all figures agree."""
-    wanted = await told(tenant, tenant.ids())
-    report = await details(aicc, out)
+    """A row's own fields come first, then the parts as the tenant has them; all figures agree."""
+    wanted = await read_details(tenant, tenant.ids())
+    report = await export_details(aicc, out)
     plain = {row["id"]: row for row in tenant.rows()}
-    assert {row["id"]: row for row in rows_of(out)} == {
+    assert {row["id"]: row for row in read_jsonl(out)} == {
         case_id: plain[case_id] | wanted[case_id] for case_id in tenant.ids()
     }
-    assert all(list(row)[-5:] == PARTS for row in rows_of(out))
+    assert all(list(row)[-5:] == PARTS for row in read_jsonl(out))
     assert (report.detail, report.without_detail, report.verified) == (True, 0, True)
     assert (report.rows, report.size) == (300, out.stat().st_size)
     assert report.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
@@ -107,13 +101,13 @@ async def test_each_detail_is_asked_for_once(
     aicc: AICCClient, tenant: Emulator, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also for cases in the second that two windows share, and where windows are many."""
-    monkeypatch.setattr(run, "DETAILED", 40)
+    monkeypatch.setattr(export_range, "MAX_ROWS_PER_DETAILED_WINDOW", 40)
     seam = aicc.api.windows(QUARTER)[0].end
     tenant.insert_many([{"createdDate": str(seam)}] * 3)
-    report = await details(aicc, out)
+    report = await export_details(aicc, out)
     assert len(report.windows) > 5
     assert max(window.distinct for window in report.windows) <= 40
-    assert asked(tenant) == dict.fromkeys(tenant.ids(), 1)
+    assert count_details(tenant) == dict.fromkeys(tenant.ids(), 1)
 
 
 async def test_parts_are_the_service_s_own_bytes(
@@ -123,8 +117,8 @@ async def test_parts_are_the_service_s_own_bytes(
     odd = '{"n":1.10,"big":123456789012345678901,"b":"\\u00e9\\/","a":"é"}'
     body = f'{{"resCode":"0","result":[{{"caseInfo":{odd},"id":"x",\r\n "later__CST": [1 ,2]}}]}}'
     monkeypatch.setattr(CaseService, "get", lambda *_: Answer(200, body.encode()))
-    await details(aicc, out)
-    for line, row in zip(out.read_text().splitlines(), rows_of(out), strict=True):
+    await export_details(aicc, out)
+    for line, row in zip(out.read_text().splitlines(), read_jsonl(out), strict=True):
         assert line.endswith(f',"caseInfo":{odd},"later__CST":[1,2]}}')
         assert row["id"] in tenant.ids()  # its own
 
@@ -142,10 +136,10 @@ async def test_a_window_that_is_read_again_costs_no_detail_again(
             emulator.insert(createdDate="2025-03-30 12:00:00")
 
     tenant.on_page(insert_once)
-    report = await details(aicc, out)
+    report = await export_details(aicc, out)
     assert "repaired" in [window.verdict for window in report.windows]
-    assert asked(tenant) == dict.fromkeys(tenant.ids(), 1)
-    assert sorted(row["id"] for row in rows_of(out)) == sorted(tenant.ids())
+    assert count_details(tenant) == dict.fromkeys(tenant.ids(), 1)
+    assert sorted(row["id"] for row in read_jsonl(out)) == sorted(tenant.ids())
 
 
 async def test_rows_that_keep_moving_have_details_too(
@@ -154,60 +148,46 @@ async def test_rows_that_keep_moving_have_details_too(
     """What any reading of an unverified window brought gets its details, once."""
     tenant.insert_many({"createdDate": f"2025-03-20 12:{i:02}:00"} for i in range(60))
     tenant.on_page(lambda emulator, _: emulator.insert(createdDate="2025-03-30 12:00:00"))
-    report = await details(aicc, out)
-    rows = rows_of(out)
+    report = await export_details(aicc, out)
+    rows = read_jsonl(out)
     assert report.unverified
     assert len(rows) == report.rows == len({row["id"] for row in rows})
     assert all(row["caseInfo"]["id"] == row["id"] for row in rows)
-    assert asked(tenant) == dict.fromkeys((row["id"] for row in rows), 1)
+    assert count_details(tenant) == dict.fromkeys((row["id"] for row in rows), 1)
 
 
 # ---- formats -------------------------------------------------------------------------------
 
 
-def from_gzip(path: Path) -> list[Row]:
-    """Read compressed lines."""
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-
-
-def from_zst(path: Path) -> list[Row]:
-    """Read compressed lines."""
-    zstandard = pytest.importorskip("zstandard")
-    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
-        return [json.loads(line) for line in reader.read().splitlines()]
-
-
-def from_csv(path: Path) -> list[Row]:
+def csv_rows(path: Path) -> list[Row]:
     """Read the cells of parts as JSON."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{**row, **{name: json.loads(row[name]) for name in PARTS}} for row in rows]
+    header, *rows = read_csv(path)
+    cells = [dict(zip(header, row, strict=True)) for row in rows]
+    return [{**row, **{name: json.loads(row[name]) for name in PARTS}} for row in cells]
 
 
-def from_parquet(path: Path) -> list[Row]:
+def parquet_rows(path: Path) -> list[Row]:
     """Read the map of extension fields, where parts are texts of JSON."""
-    rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
-    extras = [(row["id"], dict(row["extra"])) for row in rows]
+    extras = [(row["id"], dict(row["extra"])) for row in read_parquet(path)]
     return [
         {"id": row_id, **{name: json.loads(extra[name]) for name in PARTS}}
         for row_id, extra in extras
     ]
 
 
-def from_table(path: Path) -> list[Row]:
+def table_rows(path: Path) -> list[Row]:
     """Read the column of extension fields."""
-    with closing(sqlite3.connect(path)) as database:
-        found = database.execute("SELECT id, extra FROM cases").fetchall()
+    found = read_sqlite(path, "id, extra")
     return [{"id": row_id, **json.loads(extra)} for row_id, extra in found]
 
 
 FORMATS: dict[str, Callable[[Path], list[Row]]] = {
-    "jsonl": rows_of,
-    "jsonl.gz": from_gzip,
-    "jsonl.zst": from_zst,
-    "csv": from_csv,
-    "parquet": from_parquet,
-    "db": from_table,
+    "jsonl": read_jsonl,
+    "jsonl.gz": read_gzip,
+    "jsonl.zst": read_zst,
+    "csv": csv_rows,
+    "parquet": parquet_rows,
+    "db": table_rows,
 }
 ODD_TEXT = 'a; =1+1\n"b",;-c\t@d ü\\ \u2028'
 
@@ -216,11 +196,11 @@ ODD_TEXT = 'a; =1+1\n"b",;-c\t@d ü\\ \u2028'
 async def test_every_format_takes_details(
     suffix: str, aicc: AICCClient, tenant: Emulator, tmp_path: Path
 ) -> None:
-    """All parts of all cases can be read from it, whatever stands in their texts."""
+    """All parts of all cases can be read from it, whatever is in their texts."""
     for _ in range(3):
         tenant.insert(createdDate="2025-02-03 04:05:06", description=ODD_TEXT)
-    wanted, target = await told(tenant, tenant.ids()), tmp_path / f"cases.{suffix}"
-    report = await details(aicc, target, **({"raw_cells": True} if suffix == "csv" else {}))
+    wanted, target = await read_details(tenant, tenant.ids()), tmp_path / f"cases.{suffix}"
+    report = await export_details(aicc, target, **({"raw_cells": True} if suffix == "csv" else {}))
     found = {row["id"]: {name: row[name] for name in PARTS} for row in FORMATS[suffix](target)}
     assert found == wanted
     assert (report.rows, report.verified) == (303, True)
@@ -229,16 +209,16 @@ async def test_every_format_takes_details(
 async def test_a_csv_has_parts_behind_the_documented_columns(
     aicc: AICCClient, tenant: Emulator, tmp_path: Path
 ) -> None:
-    """Harmless cells are still JSON: an apostrophe stands within a text of it."""
+    """Harmless cells are still JSON: an apostrophe is within a text of it."""
     case_id = tenant.insert(createdDate="2025-02-03 04:05:06", description=ODD_TEXT)
     plain, target = tmp_path / "plain.csv", tmp_path / "cases.csv"
     await export_cases(aicc, QUARTER, plain)
-    await details(aicc, target)
+    await export_details(aicc, target)
     before, after = (next(csv.reader(path.read_text().splitlines())) for path in (plain, target))
     last = before.index("createdDate") + 1
     assert after[:last] == before[:last]
     assert set(after[last:]) == {*before[last:], *PARTS}
-    [text] = [row["caseInfo"]["description"] for row in from_csv(target) if row["id"] == case_id]
+    [text] = [row["caseInfo"]["description"] for row in csv_rows(target) if row["id"] == case_id]
     assert (text != ODD_TEXT, text.replace("'", "")) == (True, ODD_TEXT)
 
 
@@ -246,9 +226,9 @@ async def test_a_table_of_a_server_takes_details(
     aicc: AICCClient, tenant: Emulator, postgres_url: str, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    """The parts stand in the column of extension fields, as jsonb."""
+    """The parts are in the column of extension fields, as jsonb."""
     monkeypatch.chdir(tmp_path)
-    wanted = await told(tenant, tenant.ids())
+    wanted = await read_details(tenant, tenant.ids())
     await export_cases(aicc, QUARTER, postgres_url, detail=True)
     with psycopg.connect(postgres_url) as connection:
         found = connection.execute("SELECT id, extra FROM aicc_cases").fetchall()
@@ -273,17 +253,17 @@ async def test_a_case_that_is_gone_keeps_its_row(
         return answer(service, case_id)
 
     monkeypatch.setattr(CaseService, "get", get)
-    report = await details(aicc, out)
+    report = await export_details(aicc, out)
     assert (report.rows, report.without_detail, report.verified) == (300, 1, True)
     assert [window.without_detail for window in report.windows] == [0, 0, 1]
-    assert [row for row in rows_of(out) if "caseInfo" not in row] == [rows[gone]]
+    assert [row for row in read_jsonl(out) if "caseInfo" not in row] == [rows[gone]]
     assert manifest.load(out.with_name("cases.jsonl.manifest.json")) == report
 
 
-# ---- going on --------------------------------------------------------------------------------
+# ---- resuming --------------------------------------------------------------------------------
 
 
-async def test_a_failure_in_the_middle_can_be_gone_on_with(
+async def test_an_export_in_detail_resumes_after_a_failure(
     aicc: AICCClient, tenant: Emulator, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Details of finished windows are not asked for again, those of the open one once more."""
@@ -296,26 +276,26 @@ async def test_a_failure_in_the_middle_can_be_gone_on_with(
 
     monkeypatch.setattr(CaseService, "get", broken)
     with pytest.raises(DecodeError):
-        await details(aicc, out)
+        await export_details(aicc, out)
     monkeypatch.undo()
-    first = asked(tenant)
+    first = count_details(tenant)
     tenant.clear_faults()
     tenant.requests.clear()
-    report = await details(aicc, out)
+    report = await export_details(aicc, out)
     window = report.windows[0]
-    assert not asked(tenant).keys() & set(tenant.ids(window.start, window.end))
-    assert asked(tenant).keys() | first.keys() == set(tenant.ids())
-    assert asked(tenant).total() == 300 - window.distinct
-    await details(aicc, tmp_path / "whole.jsonl")
+    assert not count_details(tenant).keys() & set(tenant.ids(window.start, window.end))
+    assert count_details(tenant).keys() | first.keys() == set(tenant.ids())
+    assert count_details(tenant).total() == 300 - window.distinct
+    await export_details(aicc, tmp_path / "whole.jsonl")
     assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert (report.runs, report.rows) == (2, 300)
 
 
 @pytest.mark.parametrize("before", [False, True])
-async def test_another_choice_is_not_gone_on_with(
+async def test_another_choice_of_details_is_refused(
     aicc: AICCClient, out: Path, *, before: bool
 ) -> None:
-    """Neither of an unfinished export, nor by --since last; a restart begins anew."""
+    """Neither an unfinished export resumes, nor does --since last; a restart begins anew."""
 
     def cancel(state: Progress) -> None:
         if state.rows:
@@ -335,12 +315,12 @@ async def test_every_night_in_detail(aicc: AICCClient, tenant: Emulator, tmp_pat
     """A table takes what changed of a case, and its new details."""
     out = tmp_path / "cases.db"
     case_id = tenant.insert(createdDate="2025-03-31 12:00:00")
-    await details(aicc, out)
+    await export_details(aicc, out)
     tenant.insert(createdDate="2025-03-31 13:00:00")
     tenant.move(case_id, "2025-03-31 14:00:00")
     query = CaseQuery(end_time=UNTIL)
     report = await export_cases(aicc, query, out, detail=True, since_last=timedelta(hours=13))
-    rows = {row["id"]: row for row in from_table(out)}
+    rows = {row["id"]: row for row in table_rows(out)}
     assert (len(rows), report.added) == (302, 2)
     assert rows[case_id]["caseInfo"]["createdDate"] == "2025-03-31 14:00:00"
 
@@ -353,7 +333,7 @@ def threaded() -> Iterator[Emulator]:
 
 
 def after(patch: pytest.MonkeyPatch, requests: int) -> threading.Event:
-    """Give an event that is set when so many details were asked for."""
+    """Return an event that is set when so many details were asked for."""
     reached, answer, numbers = threading.Event(), CaseService.get, count(1)
 
     def get(service: CaseService, case_id: str) -> Answer:
@@ -366,22 +346,15 @@ def after(patch: pytest.MonkeyPatch, requests: int) -> threading.Event:
 
 
 def start(tenant: Emulator, target: Path) -> subprocess.Popen[str]:
-    """Begin an export in detail, or go on with it."""
-    secrets = {"AICC_BASE_URL": tenant.url, "AICC_ACCESS_TOKEN": tenant.token()}
-    command = (sys.executable, "-c", "from aicc_async.cli import main; main()", "export")
-    span = ("--since", "2025-01-01", "--until", "2025-03-31", "--concurrency", "3")
-    return subprocess.Popen(  # noqa: S603  (our own command)
-        [*command, target.name, *span, "--detail"],
-        cwd=target.parent, env={**os.environ, **secrets}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    """Start an export in detail, or resume it."""
+    span = ("--since", "2025-01-01", "--until", "2025-03-31")
+    return start_export(tenant, target.parent, target.name, *span, "--detail")
 
 
 def finished(target: Path, copy: Path) -> set[str]:
-    """Read whose rows are safely there, in a copy: looking must change nothing."""
-    shutil.copytree(target.with_name(f".{target.name}.export"), copy)
-    with closing(sqlite3.connect(copy / "state.db")) as db:
-        [[size]] = db.execute("SELECT coalesce(max(size), 0) FROM windows").fetchall()
+    """Return the ids of rows that are safe."""
+    with checkpoint_copy(target.with_name(f".{target.name}.export"), copy) as state:
+        [[size]] = state.execute("SELECT coalesce(max(size), 0) FROM windows").fetchall()
     rows = (copy / "rows.jsonl").read_bytes()[:size].splitlines()
     assert all("caseInfo" in json.loads(row) for row in rows)
     return {json.loads(row)["id"] for row in rows}
@@ -401,20 +374,20 @@ def test_a_killed_export_ends_as_one_that_was_not(
             assert reached.wait(10)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-        assert safe & asked(threaded).keys() == set()
-        assert set(asked(threaded).values()) == {1}
+        assert safe & count_details(threaded).keys() == set()
+        assert set(count_details(threaded).values()) == {1}
         safe = finished(killed, tmp_path / f"copy{number}")
     threaded.requests.clear()
     assert start(threaded, killed).communicate()[1] == ""
     assert safe
-    assert asked(threaded) == dict.fromkeys(set(threaded.ids()) - safe, 1)
+    assert count_details(threaded) == dict.fromkeys(set(threaded.ids()) - safe, 1)
     assert killed.read_bytes() == whole.read_bytes()
 
 
-async def test_cancelled_among_the_details_nothing_goes_on(
+async def test_nothing_runs_on_after_a_cancellation_among_the_details(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
-    """Its requests end with it, its places are free, and the spool stays."""
+    """Its requests end with it, its places are free, and the checkpoint stays."""
     under_way: list[int] = []
 
     def fetching() -> int:
@@ -427,31 +400,33 @@ async def test_cancelled_among_the_details_nothing_goes_on(
             under_way.append(fetching())
             task.cancel()
 
-    task = asyncio.create_task(details(aicc, out, on_progress=cancel))
+    task = asyncio.create_task(export_details(aicc, out, on_progress=cancel))
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (under_way[0] > aicc.api.concurrency, fetching()) == (True, 0)
     assert aicc._session._slots._value == aicc.api.concurrency
-    assert asked(tenant).total() <= 20 + AHEAD * aicc.api.concurrency
+    assert count_details(tenant).total() <= 20 + AHEAD * aicc.api.concurrency
     assert [entry.name for entry in out.parent.iterdir()] == [".cases.jsonl.export"]
 
 
-# ---- progress, and what is told ------------------------------------------------------------
+# ---- progress, and what is shown ------------------------------------------------------------
 
 
-async def test_progress_counts_rows_that_are_whole(
+async def test_progress_counts_rows_that_have_their_details(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
-    """Figures grow row by row, never ahead of the details, to all of the total told in advance."""
+    """Figures grow row by row, never ahead of the details, to all of the total known in advance."""
     seam = aicc.api.windows(QUARTER)[0].end
     tenant.insert_many([{"createdDate": str(seam)}] * 3)
     states: list[Progress] = []
 
     def show(state: Progress) -> None:
         states.append(state)
-        assert state.rows <= asked(tenant).total() + 3  # the plan counts these in two windows
+        assert (
+            state.rows <= count_details(tenant).total() + 3
+        )  # the plan counts these in two windows
 
-    report = await details(aicc, out, on_progress=show)
+    report = await export_details(aicc, out, on_progress=show)
     reading = [state for state in states if state.stage == "reading"]
     rows = [state.rows for state in reading]
     assert rows == sorted(rows)
@@ -461,7 +436,7 @@ async def test_progress_counts_rows_that_are_whole(
     assert reading[-1].windows_done == reading[-1].windows == len(report.windows)
 
 
-async def test_what_was_whole_is_told_of_when_it_goes_on(
+async def test_a_resumed_export_begins_its_progress_with_finished_rows(
     aicc: AICCClient, tenant: Emulator, out: Path
 ) -> None:
     """A later run begins its figures with the rows that are there."""
@@ -470,11 +445,11 @@ async def test_what_was_whole_is_told_of_when_it_goes_on(
         if state.windows_done == 1 and state.rows % 10 == 5:
             task.cancel()
 
-    task = asyncio.create_task(details(aicc, out, on_progress=cancel))
+    task = asyncio.create_task(export_details(aicc, out, on_progress=cancel))
     with pytest.raises(asyncio.CancelledError):
         await task
     states: list[Progress] = []
-    report = await details(aicc, out, on_progress=states.append)
+    report = await export_details(aicc, out, on_progress=states.append)
     first = next(state for state in states if state.stage == "reading")
     assert first.rows == first.resumed == report.windows[0].distinct > 0
     assert (first.total, tenant.count()) == (300, 300)
@@ -485,7 +460,7 @@ async def test_contact_data_stays_in_the_rows(
 ) -> None:
     """Neither the manifest nor a log nor an error holds a piece of a detail."""
     caplog.set_level(logging.DEBUG)
-    wanted = await told(tenant, tenant.ids()[:50])
+    wanted = await read_details(tenant, tenant.ids()[:50])
     people = [each["customerInfo"]["customerInfo"] for each in wanted.values()]
     private = {
         *(str(person[name]) for person in people for name in ("cellPhone1", "email")),
@@ -493,9 +468,11 @@ async def test_contact_data_stays_in_the_rows(
     }
     tenant.fail("get", Fault.NOT_JSON)
     with pytest.raises(DecodeError) as caught:
-        await details(aicc, out)
-    await details(aicc, out)
-    said = out.with_name("cases.jsonl.manifest.json").read_text() + caplog.text + repr(caught.value)
+        await export_details(aicc, out)
+    await export_details(aicc, out)
+    shown = (
+        out.with_name("cases.jsonl.manifest.json").read_text() + caplog.text + repr(caught.value)
+    )
     assert len(private) > 20
-    assert [text for text in private if text in said] == []
+    assert [text for text in private if text in shown] == []
     assert all(text in out.read_text() for text in private)

@@ -1,28 +1,31 @@
-"""Exports that are killed at random instants, and gone on with: the same rows in every format."""
+"""Exports that are killed at random instants and resumed: the same rows in every format."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
-import os
 import random
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from helpers.processes import COMMAND, interruptible
+from helpers.exports import (
+    checkpoint_copy,
+    read_csv,
+    read_gzip,
+    read_jsonl,
+    read_parquet,
+    read_sqlite,
+    read_zst,
+    start_export,
+)
 
 from aicc_async import AICCClient, CaseQuery, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Latency, run_in_thread
@@ -33,7 +36,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIG
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 12, 31)  # noqa: DTZ001  (wall-clock times)
 ROWS = 3000
 FILES = ["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite"]
-Rows = list[Any]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def tenant() -> Iterator[Emulator]:
         yield emulator
 
 
-class Watch:
+class PageWatch:
     """Knows when a run has asked for so many pages, and when it has read them all."""
 
     def __init__(self, tenant: Emulator) -> None:
@@ -53,7 +55,7 @@ class Watch:
         self.read_all = threading.Event()
 
     def expect(self, pages: int) -> None:
-        """Begin to watch a run."""
+        """PageWatch a run from its start."""
         self._wanted = pages
         self.reached.clear()
         self.read_all.clear()
@@ -73,26 +75,21 @@ class Export:
     def __init__(self, tenant: Emulator, folder: Path, target: str) -> None:
         self._tenant = tenant
         self._folder = folder
-        self._command = [*COMMAND, "export", target, "--since", str(SINCE), "--until", str(UNTIL)]
-        self._watch = Watch(tenant)
+        self._target = target
+        self._watch = PageWatch(tenant)
 
     def start(self) -> subprocess.Popen[str]:
-        """Begin a run, or go on."""
-        secrets = {"AICC_BASE_URL": self._tenant.url, "AICC_ACCESS_TOKEN": self._tenant.token()}
-        with interruptible():
-            return subprocess.Popen(  # noqa: S603  (our own command)
-                [*self._command, "--concurrency", "3"],
-                cwd=self._folder, env={**os.environ, **secrets}, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
+        """Start a run, or resume it."""
+        span = ("--since", SINCE, "--until", UNTIL)
+        return start_export(self._tenant, self._folder, self._target, *span)
 
     def finish(self) -> str:
         """Run to the end."""
         self._watch.expect(0)
         process = self.start()
-        said, complaints = process.communicate()
+        output, complaints = process.communicate()
         assert (process.returncode, complaints) == (0, "")
-        return said
+        return output
 
     def stop_while_reading(self, pages: int, how: signal.Signals) -> subprocess.Popen[str]:
         """Send a signal when so many pages were answered."""
@@ -123,51 +120,20 @@ class Export:
         )
 
     def finished(self, copy: Path) -> set[tuple[str, str]]:
-        """Read which windows are safely there, in a copy: looking must change nothing."""
+        """Return which windows are safe."""
         [folder] = self._folder.glob(".*.export")
-        shutil.copytree(folder, copy)
-        with closing(sqlite3.connect(copy / "state.db")) as db:
-            rows = db.execute('SELECT start, "end" FROM windows WHERE report IS NOT NULL')
+        with checkpoint_copy(folder, copy) as state:
+            rows = state.execute('SELECT start, "end" FROM windows WHERE report IS NOT NULL')
             return set(rows)
 
 
-def lines(content: bytes) -> Rows:
-    """Read JSON lines."""
-    return [json.loads(line) for line in content.splitlines()]
-
-
-def zst(path: Path) -> Rows:
-    """Read compressed JSON lines."""
-    zstandard = pytest.importorskip("zstandard")
-    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
-        return lines(reader.read())
-
-
-def table(path: Path) -> Rows:
-    """Read a table of SQLite."""
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT * FROM cases ORDER BY id").fetchall()
-
-
-def parquet(path: Path) -> Rows:
-    """Read columns."""
-    rows: Rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
-    return rows
-
-
-def cells(path: Path) -> Rows:
-    """Read a CSV."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.reader(file))
-
-
-READERS: dict[str, Callable[[Path], Rows]] = {
-    "jsonl": lambda path: [path.read_bytes(), *lines(path.read_bytes())],
-    "jsonl.gz": lambda path: lines(gzip.decompress(path.read_bytes())),
-    "jsonl.zst": zst,
-    "csv": cells,
-    "parquet": parquet,
-    "sqlite": table,
+READERS: dict[str, Callable[[Path], list[Any]]] = {
+    "jsonl": lambda path: [path.read_bytes(), *read_jsonl(path)],
+    "jsonl.gz": read_gzip,
+    "jsonl.zst": read_zst,
+    "csv": read_csv,
+    "parquet": read_parquet,
+    "sqlite": read_sqlite,
 }
 
 
@@ -178,7 +144,7 @@ def check_nothing_twice(export: Export, finished: set[tuple[str, str]]) -> None:
     assert [page for page, times in asked.items() if times > 1] == []
 
 
-def kill_and_go_on(export: Export, tmp_path: Path, draw: random.Random) -> int:
+def kill_and_resume(export: Export, tmp_path: Path, draw: random.Random) -> int:
     """Kill some runs while they read and one while it ends, then let one finish."""
     finished: set[tuple[str, str]] = set()
     for number, pages in enumerate(draw.randint(1, most) for most in (30, 15, 12)):
@@ -203,7 +169,7 @@ def test_a_killed_export_ends_as_one_that_was_not(
     killed.mkdir()
     name = f"cases.{suffix}"
     Export(tenant, whole, name).finish()
-    kill_and_go_on(Export(tenant, killed, name), tmp_path, random.Random(suffix))  # noqa: S311
+    kill_and_resume(Export(tenant, killed, name), tmp_path, random.Random(suffix))  # noqa: S311
     rows = READERS[suffix](whole / name)
     assert len(rows) >= ROWS
     assert READERS[suffix](killed / name) == rows
@@ -214,7 +180,7 @@ def test_a_killed_export_fills_a_table_of_a_server(
     tenant: Emulator, tmp_path: Path, postgres_url: str
 ) -> None:
     """After four kills every case is in the table, once."""
-    kill_and_go_on(Export(tenant, tmp_path, postgres_url), tmp_path, random.Random(7))  # noqa: S311
+    kill_and_resume(Export(tenant, tmp_path, postgres_url), tmp_path, random.Random(7))  # noqa: S311
     with psycopg.connect(postgres_url) as connection:
         ids = connection.execute("SELECT id FROM aicc_cases").fetchall()
     assert sorted(row_id for (row_id,) in ids) == sorted(tenant.ids())
@@ -224,7 +190,7 @@ def test_a_killed_export_fills_a_table_of_a_server(
 async def test_what_a_killed_run_left_is_written_over(
     suffix: str, tenant: Emulator, tmp_path: Path
 ) -> None:
-    """The half of a file that a run was killed over is no part of the next one."""
+    """The half of a file that a killed run left does not get into the next one."""
     whole, target = tmp_path / f"whole.{suffix}", tmp_path / f"cases.{suffix}"
     day = CaseQuery(start_time=SINCE, end_time=SINCE + timedelta(days=1))
     async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
@@ -235,17 +201,19 @@ async def test_what_a_killed_run_left_is_written_over(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
-def test_an_interrupted_export_says_how_to_go_on(
+def test_an_interrupted_export_says_how_to_resume(
     how: signal.Signals, tenant: Emulator, tmp_path: Path
 ) -> None:
-    """It ends with 130 within two seconds, and the same command goes on from there."""
+    """It ends with 130 within two seconds, and the same command resumes from there."""
     export = Export(tenant, tmp_path, "cases.jsonl")
     process = export.stop_while_reading(35, how)
     _, complaints = process.communicate(timeout=2)
-    assert process.returncode == 130
-    assert complaints == "interrupted; run the same command again to resume\n"
+    assert (process.returncode, complaints) == (
+        130,
+        "interrupted; run the same command again to resume\n",
+    )
     finished = export.finished(tmp_path / "copy")
     export.finish()
     check_nothing_twice(export, finished)
     assert finished
-    assert len(lines((tmp_path / "cases.jsonl").read_bytes())) == ROWS
+    assert len(read_jsonl(tmp_path / "cases.jsonl")) == ROWS

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
 from aicc_async._listing.zones import SECOND
-from aicc_async.export.plan import EARLIEST, Planned, first_day, plan, together
+from aicc_async.export.concurrency import run_all
+from aicc_async.export.export_range import EARLIEST_START, find_first_day
+from aicc_async.export.plan import PlannedWindow, plan_windows
 
 ZONE = ZoneInfo("Europe/Berlin")
 START = datetime(2024, 9, 1)  # noqa: DTZ001  (wall-clock times)
@@ -51,17 +53,19 @@ class Service:
         return last - first
 
 
-def planned(windows: Sequence[Window], service: Service, most: int) -> list[Planned]:
-    """Plan windows, and give them oldest first."""
-    pieces = asyncio.run(plan(windows, service.count, ZONE, most=most))
+def planned(windows: Sequence[Window], service: Service, max_rows: int) -> list[PlannedWindow]:
+    """Plan windows, and return them oldest first."""
+    pieces = asyncio.run(plan_windows(windows, service.count, ZONE, max_rows=max_rows))
     return sorted(pieces, key=lambda piece: str(piece.window.start))
 
 
 @given(ranges(), bounds)
-def test_the_pieces_cover_the_range(case: tuple[list[Window], list[datetime]], most: int) -> None:
+def test_the_pieces_cover_the_range(
+    case: tuple[list[Window], list[datetime]], max_rows: int
+) -> None:
     """They begin and end with the range, and neighbours overlap as those of a split do."""
     windows, moments = case
-    pieces = planned(windows, Service(moments), most)
+    pieces = planned(windows, Service(moments), max_rows)
     assert pieces[0].window.start == windows[0].start
     assert pieces[-1].window.end == windows[-1].end
     for one, next_ in pairwise(pieces):
@@ -72,12 +76,12 @@ def test_the_pieces_cover_the_range(case: tuple[list[Window], list[datetime]], m
 
 @given(ranges(), bounds)
 def test_no_piece_is_larger_than_it_must_be(
-    case: tuple[list[Window], list[datetime]], most: int
+    case: tuple[list[Window], list[datetime]], max_rows: int
 ) -> None:
     """None has more rows than the bound unless it is two seconds long, none more than 31 days."""
     windows, moments = case
-    for piece in planned(windows, Service(moments), most):
-        assert piece.count <= most or bisect(piece.window) is None
+    for piece in planned(windows, Service(moments), max_rows):
+        assert piece.count <= max_rows or bisect(piece.window) is None
         assert piece.window.start
         assert piece.window.end
         assert piece.window.end - piece.window.start <= MAX_SPAN
@@ -85,36 +89,40 @@ def test_no_piece_is_larger_than_it_must_be(
 
 @given(ranges(), bounds)
 def test_the_pieces_expect_what_there_is(
-    case: tuple[list[Window], list[datetime]], most: int
+    case: tuple[list[Window], list[datetime]], max_rows: int
 ) -> None:
     """A piece expects its own rows, those in the overlaps of what was joined counted twice."""
     windows, moments = case
     service = Service(moments)
-    for piece in planned(windows, service, most):
+    for piece in planned(windows, service, max_rows):
         assert piece.count >= asyncio.run(service.count(piece.window))
 
 
 @given(ranges(), bounds)
-def test_small_neighbours_are_joined(case: tuple[list[Window], list[datetime]], most: int) -> None:
+def test_small_neighbours_are_joined(
+    case: tuple[list[Window], list[datetime]], max_rows: int
+) -> None:
     """No two neighbours would fit into one window."""
     windows, moments = case
-    for one, next_ in pairwise(planned(windows, Service(moments), most)):
-        too_many = one.count + next_.count > most
+    for one, next_ in pairwise(planned(windows, Service(moments), max_rows)):
+        too_many = one.count + next_.count > max_rows
         assert too_many or joined(one.window, next_.window, ZONE) is None
 
 
 @given(ranges(), bounds)
-def test_a_plan_asks_little(case: tuple[list[Window], list[datetime]], most: int) -> None:
+def test_a_plan_asks_little(case: tuple[list[Window], list[datetime]], max_rows: int) -> None:
     """It asks once a window, and for two halves of each part that holds too many."""
     windows, moments = case
     service = Service(moments)
-    planned(windows, service, most)
-    too_large = 3 * len(moments) // most  # at any depth; a second is in three parts at most
+    planned(windows, service, max_rows)
+    too_large = 3 * len(moments) // max_rows  # at any depth; a second is in three parts at most
     assert service.asked <= len(windows) + 2 * 23 * too_large
 
 
 @given(spans, bounds, st.sampled_from([0, 1, 7, 10**6]))
-def test_totals_that_can_not_be_true_are_not_chased(span: timedelta, most: int, total: int) -> None:
+def test_totals_that_can_not_be_true_are_not_chased(
+    span: timedelta, max_rows: int, total: int
+) -> None:
     """A service that ignores the times announces the same for every part: few are asked for."""
     asked = []
 
@@ -123,7 +131,7 @@ def test_totals_that_can_not_be_true_are_not_chased(span: timedelta, most: int, 
         return total
 
     windows = list(split(START, START + span, ZONE))
-    pieces = asyncio.run(plan(windows, count, ZONE, most=most))
+    pieces = asyncio.run(plan_windows(windows, count, ZONE, max_rows=max_rows))
     assert len(asked) <= 15 * len(windows) + 30
     assert len(pieces) <= 5 * len(windows)
 
@@ -133,7 +141,7 @@ def test_the_first_day_is_found_within_a_month(moments: list[datetime]) -> None:
     """It is before all cases, by 31 days at most; without any there is none; few counts do."""
     moments = sorted(moment.replace(microsecond=0) for moment in moments)
     service = Service(moments)
-    found = asyncio.run(first_day(START, service.count))
+    found = asyncio.run(find_first_day(START, service.count))
     assert service.asked <= 20
     if found is None:
         assert moments == []
@@ -145,11 +153,11 @@ def test_the_first_day_is_found_within_a_month(moments: list[datetime]) -> None:
 def test_cases_since_ever_begin_in_1990() -> None:
     """Nothing is looked for before that."""
     service = Service([datetime(1980, 1, 1)])  # noqa: DTZ001
-    assert asyncio.run(first_day(START, service.count)) == EARLIEST
+    assert asyncio.run(find_first_day(START, service.count)) == EARLIEST_START
 
 
-async def test_the_first_error_ends_all_that_goes_on_together() -> None:
-    """It comes out as it is, and nothing goes on behind."""
+async def test_the_first_error_cancels_all_that_runs_together() -> None:
+    """It is raised as it is, and nothing runs on behind."""
     ended = asyncio.Event()
 
     async def waits() -> None:
@@ -162,5 +170,5 @@ async def test_the_first_error_ends_all_that_goes_on_together() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await together([waits(), fails()])
+        await run_all([waits(), fails()])
     assert ended.is_set()

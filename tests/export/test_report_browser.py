@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
+from helpers.reports import make_report, make_window, whole
 
+from aicc_async.export import ExportReport, WindowReport
+from aicc_async.export.manifest import WindowVerdict
 from aicc_async.export.report.page import report_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -131,24 +135,29 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser.close()
 
 
-def small() -> dict[str, Any]:
-    """Invent the manifest of an export of one quarter that went well."""
+def small() -> ExportReport:
+    """Invent the report of an export of one quarter that went well."""
     days = {str(at): 20 + at.toordinal() * 7 % 30 for at in _dates("2025-01-01", 90)}
     windows = [
         _window("2025-01-01", 31, number=1, verdict="verified"),
         _window("2025-02-01", 28, number=2, verdict="repaired", reason="agreed at reading 2"),
         _window("2025-03-01", 31, number=3, verdict="verified"),
     ]
-    return _manifest(days, windows)
+    return _report(days, windows)
 
 
-def large() -> dict[str, Any]:
-    """Invent the manifest of ten years in 1,000 windows, some of them bad."""
+def large() -> ExportReport:
+    """Invent the report of ten years in 1,000 windows, some of them bad."""
     days = {
         str(at): (at.toordinal() * 7919 % 4000) * (at.weekday() < 5)
         for at in _dates("2016-01-01", 3653)
     }
-    verdicts = {41: "unverified", 500: "unverified", 77: "repaired", 311: "repaired"}
+    verdicts: dict[int, WindowVerdict] = {
+        41: "unverified",
+        500: "unverified",
+        77: "repaired",
+        311: "repaired",
+    }
     windows = [
         _window(
             "2016-01-01",
@@ -159,101 +168,105 @@ def large() -> dict[str, Any]:
         )
         for number in range(1, 1001)
     ]
-    return _manifest(days, windows) | {"rows": 9_876_543_210}
+    return evolve(_report(days, windows), rows=9_876_543_210)
 
 
-def hostile() -> dict[str, Any]:
-    """Invent a manifest whose every text wants to be more than text."""
-    bad = dict.fromkeys(("start", "end", "verdict", "reason"), HOSTILE + LONG)
-    manifest = small() | {
-        "target": HOSTILE + LONG,
-        "query": {HOSTILE: LONG, LONG: HOSTILE, "title": "\u202egnp.exe\ud800"},
-        "versions": {LONG: HOSTILE},
+def hostile() -> ExportReport:
+    """Invent a report whose every text wants to be more than text, and figures that are absurd."""
+    texts = dict.fromkeys(("start", "end", "reason"), HOSTILE + LONG)
+    unknown = dict.fromkeys(("announced", "received", "distinct", "readings", "requests"), -1)
+    bad = make_window("unverified", **texts, **unknown, finished=-1.0)
+    windows = [bad, evolve(bad, announced=2**62, announced_last=2**62, received=2**62)]
+    return make_report(
+        *windows * 30,
+        seconds=1.8,
+        throttled=5,
+        target=HOSTILE + LONG,
+        query={HOSTILE: LONG, LONG: HOSTILE, "title": "\u202egnp.exe\ud800"},
+        versions={LONG: HOSTILE},
         **dict.fromkeys(("zone", "start", "end", "began", "ended", "format", "sha256"), HOSTILE),
         **dict.fromkeys(("rows", "added", "size", "runs", "requests", "retries"), 2**62),
-        "days": {HOSTILE: 2**62, "2025-01-01": 2**62, "9999-12-31": 1, "0001-01-01": 1},
-        "whole": {"announced": 2**62, "agrees": False},
-    }
-    manifest["windows"] = [bad, {**bad, "announced": 2**62, "received": 2**62}] * 30
-    return manifest
+        days={HOSTILE: 2**62, "2025-01-01": 2**62, "9999-12-31": 1, "0001-01-01": 1},
+        whole=whole(2**62, agrees=False),
+    )
 
 
-def empty() -> dict[str, Any]:
-    """Give a manifest that says nothing."""
-    return {"windows": []}
+def empty() -> ExportReport:
+    """Return a report that says as little as a manifest can."""
+    unknown = ("runs", "rows", "added", "requests", "retries", "throttled")
+    return make_report(format="", seconds=-1.0, **dict.fromkeys(unknown, -1))
 
 
 def _dates(first: str, number: int) -> list[datetime]:
     return [datetime.fromisoformat(first) + timedelta(day) for day in range(number)]
 
 
-def _manifest(days: dict[str, int], windows: list[dict[str, Any]]) -> dict[str, Any]:
+def _report(days: dict[str, int], windows: list[WindowReport]) -> ExportReport:
     days = {name[:10]: number for name, number in days.items()}
-    return {
-        "version": 1,
-        "target": "cases.jsonl",
-        "format": "jsonl",
-        "query": {"priority": "High", "contactPhone": "(hidden)"},
-        "zone": "Asia/Shanghai",
-        "start": f"{min(days)} 00:00:00",
-        "end": f"{max(days)} 23:59:59",
-        "began": "2026-11-22T06:00:00Z",
-        "ended": "2026-11-22T06:10:00Z",
-        "runs": 2,
-        "seconds": len(windows) * 0.5 + 0.3,
-        "rows": sum(days.values()),
-        "added": sum(days.values()),
-        "size": 8_494_493,
-        "sha256": "3b" * 32,
-        "requests": len(windows) * 11 + 1,
-        "retries": 33,
-        "throttled": 5,
-        "whole": {"announced": sum(days.values()), "agrees": True},
-        "windows": windows,
-        "days": days,
-        "versions": {"aicc-async": "0.1.0", "python": "3.11.7", "aiohttp": "3.14.5"},
-    }
+    return make_report(
+        *windows,
+        target="cases.jsonl",
+        format="jsonl",
+        query={"priority": "High", "contactPhone": "(hidden)"},
+        zone="Asia/Shanghai",
+        start=f"{min(days)} 00:00:00",
+        end=f"{max(days)} 23:59:59",
+        began="2026-11-22T06:00:00Z",
+        ended="2026-11-22T06:10:00Z",
+        runs=2,
+        seconds=len(windows) * 0.5 + 0.3,
+        rows=sum(days.values()),
+        added=sum(days.values()),
+        size=8_494_493,
+        sha256="3b" * 32,
+        requests=len(windows) * 11 + 1,
+        retries=33,
+        throttled=5,
+        whole=whole(sum(days.values())),
+        days=days,
+        versions={"aicc-async": "0.1.0", "python": "3.11.7", "aiohttp": "3.14.5"},
+    )
 
 
 def _window(
-    first: str, length: int, *, number: int, verdict: str, reason: str = ""
-) -> dict[str, Any]:
+    first: str, length: int, *, number: int, verdict: WindowVerdict, reason: str = ""
+) -> WindowReport:
     start = datetime.fromisoformat(first) + timedelta(length * (number - 1) * (number > 3))
     announced = 600 + number * 7919 % 500
     kept = announced - 40 * (verdict == "unverified")
-    return {
-        "start": str(start),
-        "end": str(start + timedelta(length)),
-        "verdict": verdict,
-        "reason": reason,
-        "announced": announced + (number == 41),
-        "announced_last": announced,
-        "received": kept + 10,
-        "distinct": kept,
-        "readings": 1 if verdict == "verified" else 3,
-        "finished": number * 0.5,
-        "requests": number * 11,
-        "retries": number // 30,
-        "throttled": number // 200,
-    }
+    return make_window(
+        verdict,
+        start=str(start),
+        end=str(start + timedelta(length)),
+        reason=reason,
+        announced=announced + (number == 41),
+        announced_last=announced,
+        received=kept + 10,
+        distinct=kept,
+        readings=1 if verdict == "verified" else 3,
+        finished=number * 0.5,
+        requests=number * 11,
+        retries=number // 30,
+        throttled=number // 200,
+    )
 
 
-MANIFESTS = (small, large, hostile, empty)
+REPORTS = (small, large, hostile, empty)
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Write the page of each manifest."""
+    """Write the page of each report."""
     folder = tmp_path_factory.mktemp("pages")
-    pages = {manifest.__name__: folder / f"{manifest.__name__}.html" for manifest in MANIFESTS}
-    for manifest in MANIFESTS:
-        pages[manifest.__name__].write_text(report_page(manifest()), encoding="utf-8")
+    pages = {make.__name__: folder / f"{make.__name__}.html" for make in REPORTS}
+    for make in REPORTS:
+        pages[make.__name__].write_text(report_page(make()), encoding="utf-8")
     return pages
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", [manifest.__name__ for manifest in MANIFESTS])
+@pytest.mark.parametrize("name", [make.__name__ for make in REPORTS])
 def test_nothing_overflows(
     browser: Browser, pages: dict[str, Path], name: str, width: int, theme: str
 ) -> None:
@@ -276,7 +289,7 @@ def test_the_theme_is_the_reader_s(browser: Browser, pages: dict[str, Path], the
     assert (page > 200 and text < 60) if theme == "light" else (page < 60 and text > 200)
 
 
-@pytest.mark.parametrize("name", [manifest.__name__ for manifest in MANIFESTS])
+@pytest.mark.parametrize("name", [make.__name__ for make in REPORTS])
 def test_nothing_runs_and_nothing_is_fetched(
     browser: Browser, pages: dict[str, Path], name: str
 ) -> None:
@@ -303,7 +316,7 @@ def test_a_page_that_runs_and_fetches_is_noticed(browser: Browser, tmp_path: Pat
 
 
 def test_hostile_texts_are_seen_as_texts(browser: Browser, pages: dict[str, Path]) -> None:
-    """A title, a reason, a filter and a version that look like markup stand there as written."""
+    """A title, a reason, a filter and a version that look like markup are there as written."""
     browser.open(pages["hostile"], 1400, "light")
     shown = "[...document.querySelectorAll('{}')].some(e => e.innerText.includes({}))"
 
@@ -327,7 +340,7 @@ def test_the_graphics_have_alternatives(browser: Browser, pages: dict[str, Path]
     assert browser.ask(f"{untitled}.length") == 0
 
 
-def test_bars_and_lanes_lie_where_their_windows_do(
+def test_bars_and_lanes_are_where_their_windows_are(
     browser: Browser, pages: dict[str, Path]
 ) -> None:
     """The lane of unverified windows marks the very bars that are drawn as such."""

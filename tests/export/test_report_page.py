@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -14,43 +13,58 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from helpers.reports import make_report, make_window, whole
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async.cli.commands.report import report
 from aicc_async.cli.group import group
 from aicc_async.errors import ConfigError
+from aicc_async.export import ExportReport, manifest
+from aicc_async.export.manifest import WindowVerdict
 from aicc_async.export.report.calendar import calendar_of
 from aicc_async.export.report.charts import totals, window_chart
-from aicc_async.export.report.data import text, window_lines
-from aicc_async.export.report.page import LISTED, report_page
+from aicc_async.export.report.page import MAX_LISTED_WINDOWS, report_page
+from aicc_async.export.report.texts import shorten
 from aicc_async.export.report.verdict import headline
+from aicc_async.export.report.window_line import VERDICTS, WindowLine, window_line
 
 COMMAND = "import aicc_async.cli.commands.report; from aicc_async.cli import main; main()"
+# Half surrogate pairs, and totals that cannot be true.
+TEXTS = st.text(st.characters(codec=None)) | st.sampled_from(["2025-01-01", "9999-12-31 23:59:59"])
+NUMBERS = st.integers() | st.sampled_from([0, 2**62, 2**63, 10**30])
+SECONDS = st.floats() | st.integers(0, 100).map(float)
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.sampled_from([2**62, 10**30, "verified", "2025-01-01", "9999-12-31 23:59:59"])
-    | st.text(st.characters(codec=None)),  # half surrogate pairs too
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | NUMBERS | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=5,
 )
-COUNTS = ("announced", "announced_last", "received", "distinct", "readings", "finished")
-TOTALS = ("requests", "retries", "throttled")
-WINDOW = ("start", "end", "verdict", "reason", *COUNTS, *TOTALS)
-FIELDS = (
-    *("target", "format", "query", "zone", "start", "end", "began", "ended", "runs", "seconds"),
-    *("rows", "added", "size", "sha256", "whole", "windows", "days", "versions", *TOTALS),
+WINDOWS = st.builds(
+    make_window,
+    st.sampled_from(VERDICTS),
+    start=st.none() | TEXTS,
+    end=st.none() | TEXTS,
+    reason=TEXTS,
+    finished=SECONDS,
+    **dict.fromkeys(("announced", "announced_last", "received", "distinct", "readings"), NUMBERS),
+    **dict.fromkeys(("requests", "retries", "throttled"), NUMBERS),
 )
-LINES = st.lists(JSON | st.dictionaries(st.sampled_from(WINDOW), JSON), max_size=3)
-DAYS = st.dictionaries(st.dates().map(str) | st.text(), JSON, max_size=3)
-MANIFESTS = st.builds(
-    lambda fields, lines, days: fields | {"windows": lines, "days": days},
-    st.dictionaries(st.sampled_from(FIELDS), JSON),
-    JSON | LINES,
-    JSON | DAYS,
+REPORTS = st.builds(
+    lambda windows, fields: make_report(*windows, **fields),
+    st.lists(WINDOWS, max_size=3),
+    st.fixed_dictionaries(
+        {
+            **dict.fromkeys(("target", "format", "zone", "began", "ended"), TEXTS),
+            **dict.fromkeys(("start", "end", "sha256"), st.none() | TEXTS),
+            **dict.fromkeys(("runs", "rows", "added", "requests", "retries", "throttled"), NUMBERS),
+            "size": st.none() | NUMBERS,
+            "seconds": SECONDS,
+            "query": st.dictionaries(TEXTS, JSON, max_size=3),
+            "whole": st.none() | st.builds(whole, NUMBERS, agrees=st.booleans()),
+            "days": st.dictionaries(st.dates().map(str) | TEXTS, NUMBERS, max_size=3),
+            "versions": st.dictionaries(TEXTS, TEXTS, max_size=3),
+        }
+    ),
 )
 
 
@@ -76,40 +90,46 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def window(verdict: str = "verified", **fields: Any) -> dict[str, Any]:
-    """Invent a window."""
-    start, end = "2025-01-01 00:00:00", "2025-02-01 00:00:00"
-    counts = dict.fromkeys(("announced", "received", "distinct"), 10)
-    return {"start": start, "end": end, "verdict": verdict, **counts, **fields}
+def lines_of(exported: ExportReport) -> list[WindowLine]:
+    """Return what the page shows of the windows."""
+    return [window_line(window) for window in exported.windows]
 
 
-def title(*windows: dict[str, Any], **fields: Any) -> str:
-    """Give the headline's title and sentences as one text."""
-    manifest = {"windows": list(windows), **fields}
-    said = headline(manifest, window_lines(manifest))
-    return " | ".join([said.level, said.title, *said.sentences])
+def title(exported: ExportReport) -> str:
+    """Return the headline's level, title and sentences as one text."""
+    head = headline(exported, lines_of(exported))
+    return " | ".join([head.level, head.title, *head.sentences])
 
 
 def test_an_export_whose_windows_agree_is_proven() -> None:
     """All windows verified or repaired, and the whole agrees: proven complete, in words."""
-    assert title(window(), window("repaired"), whole={"announced": 12000, "agrees": True}) == (
+    windows = (make_window(), make_window("repaired"))
+    assert title(make_report(*windows, whole=whole(12000))) == (
         "good | Proven complete | In all 2 windows (1 of them after reading again), what was "
         "received agrees with what the service announced. | "
         "Its count of the whole range, 12,000, agrees too."
     )
 
 
-def test_a_missing_count_of_the_whole_is_said() -> None:
-    """A service that can't count the whole range leaves the windows as the proof, and we say so."""
-    assert title(window(), whole=None) == (
+def test_a_missing_count_of_the_whole_is_mentioned() -> None:
+    """A service that cannot count the whole range leaves the windows as the proof."""
+    assert title(make_report(make_window(), whole=None)) == (
         "good | Proven complete | In the one window, what was received agrees with what the "
         "service announced. | It gave no count of the whole range to compare with."
     )
 
 
+def test_a_count_that_cannot_be_true_is_not_shown() -> None:
+    """A negative count of the whole range agrees or not, and is no number to show."""
+    assert title(make_report(make_window(), whole=whole(-3))).endswith(
+        " | Its count of the whole range agrees too."
+    )
+
+
 def test_an_unverified_window_is_no_proof() -> None:
     """One window that is not verified is enough to say that nothing is proven."""
-    assert title(window(), window("unverified"), whole={"agrees": True}) == (
+    windows = (make_window(), make_window("unverified"))
+    assert title(make_report(*windows, whole=whole())) == (
         "bad | Not proven complete | "
         "1 of 2 windows could not be verified: cases may be missing there."
     )
@@ -117,40 +137,33 @@ def test_an_unverified_window_is_no_proof() -> None:
 
 def test_a_whole_that_disagrees_is_no_proof() -> None:
     """Windows that agree prove nothing when the whole does not."""
-    assert title(window(), whole={"announced": 9, "agrees": False}) == (
+    assert title(make_report(make_window(), whole=whole(9, agrees=False))) == (
         "bad | Not proven complete | The service's count of the whole range, 9, disagrees."
     )
 
 
 def test_open_windows_are_named_in_the_headline() -> None:
     """What is not settled yet is neither proven nor a fault."""
-    assert title(window(), window("open"), window("open")) == (
+    assert title(make_report(make_window(), make_window("open"), make_window("open"))) == (
         "open | Proven complete, but for what is still open | In the one settled window, what was "
         "received agrees with what the service announced. | "
         "2 windows ended too recently to be settled: a later run reads them again."
     )
-    assert title(window("open")).startswith("open | Nothing is settled yet | 1 window ended")
+    only_open = title(make_report(make_window("open")))
+    assert only_open.startswith("open | Nothing is settled yet | 1 window ended")
 
 
-@pytest.mark.parametrize("verdict", [None, "", "Verified", "perfect", 1, ["verified"]])
-def test_an_unknown_verdict_is_no_proof(verdict: Any) -> None:
-    """A verdict that we don't know counts as unverified, and its own words are the reason."""
-    assert title(window(verdict)).startswith("bad | Not proven")
-    (line,) = window_lines({"windows": [window(verdict)]})
-    assert line.reason == f"the verdict is {text(verdict) or 'missing'}"
+def test_no_window_is_no_proof() -> None:
+    """A manifest without a window promises nothing."""
+    assert headline(make_report(), []).level == "none"
 
 
-@pytest.mark.parametrize("windows", [None, [], {}, "verified", [None, "verified", 3]])
-def test_no_window_is_no_proof(windows: Any) -> None:
-    """A manifest without a window that can be read promises nothing."""
-    assert headline({"windows": windows}, window_lines({"windows": windows})).level == "none"
-
-
-@given(MANIFESTS)
-@example({"zone": ["\ud800", 10**30, float("nan")], "seconds": 10**400, "target": "\ud800"})
-def test_any_object_makes_a_page(manifest: dict[str, Any]) -> None:
-    """Whatever a manifest holds, the page is whole, can be written, and has no script."""
-    page = report_page(manifest)
+@given(REPORTS)
+@example(make_report(target="\ud800", seconds=float("nan"), query={"x": ["\ud800", 10**30]}))
+@example(make_report(target="\ud800", zone="\ud800", seconds=1e308, rows=10**400))
+def test_any_report_makes_a_page(exported: ExportReport) -> None:
+    """Whatever a report holds, the page is complete, can be written, and has no script."""
+    page = report_page(exported)
 
     assert page.encode()
     assert Tags(page).seen["script"] == 0
@@ -165,7 +178,7 @@ def test_texts_come_out_as_they_went_in(words: str) -> None:
         def handle_data(self, data: str) -> None:
             seen.append(data)
 
-    Cells(report_page({"windows": [window("unverified", reason=words)]}))
+    Cells(report_page(make_report(make_window("unverified", reason=words))))
 
     assert words in seen
 
@@ -176,26 +189,26 @@ def test_markup_makes_no_element(words: str) -> None:
 
     def page(words: str) -> Counter[str]:
         fields = dict.fromkeys(("target", "zone", "start", "end", "sha256"), words)
-        bad = window("unverified", start=words, end=words, reason=words)
-        manifest = {**fields, "query": {"a": words}, "versions": {"b": words}, "windows": [bad]}
-        return Tags(report_page(manifest)).seen
+        bad = make_window("unverified", start=words, end=words, reason=words)
+        exported = make_report(bad, query={"a": words}, versions={"b": words}, **fields)
+        return Tags(report_page(exported)).seen
 
     assert page(words) == page("tame")
 
 
 def test_a_long_text_is_cut() -> None:
     """Three hundred characters are enough of a text to know it by."""
-    assert text("w" * 300) == "w" * 300
-    assert text("w" * 301) == "w" * 300 + "…"
-    assert text({"a": ["b", None]}) == '{"a": ["b", null]}'
+    assert shorten("w" * 300) == "w" * 300
+    assert shorten("w" * 301) == "w" * 300 + "…"
+    assert shorten({"a": ["b", None]}) == '{"a": ["b", null]}'
 
 
 def test_days_become_squares_of_their_weeks() -> None:
     """The first of January 2025 is the third square of the first week; the 31st is in the fifth."""
     days = {"2025-01-01": 33, "2025-01-31": 1}
-    manifest = {"start": "2025-01-01 00:00:00", "end": "2025-01-31 23:59:59", "days": days}
+    exported = make_report(start="2025-01-01 00:00:00", end="2025-01-31 23:59:59", days=days)
 
-    (year,) = calendar_of(manifest).years
+    (year,) = calendar_of(exported).years
     (month,) = year.months
 
     assert month.label == "January 2025: 34 cases, most on 2025-01-01: 33"
@@ -207,9 +220,9 @@ def test_days_become_squares_of_their_weeks() -> None:
 
 
 @given(st.dictionaries(st.dates(), st.integers(0, 10**6), min_size=1, max_size=40))
-def test_no_day_is_lost_and_the_legend_tells_its_number(days: dict[Any, int]) -> None:
-    """Every case stands in a year, a month and a square, whose shade's range holds its number."""
-    calendar = calendar_of({"days": {str(day): number for day, number in days.items()}})
+def test_no_day_is_lost_and_the_legend_has_its_number(days: dict[Any, int]) -> None:
+    """Every case is in a year, a month and a square, whose shade's range holds its number."""
+    calendar = calendar_of(make_report(days={str(day): number for day, number in days.items()}))
 
     assert sum(year.cases for year in calendar.years) == sum(days.values())
     squares = {
@@ -225,39 +238,40 @@ def test_no_day_is_lost_and_the_legend_tells_its_number(days: dict[Any, int]) ->
             assert ends[0] <= number <= ends[-1]
 
 
-def test_days_that_can_t_be_read_are_counted() -> None:
+def test_days_that_are_not_dates_are_counted() -> None:
     """Cases without a day are named beside the calendar; years without a case are, too."""
-    calendar = calendar_of({"days": {"": 3, "soon": 4, "2020-02-30": 5, "2020-02-01": 1, "x": -1}})
+    days = {"": 3, "soon": 4, "2020-02-30": 5, "2020-02-01": 1, "x": -1}
+    calendar = calendar_of(make_report(days=days))
     assert (calendar.undated, calendar.gaps) == (12, False)
-    assert "12 cases" in report_page({"days": {"soon": 12}})
-    assert calendar_of({"days": {"2020-02-01": 1, "2022-02-01": 1}}).gaps
-    assert calendar_of({"start": "2019-01-01", "days": {"2020-02-01": 1}}).gaps
+    assert "12 cases" in report_page(make_report(days={"soon": 12}))
+    assert calendar_of(make_report(days={"2020-02-01": 1, "2022-02-01": 1})).gaps
+    assert calendar_of(make_report(start="2019-01-01", days={"2020-02-01": 1})).gaps
 
 
-@given(st.lists(st.sampled_from(["verified", "repaired", "open", "x"]), max_size=500))
-def test_many_windows_share_bars(verdicts: list[str]) -> None:
+@given(st.lists(st.sampled_from(VERDICTS), max_size=500))
+def test_many_windows_share_bars(verdicts: list[WindowVerdict]) -> None:
     """However many windows there are, the bars are at most 120, and the lanes count them all."""
-    lines = window_lines({"windows": [window(verdict) for verdict in verdicts]})
-
-    chart = window_chart(lines)
+    chart = window_chart([window_line(make_window(verdict)) for verdict in verdicts])
 
     assert len(chart.bars) <= 120
     assert sum(lane.windows for lane in chart.lanes) == len(verdicts)
-    wanted = Counter("unverified" if verdict == "x" else verdict for verdict in verdicts)
-    assert {lane.verdict: lane.windows for lane in chart.lanes} == wanted
+    assert {lane.verdict: lane.windows for lane in chart.lanes} == Counter(verdicts)
     worst = {bar.x for bar in chart.bars if bar.verdict == "unverified"}
     assert worst == {x for lane in chart.lanes if lane.verdict == "unverified" for x in lane.bars}
 
 
 def test_a_bar_is_as_high_as_what_was_received() -> None:
-    """Bars stand for distinct cases, lines for what was announced last, both of one scale."""
+    """Bars are distinct cases, lines are what was announced last, both of one scale.
+
+    Counts that cannot be true are as good as none.
+    """
     windows = [
-        window(announced=90, announced_last=100, distinct=100, received=110),
-        window("unverified", announced=50, distinct=25, received=30, end=None),
-        window(announced=None, distinct=None, received=10),
+        make_window(announced=90, announced_last=100, distinct=100, received=110),
+        make_window("unverified", announced=50, distinct=25, received=30, end=None),
+        make_window(announced=-1, distinct=-1, received=10),
     ]
 
-    chart = window_chart(window_lines({"windows": windows}))
+    chart = window_chart(list(map(window_line, windows)))
 
     assert [bar.height for bar in chart.bars] == [100, 25, 10]
     assert chart.announced == "M0 0.00h1M1 50.00h1M2 100.00h1"
@@ -268,11 +282,18 @@ def test_a_bar_is_as_high_as_what_was_received() -> None:
 
 
 def test_totals_are_drawn_in_order_of_time() -> None:
-    """Windows that ended in another order make one line that steps from left to right."""
-    windows = [window(finished=8.0, requests=30), window(finished=2.0, requests=10), window()]
-    manifest = {"windows": windows, "seconds": 10.0, "requests": 40, "retries": None}
+    """Windows that ended in another order make one line that steps from left to right.
 
-    end, (requests, retries, _) = totals(manifest, window_lines(manifest))
+    Times and totals that cannot be true are as good as none.
+    """
+    windows = [
+        make_window(finished=8.0, requests=30, retries=-1),
+        make_window(finished=2.0, requests=10, retries=-1),
+        make_window(finished=-1.0),
+    ]
+    exported = make_report(*windows, seconds=10.0, requests=40, retries=-1)
+
+    end, (requests, retries, _) = totals(exported, lines_of(exported))
 
     assert end == 10
     assert requests.line == "M0 100H200.0V75.0H800.0V25.0H1000.0V0.0H1000"
@@ -284,22 +305,26 @@ def test_totals_are_drawn_in_order_of_time() -> None:
 def test_the_worst_windows_come_first_and_not_all() -> None:
     """Unverified ones with a reason lead, then those without, repaired ones, open ones."""
     windows = [
-        *(window("open", start="O"), window(start="V"), window("repaired", start="R")),
-        *(window("unverified", start="U2"), window("unverified", start="U1", reason="moved")),
-        window("unverified", start="U0", reason="moved", distinct=1),
+        *(make_window("open", start="O"), make_window(start="V")),
+        *(make_window("repaired", start="R"), make_window("unverified", start="U2")),
+        make_window("unverified", start="U1", reason="moved"),
+        make_window("unverified", start="U0", reason="moved", distinct=1),
     ]
-    page = report_page({"windows": windows})
+    page = report_page(make_report(*windows))
     listed = re.findall(r'data-name="Window"><bdi>(\w+) to', page)
 
     assert listed == ["U0", "U1", "U2", "R", "O"]
-    many = report_page({"windows": [window("open")] * (LISTED + 1_200)})
-    assert many.count('data-name="Window"') == LISTED
+    number = MAX_LISTED_WINDOWS
+    many = report_page(make_report(*[make_window("open")] * (number + 1_200)))
+    assert many.count('data-name="Window"') == number
     assert "The manifest has 1,200 more." in many
 
 
 def test_numbers_have_separators() -> None:
-    """Thousands are separated, sizes and times are for people, the missing is a dash."""
-    page = report_page({"rows": 1234567, "size": 8_494_493, "seconds": 3700.2, "windows": []})
+    """Thousands are separated, sizes and times are for people, the unknown is a dash."""
+    page = report_page(
+        make_report(rows=1234567, size=8_494_493, seconds=3700.2, added=-1, runs=10**30)
+    )
 
     figures = re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page)
 
@@ -321,53 +346,57 @@ def invoke(*args: str | Path) -> None:
 
 def test_the_command_writes_the_page(tmp_path: Path) -> None:
     """The file holds the very page, and nothing else was left beside it."""
-    manifest, page = tmp_path / "m.json", tmp_path / "r.html"
-    manifest.write_text(json.dumps({"target": "é.jsonl", "windows": [window()]}), encoding="utf-8")
+    source, page = tmp_path / "m.json", tmp_path / "r.html"
+    exported = make_report(make_window(), target="é.jsonl")
+    manifest.save(exported, source)
 
-    done = CliRunner().invoke(group, ["report", str(manifest), "-o", str(page)])
+    done = CliRunner().invoke(group, ["report", str(source), "-o", str(page)])
 
     assert (done.exit_code, done.stdout) == (0, f"{page}\n")
-    assert page.read_text(encoding="utf-8") == report_page(json.loads(manifest.read_text("utf-8")))
-    assert sorted(tmp_path.iterdir()) == [manifest, page]
+    assert page.read_text(encoding="utf-8") == report_page(exported)
+    assert sorted(tmp_path.iterdir()) == [source, page]
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "what is not JSON"),
-        (b'{"id": 1}\n{"id": 2}\n', "what is not JSON"),
-        (b"\xff\x00", "what is not JSON"),
-        (b"[]", "other JSON"),
-        (b"null", "other JSON"),
-        (b'{"id": "c6m8"}', "other JSON"),
+        (b"", "invalid JSON"),
+        (b'{"id": 1}\n{"id": 2}\n', "invalid JSON"),
+        (b"\xff\x00", "invalid JSON"),
+        (b"[]", r"\$ must be an object, got an array"),
+        (b"null", r"\$ must be an object, got null"),
+        (b'{"id": "c6m8"}', "got no version"),
+        (b'{"version": 2}', "of version 1, got version 2"),
+        (b'{"version": 1}', r"\$.target is missing \(and 13 more\)"),
     ],
 )
-def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    """The error names the file and what it must be, and no page appears."""
-    manifest, page = tmp_path / "m.json", tmp_path / "r.html"
-    manifest.write_bytes(content)
+def test_what_is_not_a_manifest_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    """The error names the file and what is expected, and no page appears."""
+    source, page = tmp_path / "m.json", tmp_path / "r.html"
+    source.write_bytes(content)
 
-    with pytest.raises(ConfigError, match=f"m.json must be .*manifest.json, got {words}"):
-        invoke(manifest, "-o", page)
+    with pytest.raises(ConfigError, match=f"m.json must be .*manifest.json.*{words}"):
+        invoke(source, "-o", page)
 
     assert not page.exists()
 
 
 def test_the_manifest_is_not_written_over(tmp_path: Path) -> None:
     """A page that would replace its own manifest is refused."""
-    manifest = tmp_path / "m.json"
-    manifest.write_text('{"windows": []}')
+    source = tmp_path / "m.json"
+    manifest.save(make_report(), source)
+    before = source.read_bytes()
 
     with pytest.raises(ConfigError, match="--output must not be the manifest itself"):
-        invoke(manifest, "-o", tmp_path / "." / "m.json")
+        invoke(source, "-o", tmp_path / "." / "m.json")
 
-    assert manifest.read_text() == '{"windows": []}'
+    assert source.read_bytes() == before
 
 
 def test_the_process_ends_with_usage_s_code(tmp_path: Path) -> None:
     """As a process: a page and 0 for a manifest, one line and 2 for the data file."""
     good, bad = tmp_path / "m.json", tmp_path / "cases.jsonl"
-    good.write_text('{"windows": []}')
+    manifest.save(make_report(), good)
     bad.write_text('{"id": "1"}\n{"id": "2"}\n')
 
     def run(path: Path) -> subprocess.CompletedProcess[str]:
@@ -377,16 +406,17 @@ def test_the_process_ends_with_usage_s_code(tmp_path: Path) -> None:
     refused = run(bad)
 
     assert (run(good).returncode, refused.returncode) == (0, 2)
-    message = r"ConfigError: \S*cases\.jsonl must be .*, got what is not JSON\n"
-    assert re.fullmatch(message, refused.stderr)
+    assert re.fullmatch(
+        r"ConfigError: \S*cases\.jsonl must be .*, got invalid JSON\n", refused.stderr
+    )
 
 
 def test_without_jinja_the_command_says_what_to_install(tmp_path: Path) -> None:
-    """Where the template library is missing, the other commands go on and this one explains."""
-    manifest = tmp_path / "m.json"
-    manifest.write_text('{"windows": []}')
+    """Where the template library is missing, other commands work and this one explains."""
+    source = tmp_path / "m.json"
+    manifest.save(make_report(), source)
     hidden = f"import sys; sys.modules['jinja2'] = None; {COMMAND}"
-    line = (sys.executable, "-c", hidden, "report", str(manifest), "-o", os.devnull)
+    line = (sys.executable, "-c", hidden, "report", str(source), "-o", os.devnull)
 
     done = subprocess.run(line, capture_output=True, text=True, check=False)  # noqa: S603
 

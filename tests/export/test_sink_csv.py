@@ -1,4 +1,4 @@
-"""The CSV sink: what stands in the file, what a spreadsheet would run, what is kept."""
+"""The CSV sink: what is in the file, what a spreadsheet would run, what is kept."""
 
 from __future__ import annotations
 
@@ -17,19 +17,15 @@ from hypothesis import strategies as st
 
 from aicc_async._protocol.converter import wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
-from aicc_async.export.sinks.csv import CSV, _defuse
+from aicc_async.export.sinks.csv import CSV
+from aicc_async.export.sinks.defuse import defuse
 from aicc_async.models import Case
 
+NAME = "cases.csv"
 ZONE = ZoneInfo("Asia/Shanghai")
 DOCUMENTED = list(wire_names(Case).values())
 FORMULA = tuple("=+-@＝＋－＠")  # noqa: RUF001  (what some spreadsheet takes for a formula)
 TEXTS = st.text(alphabet="=+-@＝＠;,|\"' \t\r\n\0a1é客", max_size=12)  # noqa: RUF001
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a file that is not there yet."""
-    return tmp_path / "cases.csv"
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -75,7 +71,7 @@ def test_columns_are_the_documents_then_extensions_sorted(path: Path) -> None:
     ],
 )
 def test_values_are_the_wires_own(path: Path, value: str, cell: str) -> None:
-    """Numbers keep their digits, a nested value is compact JSON, a number is no formula."""
+    """Numbers keep their digits, a nested value is compact JSON, a number is not a formula."""
     write(path, f'{{"id":"c1","x":{value}}}\n'.encode())
     assert read(path)[0]["x"] == cell
 
@@ -130,15 +126,15 @@ def test_no_cell_can_be_run_whatever_the_separator(texts: list[str]) -> None:
 @given(TEXTS)
 def test_defusing_adds_apostrophes_only_and_once(text: str) -> None:
     """Nothing is lost, and a cell that is defused stays as it is when it is defused again."""
-    defused = _defuse(text)
+    defused = defuse(text)
     assert defused.replace("'", "") == text.replace("'", "")
-    assert _defuse(defused) == defused
+    assert defuse(defused) == defused
 
 
 def test_defusing_takes_no_longer_than_a_text_is_long() -> None:
     """A text made to be slow is not: runs of separators are looked at once."""
     text = "\n" * 300_000 + "x"
-    assert _defuse(text) == "'" + text
+    assert defuse(text) == "'" + text
 
 
 @given(st.lists(TEXTS, max_size=20))
@@ -197,8 +193,8 @@ def test_a_defused_column_is_found_again(path: Path) -> None:
     assert [row["'=x"] for row in read(path)] == ["a", "b"]
 
 
-def test_keeping_what_is_not_there_makes_it(path: Path) -> None:
-    """Without a file, keeping is the same as making."""
+def test_keeping_what_is_not_there_creates_it(path: Path) -> None:
+    """Without a file, keeping is the same as creating."""
     assert write(path, *lines(1, 2), keep=True) == 2
     assert len(read(path)) == 2
 
@@ -232,7 +228,7 @@ def test_a_cell_of_any_width_can_be_kept(path: Path) -> None:
     ],
     ids=["empty", "no id", "id twice", "ragged", "cut off", "no UTF-8", "no text"],
 )
-def test_a_file_that_is_none_of_ours_is_not_added_to(path: Path, content: bytes) -> None:
+def test_a_file_of_something_else_is_not_appended_to(path: Path, content: bytes) -> None:
     """It is a ConfigError that names the file, and the file stays as it was."""
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"cases\.csv"):
@@ -273,7 +269,7 @@ def test_a_full_disk_is_an_export_error(path: Path) -> None:
         (b'{"id":7,"title":"+1202"}\n', r"\$\[1001\]\.id"),
     ],
 )
-def test_a_row_that_is_none_is_named_by_its_number(
+def test_a_row_that_is_not_a_case_is_named_by_its_number(
     path: Path, row: bytes, path_in_row: str
 ) -> None:
     """The error counts the rows of all batches, and shows nothing of the row."""

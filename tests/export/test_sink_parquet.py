@@ -15,18 +15,13 @@ from helpers.rows_for_sinks import failing, in_batches, line, lines, no_file_bey
 
 from aicc_async._protocol.converter import RecordConverter, wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
-from aicc_async.export.sinks.parquet import ROWS, Parquet
+from aicc_async.export.sinks.parquet import ROWS_PER_GROUP, Parquet
 from aicc_async.models import Case
 
 pa = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")
+NAME = "cases.parquet"
 ZONE = ZoneInfo("Europe/Berlin")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a file that is not there yet."""
-    return tmp_path / "cases.parquet"
 
 
 def write(path: Path, *rows: bytes, keep: bool = False) -> int:
@@ -111,19 +106,22 @@ def test_a_schema_does_not_depend_on_the_rows(tmp_path: Path) -> None:
 
 def test_row_groups_are_large_and_packed(path: Path) -> None:
     """Batches are gathered to row groups of 50,000 rows, in their order, packed with zstd."""
-    rows = lines(*range(ROWS + 1500))
+    rows = lines(*range(ROWS_PER_GROUP + 1500))
     assert write(path, *rows) == len(rows)
     found = pq.read_metadata(path)
-    assert [found.row_group(i).num_rows for i in range(found.num_row_groups)] == [ROWS, 1500]
+    assert [found.row_group(i).num_rows for i in range(found.num_row_groups)] == [
+        ROWS_PER_GROUP,
+        1500,
+    ]
     assert found.row_group(0).column(0).compression == "ZSTD"
     ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
     assert ids == sorted(ids)
-    assert write(path, *rows[1:], *lines(ROWS + 1500), keep=True) == 1
+    assert write(path, *rows[1:], *lines(ROWS_PER_GROUP + 1500), keep=True) == 1
     assert pq.read_metadata(path).num_rows == len(rows) + 1
 
 
 def test_keeping_adds_new_ids_only(path: Path) -> None:
-    """Rows that are there stay as they are, and stand first."""
+    """Rows that are there stay as they are, and come first."""
     write(path, *lines(1, 2, title="old"))
     assert write(path, *lines(3, 2, 4, title="new"), keep=True) == 2
     assert [(row["id"][-1], row["title"]) for row in read(path)] == [
@@ -151,18 +149,18 @@ def test_small_row_groups_of_many_nights_become_one(path: Path) -> None:
     assert len(read(path)) == 5
 
 
-def test_making_anew_forgets_the_old_rows(path: Path) -> None:
+def test_writing_anew_replaces_the_old_rows(path: Path) -> None:
     """Without keeping, the file holds the new rows only."""
     write(path, *lines(1, 2))
     assert write(path, *lines(3)) == 1
     assert len(read(path)) == 1
 
 
-def test_a_file_of_another_zone_is_not_added_to(path: Path) -> None:
+def test_a_file_of_another_zone_is_not_appended_to(path: Path) -> None:
     """Its columns would be of other types: a ConfigError says which, and nothing changes."""
     Parquet(path, ZoneInfo("UTC")).write(in_batches(lines(1)), keep=False)
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=r"due_date timestamp\[us, tz=UTC\].* found"):
+    with pytest.raises(ConfigError, match=r"got .*due_date timestamp\[us, tz=UTC\].* instead of "):
         write(path, *lines(2), keep=True)
     assert path.read_bytes() == before
 
@@ -172,32 +170,32 @@ def test_a_file_of_another_zone_is_not_added_to(path: Path) -> None:
     [b"", b"id,title\r\n", b"PAR1" + b"x" * 100 + b"\x10\0\0\0PAR1"],
     ids=["empty", "text", "damaged"],
 )
-def test_a_file_that_is_no_parquet_is_not_added_to(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_parquet_is_not_appended_to(path: Path, content: bytes) -> None:
     """It is a ConfigError, and the file stays as it was."""
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"cases\.parquet is no Parquet file"):
+    with pytest.raises(ConfigError, match=r"cases\.parquet: it is not a Parquet file"):
         write(path, *lines(1), keep=True)
     assert path.read_bytes() == content
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_columns_in_another_order_are_another_schema(path: Path) -> None:
-    """A file that somebody rearranged is not added to."""
+    """A file that somebody rearranged is not appended to."""
     write(path, *lines(1))
     table = pq.read_table(path)
     pq.write_table(table.select(table.column_names[::-1]), path)
-    with pytest.raises(ConfigError, match="another order needed, nothing else found"):
+    with pytest.raises(ConfigError, match="got nothing else instead of another order"):
         write(path, *lines(2), keep=True)
 
 
 def test_a_damaged_page_is_an_export_error(path: Path) -> None:
-    """Rows of an old file that can't be read are not lost in silence."""
+    """Rows of an old file that cannot be read are not lost in silence."""
     write(path, *lines(*range(3000)))
     content = bytearray(path.read_bytes())
     place = pq.read_metadata(path).row_group(0).column(0).data_page_offset
     content[place : place + 200] = bytes(200)
     path.write_bytes(content)
-    with pytest.raises(ExportError, match="can't be read, it is damaged"):
+    with pytest.raises(ExportError, match=r"cannot read the rows of .*: the file is damaged"):
         write(path, *lines(1), keep=True)
     assert path.read_bytes() == content
     assert list(path.parent.iterdir()) == [path]

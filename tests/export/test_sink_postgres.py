@@ -1,4 +1,4 @@
-"""The Postgres sink, on a real server: upserted as a whole or not at all, and no secret told."""
+"""The Postgres sink, on a real server: upserted as a whole or not at all, no secret shown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 import pytest
+from helpers.rows_for_sinks import InterruptedRun
+from helpers.rows_for_sinks import bare_line as line
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -25,13 +27,8 @@ PASSWORD = "hush-4711"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def line(case_id: str, **fields: Any) -> bytes:
-    """Write a row as the service does."""
-    return msgspec.json.encode({"id": case_id, **fields}) + b"\n"
-
-
 def query(url: str, text: str) -> list[Any]:
-    """Ask the database with a connection of our own."""
+    """Query the database with a connection of our own."""
     with psycopg.connect(url) as connection:
         cursor = connection.execute(text.encode())
         return cursor.fetchall() if cursor.description else []
@@ -76,7 +73,7 @@ def test_columns_and_values_are_typed(sink: Postgres, postgres_url: str) -> None
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_rows_are_upserted(sink: Postgres, postgres_url: str, keep: bool) -> None:
-    """A second run updates what changed, adds what is new, and lets the rest stand."""
+    """A second run updates what changed, adds what is new, and leaves the rest."""
     first = [line("a", title="old"), line("b", title="same"), line("c")]
     assert sink.write([first[:2], first[2:]], keep=False) == 3
     second = [line("a", title="new"), line("b", title="same"), line("d")]
@@ -101,7 +98,7 @@ def test_many_parts_are_one_write(
     sink: Postgres, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that go in several parts are all there, once, and counted."""
-    monkeypatch.setattr(postgres, "PART", 2)
+    monkeypatch.setattr(postgres, "BATCHES_PER_COPY", 2)
     batches = [[line(f"{n}-{i}") for i in range(3)] for n in range(5)]
     assert sink.write(iter(batches), keep=False) == 15
     assert query(postgres_url, "SELECT count(*), count(DISTINCT id) FROM aicc_cases") == [(15, 15)]
@@ -128,14 +125,10 @@ def test_missing_columns_are_added(sink: Postgres, postgres_url: str) -> None:
     query(postgres_url, "CREATE TABLE aicc_cases (id text PRIMARY KEY, old int, title text)")
     query(postgres_url, "ALTER TABLE aicc_cases DROP COLUMN old")
     query(postgres_url, "INSERT INTO aicc_cases VALUES ('z', 'kept')")
-    assert sink.last() is None
+    assert sink.newest_date() is None
     assert sink.write([[line("a", priority="High")]], keep=True) == 1
     found = [("a", None, "High"), ("z", "kept", None)]
     assert query(postgres_url, "SELECT id, title, priority FROM aicc_cases ORDER BY id") == found
-
-
-class InterruptedRun(BaseException):
-    """What a user's Ctrl-C may look like to the sink."""
 
 
 @pytest.mark.parametrize("part", [1, 50])
@@ -148,7 +141,7 @@ def test_an_interrupted_run_changes_nothing(
     error: BaseException,
 ) -> None:
     """What the iterable raises passes through, and the table is as it was."""
-    monkeypatch.setattr(postgres, "PART", part)
+    monkeypatch.setattr(postgres, "BATCHES_PER_COPY", part)
     sink.write([[line("a", title="old")]], keep=False)
 
     def batches() -> Iterator[list[bytes]]:
@@ -170,7 +163,7 @@ def test_a_first_run_that_fails_leaves_no_table(sink: Postgres, postgres_url: st
     assert query(postgres_url, "SELECT to_regclass('aicc_cases')") == [(None,)]
 
 
-def test_a_lost_connection_is_told(sink: Postgres, postgres_url: str) -> None:
+def test_a_lost_connection_is_reported(sink: Postgres, postgres_url: str) -> None:
     """A server that goes away half-way leaves the table as it was."""
     sink.write([[line("a")]], keep=False)
     others = (
@@ -185,7 +178,7 @@ def test_a_lost_connection_is_told(sink: Postgres, postgres_url: str) -> None:
 
     with pytest.raises(ExportError, match=r"^postgresql://.*terminat") as caught:
         sink.write(batches(), keep=False)
-    assert caught.value.resume == "mend that, and run the same again"
+    assert caught.value.resume == "fix the cause, then run the same again"
     assert PASSWORD not in str(caught.value)
     assert query(postgres_url, "SELECT id FROM aicc_cases") == [("a",)]
 
@@ -205,8 +198,8 @@ def test_a_number_beyond_a_double_is_refused(sink: Postgres) -> None:
         sink.write([[b'{"id":"a","suspendAccumulatedTime":1%s}\n' % (b"0" * 400)]], keep=False)
 
 
-def test_a_role_that_may_not_make_tables_is_told(sink: Postgres, postgres_url: str) -> None:
-    """What may not be done is named; a table that is there needs no right to make one."""
+def test_a_role_that_may_not_create_tables_is_reported(sink: Postgres, postgres_url: str) -> None:
+    """What may not be done is named; a table that is there needs no right to create one."""
     schema = query(postgres_url, "SELECT current_schema")[0][0]
     query(postgres_url, f"CREATE ROLE {schema}_role LOGIN PASSWORD '{PASSWORD}'")
     query(postgres_url, f"GRANT USAGE ON SCHEMA {schema} TO {schema}_role")
@@ -219,21 +212,23 @@ def test_a_role_that_may_not_make_tables_is_told(sink: Postgres, postgres_url: s
 
 
 def test_a_table_of_somebody_else_is_refused(sink: Postgres, postgres_url: str) -> None:
-    """A table of the same name and another make gets none of our columns."""
+    """A table of the same name and another purpose gets none of our columns."""
     query(postgres_url, "CREATE TABLE aicc_cases (number int)")
-    with pytest.raises(ConfigError, match="its table 'aicc_cases' is not ours, it has no 'id'"):
+    with pytest.raises(
+        ConfigError, match="its table 'aicc_cases' has no column 'id', so it is not one of ours"
+    ):
         sink.write([[line("a")]], keep=False)
     assert query(postgres_url, "SELECT * FROM aicc_cases") == []
 
 
 def test_a_table_without_a_key_is_refused(sink: Postgres, postgres_url: str) -> None:
-    """A table whose ids may repeat can't be upserted."""
+    """A table whose ids may repeat cannot be upserted."""
     query(postgres_url, "CREATE TABLE aicc_cases (id text)")
     with pytest.raises(ExportError, match="no unique or exclusion constraint"):
         sink.write([[line("a")]], keep=False)
 
 
-def test_an_encoding_without_the_letters_is_told(postgres_server: str) -> None:
+def test_an_encoding_without_the_letters_is_reported(postgres_server: str) -> None:
     """A database that is not in Unicode takes what it can hold, and refuses the rest."""
     query_all = psycopg.connect(postgres_server, autocommit=True)
     with query_all:
@@ -244,27 +239,27 @@ def test_an_encoding_without_the_letters_is_told(postgres_server: str) -> None:
         sink.write([[line("b", title="订单")]], keep=False)
 
 
-def test_last_is_the_newest_moment(sink: Postgres, postgres_url: str) -> None:
+def test_the_newest_date_is_the_latest_moment(sink: Postgres, postgres_url: str) -> None:
     """It is aware and in the client's zone, whatever the server's zone and style of dates."""
-    assert sink.last() is None
+    assert sink.newest_date() is None
     sink.write([[line("a")]], keep=False)
-    assert sink.last() is None
+    assert sink.newest_date() is None
     times = ["2025-01-02 03:04:05", "2024-12-31 23:59:59"]
     sink.write([[line(f"b{i}", createdDate=time) for i, time in enumerate(times)]], keep=False)
     odd = f"{postgres_url}%20-cdatestyle%3DSQL%20-ctimezone%3DAmerica/New_York"
     for url in (postgres_url, odd):
-        last = Postgres(url, SHANGHAI).last()
+        last = Postgres(url, SHANGHAI).newest_date()
         assert last is not None
         assert last.isoformat() == "2025-01-02T03:04:05+08:00"
         assert last.tzinfo is SHANGHAI
 
 
-def test_a_wrong_password_is_told_and_not_shown(
+def test_a_wrong_password_is_reported_and_not_shown(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither error nor log nor repr holds the password; the server's reason is there."""
     sink = Postgres(postgres_url.replace(PASSWORD, "wrong-0815"), SHANGHAI)
-    for call in (lambda: sink.write([], keep=False), sink.last):
+    for call in (lambda: sink.write([], keep=False), sink.newest_date):
         with pytest.raises(ExportError, match="password authentication failed") as caught:
             call()
         assert "wrong-0815" not in f"{caught.value!r} {caught.value.resume} {sink!r} {caplog.text}"
@@ -279,11 +274,11 @@ def test_the_password_may_come_from_the_environment(
     assert sink.write([[line("a")]], keep=False) == 1
 
 
-def test_nobody_listening_is_told() -> None:
+def test_nobody_listening_is_reported() -> None:
     """A server that is not there is named."""
     sink = Postgres("postgresql://user:hush@127.0.0.1:1/db", SHANGHAI)
     with pytest.raises(ExportError, match=r"postgresql://127\.0\.0\.1:1/db: .*refused") as caught:
-        sink.last()
+        sink.newest_date()
     assert "hush" not in str(caught.value)
 
 
@@ -317,7 +312,7 @@ def test_the_name_has_no_secrets(url: str, name: str) -> None:
         "postgresql://u:hush@h/db?passwort=hush",
     ],
 )
-def test_a_url_that_is_none_is_refused(url: str) -> None:
+def test_what_is_not_such_a_url_is_refused(url: str) -> None:
     """A password with unescaped signs would end in a host's name, and be shown: it is refused."""
     with pytest.raises(ConfigError, match="postgresql://user:password@host/database") as caught:
         Postgres(url, SHANGHAI)
@@ -325,7 +320,7 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
-def test_no_password_stands_in_a_name(password: str) -> None:
+def test_no_password_is_in_a_name(password: str) -> None:
     """Any password that is escaped, signs and all, stays out of the name."""
     shown = Postgres(f"postgresql://u:{quote(password, safe='')}@host/db", SHANGHAI).name
     assert shown == "postgresql://host/db"
@@ -339,7 +334,7 @@ JSON = st.recursive(
 
 
 def without_nul(value: Any) -> Any:
-    """Say what a value is without NUL, text by text."""
+    """Return a value without NUL, text by text."""
     if isinstance(value, dict):
         return {without_nul(key): without_nul(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -353,7 +348,7 @@ def without_nul(value: Any) -> Any:
 def test_only_nul_is_replaced(value: Any) -> None:
     """In JSON an escaped NUL becomes U+FFFD, and nothing that only looks like one."""
     row = msgspec.json.encode(value)
-    assert msgspec.json.decode(postgres._storable(row)) == without_nul(value)
+    assert msgspec.json.decode(postgres.replace_nul(row)) == without_nul(value)
 
 
 def test_any_text_is_stored(sink: Postgres, postgres_url: str) -> None:

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from helpers.rows_for_sinks import InterruptedRun
+from helpers.rows_for_sinks import bare_line as line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,25 +24,15 @@ from aicc_async import ConfigError, DecodeError, ExportError
 from aicc_async.export.sinks import sqlite
 from aicc_async.export.sinks.sqlite import SQLite
 
+NAME = "cases.db"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def line(case_id: str, **fields: Any) -> bytes:
-    """Write a row as the service does."""
-    return msgspec.json.encode({"id": case_id, **fields}) + b"\n"
-
-
 def query(path: Path, text: str) -> list[Any]:
-    """Ask the database with a connection of our own."""
+    """Query the database with a connection of our own."""
     with closing(sqlite3.connect(path)) as database, database:
         return database.execute(text).fetchall()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a database that does not exist yet."""
-    return tmp_path / "cases.db"
 
 
 @pytest.fixture
@@ -99,7 +91,7 @@ def test_columns_and_values_are_typed(sink: SQLite, path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_rows_are_upserted(sink: SQLite, path: Path, keep: bool) -> None:
-    """A second run updates what changed, adds what is new, and lets the rest stand."""
+    """A second run updates what changed, adds what is new, and leaves the rest."""
     first = [line("a", title="old"), line("b", title="same"), line("c")]
     assert sink.write([first[:2], first[2:]], keep=False) == 3
     second = [line("a", title="new"), line("b", title="same"), line("d")]
@@ -110,7 +102,7 @@ def test_rows_are_upserted(sink: SQLite, path: Path, keep: bool) -> None:
 
 
 def test_a_value_that_is_taken_away_becomes_null(sink: SQLite, path: Path) -> None:
-    """A field that the service no longer sends doesn't keep its old value."""
+    """A field that the service no longer sends does not keep its old value."""
     sink.write([[line("a", dueDate="2025-01-02 03:04:05", origin="Email", x=1)]], keep=True)
     assert sink.write([[line("a", origin=None)]], keep=True) == 1
     assert query(path, "SELECT due_date, origin, extra FROM cases") == [(None, None, "{}")]
@@ -139,14 +131,10 @@ def test_missing_columns_are_added(sink: SQLite, path: Path) -> None:
     """A table of an older version gets the columns that it lacks."""
     query(path, "CREATE TABLE cases (ID TEXT PRIMARY KEY, title TEXT)")
     query(path, "INSERT INTO cases VALUES ('z', 'kept')")
-    assert sink.last() is None
+    assert sink.newest_date() is None
     assert sink.write([[line("a", priority="High")]], keep=True) == 1
     found = [("a", None, "High"), ("z", "kept", None)]
     assert query(path, "SELECT id, title, priority FROM cases ORDER BY id") == found
-
-
-class InterruptedRun(BaseException):
-    """What a user's Ctrl-C may look like to the sink."""
 
 
 @pytest.mark.parametrize("error", [InterruptedRun(), OSError("a disk of the caller's")])
@@ -193,7 +181,7 @@ def test_a_row_that_is_not_as_documented_is_refused(sink: SQLite) -> None:
     with pytest.raises(DecodeError, match=r"@ \$\[1\]\.isCanced") as caught:
         sink.write([rows], keep=False)
     assert "secret" not in str(caught.value)
-    assert sink.last() is None
+    assert sink.newest_date() is None
 
 
 def test_a_number_that_sqlite_cannot_hold_is_refused(sink: SQLite, path: Path) -> None:
@@ -203,11 +191,11 @@ def test_a_number_that_sqlite_cannot_hold_is_refused(sink: SQLite, path: Path) -
     assert not path.exists()
 
 
-def test_a_locked_database_is_told(
+def test_a_locked_database_is_reported(
     sink: SQLite, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader or writer in the way is named, and the run can be repeated."""
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT", 0.01)
     sink.write([[line("a")]], keep=False)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN")
@@ -221,53 +209,61 @@ def test_a_locked_database_is_told(
 def test_a_file_that_is_no_database_is_left_alone(sink: SQLite, path: Path) -> None:
     """Somebody's text file is refused, and stays as it is."""
     path.write_bytes(b"id,title\r\n" * 1000)
-    for call in (lambda: sink.write([], keep=False), sink.last):
-        with pytest.raises(ConfigError, match=r"target: .*cases\.db: it is no SQLite database"):
+    for call in (lambda: sink.write([], keep=False), sink.newest_date):
+        with pytest.raises(
+            ConfigError, match=r"^target must be a SQLite database, got .*cases\.db$"
+        ):
             call()
     assert path.read_bytes() == b"id,title\r\n" * 1000
 
 
 def test_a_table_of_somebody_else_is_refused(sink: SQLite, path: Path) -> None:
-    """A table of the same name and another make gets none of our columns."""
+    """A table of the same name and another purpose gets none of our columns."""
     query(path, "CREATE TABLE cases (number)")
-    with pytest.raises(ConfigError, match="its table 'cases' is not ours, it has no 'id'"):
+    with pytest.raises(
+        ConfigError, match="its table 'cases' has no column 'id', so it is not one of ours"
+    ):
         sink.write([[line("a")]], keep=False)
     assert query(path, "SELECT name FROM pragma_table_info('cases')") == [("number",)]
 
 
 def test_a_table_without_a_key_is_refused(sink: SQLite, path: Path) -> None:
-    """A table whose ids may repeat can't be upserted, and nothing of it is changed."""
+    """A table whose ids may repeat cannot be upserted, and nothing of it is changed."""
     query(path, "CREATE TABLE cases (id)")
     with pytest.raises(ExportError, match="ON CONFLICT clause does not match"):
         sink.write([[line("a")]], keep=False)
     assert query(path, "SELECT name FROM pragma_table_info('cases')") == [("id",)]
 
 
-def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
-    """No folder is made for the user."""
+def test_a_folder_that_is_missing_is_reported(tmp_path: Path) -> None:
+    """No folder is created for the user."""
     sink = SQLite(tmp_path / "none" / "cases.db", SHANGHAI)
-    assert sink.last() is None
-    with pytest.raises(ConfigError, match="it can't be opened or made there"):
+    assert sink.newest_date() is None
+    with pytest.raises(
+        ConfigError, match=r"^target must be a file that can be opened or created, got "
+    ):
         sink.write([], keep=False)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_may_only_be_read_is_told(read_only: Path) -> None:
-    """A database that may not be written is refused, and can still be asked."""
+def test_a_read_only_database_is_reported(read_only: Path) -> None:
+    """A database that may not be written is refused, and can still be read."""
     path = read_only / "cases.db"
     sink = SQLite(path, SHANGHAI)
     sink.write([[line("a", createdDate="2025-01-02 03:04:05")]], keep=False)
     path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
     with as_nobody(read_only):
-        with pytest.raises(ConfigError, match="it is read-only"):
+        with pytest.raises(ConfigError, match="target must be a file that is not read-only"):
             sink.write([[line("b")]], keep=False)
-        assert sink.last() == datetime(2025, 1, 2, 3, 4, 5, tzinfo=SHANGHAI)
-        with pytest.raises(ConfigError, match="it can't be opened or made there"):
+        assert sink.newest_date() == datetime(2025, 1, 2, 3, 4, 5, tzinfo=SHANGHAI)
+        with pytest.raises(
+            ConfigError, match=r"^target must be a file that can be opened or created, got "
+        ):
             SQLite(read_only / "new.db", SHANGHAI).write([], keep=False)
 
 
-def test_a_full_disk_is_told(sink: SQLite, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a full disk left unwritten is taken back; SQLite's own bound stands for the disk."""
+def test_a_full_disk_is_reported(sink: SQLite, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a full disk left unwritten is taken back; SQLite's own bound plays the disk."""
     sink.write([[line("a")]], keep=False)
     connect = sqlite3.connect
 
@@ -281,7 +277,7 @@ def test_a_full_disk_is_told(sink: SQLite, path: Path, monkeypatch: pytest.Monke
         rows = [line(f"{i:020}", title="x" * 500) for i in range(1000)]
         with pytest.raises(ExportError, match=r"cases\.db: .*the disk is full") as caught:
             sink.write([rows], keep=False)
-    assert caught.value.resume == "mend that, and run the same again"
+    assert caught.value.resume == "fix the cause, then run the same again"
     assert query(path, "SELECT id FROM cases") == [("a",)]
 
 
@@ -297,30 +293,30 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert query(real, "SELECT id FROM cases") == [("a",)]
 
 
-def test_last_is_the_newest_moment(path: Path) -> None:
+def test_the_newest_date_is_the_latest_moment(path: Path) -> None:
     """Where clocks are put back the later moment counts, not the later text."""
     sink = SQLite(path, BERLIN)
-    assert sink.last() is None
+    assert sink.newest_date() is None
     assert not path.exists()
     sink.write([[line("a")]], keep=False)
-    assert sink.last() is None
+    assert sink.newest_date() is None
     summer, winter = "2025-10-26T02:50:00+02:00", "2025-10-26T02:10:00+01:00"
     sink.write([[line("b"), line("c")]], keep=False)
     query(path, f"UPDATE cases SET created_date = '{summer}' WHERE id = 'b'")  # noqa: S608
     query(path, f"UPDATE cases SET created_date = '{winter}' WHERE id = 'c'")  # noqa: S608
-    last = sink.last()
+    last = sink.newest_date()
     assert last is not None
     assert last.isoformat() == winter
     assert last.tzinfo is BERLIN
 
 
-def test_last_without_an_offset_is_refused(sink: SQLite, path: Path) -> None:
+def test_a_newest_date_without_an_offset_is_refused(sink: SQLite, path: Path) -> None:
     """A time that somebody else wrote is not guessed at."""
     sink.write([[line("a")]], keep=False)
     for text in ("2025-01-02 03:04:05", "2025-13-01", "soon"):
         query(path, f"UPDATE cases SET created_date = '{text}'")  # noqa: S608
-        with pytest.raises(ExportError, match="no time with an offset") as caught:
-            sink.last()
+        with pytest.raises(ExportError, match="must be a time with an offset") as caught:
+            sink.newest_date()
         assert text not in str(caught.value)
 
 
@@ -360,13 +356,13 @@ def test_what_is_written_is_read(
             key: (title, moment.replace(tzinfo=BERLIN).timestamp(), flag, extra)
             for key, (title, moment, flag) in rows.items()
         }
-        last = sink.last()
+        last = sink.newest_date()
         newest = max((moment_of(time) for _, _, time, *_ in found), default=None)
         assert newest == (last and last.timestamp())
 
 
-def test_a_million_rows_would_not_be_held(sink: SQLite) -> None:
-    """A batch is let go before the next one is asked for: the iterable is a stream."""
+def test_batches_are_not_held(sink: SQLite) -> None:
+    """A batch is dropped before the next one is asked for: the iterable is a stream."""
     alive: list[int] = []
 
     class Batch(list[bytes]):
@@ -392,9 +388,9 @@ def test_hours_that_differ_by_zone_are_one_moment(path: Path) -> None:
     """The zone says which moment a naive time of the wire is."""
     row = line("a", createdDate="2025-07-01 12:00:00")
     SQLite(path, BERLIN).write([[row]], keep=False)
-    berlin = SQLite(path, SHANGHAI).last()
+    berlin = SQLite(path, SHANGHAI).newest_date()
     SQLite(path, SHANGHAI).write([[row]], keep=False)
-    shanghai = SQLite(path, SHANGHAI).last()
+    shanghai = SQLite(path, SHANGHAI).newest_date()
     assert berlin is not None
     assert shanghai is not None
     assert berlin - shanghai == timedelta(hours=6)

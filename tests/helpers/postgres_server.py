@@ -1,6 +1,6 @@
 """A Postgres server for the tests: a plugin (``pytest_plugins = ["helpers.postgres_server"]``).
 
-It is made anew in a temporary folder, listens on a unix socket there, and is stopped at the end.
+It is created in a temporary folder, listens on a unix socket there, and is stopped at the end.
 Without the server's programs (Debian: postgresql) the tests that want it are skipped.
 """
 
@@ -32,11 +32,12 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """Give the URL of a superuser, with the password, on a server of this session."""
+    """Yield the URL of a superuser, with the password, on a server of this session."""
     programs = _programs()
     if programs is None:
         pytest.skip("no Postgres server is installed (Debian: apt-get install postgresql)")
-    folder = Path(mkdtemp(prefix="aicc-pg-"))  # short: a socket's path has at most 107 bytes
+    # Short: the path of a socket has at most 107 bytes.
+    folder = Path(mkdtemp(prefix="aicc-pg-"))
     try:
         _start(programs, folder)
         try:
@@ -49,7 +50,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
-    """Give the URL of an empty schema, by way of the connection's search_path."""
+    """Return the URL of an empty schema, by way of the connection's search_path."""
     schema = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_server) as connection:
         connection.execute(f"CREATE SCHEMA {schema}".encode())
@@ -78,7 +79,7 @@ def _start(programs: Path, folder: Path) -> None:
 
 
 def _run(*command: str | Path) -> None:
-    """Run a program of the server; its own output would hold a pipe open for ever."""
+    """Run a program of the server; its output would hold a pipe open for ever."""
     subprocess.run(  # noqa: S603  (Postgres itself)
         command, check=True, user=_user(), extra_groups=[] if _user() else None, cwd="/",
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -86,7 +87,7 @@ def _run(*command: str | Path) -> None:
 
 
 def _user() -> str | None:
-    """Name somebody else when we are root: Postgres refuses to run as root."""
+    """Return another user's name for root: Postgres refuses to run as root."""
     if os.geteuid():
         return None
     return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else "nobody"

@@ -1,4 +1,4 @@
-"""Invented rows as lines of JSON, and a disk that is full, for the tests of file sinks."""
+"""Invented rows as lines of JSON, and a disk that is full, for the tests of sinks."""
 
 from __future__ import annotations
 
@@ -29,19 +29,28 @@ def line(row_id: str, **fields: Any) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 
+def bare_line(row_id: str, **fields: Any) -> bytes:
+    """Write a row that has these fields only."""
+    return json.dumps({"id": row_id, **fields}, ensure_ascii=False).encode() + b"\n"
+
+
 def lines(*numbers: int, **fields: Any) -> list[bytes]:
     """Write rows that differ in id."""
     return [line(f"c6m8{number:016}", **fields) for number in numbers]
 
 
 def in_batches(rows: Sequence[bytes], size: int = 1000) -> Iterator[Sequence[bytes]]:
-    """Hand rows out once, as an export does."""
+    """Yield rows once, as an export does."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
+class InterruptedRun(BaseException):
+    """What a user's Ctrl-C may look like to a sink."""
+
+
 def failing(rows: Sequence[bytes], error: BaseException) -> Iterator[Sequence[bytes]]:
-    """Hand rows out, then fail."""
+    """Yield rows, then fail."""
     yield rows
     raise error
 

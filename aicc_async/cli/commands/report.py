@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ...errors import ConfigError, DecodeError
+from ...errors import ConfigError
 from ..options import INPUT_FILE, OUTPUT_FILE
 
 EXAMPLE = "cases.jsonl.manifest.json"
@@ -25,19 +25,13 @@ def report(manifest: Path, output: Path) -> None:
       aicc-async report cases.jsonl.manifest.json -o report.html
     """
     from ..._files import replacing
-    from ..._protocol.converter import loads
+    from ...export.manifest import load
     from ...export.report.page import report_page
 
-    wanted = f"{manifest} must be the manifest of an export, such as {EXAMPLE}"
-    try:
-        value = loads(manifest.read_bytes())
-    except DecodeError:
-        raise ConfigError(f"{wanted}, got what is not JSON") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read {manifest}: {error.strerror}") from error
-    if not isinstance(value, dict) or "windows" not in value:
-        raise ConfigError(f"{wanted}, got other JSON")
-    page = report_page(value)
+    report = load(manifest)
+    if report is None:
+        raise ConfigError(f"cannot read {manifest}: there is no such file")
+    page = report_page(report)
     if output.exists() and output.samefile(manifest):
         raise ConfigError(f"--output must not be the manifest itself, got {output}")
     with replacing(output) as part:

@@ -12,7 +12,7 @@ import dlt
 from dlt.extract import DltResource
 
 from ...export import WindowReport
-from ...export.sinks.batches import in_batches
+from ...export.sinks.sink import batch_lines
 from ...export.sinks.typed import KINDS, TypedRows
 from .reading import CASES_FILE, Reading, SharedReading
 
@@ -83,7 +83,7 @@ def case_rows(reading: Reading) -> Iterator[Rows]:
     # https://dlthub.com/docs/reference/performance
     typed = TypedRows(reading.zone)
     with (reading.folder / CASES_FILE).open("rb", READ_BUFFER_BYTES) as lines:
-        for batch in in_batches(lines):
+        for batch in batch_lines(lines):
             yield [
                 {name: getattr(case, name) for name in (*KINDS, "extra")}
                 for case in typed.read(batch)

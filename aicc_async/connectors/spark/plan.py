@@ -24,8 +24,9 @@ from ..._api import CaseApi
 from ..._listing.windows import Window
 from ..._listing.zones import SECOND
 from ...errors import ApiError
-from ...export.plan import Count, first_day, most_rows, plan, together
-from ...export.whole_range import is_refusal
+from ...export.concurrency import run_all
+from ...export.export_range import find_first_day, is_refusal
+from ...export.plan import Count, max_rows_per_window, plan_windows
 from ...models import CaseQuery
 
 # Of a listing that is large enough: more than most clusters have cores.
@@ -79,7 +80,7 @@ async def batch_end(
     days = min(max_days, (end - start).days + 1)
     windows = api.split(start, min(end, start + timedelta(days=days)))
     count = row_counter(api, query)
-    planned = await plan(windows, count, api.zone, most=max_rows, span=api.span)
+    planned = await plan_windows(windows, count, api.zone, max_rows=max_rows, span=api.span)
     fitting = sum(rows <= max_rows for rows in accumulate(piece.count for piece in planned))
     return planned[max(fitting, 1) - 1].window.end or end
 
@@ -106,7 +107,7 @@ async def _closed_windows(api: CaseApi, query: CaseQuery, count: Count) -> list[
         return windows
     end = windows[0].end or api.now()
     try:
-        start = await first_day(end, count)
+        start = await find_first_day(end, count)
     except ApiError as error:
         if not is_refusal(error):
             raise
@@ -119,7 +120,7 @@ async def even_windows(api: CaseApi, windows: Sequence[Window], count: Count) ->
     """Cut and join windows until they have like numbers of rows; an open one stays as it is."""
     if any(window.start is None for window in windows):
         return list(windows)
-    total = sum(await together([count(window) for window in windows]))
-    most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), most_rows(api.profile))
-    planned = await plan(windows, count, api.zone, most=most, span=api.span)
+    total = sum(await run_all(count(window) for window in windows))
+    most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), max_rows_per_window(api.profile))
+    planned = await plan_windows(windows, count, api.zone, max_rows=most, span=api.span)
     return [piece.window for piece in planned]

@@ -6,14 +6,14 @@ import calendar
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
 
 from attrs import frozen
 
-from .data import count, day, table
-from .verdict import plural
+from ..manifest import ExportReport
+from .texts import day, figure, plural
 
-SHADES = 4  # beside the one of days without a case
+# Besides the one of days without a case.
+SHADES = 4
 
 
 @frozen
@@ -48,9 +48,9 @@ class Year:
 
 @frozen
 class Calendar:
-    """The years with cases; ``legend`` says what each shade from 1 up stands for.
+    """The years with cases; ``legend`` has the numbers of each shade from 1 up.
 
-    ``undated`` counts the cases whose day can't be read; ``gaps`` says that years of the range
+    ``undated`` counts the cases whose day is not a date; ``gaps`` says that years of the range
     have no case and are left out.
     """
 
@@ -60,25 +60,33 @@ class Calendar:
     gaps: bool
 
 
-def calendar_of(manifest: dict[str, Any]) -> Calendar:
-    """Lay out the days of a manifest."""
-    days, undated = _days(table(manifest.get("days")))
+def calendar_of(report: ExportReport) -> Calendar:
+    """Lay out the days of an export."""
+    days, undated = _dated(report.days)
     if not days:
         return Calendar([], [], undated, gaps=False)
-    first = min(filter(None, [day(manifest.get("start")), min(days)]))
-    last = max(filter(None, [day(manifest.get("end")), max(days)]))
-    shades = _bounds(days.values())
+    first = min(filter(None, [day(report.start), min(days)]))
+    last = max(filter(None, [day(report.end), max(days)]))
+    # The largest number of each shade, so that each has about as many days.
+    ordered = sorted(days.values())
+    bounds = sorted({ordered[(len(ordered) * part - 1) // SHADES] for part in range(1, SHADES + 1)})
+    lows = [1, *(bound + 1 for bound in bounds)]
+    legend = [
+        f"{low:,}" if low == high else f"{low:,}–{high:,}"  # noqa: RUF001  (a range)
+        for low, high in zip(lows, bounds, strict=False)
+    ]
     drawn = sorted({moment.year for moment in days})
-    years = [_year(number, days, (first, last), shades) for number in drawn]
+    years = [_year(number, days, span=(first, last), bounds=bounds) for number in drawn]
     gaps = len(years) < last.year - first.year + 1
-    return Calendar(years, _legend(shades), undated, gaps=gaps)
+    return Calendar(years, legend, undated, gaps=gaps)
 
 
-def _days(given: Mapping[str, Any]) -> tuple[dict[date, int], int]:
+def _dated(counts: Mapping[str, int]) -> tuple[dict[date, int], int]:
+    """Return the cases of each day that is a date, and how many there are of others."""
     days: dict[date, int] = {}
     undated = 0
-    for name, value in given.items():
-        cases, moment = count(value) or 0, day(name)
+    for name, value in counts.items():
+        cases, moment = figure(value) or 0, day(name)
         if cases and moment:
             days[moment] = days.get(moment, 0) + cases
         else:
@@ -86,52 +94,35 @@ def _days(given: Mapping[str, Any]) -> tuple[dict[date, int], int]:
     return days, undated
 
 
-def _bounds(numbers: Any) -> list[int]:
-    """Give the largest number of each shade, so that each holds about as many days."""
-    ordered = sorted(numbers)
-    picks = {ordered[(len(ordered) * part - 1) // SHADES] for part in range(1, SHADES + 1)}
-    return sorted(picks)
-
-
-def _legend(bounds: Sequence[int]) -> list[str]:
-    lows = [1, *(bound + 1 for bound in bounds)]
-    return [
-        f"{low:,}" if low == high else f"{low:,}–{high:,}"  # noqa: RUF001  (a range)
-        for low, high in zip(lows, bounds, strict=False)
-    ]
-
-
 def _year(
-    number: int, days: Mapping[date, int], span: tuple[date, date], bounds: Sequence[int]
+    number: int, days: Mapping[date, int], *, span: tuple[date, date], bounds: Sequence[int]
 ) -> Year:
     first, last = max(span[0], date(number, 1, 1)), min(span[1], date(number, 12, 31))
     months = [
-        _month(number, month, days, (first, last), bounds)
+        _month(date(number, month, 1), days, span=(first, last), bounds=bounds)
         for month in range(first.month, last.month + 1)
     ]
     return Year(number, sum(month.cases for month in months), months)
 
 
 def _month(
-    year: int,
-    number: int,
-    days: Mapping[date, int],
-    span: tuple[date, date],
-    bounds: Sequence[int],
+    first: date, days: Mapping[date, int], *, span: tuple[date, date], bounds: Sequence[int]
 ) -> Month:
-    blank, length = calendar.monthrange(year, number)
-    all_ = [date(year, number, 1) + timedelta(offset) for offset in range(length)]
-    shown = {moment: days.get(moment, 0) for moment in all_ if span[0] <= moment <= span[1]}
-    squares = [_square(moment, cases, blank, bounds) for moment, cases in shown.items()]
-    name, cases = calendar.month_name[number], sum(shown.values())
+    blank, length = calendar.monthrange(first.year, first.month)
+    dates = [first + timedelta(offset) for offset in range(length)]
+    shown = {moment: days.get(moment, 0) for moment in dates if span[0] <= moment <= span[1]}
+    squares = [
+        Square(
+            x=(moment.day - 1 + blank) % 7,
+            y=(moment.day - 1 + blank) // 7,
+            shade=1 + bisect_left(bounds, cases) if cases else 0,
+            label=f"{moment}: {plural(cases, 'case')}",
+        )
+        for moment, cases in shown.items()
+    ]
+    name, cases = calendar.month_name[first.month], sum(shown.values())
     busiest = max(shown, key=shown.__getitem__)
-    label = f"{name} {year}: {plural(cases, 'case')}"
+    label = f"{name} {first.year}: {plural(cases, 'case')}"
     if cases:
         label += f", most on {busiest}: {shown[busiest]:,}"
-    return Month(number, name[:3], cases, label, squares)
-
-
-def _square(moment: date, cases: int, blank: int, bounds: Sequence[int]) -> Square:
-    shade = 1 + bisect_left(bounds, cases) if cases else 0
-    place = moment.day - 1 + blank
-    return Square(place % 7, place // 7, shade, f"{moment}: {plural(cases, 'case')}")
+    return Month(first.month, name[:3], cases, label, squares)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from .data import VERDICTS, WindowLine, by_verdict, count, seconds
-from .verdict import plural
+from ..manifest import ExportReport
+from .texts import figure, plural, seconds
+from .window_line import VERDICTS, WindowLine, count_by_verdict
 
-BARS = 120  # more than that are no bars on a telephone
-POINTS = 400
-WIDE, HIGH = 1000, 100
+# More cannot be told apart on a telephone.
+MAX_BARS = 120
+MAX_POINTS = 400
+WIDTH, HEIGHT = 1000, 100
 TOTALS = {"Requests": "requests", "Retries": "retries", "Throttles": "throttled"}
 
 
@@ -28,7 +29,7 @@ class Bar:
 
 @frozen
 class Lane:
-    """Where the windows of one verdict lie, so that colour is not all that tells."""
+    """Where the windows of one verdict are, so that colour is not the only sign."""
 
     verdict: str
     windows: int
@@ -37,7 +38,7 @@ class Lane:
 
 @frozen
 class WindowChart:
-    """Received as bars against announced as a line; ``each`` windows stand in a bar."""
+    """Received as bars against announced as a line; ``each`` windows share a bar."""
 
     bars: list[Bar]
     announced: str
@@ -49,7 +50,7 @@ class WindowChart:
 
 @frozen
 class Total:
-    """A running total over the export's time; ``line`` is an SVG path, "" without readings."""
+    """A running total over the export's time; ``line`` is an SVG path, "" if nothing is known."""
 
     name: str
     total: int | None
@@ -59,17 +60,22 @@ class Total:
 
 def window_chart(windows: Sequence[WindowLine]) -> WindowChart:
     """Draw windows in their order; neighbours share a bar when there are very many."""
-    each = max(-(-len(windows) // BARS), 1)
+    each = max(-(-len(windows) // MAX_BARS), 1)
     groups = [windows[at : at + each] for at in range(0, len(windows), each)]
+    counts = [count_by_verdict(group) for group in groups]
     announced = [_sum(line.announced for line in group) for group in groups]
     kept = [_sum(line.kept for line in group) for group in groups]
     peak = max([1, *announced, *kept])
     return WindowChart(
-        [_bar(at, group, kept[at] / peak) for at, group in enumerate(groups)],
+        [_bar(at, group, share=kept[at] / peak) for at, group in enumerate(groups)],
         "".join(
-            f"M{at} {HIGH - number / peak * HIGH:.2f}h1" for at, number in enumerate(announced)
+            f"M{at} {HEIGHT - number / peak * HEIGHT:.2f}h1" for at, number in enumerate(announced)
         ),
-        [_lane(verdict, groups) for verdict in VERDICTS if by_verdict(windows)[verdict]],
+        [
+            Lane(verdict, number, [at for at, found in enumerate(counts) if found[verdict]])
+            for verdict, number in count_by_verdict(windows).items()
+            if number
+        ],
         peak,
         each,
         f"{plural(len(windows), 'window')}: {_sum(announced):,} cases announced, "
@@ -77,52 +83,47 @@ def window_chart(windows: Sequence[WindowLine]) -> WindowChart:
     )
 
 
-def totals(manifest: dict[str, Any], windows: Sequence[WindowLine]) -> tuple[float, list[Total]]:
-    """Draw requests, retries and throttles over time; give the time's end in seconds too."""
-    told = sorted((line for line in windows if line.finished is not None), key=_finished)
-    told = told[:: -(-len(told) // POINTS) or 1]
-    end = max([seconds(manifest.get("seconds")) or 0.0, *map(_finished, told)])
-    return end, [
-        _total(name, count(manifest.get(field)), end, _points(told, field))
-        for name, field in TOTALS.items()
-    ]
+def totals(report: ExportReport, windows: Sequence[WindowLine]) -> tuple[float, list[Total]]:
+    """Draw requests, retries and throttles over time; return the time's end in seconds too."""
+    timed = sorted(
+        ((line.finished, line) for line in windows if line.finished is not None),
+        key=lambda pair: pair[0],
+    )
+    timed = timed[:: -(-len(timed) // MAX_POINTS) or 1]
+    end = max([seconds(report.seconds) or 0.0, *(finished for finished, _ in timed)])
+    drawn = []
+    for name, field in TOTALS.items():
+        points = [(finished, getattr(line, field)) for finished, line in timed]
+        known = [(finished, number) for finished, number in points if number is not None]
+        drawn.append(_total(name, figure(getattr(report, field)), end=end, points=known))
+    return end, drawn
 
 
-def _finished(line: WindowLine) -> float:
-    return line.finished or 0.0
-
-
-def _points(told: Sequence[WindowLine], field: str) -> list[tuple[float, int]]:
-    numbers = ((_finished(line), getattr(line, field)) for line in told)
-    return [(moment, number) for moment, number in numbers if number is not None]
-
-
-def _sum(numbers: Any) -> int:
+def _sum(numbers: Iterable[int | None]) -> int:
     return sum(number or 0 for number in numbers)
 
 
-def _bar(at: int, group: Sequence[WindowLine], part: float) -> Bar:
+def _bar(at: int, group: Sequence[WindowLine], *, share: float) -> Bar:
     worst = min((line.verdict for line in group), key=VERDICTS.index)
     span = group[0].span if len(group) == 1 else f"{group[0].start} to {group[-1].end}"
-    told = ", ".join(f"{number:,} {name}" for name, number in by_verdict(group).items() if number)
+    verdicts = ", ".join(
+        f"{number:,} {name}" for name, number in count_by_verdict(group).items() if number
+    )
     label = (
-        f"{span}: {told if len(group) > 1 else worst}, "
+        f"{span}: {verdicts if len(group) > 1 else worst}, "
         f"{_sum(line.announced for line in group):,} announced, "
         f"{_sum(line.kept for line in group):,} received"
     )
-    return Bar(at, round(part * HIGH, 2), worst, label)
+    return Bar(at, round(share * HEIGHT, 2), worst, label)
 
 
-def _lane(verdict: str, groups: Sequence[Sequence[WindowLine]]) -> Lane:
-    numbers = [by_verdict(group)[verdict] for group in groups]
-    return Lane(verdict, sum(numbers), [at for at, number in enumerate(numbers) if number])
-
-
-def _total(name: str, total: int | None, end: float, points: Sequence[tuple[float, int]]) -> Total:
+def _total(
+    name: str, total: int | None, *, end: float, points: Sequence[tuple[float, int]]
+) -> Total:
     label = f"{name}: {'not known' if total is None else f'{total:,}'} after {end:,.1f} s"
     steps = [*points, (end, total)] if total is not None else [*points]
     if not steps or not end:
         return Total(name, total, "", label)
     peak = max(1, *(number for _, number in steps))
-    path = "".join(f"H{x / end * WIDE:.1f}V{HIGH - y / peak * HIGH:.1f}" for x, y in steps)
-    return Total(name, total, f"M0 {HIGH}{path}H{WIDE}", label)
+    path = "".join(f"H{x / end * WIDTH:.1f}V{HEIGHT - y / peak * HEIGHT:.1f}" for x, y in steps)
+    return Total(name, total, f"M0 {HEIGHT}{path}H{WIDTH}", label)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ...errors import ConfigError
+from ..manifest import ExportReport
 from .calendar import calendar_of
 from .charts import totals, window_chart
-from .data import VERDICTS, WindowLine, count, seconds, table, text, window_lines
-from .verdict import headline, plural
+from .texts import duration, figure, number, plural, seconds, shorten, size
+from .verdict import headline
+from .window_line import VERDICTS, window_line
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-except ModuleNotFoundError as error:  # the extra is not installed
-    raise ConfigError("a report needs jinja2: pip install 'aicc-async[cli]'") from error
+except ModuleNotFoundError as error:
+    raise ConfigError("jinja2 is missing: pip install 'aicc-async[cli]'") from error
 
-LISTED = 50  # of the worst windows: a page is not the place to read a thousand
-MEGABYTE = 1_000_000
-SPACE = Environment(
+# Of the worst windows: a page is not the place to read a thousand.
+MAX_LISTED_WINDOWS = 50
+TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=StrictUndefined,
@@ -28,76 +28,62 @@ SPACE = Environment(
 )
 
 
-def report_page(manifest: dict[str, Any]) -> str:
-    """Write a manifest as one HTML page: no script, no outside resource, light and dark.
+def report_page(report: ExportReport) -> str:
+    """Return an export's report as one HTML page: no script, no outside resource, light and dark.
 
-    Fields that are missing, null or of another shape are shown as not known; they are no error.
-    Texts stay text, whatever they hold. What can't be read as a verdict counts as unverified, so
-    that the headline never promises more than the manifest says.
+    Texts stay text, whatever they hold. A figure that cannot be true, such as a negative total of
+    the service, is shown as not known.
     """
-    windows = window_lines(manifest)
-    end, lines = totals(manifest, windows)
-    bad = sorted((line for line in windows if line.verdict != "verified"), key=_badness)
-    page = SPACE.get_template("report.html.jinja").render(
-        target=text(manifest.get("target")) or "An export",
-        headline=headline(manifest, windows),
-        figures=_figures(manifest, windows),
-        calendar=calendar_of(manifest),
+    windows = [window_line(window) for window in report.windows]
+    end, lines = totals(report, windows)
+    bad = [line for line in windows if line.verdict != "verified"]
+    bad.sort(
+        key=lambda line: (
+            VERDICTS.index(line.verdict),
+            not line.reason,
+            -abs((line.announced or 0) - (line.kept or 0)),
+        )
+    )
+    page = TEMPLATES.get_template("report.html.jinja").render(
+        target=shorten(report.target) or "An export",
+        headline=headline(report, windows),
+        figures={
+            "Cases in the file": number(figure(report.rows)),
+            "Added": number(figure(report.added)),
+            "Windows": number(len(windows)),
+            "Size": size(figure(report.size)),
+            "Time": duration(seconds(report.seconds)),
+            "Runs": number(figure(report.runs)),
+        },
+        calendar=calendar_of(report),
         windows=windows,
         chart=window_chart(windows),
         totals=lines,
         seconds=end,
-        bad=bad[:LISTED],
-        unlisted=len(bad[LISTED:]),
-        facts=_facts(manifest),
-        number=_number,
+        bad=bad[:MAX_LISTED_WINDOWS],
+        unlisted=len(bad[MAX_LISTED_WINDOWS:]),
+        facts=_facts(report),
+        number=number,
         plural=plural,
     )
-    return page.encode(errors="replace").decode()  # half a surrogate pair can't be in a file
+    # Half a surrogate pair cannot be in a file.
+    return page.encode(errors="replace").decode()
 
 
-def _badness(line: WindowLine) -> tuple[int, bool, int]:
-    missed = abs((line.announced or 0) - (line.kept or 0))
-    return VERDICTS.index(line.verdict), not line.reason, -missed
-
-
-def _number(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"  # noqa: RUF001  (a dash)
-
-
-def _figures(manifest: dict[str, Any], windows: Sequence[WindowLine]) -> dict[str, str]:
-    duration = seconds(manifest.get("seconds"))
-    return {
-        "Cases in the file": _number(count(manifest.get("rows"))),
-        "Added": _number(count(manifest.get("added"))),
-        "Windows": _number(len(windows)),
-        "Size": _megabytes(count(manifest.get("size"))),
-        "Time": "–" if duration is None else _duration(duration),  # noqa: RUF001
-        "Runs": _number(count(manifest.get("runs"))),
-    }
-
-
-def _megabytes(size: int | None) -> str:
-    if size is None or size < MEGABYTE:
-        return "–" if size is None else plural(size, "byte")  # noqa: RUF001
-    return f"{size / MEGABYTE:,.1f} MB"
-
-
-def _duration(value: float) -> str:
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{value:.1f} s"
-
-
-def _facts(manifest: dict[str, Any]) -> dict[str, str]:
+def _facts(report: ExportReport) -> dict[str, str]:
     """Name what the export was; empty values are left out."""
-    names = {"From": "start", "To": "end", "Zone": "zone", "Began": "began", "Ended": "ended"}
-    size = count(manifest.get("size"))
-    facts = {name: text(manifest.get(field)) for name, field in names.items()}
-    facts |= {f"Filter {name}": text(value) for name, value in table(manifest.get("query")).items()}
-    facts |= {"Format": text(manifest.get("format")), "Bytes": "" if size is None else f"{size:,}"}
-    facts |= {"SHA-256": text(manifest.get("sha256"))}
-    facts |= {name: text(value) for name, value in table(manifest.get("versions")).items()}
-    return {name: value for name, value in facts.items() if value}
+    content = figure(report.size)
+    facts = {
+        "From": report.start,
+        "To": report.end,
+        "Zone": report.zone,
+        "Began": report.began,
+        "Ended": report.ended,
+        **{f"Filter {name}": value for name, value in report.query.items()},
+        "Format": report.format,
+        "Bytes": None if content is None else number(content),
+        "SHA-256": report.sha256,
+        **report.versions,
+    }
+    texts = {name: shorten(value) for name, value in facts.items()}
+    return {name: text for name, text in texts.items() if text}

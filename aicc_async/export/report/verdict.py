@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from attrs import frozen
 
-from .data import WindowLine, by_verdict, count, table
+from ..manifest import ExportReport, WholeCount
+from .texts import figure, plural
+from .window_line import WindowLine, count_by_verdict
 
 
 @frozen
@@ -19,40 +20,30 @@ class Headline:
     sentences: list[str]
 
 
-def headline(manifest: dict[str, Any], windows: Sequence[WindowLine]) -> Headline:
-    """Say whether the export is proven complete, and why not."""
-    doubts = _doubts(manifest, windows)
+def headline(report: ExportReport, windows: Sequence[WindowLine]) -> Headline:
+    """Return whether the export is proven complete, and why not."""
+    doubts, whole = [], report.whole
+    if unverified := count_by_verdict(windows)["unverified"]:
+        doubts.append(
+            f"{unverified:,} of {plural(len(windows), 'window')} could not be verified: "
+            "cases may be missing there."
+        )
+    if whole and not whole.agrees:
+        doubts.append(f"The service's count of the whole range{_announced(whole)} disagrees.")
     if doubts:
         return Headline("bad", "Not proven complete", doubts)
     if not windows:
         return Headline("none", "Nothing is proven", ["The manifest lists no windows."])
-    if by_verdict(windows)["open"]:
-        return _so_far(windows)
-    return Headline("good", "Proven complete", [_agreement(windows), _whole(manifest)])
-
-
-def plural(number: int, noun: str) -> str:
-    """Say how many, with separators and the noun's right form."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _doubts(manifest: dict[str, Any], windows: Sequence[WindowLine]) -> list[str]:
-    doubts = []
-    unverified, all_ = by_verdict(windows)["unverified"], len(windows)
-    if unverified:
-        doubts.append(
-            f"{unverified:,} of {plural(all_, 'window')} could not be verified: "
-            "cases may be missing there."
-        )
-    whole = table(manifest.get("whole"))
-    if whole.get("agrees") is False:
-        doubts.append(f"The service's count of the whole range{_of(whole)} disagrees.")
-    return doubts
-
-
-def _so_far(windows: Sequence[WindowLine]) -> Headline:
     settled = [line for line in windows if line.verdict != "open"]
-    number = len(windows) - len(settled)
+    if len(settled) < len(windows):
+        return _open_headline(settled, len(windows) - len(settled))
+    agreement = "It gave no count of the whole range to compare with."
+    if whole:
+        agreement = f"Its count of the whole range{_announced(whole)} agrees too."
+    return Headline("good", "Proven complete", [_agreement(windows), agreement])
+
+
+def _open_headline(settled: Sequence[WindowLine], number: int) -> Headline:
     again = f"a later run reads {'it' if number == 1 else 'them'} again"
     sentence = f"{plural(number, 'window')} ended too recently to be settled: {again}."
     if not settled:
@@ -62,7 +53,7 @@ def _so_far(windows: Sequence[WindowLine]) -> Headline:
 
 
 def _agreement(windows: Sequence[WindowLine], kind: str = "") -> str:
-    repaired = by_verdict(windows)["repaired"]
+    repaired = count_by_verdict(windows)["repaired"]
     where = (
         f"In all {len(windows):,} {kind}windows" if len(windows) > 1 else f"In the one {kind}window"
     )
@@ -70,13 +61,6 @@ def _agreement(windows: Sequence[WindowLine], kind: str = "") -> str:
     return f"{where}{after}, what was received agrees with what the service announced."
 
 
-def _whole(manifest: dict[str, Any]) -> str:
-    whole = table(manifest.get("whole"))
-    if whole.get("agrees") is True:
-        return f"Its count of the whole range{_of(whole)} agrees too."
-    return "It gave no count of the whole range to compare with."
-
-
-def _of(whole: dict[str, Any]) -> str:
-    announced = count(whole.get("announced"))
+def _announced(whole: WholeCount) -> str:
+    announced = figure(whole.announced)
     return "" if announced is None else f", {announced:,},"

@@ -5,20 +5,18 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Literal
 
 import msgspec
 
 from ..._files import replacing
 from ..._optional import load
 from ...errors import ConfigError
-from .batches import in_batches
+from .sink import BUFFER_SIZE, Batch, batch_lines
 
-Batches = Iterable[Sequence[bytes]]
-BUFFER = 2**20
 GZIP_LEVEL = 6
 
 
@@ -26,13 +24,14 @@ class _Key(msgspec.Struct):
     id: str
 
 
-_read_id = msgspec.json.Decoder(_Key).decode
+_read_key = msgspec.json.Decoder(_Key).decode
 
 
 class JSONLines:
     """A file of rows, one JSON object on each line; ``.gz`` and ``.zst`` are compressed.
 
-    Going on appends a member (a frame) of its own, which every reader of these formats takes.
+    Rows that are added to a compressed file are a member (a frame) of its own, which every reader
+    of these formats takes.
     """
 
     upserts: ClassVar[bool] = False
@@ -42,59 +41,56 @@ class JSONLines:
         self._compression = compression
         self._zstd = load("zstandard", "zstd") if compression == "zst" else None
 
-    def write(self, batches: Batches, *, keep: bool) -> int:
+    def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
         """Write rows into a new file; ``keep``: after those of the old one, new ids only."""
         with replacing(self._target) as part:
             if not keep or not self._target.exists():
-                return self._write(part, batches)
+                return self._append(part, batches)
             with TemporaryFile(dir=part.parent) as spill:
-                new = self._spill(batches, spill)
+                new_ids = self._spill(batches, spill)
                 shutil.copyfile(self._target, part)
-                if not new:
+                if not new_ids:
                     return 0
-                lines = (row for row in spill if _id(row) in new)
-                return self._write(part, in_batches(lines))
+                rows = (row for row in spill if _read_key(row).id in new_ids)
+                return self._append(part, batch_lines(rows))
 
-    def _write(self, part: Path, batches: Batches) -> int:
+    def _append(self, part: Path, batches: Iterable[Batch]) -> int:
         added = 0
-        with part.open("ab", buffering=BUFFER) as raw, self._compressed(raw) as file:
+        with part.open("ab", buffering=BUFFER_SIZE) as raw, self._stream(raw, "wb") as file:
             for batch in batches:
                 file.write(b"".join(batch))
                 added += len(batch)
         return added
 
-    def _spill(self, batches: Batches, spill: IO[bytes]) -> set[str]:
-        """Put rows aside, and tell which ids the file has not: those of a night fit in memory."""
-        new: set[str] = set()
+    def _spill(self, batches: Iterable[Batch], spill: IO[bytes]) -> set[str]:
+        """Put rows aside, and return the ids that the file has not: a night's fit in memory."""
+        new_ids: set[str] = set()
         for batch in batches:
             spill.writelines(batch)
-            new.update(map(_id, batch))
+            new_ids.update(_read_key(row).id for row in batch)
         spill.seek(0)
         try:
-            with self._target.open("rb", buffering=BUFFER) as raw, self._plain(raw) as file:
+            with (
+                self._target.open("rb", buffering=BUFFER_SIZE) as raw,
+                self._stream(raw, "rb") as file,
+            ):
                 for row in file:
-                    new.discard(_id(row))
+                    new_ids.discard(_read_key(row).id)
         except (ValueError, EOFError, OSError) as error:
-            kind = type(error).__name__
-            raise ConfigError(f"path: {self._target} can't be gone on with ({kind})") from None
-        return new
+            raise ConfigError(
+                f"cannot append to {self._target}: it has lines that are not cases"
+                f" ({type(error).__name__}). Re-run without since_last, or choose another file"
+            ) from None
+        return new_ids
 
-    def _compressed(self, raw: IO[bytes]) -> Any:
+    def _stream(self, raw: IO[bytes], mode: Literal["rb", "wb"]) -> Any:
+        """Return the rows behind the file's compression."""
         if self._compression == "gz":
-            # without a time in it, equal rows make equal bytes
-            return gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0)
-        if self._zstd:
+            # Without a time in it, equal rows make equal bytes.
+            return gzip.GzipFile("", mode, GZIP_LEVEL, raw, mtime=0)
+        if self._zstd is None:
+            return raw
+        if mode == "wb":
             return self._zstd.ZstdCompressor().stream_writer(raw, closefd=False)
-        return raw
-
-    def _plain(self, raw: IO[bytes]) -> Any:
-        if self._compression == "gz":
-            return gzip.GzipFile("", "rb", fileobj=raw)
-        if self._zstd:
-            reader = self._zstd.ZstdDecompressor()
-            return io.BufferedReader(reader.stream_reader(raw, read_across_frames=True), BUFFER)
-        return raw
-
-
-def _id(row: bytes) -> str:
-    return _read_id(row).id
+        stream = self._zstd.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        return io.BufferedReader(stream, BUFFER_SIZE)

@@ -13,12 +13,14 @@ from ..._files import replacing
 from ..._optional import load
 from ...errors import ConfigError, ExportError
 from .arrow import ArrowRows
+from .sink import BUFFER_SIZE, Batch
 from .typed import TypedRows
 
 EXTRA = "parquet"
-ROWS = 50_000  # of a row group: one per page takes nine times as long
-BYTES = 2**26  # of a row group in memory, should rows be that large
-BUFFER = 2**20
+# A row group for each page would take nine times as long.
+ROWS_PER_GROUP = 50_000
+# Should rows be so large that fewer of them fill the memory.
+MAX_GROUP_SIZE = 2**26  # bytes
 
 
 class Parquet:
@@ -45,90 +47,95 @@ class Parquet:
         self._compute = load("pyarrow.compute", EXTRA)
         self._parquet = load("pyarrow.parquet", EXTRA)
         self._rows = ArrowRows(zone.key, EXTRA)
-        self._schema = self._rows.schema
 
-    def write(self, batches: Iterable[Sequence[bytes]], *, keep: bool) -> int:
-        """Make the file anew, or ``keep`` its rows and add new ids; return how many were added.
+    def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
+        """Write the file anew, or ``keep`` its rows and add new ids; return how many were added.
 
         The file is replaced when all is written; when anything fails, the iterable too, nothing has
         changed. Memory holds a few row groups at a time, whatever the sizes of old and new.
 
-        Raises ConfigError when the old file is none of ours, or has another zone; ExportError when
-        a value doesn't fit its column or writing fails; DecodeError for a row that is not as
+        Raises ConfigError when the old file is not one of cases, or has another zone; ExportError
+        when a value does not fit its column or writing fails; DecodeError for a row that is not as
         documented.
         """
-        kept = self._opened() if keep and self._target.exists() else nullcontext()
-        with replacing(self._target) as part, kept as old, part.open("wb", BUFFER) as file:
-            tables = self._gathered(self._typed(batches))
+        kept = self._open_old() if keep and self._target.exists() else nullcontext()
+        with replacing(self._target) as part, kept as old, part.open("wb", BUFFER_SIZE) as file:
+            tables = self._group(self._records(batches))
             if old:
-                new = (self._unknown(table, old).to_batches() for table in tables)
-                tables = self._gathered(chain(self._old(old), chain.from_iterable(new)))
-            writer = self._parquet.ParquetWriter(file, self._schema, compression="zstd")
-            with writer:
-                written = sum(self._write(table, writer) for table in tables)
+                new = chain.from_iterable(self._only_new(tables, old))
+                tables = self._group(chain(self._old_records(old), new))
+            written = 0
+            schema = self._rows.schema
+            with self._parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+                for table in tables:
+                    writer.write_table(table)
+                    written += int(table.num_rows)
             return written - (old.metadata.num_rows if old else 0)
 
-    def _typed(self, batches: Iterable[Sequence[bytes]]) -> Iterator[Any]:
-        """Turn rows into Arrow's record batches."""
+    def _records(self, batches: Iterable[Batch]) -> Iterator[Any]:
+        """Yield rows as Arrow's record batches."""
         rows = TypedRows(self._zone)
         for batch in batches:
             cases = rows.read(batch)
             try:
                 yield self._rows.record(cases)
             except ExportError as error:
-                raise ExportError(f"{self._target}: {error}") from None
+                raise ExportError(f"cannot write {self._target}: {error}") from None
 
-    def _gathered(self, records: Iterable[Any]) -> Iterator[Any]:
+    def _group(self, records: Iterable[Any]) -> Iterator[Any]:
         """Gather record batches to tables that make a row group each."""
         held, rows, size = [], 0, 0
         for record in records:
             held.append(record)
             rows += record.num_rows
             size += record.nbytes
-            if rows >= ROWS or size >= BYTES:
+            if rows >= ROWS_PER_GROUP or size >= MAX_GROUP_SIZE:
                 yield self._arrow.Table.from_batches(held)
                 held, rows, size = [], 0, 0
         if rows:
             yield self._arrow.Table.from_batches(held)
 
-    @staticmethod
-    def _write(table: Any, writer: Any) -> int:
-        writer.write_table(table)
-        return int(table.num_rows)
-
     @contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _open_old(self) -> Iterator[Any]:
         with self._target.open("rb") as file:
             try:
                 old = self._parquet.ParquetFile(file)
             except (self._arrow.ArrowException, OSError):
-                raise ConfigError(f"path: {self._target} is no Parquet file") from None
-            self._check(old.schema_arrow)
+                raise ConfigError(
+                    f"cannot append to {self._target}: it is not a Parquet file."
+                    " Re-run without since_last, or choose another file"
+                ) from None
+            found, ours = old.schema_arrow, self._rows.schema
+            if not found.equals(ours):
+                raise ConfigError(
+                    f"cannot append to {self._target}: its columns must be this export's, got"
+                    f" {_only_in(found, ours) or 'nothing else'} instead of"
+                    f" {_only_in(ours, found) or 'another order'}. Choose another file"
+                )
             yield old
 
-    def _check(self, found: Any) -> None:
-        if not found.equals(self._schema):
-            raise ConfigError(
-                f"path: {self._target} has other columns, it can't be added to: "
-                f"{_beyond(self._schema, found) or 'another order'} needed, "
-                f"{_beyond(found, self._schema) or 'nothing else'} found"
-            )
-
-    def _old(self, old: Any, columns: Sequence[str] | None = None) -> Iterator[Any]:
+    def _old_records(self, old: Any, columns: Sequence[str] | None = None) -> Iterator[Any]:
         try:
-            yield from old.iter_batches(ROWS, columns=columns)
+            yield from old.iter_batches(ROWS_PER_GROUP, columns=columns)
         except (self._arrow.ArrowException, OSError):
-            raise ExportError(f"{self._target}: its rows can't be read, it is damaged") from None
+            raise ExportError(
+                f"cannot read the rows of {self._target}: the file is damaged"
+            ) from None
 
-    def _unknown(self, table: Any, old: Any) -> Any:
-        """Drop rows that the old file has: its ids are read again for each table, never held."""
-        for record in self._old(old, ["id"]):
-            known = self._compute.is_in(table["id"], value_set=record["id"])
-            if self._compute.any(known).as_py():
-                table = table.filter(self._compute.invert(known))
-        return table
+    def _only_new(self, tables: Iterable[Any], old: Any) -> Iterator[Any]:
+        """Yield the records of tables without rows that the old file has.
+
+        Its ids are read again for each table, and never held.
+        """
+        for table in tables:
+            new = table
+            for record in self._old_records(old, ["id"]):
+                known = self._compute.is_in(new["id"], value_set=record["id"])
+                if self._compute.any(known).as_py():
+                    new = new.filter(self._compute.invert(known))
+            yield new.to_batches()
 
 
-def _beyond(fields: Iterable[Any], others: Iterable[Any]) -> str:
+def _only_in(fields: Iterable[Any], others: Iterable[Any]) -> str:
     known = list(others)
     return ", ".join(f"{each.name} {each.type}" for each in fields if each not in known)

@@ -1,13 +1,12 @@
-"""Which sink a target means, by its suffix or by a name."""
+"""Which sink a target means, by its suffix or by the name of a format."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
@@ -16,8 +15,10 @@ from ..._files import check_target
 from ...errors import ConfigError
 from ..manifest import manifest_path
 from .jsonl import JSONLines
+from .sink import Sink
 
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
+SCHEMES = ("postgresql://", "postgres://")
 SUFFIXES = {f".{name}": name for name in FORMATS[:6]} | {
     ".ndjson": "jsonl",
     ".db": "sqlite",
@@ -25,24 +26,12 @@ SUFFIXES = {f".{name}": name for name in FORMATS[:6]} | {
 }
 
 
-class Sink(Protocol):
-    """Where rows go: it has them all when ``write`` ends, or is as it was."""
-
-    @property
-    def upserts(self) -> bool:
-        """Whether a row that is there already is brought up to date."""
-        ...
-
-    def write(self, batches: Iterable[Sequence[bytes]], *, keep: bool) -> int:
-        """Write lines of JSON, and tell how many are new; ``keep`` what is there already."""
-        ...
-
-
 @frozen
 class Target:
-    """A target: its name (no password in it), its format, its sink, and what stands beside it.
+    """A target: its name without a password, its format, its sink, and the paths beside it.
 
-    ``file`` is None for a database server; ``last`` tells the newest case of a table.
+    ``file`` is None for a database server; ``newest_date`` returns the newest creation date in a
+    table.
     """
 
     name: str
@@ -50,63 +39,70 @@ class Target:
     sink: Sink
     file: Path | None
     manifest: Path
-    spool: Path
-    last: Callable[[], datetime | None] | None = None
+    checkpoint: Path
+    newest_date: Callable[[], datetime | None] | None = None
 
 
-def target_of(
+def resolve_target(
     target: str, zone: ZoneInfo, *, name: str | None = None, raw_cells: bool = False
 ) -> Target:
-    """Find out what a path or ``postgresql://`` URL means, or the name of a format with it.
+    """Return what a path or ``postgresql://`` URL means; ``name`` is that of a format.
 
-    Raises ConfigError when it means nothing.
+    Raises ConfigError when it means nothing, or when what its format needs is not installed.
     """
-    chosen = name or _format(target)
+    by_suffix = (known for suffix, known in SUFFIXES.items() if target.lower().endswith(suffix))
+    chosen = name or ("postgres" if target.startswith(SCHEMES) else next(by_suffix, None))
+    if chosen is None:
+        # The target is not shown: it may be a URL with a password.
+        raise ConfigError(f"target must end in one of {', '.join(SUFFIXES)}, or format must be set")
     if chosen not in FORMATS:
-        raise ConfigError(f"format: one of {', '.join(FORMATS)} is needed, {chosen!r} was given")
+        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {chosen!r}")
     if raw_cells and chosen != "csv":
-        raise ConfigError(f"raw_cells: only CSV has cells that could be run, this is {chosen}")
+        raise ConfigError(f"raw_cells cannot be combined with the format {chosen}: it is for csv")
     if chosen == "postgres":
-        return _server(target, zone)
-    # each is imported when it is wanted, and asks for its library now, not when all is read
+        return server_target(target, zone)
+    return file_target(target, zone, name=chosen, raw_cells=raw_cells)
+
+
+def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool) -> Target:
+    """Return a file and what is beside it; ``name`` is that of its format.
+
+    Its sink is imported now, so that a missing library is an error at once.
+    """
     path = Path(target)
     check_target(path)
-    spool = path.with_name(f".{path.name}.export")
-    make = partial(Target, path.name, chosen, file=path, manifest=manifest_path(path), spool=spool)
-    if chosen == "sqlite":
+    checkpoint = path.with_name(f".{path.name}.export")
+    make = partial(
+        Target, path.name, name, file=path, manifest=manifest_path(path), checkpoint=checkpoint
+    )
+    if name == "sqlite":
         from .sqlite import SQLite  # noqa: PLC0415
 
         table = SQLite(path, zone)
-        return make(table, last=table.last)
-    if chosen == "parquet":
+        return make(table, newest_date=table.newest_date)
+    if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
         return make(Parquet(path, zone))
-    if chosen == "csv":
+    if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
         return make(CSV(path, raw_cells=raw_cells))
-    return make(JSONLines(path, compression=chosen.removeprefix("jsonl").lstrip(".")))
+    return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
-def _format(target: str) -> str:
-    if target.startswith(("postgresql://", "postgres://")):
-        return "postgres"
-    for suffix, name in SUFFIXES.items():
-        if target.lower().endswith(suffix):
-            return name
-    raise ConfigError(
-        f"path: its suffix says no format; {', '.join(SUFFIXES)} are known, or name a format"
-    )
-
-
-def _server(url: str, zone: ZoneInfo) -> Target:
-    """Keep what belongs to a table of a server in the working directory."""
+def server_target(url: str, zone: ZoneInfo) -> Target:
+    """Return a table of a server; what is beside it is in the working directory."""
     from .postgres import Postgres  # noqa: PLC0415
 
     table = Postgres(url, zone)
     name = re.sub(r"[^\w.-]+", "_", table.name.partition("://")[2]) + ".aicc_cases"
-    folder = Path(f".{name}.export")
     return Target(
-        table.name, "postgres", table, None, manifest_path(Path(name)), folder, table.last
+        table.name,
+        "postgres",
+        table,
+        file=None,
+        manifest=manifest_path(Path(name)),
+        checkpoint=Path(f".{name}.export"),
+        newest_date=table.newest_date,
     )

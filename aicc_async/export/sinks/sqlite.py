@@ -4,46 +4,49 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, get_type_hints
 from zoneinfo import ZoneInfo
 
-from ..._protocol.converter import dumps, wire_names
-from ...errors import AICCError, ConfigError, ExportError
+from ...errors import ConfigError, ExportError
 from ...models import Case
-from .typed import TypedRows
+from .sink import Batch
+from .typed import COLUMNS, TypedRows, json_cell
 
-PATIENCE = 5.0  # seconds to wait for another program's lock
-_NAMES = (*wire_names(Case), "extra")
+# How long another program's lock is waited for.
+LOCK_TIMEOUT = 5.0  # seconds
+# Ids come in no order, so that an upsert touches pages all over the table.
+CACHE_KIBIBYTES = 65536
 _HINTS = get_type_hints(Case)
 _KINDS = {str: "TEXT PRIMARY KEY", bool | None: "INTEGER", int | float | None: "REAL"}
-_COLUMNS = {name: _KINDS.get(_HINTS[name], "TEXT") for name in _NAMES}
-_LIST = ", ".join(_NAMES)
-_SET = ", ".join(f"{name} = excluded.{name}" for name in _NAMES)
-_OLD = ", ".join(f"cases.{name}" for name in _NAMES)
-_NEW = ", ".join(f"excluded.{name}" for name in _NAMES)
+_COLUMN_TYPES = {name: _KINDS.get(_HINTS[name], "TEXT") for name in COLUMNS}
+_LIST = ", ".join(COLUMNS)
+_SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
+_OLD = ", ".join(f"cases.{name}" for name in COLUMNS)
+_NEW = ", ".join(f"excluded.{name}" for name in COLUMNS)
 _UPSERT = f"""
-    INSERT INTO cases ({_LIST}) VALUES ({", ".join("?" * len(_NAMES))})
+    INSERT INTO cases ({_LIST}) VALUES ({", ".join("?" * len(COLUMNS))})
     ON CONFLICT (id) DO UPDATE SET {_SET} WHERE ({_OLD}) IS NOT ({_NEW})
 """  # noqa: S608  (names of ours)
 
-_WRONG = {
-    sqlite3.SQLITE_CANTOPEN: "it can't be opened or made there",
-    sqlite3.SQLITE_NOTADB: "it is no SQLite database",
-    sqlite3.SQLITE_PERM: "it may not be written",
-    sqlite3.SQLITE_READONLY: "it is read-only",
+# What is wrong with the target itself, and what may pass.
+_UNUSABLE = {
+    sqlite3.SQLITE_CANTOPEN: "a file that can be opened or created",
+    sqlite3.SQLITE_NOTADB: "a SQLite database",
+    sqlite3.SQLITE_PERM: "a file that may be written",
+    sqlite3.SQLITE_READONLY: "a file that is not read-only",
 }
-_TROUBLE = {
+_UNWRITABLE = {
     sqlite3.SQLITE_BUSY: "another program has locked it",
     sqlite3.SQLITE_FULL: "the disk is full",
 }
 
 
 class SQLite:
-    """The table ``cases`` of the database ``target``, made when missing.
+    """The table ``cases`` of the database ``target``, created when missing.
 
     One row per case and one column per field of ``Case``, by its Python name. Times are ISO 8601
     text with offset ("2025-01-02T03:04:05+08:00"), booleans 0 and 1, and ``extra``, the extension
@@ -56,12 +59,13 @@ class SQLite:
 
     def __init__(self, target: Path, zone: ZoneInfo) -> None:
         self._target = target
-        self._file = Path(os.path.realpath(target))  # a link stays a link
+        # A link stays a link.
+        self._file = Path(os.path.realpath(target))
         self._zone = zone
 
     def write(
         self,
-        batches: Iterable[Sequence[bytes]],
+        batches: Iterable[Batch],
         *,
         keep: bool,  # noqa: ARG002  (a table always keeps its rows)
     ) -> int:
@@ -73,32 +77,40 @@ class SQLite:
         Raises ConfigError when the target is no database that can be written, ExportError when
         writing fails, DecodeError for a row that is not as documented.
         """
+
+        def cells(case: Case) -> list[object]:
+            values = (getattr(case, name) for name in COLUMNS)
+            return [
+                value.isoformat() if isinstance(value, datetime) else json_cell(value)
+                for value in values
+            ]
+
         rows = TypedRows(self._zone)
         with self._transaction() as database:
-            _make(database, self._target)
+            _create_table(database, self._target)
             return sum(
-                database.executemany(_UPSERT, map(_cells, rows.read(batch))).rowcount
+                database.executemany(_UPSERT, map(cells, rows.read(batch))).rowcount
                 for batch in batches
             )
 
-    def last(self) -> datetime | None:
-        """Tell the newest ``created_date``, aware; None when there is no table, or no such row."""
+    def newest_date(self) -> datetime | None:
+        """Return the newest ``created_date``, aware; None if there is no table, or no such row."""
         if not self._exists():
             return None
         with self._connected() as database:
             if "created_date" not in _columns(database):
                 return None
-            row = database.execute(  # by the moment: offsets differ where clocks change
+            # By the moment, not the text: offsets differ where clocks change.
+            row = database.execute(
                 "SELECT created_date FROM cases ORDER BY julianday(created_date) DESC LIMIT 1"
             ).fetchone()
-        return self._moment(row[0]) if row and row[0] is not None else None
-
-    def _moment(self, text: object) -> datetime:
+        if not row or row[0] is None:
+            return None
         with suppress(ValueError):
-            moment = datetime.fromisoformat(str(text))
+            moment = datetime.fromisoformat(str(row[0]))
             if moment.tzinfo:
                 return moment.astimezone(self._zone)
-        raise ExportError(f"{self._target}: created_date holds what is no time with an offset")
+        raise ExportError(f"created_date in {self._target} must be a time with an offset")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -106,70 +118,63 @@ class SQLite:
         new = not self._exists()
         try:
             with self._connected() as database, database:
-                database.execute("BEGIN EXCLUSIVE")  # a reader in the way is noticed now, not late
+                # So a reader in the way is noticed now, not when all is written.
+                database.execute("BEGIN EXCLUSIVE")
                 yield database
         finally:
-            if new:
-                self._remove_empty()
+            # It may never have been created.
+            with suppress(OSError):
+                if new and not self._file.stat().st_size:
+                    self._file.unlink()
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection = sqlite3.connect(self._file, timeout=PATIENCE, isolation_level=None)
+            connection = sqlite3.connect(self._file, timeout=LOCK_TIMEOUT, isolation_level=None)
             with closing(connection) as database:
-                database.execute("PRAGMA cache_size = -65536")  # 64 MiB: ids come in no order
+                database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
                 yield database
         except sqlite3.Error as error:
-            raise self._explain(error) from error
+            # The lowest byte is the kind of error; errors of the module itself have no code.
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _UNUSABLE:
+                raise ConfigError(
+                    f"target must be {_UNUSABLE[code]}, got {self._target}"
+                ) from error
+            raise ExportError(
+                f"cannot write {self._target}: {_UNWRITABLE.get(code, error)}",
+                resume="fix the cause, then run the same again",
+            ) from error
         except OverflowError:
-            raise ExportError(f"{self._target}: a number is too large for SQLite") from None
+            raise ExportError(
+                f"cannot write {self._target}: a number is too large for SQLite"
+            ) from None
 
     def _exists(self) -> bool:
         try:
             return self._file.exists()
         except OSError as error:
-            raise ConfigError(f"target: {self._target}: {error.strerror}") from error
-
-    def _remove_empty(self) -> None:
-        with suppress(OSError):  # it was never made
-            if not self._file.stat().st_size:
-                self._file.unlink()
-
-    def _explain(self, error: sqlite3.Error) -> AICCError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the module's own errors have none
-        if code in _WRONG:
-            return ConfigError(f"target: {self._target}: {_WRONG[code]}")
-        return ExportError(
-            f"{self._target}: it can't be written: {_TROUBLE.get(code, error)}",
-            resume="mend that, and run the same again",
-        )
+            raise ConfigError(
+                f"target must be a file, got {self._target}: {error.strerror}"
+            ) from error
 
 
-def _cells(case: Case) -> list[object]:
-    return [_cell(getattr(case, name)) for name in _NAMES]
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return dumps(value).decode()
-    return value
-
-
-def _make(database: sqlite3.Connection, target: Path) -> None:
-    """Make the table, or add the columns that an older one has not."""
+def _create_table(database: sqlite3.Connection, target: Path) -> None:
+    """Create the table, or add the columns that an older one lacks."""
     found = _columns(database)
     if not found:
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMN_TYPES.items())
         database.execute(f"CREATE TABLE cases ({columns})")
     elif "id" not in found:
-        raise ConfigError(f"target: {target}: its table 'cases' is not ours, it has no 'id'")
+        raise ConfigError(
+            f"cannot write to {target}: its table 'cases' has no column 'id', so it is not one of"
+            " ours. Choose another database"
+        )
     else:
-        for name in [name for name in _NAMES if name not in found]:
-            database.execute(f"ALTER TABLE cases ADD COLUMN {name} {_COLUMNS[name]}")
+        for name in [name for name in COLUMNS if name not in found]:
+            database.execute(f"ALTER TABLE cases ADD COLUMN {name} {_COLUMN_TYPES[name]}")
 
 
 def _columns(database: sqlite3.Connection) -> set[str]:
-    """Tell the table's columns in lower case, as SQLite takes them; none when it is missing."""
+    """Return the table's columns in lower case, as SQLite takes them; none if it is missing."""
     return {row[1].lower() for row in database.execute("PRAGMA table_info(cases)")}

@@ -7,36 +7,42 @@ from datetime import datetime
 from typing import get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
-from ..._protocol.converter import RecordConverter, loads, wire_names
+from ..._protocol.converter import RecordConverter, dumps, loads, wire_names
 from ..._protocol.rows import CaseReader
 from ...models import Case
 
 _HINTS = get_type_hints(Case)
-KINDS: dict[str, type[str | bool | int | datetime]] = {  # what each field holds; int: any number
+# What each field holds; int is any number.
+KINDS: dict[str, type[str | bool | int | datetime]] = {
     name: next(iter(get_args(_HINTS[name])), _HINTS[name]) for name in wire_names(Case)
 }
+# The columns of a table: Python's names, in the documents' order.
+COLUMNS = (*KINDS, "extra")
+
+
+def json_cell(value: object) -> object:
+    """Return what a column of a table holds: extension fields as JSON, all else as it is."""
+    return dumps(value).decode() if isinstance(value, dict) else value
 
 
 class TypedRows:
     """Reads rows as a client reads its pages: fast when they are as documented, else strictly."""
 
     def __init__(self, zone: ZoneInfo) -> None:
-        self._wire = RecordConverter(zone)
-        self._pages = CaseReader(zone)
-        self._done = 0
+        self._converter = RecordConverter(zone)
+        self._reader = CaseReader(zone)
+        self._read = 0
 
     def read(self, batch: Sequence[bytes]) -> list[Case]:
-        """Turn rows into cases; an error counts the rows of all batches."""
-        rows = b",".join(batch)
-        page = b'{"resCode":"0","result":{"count":0,"caseList":[' + rows + b"]}}"
-        cases, _ = self._pages.read(page) or (self._slowly(batch), 0)
-        self._done += len(batch)
-        return cases
-
-    def _slowly(self, batch: Sequence[bytes]) -> list[Case]:
-        cases = [
-            self._wire.load(Case, loads(row), path=f"$[{number}]")
-            for number, row in enumerate(batch, self._done)
-        ]
-        self._pages.learn(cases)
+        """Return rows as cases; the path of an error counts the rows of all batches."""
+        page = b'{"resCode":"0","result":{"count":0,"caseList":[' + b",".join(batch) + b"]}}"
+        if fast := self._reader.read(page):
+            cases, _ = fast
+        else:
+            cases = [
+                self._converter.load(Case, loads(row), path=f"$[{number}]")
+                for number, row in enumerate(batch, self._read)
+            ]
+            self._reader.learn(cases)
+        self._read += len(batch)
         return cases

@@ -1,0 +1,157 @@
+"""The range that an export reads: frozen once, cut into windows, and counted as a whole."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from attrs import frozen
+
+from .._api import CaseApi
+from .._listing.paging import Fetch
+from .._listing.windows import Window
+from .._listing.zones import SECOND
+from .._protocol.raw import DatedRow
+from ..errors import ApiError
+from ..models import CaseQuery
+from .concurrency import run_all, run_both
+from .manifest import WholeCount
+from .plan import Count, PlannedWindow, max_rows_per_window, plan_windows
+
+# A killed run asks for the details of its unfinished window again: at most so many requests.
+MAX_ROWS_PER_DETAILED_WINDOW = 1000
+# No case is older than that.
+EARLIEST_START = datetime(1990, 1, 1)  # noqa: DTZ001  (wall-clock time)
+
+
+@frozen
+class RangePlan:
+    """A frozen range in windows, and how many rows it had as a whole when it was planned.
+
+    ``start`` None is open; ``announced`` None means that the service does not count the whole.
+    """
+
+    start: datetime | None
+    end: datetime
+    windows: list[PlannedWindow]
+    announced: int | None
+
+
+def window_counter(fetch: Fetch[DatedRow]) -> Count:
+    """Return what counts the rows of a window by a request for one of them."""
+
+    async def count(window: Window) -> int:
+        page = await fetch(window, 0, 1)
+        # A total of 0 beside a row is not a total.
+        return max(page.count, len(page.ids))
+
+    return count
+
+
+async def plan_range(
+    api: CaseApi, query: CaseQuery, count: Count, *, settle: timedelta, detail: bool
+) -> RangePlan:
+    """Freeze the range of a query (an open end is now), and cut it by what the service announces.
+
+    What ended less than ``settle`` ago is apart, so that no window is settled in part only.
+    """
+    max_rows = max_rows_per_window(api.profile)
+    if detail:
+        max_rows = min(max_rows, MAX_ROWS_PER_DETAILED_WINDOW)
+    now = api.now()
+    windows = api.windows(query)
+    start, end = windows[0].start, windows[-1].end or now
+
+    async def plan() -> list[PlannedWindow]:
+        parts = await _cut(api, count, start=start, end=end, settled=now - settle)
+        planned = await run_all(
+            plan_windows(part, count, api.zone, max_rows=max_rows, span=api.span) for part in parts
+        )
+        return [window for part in planned for window in part]
+
+    # At the same time: each takes as long as a few answers.
+    announced, planned = await run_both(count_whole_range(count, start, end), plan())
+    return RangePlan(start, end, planned, announced)
+
+
+async def _cut(
+    api: CaseApi, count: Count, *, start: datetime | None, end: datetime, settled: datetime
+) -> tuple[list[Window], list[Window]]:
+    """Cut a range into windows that are settled, and those that are not."""
+    if start is None:
+        try:
+            start = await find_first_day(end, count)
+        except ApiError as error:
+            if not is_refusal(error):
+                raise
+        if start is None:
+            # Either there are no cases, or the service takes no range without a beginning. Then
+            # all of it is read by offset, however deep.
+            return [Window(None, end)], []
+    if end <= settled:
+        return api.split(start, end), []
+    if settled <= start:
+        return [], api.split(start, end)
+    return api.split(start, settled), api.split(settled - SECOND, end)
+
+
+async def find_first_day(end: datetime, count: Count) -> datetime | None:
+    """Return a time at most a month before the first case; None when there are no cases.
+
+    It asks for ranges without a beginning only, which may be of any length.
+    """
+    if not await count(Window(None, end)):
+        return None
+    late, years = end, 1
+    while True:
+        if late <= EARLIEST_START:
+            return EARLIEST_START
+        early = max(late - timedelta(days=366 * years), EARLIEST_START)
+        if not await count(Window(None, early)):
+            break
+        late, years = early, years * 2
+    while late - early > timedelta(days=31):
+        middle = early + (late - early) // 2
+        if await count(Window(None, middle)):
+            late = middle
+        else:
+            early = middle
+    return early.replace(microsecond=0)
+
+
+async def count_whole_range(count: Count, start: datetime | None, end: datetime) -> int | None:
+    """Count a range of any length: what is after its beginning, less what is after its end.
+
+    None when the service takes no range without an end.
+    """
+    try:
+        from_start, from_end = await run_both(count(Window(start)), count(Window(end)))
+    except ApiError as error:
+        if is_refusal(error):
+            return None
+        raise
+    return from_start - from_end
+
+
+async def compare_whole_range(
+    count: Count, start: datetime | None, end: datetime, *, announced: int | None, rows: int
+) -> WholeCount | None:
+    """Compare the rows that came with the whole, as it was ``announced`` before and is now.
+
+    No window can have left out what this counts.
+    """
+    if announced is None:
+        return None
+    # It is not documented whether the last second belongs to the range: its rows may be missing.
+    last_second = count(Window(end - SECOND, end + SECOND))
+    now, edge = await run_both(count_whole_range(count, start, end), last_second)
+    if now is None:
+        return None
+    return WholeCount(announced=now, agrees=rows + edge >= min(announced, now))
+
+
+def is_refusal(error: ApiError) -> bool:
+    """Return whether the service understood and refused: not for lack of rights, haste or health.
+
+    Each of those has a subclass of its own.
+    """
+    return type(error) is ApiError

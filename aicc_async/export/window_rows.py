@@ -1,0 +1,109 @@
+"""The rows of the window that is being read: the end of the row file, and readings set aside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import Factory, define
+
+
+@define
+class WrittenReading:
+    """What one reading of a window wrote: a line for each id.
+
+    ``known`` are the ids of pages that brought duplicates of neighbours.
+    """
+
+    number: int
+    ids: list[str] = Factory(list)
+    dates: list[str] = Factory(list)
+    known: set[str] = Factory(set)
+
+
+class WindowRows:
+    """The lines behind the last finished window, and a file for each earlier reading of them.
+
+    Which reading was right is known when one agrees with itself, and not even then if none does.
+    So none is deleted before the window is settled.
+    """
+
+    def __init__(self, path: Path, start: int) -> None:
+        self._path = path
+        # A page of rows is written at once: a buffer would only copy it.
+        self._file = path.open("ab", buffering=0)
+        self._start = start
+        self.cut()
+        self.begin_window()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def size(self) -> int:
+        """Return the size of the whole file."""
+        return self._file.tell()
+
+    def sync(self) -> None:
+        """Make durable what is written."""
+        os.fsync(self._file.fileno())
+
+    def begin_window(self) -> None:
+        """Keep what is written, and begin another window behind it."""
+        self._start = self._file.tell()
+        self.reading = WrittenReading(1)
+        self._earlier: list[WrittenReading] = []
+
+    def begin_reading(self, number: int) -> None:
+        """Set the rows of the reading before aside, if this is another one."""
+        if number != self.reading.number:
+            self.set_aside()
+            self._earlier.append(self.reading)
+            self.reading = WrittenReading(number)
+
+    def append(self, ids: Sequence[str], dates: Sequence[str], lines: Sequence[bytes]) -> None:
+        """Add rows to the present reading."""
+        if ids:
+            self.write(lines)
+            self.reading.ids += ids
+            self.reading.dates += dates
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Write lines; without a buffer the system may take a part of them at a time."""
+        rest = memoryview(b"\n".join([*lines, b""]))
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def unite(self) -> None:
+        """Add to the present reading what only earlier ones brought."""
+        known = self.reading.known.union(self.reading.ids)
+        for earlier in self._earlier:
+            with self._aside(earlier).open("rb") as lines:
+                for row_id, date, line in zip(earlier.ids, earlier.dates, lines, strict=True):
+                    if row_id not in known:
+                        self.append([row_id], [date], [line.rstrip(b"\n")])
+            known.update(earlier.ids)
+
+    def set_aside(self) -> Path:
+        """Move the lines of the present reading to a file of their own."""
+        path = self._aside(self.reading)
+        with self._path.open("rb") as source, path.open("wb") as aside:
+            source.seek(self._start)
+            shutil.copyfileobj(source, aside)
+        self.cut()
+        return path
+
+    def cut(self) -> None:
+        """Cut the window's lines off."""
+        self._file.truncate(self._start)
+        self._file.seek(self._start)
+
+    def delete_earlier(self) -> None:
+        """Delete the readings that were set aside."""
+        for earlier in self._earlier:
+            self._aside(earlier).unlink()
+
+    def _aside(self, reading: WrittenReading) -> Path:
+        return self._path.with_name(f"reading.{reading.number}")
