@@ -47,7 +47,6 @@ class Dispatcher:
     queue: Queue
     tokens: IssuedTokens
     users: Users
-    credentials: tuple[str, str] = attrs.field(repr=False)
     page_script: PageScript
 
     def answer(self, call: Recorded) -> Answer:
@@ -58,7 +57,7 @@ class Dispatcher:
                 call.body,
                 query=call.path.partition("?")[2],
                 content_type=call.headers.get("Content-Type", ""),
-                credentials=self.credentials,
+                credentials=(self.settings.client_id, self.settings.client_secret),
             )
         elif call.operation in QFLOW:
             answer = self._answer_qflow(call)

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import attrs
 from attrs.validators import optional
@@ -177,6 +177,8 @@ class Settings(Protocol):
     they need not import it.
     """
 
+    client_id: ClassVar[str]
+    client_secret: ClassVar[str]
     seed: int
     quota: int | None
     retry_after: str | None

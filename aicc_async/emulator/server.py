@@ -271,7 +271,6 @@ class Emulator:
             queue=self._queue,
             tokens=self._tokens,
             users=self._users,
-            credentials=(self.client_id, self.client_secret),
             page_script=self._page_script,
         )
         return RequestHandler(

@@ -237,7 +237,7 @@ def test_settings_go_before_variables() -> None:
         ({"settle": "9999999999d"}, "settle must be at most 999999999 days, got '9999999999d'"),
         ({"redis_url": "redis://host"}, "rate must be set for a shared budget"),
         ({"rate": "5", "budget": "b"}, "redis_url must be set for a shared budget"),
-        ({"rate": "5", "redis_url": "ftp://:hush@host"}, "url: a URL [^h]* is needed$"),
+        ({"rate": "5", "redis_url": "ftp://:hush@host"}, "^url must be a URL of Redis [^h]*$"),
         ({"rate": "fast"}, "rate_limit must be like '10' or '600/60', got 'fast'$"),
         ({"owner_id": "x" * 21}, "owner_id"),
         ({"profile": "/nowhere/profile.toml"}, "cannot be read: FileNotFoundError$"),

@@ -208,10 +208,8 @@ def test_an_interrupted_export_says_how_to_resume(
     export = Export(tenant, tmp_path, "cases.jsonl")
     process = export.stop_while_reading(35, how)
     _, complaints = process.communicate(timeout=2)
-    assert (process.returncode, complaints) == (
-        130,
-        "interrupted; run the same command again to resume\n",
-    )
+    assert process.returncode == 130
+    assert complaints == "interrupted; run the same command again to resume\n"
     finished = export.finished(tmp_path / "copy")
     export.finish()
     check_nothing_twice(export, finished)
