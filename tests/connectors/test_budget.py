@@ -17,7 +17,7 @@ import pytest
 import redis
 from attrs import evolve
 from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
-from helpers.readme_files import readme_file
+from helpers.recipes import recipe
 from helpers.redis_process import RedisServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -476,7 +476,7 @@ def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
     assert interactive >= 20  # of 24: the export's would have had it wait for half a second each
 
 
-def test_the_readme_s_sample_runs(redis_url: str) -> None:
+def test_the_page_s_sample_runs(redis_url: str) -> None:
     """It shares a limit, reads once, and prints how many cases there are."""
     with run_in_thread(cases=7) as tenant:
         environ = {
@@ -486,7 +486,7 @@ def test_the_readme_s_sample_runs(redis_url: str) -> None:
             "REDIS_URL": redis_url,
         }
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-W", "error", "-c", readme_file("budget.py")],
+            [sys.executable, "-W", "error", "-c", recipe("budget.py")],
             env=environ,
             capture_output=True,
             text=True,

@@ -24,7 +24,7 @@ import pytest
 from attrs import evolve
 from helpers.list_requests import list_bodies
 from helpers.processes import interruptible
-from helpers.readme_files import readme_file
+from helpers.recipes import recipe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -662,7 +662,7 @@ def test_a_state_is_good_for_what_it_covers(began: datetime | None, asked: datet
     assert covers(ended, asked) == (began is None or (asked is not None and asked >= began))
 
 
-def test_the_readme_s_sample_runs(
+def test_the_page_s_sample_runs(
     tenant: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It loads what was created since, into a DuckDB file of the pipeline's name."""
@@ -670,6 +670,6 @@ def test_the_readme_s_sample_runs(
     monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     scope: dict[str, Any] = {}
-    exec(readme_file("dlt_cases.py"), scope)  # noqa: S102  (ours)
+    exec(recipe("dlt_cases.py"), scope)  # noqa: S102  (ours)
     with scope["pipeline"].sql_client() as sql:
         assert sql.execute_sql("SELECT count(*) FROM cases") == [(300,)]
