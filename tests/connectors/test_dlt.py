@@ -46,7 +46,7 @@ from aicc_async._protocol.converter import RecordConverter, wire_names
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.models import Case
 
-dlt = pytest.importorskip("dlt", reason="the extra 'dlt' is not installed")
+dlt = pytest.importorskip("dlt", reason="dlt is missing: pip install 'aicc-async[dlt]'")
 
 from dlt.common.configuration.container import Container  # noqa: E402  (only if dlt is there)
 from dlt.common.pipeline import PipelineContext  # noqa: E402
@@ -403,6 +403,7 @@ def test_an_unverified_window_is_loaded_when_wanted(tenant: Emulator, pipeline: 
     assert verdicts[-1][2] == UNTIL.replace(tzinfo=ZONE)
 
 
+@pytest.mark.slow
 def test_other_filters_or_an_earlier_since_begin_anew(recent: Emulator, pipeline: Any) -> None:
     """What was loaded under other ones says nothing of what is missing; a later since goes on."""
     days = {number: now() - timedelta(days=number) for number in (2, 3, 5)}

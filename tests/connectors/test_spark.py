@@ -23,9 +23,10 @@ from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.export.sinks.parquet import Parquet
 from aicc_async.profile import Profile
 
-pytest.importorskip("pyspark", reason="the extra 'spark' is not installed")
+pytest.importorskip("pyspark", reason="pyspark is missing: pip install 'aicc-async[spark]'")
 if not shutil.which("java"):
-    pytest.skip("no Java is installed (Debian: openjdk-17-jre-headless)", allow_module_level=True)
+    JAVA = "no Java is installed (Debian: apt-get install openjdk-17-jre-headless)"
+    pytest.skip(JAVA, allow_module_level=True)
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -39,7 +40,8 @@ from aicc_async.connectors.spark.source import PUSHDOWN_SETTING, register
 from aicc_async.connectors.spark.stream import CaseStream, Offset
 
 pytest_plugins = ["helpers.redis_server"]
-pytestmark = pytest.mark.timeout(120)  # a cold JVM on a slow machine; each takes a few seconds
+# A cold JVM on a slow machine.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
 YEAR = {"since": "2025-01-01", "until": "2025-12-31"}
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 RATE = 20

@@ -110,6 +110,7 @@ def assert_matches(printed: str, shown: str) -> None:
 # ---- what is run -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of_kind("script"), ids=name_of)
 def test_scripts_run(
     block: Block, folder: Path, environ: dict[str, str], request: pytest.FixtureRequest
@@ -123,6 +124,7 @@ def test_scripts_run(
         assert_matches(printed, block.output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "block", [block for block in of_kind("shell") if block.first_line != SERVER], ids=name_of
 )
@@ -170,6 +172,7 @@ def test_the_emulator_s_command_runs(environ: dict[str, str]) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of_kind("test"), ids=name_of)
 def test_tests_run_as_pasted(block: Block, tmp_path: Path) -> None:
     """Each is a whole file: pasted into an empty folder it passes, with what the page installs."""
