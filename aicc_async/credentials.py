@@ -1,4 +1,4 @@
-"""Who is asking: a token that is given, or what it takes to sign in for one.
+"""Who is asking: a token of the caller's own, or what it takes to sign in for one.
 
 ``AICCClient.from_env()`` takes the first that is set: ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
 ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``. In code it is the argument ``auth``::

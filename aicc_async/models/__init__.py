@@ -39,8 +39,15 @@ It prints::
 A value outside its list (``Priority``, ``Origin``, ``State``, …) is kept as it is, since a tenant
 may have more. Naive times are taken in the client's zone; times that come back are aware.
 
-Sources: documents 000 (create), 001 (list), 002 (modify), 003 (Q-Flow), 004 (detail); for the rest,
-the vendors' pages of Case 2.0 and of Q-Flow.
+The whole package calls the vendors' pages by numbers, and tables by their place on the page::
+
+    document 000  AICC, "Creating a Case"                      POST …/openapi/case
+    document 001  AICC, "Querying the Case List"               POST …/openapi/case/list
+    document 002  AICC, "Modifying a Case"                     POST …/openapi/case/modify
+    document 003  Q-Flow, "POST Cases", "Case Enqueue for FIFO"
+    document 004  AICC, "查询工单详情" (the detail of a case)    GET …/openapi/case/{id}
+
+What says "Case 2.0" and a path comes from the other pages of that interface.
 """
 
 from .actions import (
