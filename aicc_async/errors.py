@@ -4,7 +4,7 @@ The tree, with what each carries::
 
     AICCError                        everything below
     ├── ConfigError (ValueError)     before any I/O: bad settings, a record that breaks a bound
-    ├── TransportError               no whole answer; .sent: may the service have acted?
+    ├── TransportError               the answer is missing or cut; .sent: may the service have acted?
     │   └── RequestTimeout (TimeoutError)
     ├── ApiError                     the service said no: .status .code .message .request_id
     │   ├── AuthError

@@ -24,8 +24,8 @@ It prints::
 
 What a client does with it: no page is larger than ``page_size``; ranges are cut so that ``span``
 holds; where ``rate_refused`` is known, four fifths of ``rate`` are kept, unless there is a rate
-limit. An export plans windows that no offset deeper than ``deepest_start`` is needed for. A create
-that is in doubt is looked for by its time only where that is what ``date_field`` filters.
+limit. An export plans windows that need no offset deeper than ``deepest_start``. A create that is
+in doubt is looked for by its time only where that is what ``date_field`` filters.
 """
 
 # ruff: noqa: RUF009  (the calls make fields, evaluated once as they should be)
