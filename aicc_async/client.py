@@ -1,4 +1,199 @@
-"""The client of AICC Case 2.0: a coroutine for each call, an async iterator for the listing."""
+"""The client of AICC Case 2.0: a coroutine for each call, an async iterator for each listing.
+
+A first script
+--------------
+
+``AICCClient.from_env()`` reads the ``AICC_*`` variables. To try it without an account, run
+``aicc-async emulator`` and set the variables that it prints::
+
+    import asyncio
+    from datetime import datetime
+
+    from aicc_async import AICCClient, CaseQuery
+
+
+    async def main() -> None:
+        critical = CaseQuery(priority="Critical", start_time=datetime(2025, 1, 1))
+        async with AICCClient.from_env() as aicc:
+            # Any range of time, each case once; pages are fetched ahead, in bounded memory.
+            cases = [case async for case in aicc.iter_cases(critical)]
+            detail = await aicc.get_case(cases[0].id)
+        print(len(cases), "cases; the first is", detail.case.state)
+
+
+    asyncio.run(main())
+
+It prints::
+
+    2012 cases; the first is Processing
+
+One client serves a whole process. Open it once, and share it between all tasks of the event loop:
+they share its connections, its token and its rate limit then.
+
+A web service
+-------------
+
+One client for the application, one case for each ``Idempotency-Key``. The same key again gets the
+same answer, also after a crash: the journal remembers it (see ``aicc_async.journal``)::
+
+    # service.py
+    from collections.abc import AsyncIterator
+
+    from aiohttp import web
+
+    from aicc_async import (
+        AICCClient,
+        AICCError,
+        ConfigError,
+        NewCase,
+        SQLiteJournal,
+        UnknownOutcome,
+    )
+
+    AICC = web.AppKey("AICC", AICCClient)
+
+
+    async def run_client(app: web.Application) -> AsyncIterator[None]:
+        async with AICCClient.from_env(journal=SQLiteJournal("cases.journal")) as aicc:
+            app[AICC] = aicc
+            yield
+
+
+    async def create_case(request: web.Request) -> web.Response:
+        key = request.headers.get("Idempotency-Key", "")
+        try:
+            new = NewCase(**await request.json())
+            case_id = await request.app[AICC].create_case(new, key=key)
+        except ConfigError as error:
+            return refuse(422, error)
+        except UnknownOutcome as error:
+            # Not 202: nobody is at work on it. The same key again looks for the case first.
+            return refuse(504, error)
+        except AICCError as error:
+            return refuse(502, error)
+        except (TypeError, ValueError) as error:
+            # The body is not JSON, or has other fields.
+            return refuse(422, error)
+        return web.json_response({"id": case_id})
+
+
+    def refuse(status: int, error: Exception) -> web.Response:
+        return web.json_response({"error": str(error)}, status=status)
+
+
+    app = web.Application()
+    app.cleanup_ctx.append(run_client)
+    app.router.add_post("/cases", create_case)
+
+    if __name__ == "__main__":
+        web.run_app(app, port=8080)
+
+``python service.py`` answers a POST to ``:8080/cases`` with ``{"id": "c6m8…"}``. ``help()`` of
+``AICCClient.create_case`` says what a create promises, and what it does not.
+
+Changing single fields
+----------------------
+
+The service wants title and description with every change. ``change_case`` reads the case first and
+sends them as they are. With ``if_unchanged`` it refuses when somebody else was faster::
+
+    import asyncio
+
+    from aicc_async import AICCClient, CaseChanged, CaseQuery
+
+    AGENT = "10gg00000148PCjKVDAu"
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            page = await aicc.list_cases(CaseQuery(priority="High"), limit=1)
+            seen = await aicc.get_case(page.cases[0].id)
+            await aicc.change_case(seen.case.id, creator_id=AGENT, priority="Low")
+            try:
+                await aicc.change_case(
+                    seen.case.id, creator_id=AGENT, priority="Medium", if_unchanged=seen
+                )
+            except CaseChanged as error:
+                print("somebody else has changed:", *error.fields)
+
+
+    asyncio.run(main())
+
+It prints::
+
+    somebody else has changed: priority creator_id extra
+
+The service has no lock: what changes between the reading and the sending is not noticed.
+``modify_case`` sends a ``CaseUpdate`` as it is, without reading.
+
+Many cases in detail
+--------------------
+
+``get_cases`` reads ahead and keeps the order of the ids. With ``aclosing`` a ``break`` ends the
+reading ahead at once::
+
+    import asyncio
+    from contextlib import aclosing
+    from datetime import datetime
+
+    from aicc_async import AICCClient, CaseQuery
+
+    FIRST_DAY = CaseQuery(
+        start_time=datetime(2025, 1, 1), end_time=datetime(2025, 1, 1, 23, 59, 59)
+    )
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            ids = [case.id async for case in aicc.iter_cases(FIRST_DAY)]
+            entries = 0
+            async with aclosing(aicc.get_cases(ids)) as details:
+                async for detail in details:
+                    entries += len(detail.trace)
+        print(len(ids), "cases with", entries, "entries in their histories")
+
+
+    asyncio.run(main())
+
+It prints::
+
+    50 cases with 50 entries in their histories
+
+For a whole history in detail take ``aicc_async.export``: it resumes, and verifies what it read.
+
+The rest of Case 2.0
+--------------------
+
+Case types, transfers, notes and mails, cancelling, statistics and tasks::
+
+    import asyncio
+
+    from aicc_async import AICCClient, CaseProcess, NewTask, ProcessInfo, ProcessType
+
+    AGENT = "10gg00000148PCjKVDAu"
+
+
+    async def main() -> None:
+        note = ProcessInfo(type=ProcessType.INTERNAL, description="The carrier was asked.")
+        async with AICCClient.from_env() as aicc:
+            types = [each.type_name async for each in aicc.iter_case_types()]
+            now = await aicc.current_statistics()
+            page = await aicc.list_cases(limit=1)
+            await aicc.process_case(
+                CaseProcess(case_id=page.cases[0].id, creator_id=AGENT, process=note)
+            )
+            task_id = await aicc.create_task(NewTask(title="Call back"))
+        print(f"{len(types)} types, {now.unfinished_cases} open cases, task {task_id}")
+
+
+    asyncio.run(main())
+
+Where the documents contradict each other, a ``Dialect`` says what your tenant speaks (see
+``aicc_async.settings``).
+
+Every call
+----------
+"""
 
 from __future__ import annotations
 

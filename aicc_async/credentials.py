@@ -1,4 +1,33 @@
-"""Who is asking: a token that is given, or what it takes to sign in for one."""
+"""Who is asking: a token of the caller's own, or what it takes to sign in for one.
+
+``AICCClient.from_env()`` takes the first that is set: ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
+``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``. In code it is the argument ``auth``::
+
+    import asyncio
+    import os
+
+    from aicc_async import AICCClient, ClientCredentials
+
+
+    async def main() -> None:
+        # The CSV file that an administrator downloads, with client_id and client_secret.
+        auth = ClientCredentials.from_key_file("key.csv")
+        async with AICCClient(os.environ["AICC_BASE_URL"], auth=auth) as aicc:
+            print((await aicc.list_cases(limit=1)).count)
+        print(auth)
+
+
+    asyncio.run(main())
+
+It prints::
+
+    12000
+    ClientCredentials(client_id='emulated-client')
+
+One sign-in serves all calls, however many begin together. The token is renewed before it ends, and
+once when the service refuses it. A ``StaticToken`` is one that somebody else renews. No secret is
+in any repr, log or error.
+"""
 
 from __future__ import annotations
 

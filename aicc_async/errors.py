@@ -1,8 +1,10 @@
 """The errors of this package: every one that it raises on purpose.
 
+The tree, with what each carries::
+
     AICCError                        everything below
     ├── ConfigError (ValueError)     before any I/O: bad settings, a record that breaks a bound
-    ├── TransportError               no whole answer; .sent: may the service have acted?
+    ├── TransportError               the answer is missing or cut; .sent: may the service have acted?
     │   └── RequestTimeout (TimeoutError)
     ├── ApiError                     the service said no: .status .code .message .request_id
     │   ├── AuthError
@@ -13,11 +15,34 @@
     ├── UnknownOutcome               a create or enqueue that may or may not have happened
     ├── KeyInUse                     another create with this key is on its way
     ├── CaseChanged                  a case is not as it was read any more
-    ├── JournalError                 the journal can't be read or written
+    ├── JournalError                 the journal cannot be read or written
     └── ExportError                  a listing that could not be read completely
 
 They hold plain values only, so that they can be pickled and kept: no request, no response, no
 token, no body. The error of the library underneath is chained as ``__cause__``.
+
+Every error comes after all attempts, so a handler need not retry::
+
+    import asyncio
+
+    from aicc_async import AICCClient, AICCError, ConfigError, NotFoundError
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            try:
+                await aicc.get_case("no-such-case")
+            except NotFoundError:
+                print("there is no such case")
+            except ConfigError as error:
+                print("a bug of ours:", error)
+            except AICCError as error:
+                print("try later:", error)
+
+
+    asyncio.run(main())
+
+``UnknownOutcome`` is the one to think about: see ``aicc_async.journal``.
 """
 
 from __future__ import annotations

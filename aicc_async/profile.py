@@ -1,4 +1,32 @@
-"""What was found out about a tenant: the answers to what the documents leave open, in a file."""
+"""What was found out about a tenant: the answers to what the documents leave open, in a file.
+
+``aicc-async probe -o profile.toml`` writes one, ``AICC_PROFILE``, ``--profile`` and
+``AICCClient(profile=…)`` take it. It holds no secrets and no cases, and may be edited::
+
+    import asyncio
+
+    from aicc_async import AICCClient
+    from aicc_async.profile import Profile
+
+
+    async def main() -> None:
+        Profile(page_size=50, rate=10.0, rate_refused=12.0).save("profile.toml")
+        async with AICCClient.from_env(profile="profile.toml") as aicc:
+            page = await aicc.list_cases()
+            print(len(page.cases), "rows in a page;", aicc.profile.rate_limit)
+
+
+    asyncio.run(main())
+
+It prints::
+
+    50 rows in a page; RateLimit(limit=8, …)
+
+What a client does with it: no page is larger than ``page_size``; ranges are cut so that ``span``
+holds; where ``rate_refused`` is known, four fifths of ``rate`` are kept, unless there is a rate
+limit. An export plans windows that need no offset deeper than ``deepest_start``. A create that is
+in doubt is looked for by its time only where that is what ``date_field`` filters.
+"""
 
 # ruff: noqa: RUF009  (the calls make fields, evaluated once as they should be)
 

@@ -1,4 +1,51 @@
-"""The client of Q-Flow's case calls: put a case into a service's queue, look at it, take it out."""
+"""The client of Q-Flow's case calls: put a case into a service's queue, read it, take it out.
+
+It needs no AICC tenant, and shares nothing with ``AICCClient``. ``aicc-async emulator`` has a
+Q-Flow too, and prints its URL::
+
+    import asyncio
+    import os
+
+    from aicc_async import CaseEnqueue, QFlowClient, QueueCancel, QueueStatus
+
+
+    async def main() -> None:
+        # login=QFlowLogin("user", "password") signs in; headers={…} go with every request.
+        async with QFlowClient(os.environ["AICC_QFLOW_URL"]) as qflow:
+            case = CaseEnqueue(service_id=2, subject="Parcel lost")
+            enqueued = await qflow.enqueue_case(case)
+            queued = await qflow.get_case(enqueued.case_id)
+            print(queued.ticket)
+            await qflow.cancel_case(
+                QueueCancel(case_id=enqueued.case_id, status=QueueStatus.CANCELLED)
+            )
+
+
+    asyncio.run(main())
+
+It prints::
+
+    A001
+
+On the shell::
+
+    $ echo '{"ServiceId": 2, "Subject": "Parcel lost"}' | aicc-async enqueue
+    {
+      "CaseId": 1,
+      …
+    }
+    $ aicc-async qflow case 1
+    {
+      "CaseId": 1,
+      …
+    }
+
+Each ``enqueue_case`` makes a ticket, and Q-Flow has no key that could prevent a second one: when
+the answer is lost, ``UnknownOutcome`` is raised, and it is not sent again.
+
+Every call
+----------
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,62 @@
-"""Settings, checked once: how fast, how often, how long, where to, in which zone."""
+"""Settings, checked once: how fast, how often, how long, where to, in which zone.
+
+All of them together; a value out of bounds is a ``ConfigError`` before anything is sent::
+
+    import asyncio
+
+    from aicc_async import AICCClient, Dialect, RateLimit, RetryPolicy, Timeouts
+
+
+    async def main() -> None:
+        async with AICCClient.from_env(
+            # In any second, not on average; strict: however late a request arrives.
+            rate_limit=RateLimit(10, strict=True),
+            retry=RetryPolicy(attempts=3, deadline=60),
+            timeouts=Timeouts(connect=5, read=30),
+            max_concurrency=4,
+            timezone="Europe/Berlin",
+            dialect=Dialect(task_detail="POST"),
+        ) as aicc:
+            page = await aicc.list_cases(limit=1)
+            print(page.count, "cases, with times of", aicc.timezone)
+
+
+    asyncio.run(main())
+
+It prints::
+
+    12000 cases, with times of Europe/Berlin
+
+``AICC_RATE_LIMIT`` takes ``10``, or ``600/60`` for 600 in any 60 seconds; ``AICC_DIALECT`` takes
+``task_detail=POST swap_statistics=true``; ``AICC_TIMEZONE`` takes the zone. Arguments go before
+variables.
+
+Where the quota is not known, an adaptive limit finds it: up while it is used, down when the service
+refuses with HTTP 429::
+
+    import asyncio
+
+    from aicc_async import AICCClient, RateLimit
+
+
+    async def main() -> None:
+        limit = RateLimit.adaptive(start=5, ceiling=50)
+        async with AICCClient.from_env(rate_limit=limit) as aicc:
+            page = await aicc.list_cases(limit=1)
+        print(page.count, "cases,", aicc.stats.throttled, "refusals")
+
+
+    asyncio.run(main())
+
+It prints::
+
+    12000 cases, 0 refusals
+
+A probe finds it too (``aicc_async.probe``). For one limit of several processes see
+``aicc_async.connectors.redis``.
+
+The times on the wire have no zone: ``timezone`` must be the tenant's, ``Asia/Shanghai`` unless set.
+"""
 
 from __future__ import annotations
 

@@ -15,15 +15,7 @@ def run_in_thread(**options: Any) -> Iterator[Emulator]:
 
     A test can start, kill and wait for client processes meanwhile, and change the tenant's
     settings, cases and faults. One tenant serves any number of processes, which only need to know
-    its ``url`` (and sign in, or use a ``token()``)::
-
-        with run_in_thread(cases=0, list_lag=0.2) as tenant:
-            for fault in (Fault.DROP_AFTER, Fault.HTTP_503, Fault.TOKEN_EXPIRED_401):
-                tenant.fail("create", fault, share=0.1)
-            workers = [subprocess.Popen([..., tenant.url]) for _ in range(3)]
-            ...
-            tenant.clear_faults()
-            created = tenant.rows()
+    its ``url`` (and sign in, or use a ``token()``). The package's docstring has an example.
 
     The thread shares this process's interpreter: while a test computes, the tenant waits.
     """

@@ -1,12 +1,53 @@
 """The records: what is sent, what comes back.
 
-Names are the wire's in snake_case, spelt right; wire names live in ``wire.py``. What is sent is
-frozen and checked when it is made; what comes back is a plain slots class (frozen ones cost six
-times as much to make). Every record keeps wire fields that it does not name in ``extra``, and sends
-them back at the same level. Contact data and free text stay out of every repr.
+Names are the wire's in snake_case, spelt right. What is sent is frozen, and checked when it is
+made; what comes back is a plain slots class (frozen ones cost six times as much to make). Every
+record keeps wire fields that it does not name in ``extra``, and sends them back at the same level.
+Contact data and free text stay out of every repr::
 
-Sources: documents 000 (create), 001 (list), 002 (modify), 003 (Q-Flow), 004 (detail); for the rest,
-the vendors' pages of Case 2.0 and of Q-Flow.
+    from datetime import datetime
+
+    from aicc_async import ConfigError, NewCase, Priority
+
+    new = NewCase(
+        title="Parcel lost",
+        description="It did not come.",
+        type="cvmC0000014Oc9jgT7ZI",
+        contact_id="ciIy0000013y7cC8T2rA",
+        creator_id="10gg00000148PCjKVDAu",
+        priority=Priority.HIGH,
+        due_date=datetime(2025, 2, 1, 18, 0),
+        extra={"AICC__region__CST": "north"},
+    )
+    print(new.is_auto_assigned)
+    try:
+        NewCase(
+            title="包裹" * 22,
+            description="",
+            type=new.type,
+            contact_id=new.contact_id,
+            creator_id=new.creator_id,
+        )
+    except ConfigError as error:
+        print(error)
+
+It prints::
+
+    True
+    title must be at most 128 bytes in UTF-8, got 132
+
+A value outside its list (``Priority``, ``Origin``, ``State``, …) is kept as it is, since a tenant
+may have more. Naive times are taken in the client's zone; times that come back are aware.
+
+The whole package calls the vendors' pages by numbers, and tables by their place on the page::
+
+    document 000  AICC, "Creating a Case"                      POST …/openapi/case
+    document 001  AICC, "Querying the Case List"               POST …/openapi/case/list
+    document 002  AICC, "Modifying a Case"                     POST …/openapi/case/modify
+    document 003  Q-Flow, "POST Cases", "Case Enqueue for FIFO"
+    document 004  AICC, "查询工单详情" (the detail of a case)    GET …/openapi/case/{id}
+
+What says "Case 2.0" and a path comes from the other pages of that interface.
 """
 
 from .actions import (

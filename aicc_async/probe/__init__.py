@@ -1,4 +1,42 @@
-"""Ask a tenant what the documents leave open: lists only, few requests, and no guesses."""
+"""Ask a tenant what the documents leave open: lists only, few requests, and no guesses.
+
+Are the bounds of a range inclusive? Which date do they filter? How deep may offsets go? A probe
+finds out, in at most 40 requests that read pages, and writes nothing to the tenant::
+
+    $ aicc-async probe -o profile.toml
+    …
+    │ startTime is inclusive      │ yes …
+    │ The date that a range is of │ createdDate …
+    …
+    profile.toml
+    $ aicc-async export cases.jsonl --profile profile.toml --since 2025-12-01 --until 2025-12-31
+    cases.jsonl: 1,076 cases in …
+
+``--find-rate`` asks faster and faster, from 1 to 50 requests a second, until the first HTTP 429:
+up to 250 requests more. In Python::
+
+    import asyncio
+
+    from aicc_async import AICCClient
+    from aicc_async.probe import probe
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            profile = await probe(aicc)
+        profile.save("profile.toml")
+        print(profile.date_field, profile.order, profile.page_size)
+
+
+    asyncio.run(main())
+
+It prints::
+
+    createdDate newest_first 100
+
+What could not be found out is None: of an empty tenant nearly all. ``aicc_async.profile`` says what
+each answer means, and what a client does with it.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """A pytest plugin: a tenant for tests, as the fixtures ``aicc_emulator`` and two wider ones.
 
-Installed with the package (entry point ``pytest11``), nothing to import::
+It is installed with the package (entry point ``pytest11``): there is nothing to import. This is a
+whole test file. It takes ``pip install aicc-async pytest pytest-asyncio``::
 
     import pytest
+
     from aicc_async import AICCClient, NewCase, StaticToken, UnknownOutcome
-    from aicc_async.emulator import Fault
+    from aicc_async.emulator import Emulator, Fault
 
     NEW = NewCase(
         title="Parcel lost",
@@ -14,8 +16,10 @@ Installed with the package (entry point ``pytest11``), nothing to import::
         creator_id="10gg00000148PCjKVDAu",
     )
 
+
+    @pytest.mark.asyncio
     @pytest.mark.aicc_emulator(cases=50, quota=100)
-    async def test_a_lost_answer_is_not_a_failure(aicc_emulator):
+    async def test_a_lost_answer_is_not_a_failure(aicc_emulator: Emulator) -> None:
         aicc_emulator.fail("create", Fault.DROP_AFTER)
         auth = StaticToken(aicc_emulator.token())
         async with AICCClient(aicc_emulator.url, auth=auth) as aicc:
@@ -23,10 +27,14 @@ Installed with the package (entry point ``pytest11``), nothing to import::
                 await aicc.create_case(NEW)
         assert aicc_emulator.count() == 51
 
+The fixture needs no event loop; the test above does, and any plugin that runs ``async`` tests will
+do instead of pytest-asyncio.
+
 ``module_aicc_emulator`` and ``session_aicc_emulator`` are one tenant for all tests of a file, or of
-the run: starting one takes a few tenths of a second. The marker ``aicc_emulator(**options)`` sets
-the options of ``aicc_async.emulator.Emulator`` for a test or, as ``pytestmark``, for a file; a
-fixture ``aicc_emulator_options`` of your own (scope ``session``) sets them for the whole run.
+the run: starting one takes a few hundredths of a second for 300 cases. The marker
+``aicc_emulator(**options)`` sets the options of ``aicc_async.emulator.Emulator`` for a test or, as
+``pytestmark``, for a file; a fixture ``aicc_emulator_options`` of your own (scope ``session``) sets
+them for the whole run.
 
 ``aicc_async.testing.mocks`` is for answers without a server.
 """

@@ -1,14 +1,30 @@
 """Answers without a server: aioresponses for tests of code that uses a client (extra ``testing``).
 
 The emulator is the better tenant: mocked answers never exercise time-outs, connections, limits or
-paging. They are for what a server can't be made to do, or where a test wants to see one request::
+paging. They are for what a server cannot be made to do, or where a test wants to see one request::
 
+    import pytest
+
+    from aicc_async import AICCClient, NewCase, StaticToken
     from aicc_async.testing.mocks import MockedResponses
 
+    NEW = NewCase(
+        title="Parcel lost",
+        description="It did not come.",
+        type="cvmC0000014Oc9jgT7ZI",
+        contact_id="ciIy0000013y7cC8T2rA",
+        creator_id="10gg00000148PCjKVDAu",
+    )
     CREATE = "https://host/service/AICC__Case/1.0.0/openapi/case"
-    CREATED = {"resCode": "0", "resMsg": "Success", "result": {"caseId": "coiO0000014hmYpZIqYq"}}
+    CREATED = {
+        "resCode": "0",
+        "resMsg": "Success",
+        "result": {"caseId": "coiO0000014hmYpZIqYq"},
+    }
 
-    async def test_the_case_is_created():
+
+    @pytest.mark.asyncio
+    async def test_the_case_is_created() -> None:
         with MockedResponses() as mocked:
             mocked.post(CREATE, payload=CREATED)
             async with AICCClient("https://host", auth=StaticToken("t")) as aicc:

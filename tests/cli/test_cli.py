@@ -521,6 +521,7 @@ def restless(tenant: Emulator) -> Emulator:
     return tenant
 
 
+@pytest.mark.slow
 def test_what_is_unverified_is_exit_code_3(restless: Emulator, call: Call, tmp_path: Path) -> None:
     """The file is there, and a line for each window says why it should not be relied on."""
     ended = call("export", "out.jsonl", *MARCH)

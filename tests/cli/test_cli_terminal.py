@@ -217,6 +217,7 @@ def screen() -> Iterator[tuple[Screen, int]]:
         os.close(ours)
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_keeps_the_summary(
     start: Start, tenant: Emulator, screen: tuple[Screen, int]
 ) -> None:

@@ -722,6 +722,7 @@ def test_two_runs_with_the_same_results_are_one_too_many(
 LINES = 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_kills_at_any_time_leave_one_case_a_line(

@@ -17,7 +17,7 @@ import pytest
 import redis
 from attrs import evolve
 from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
-from helpers.readme_files import readme_file
+from helpers.recipes import recipe
 from helpers.redis_process import RedisServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -291,6 +291,7 @@ def client(tenant: Emulator, rate: RateLimit, **options: Any) -> AICCClient:
     )
 
 
+@pytest.mark.slow
 async def test_calls_of_one_client_may_go_first(tenant: Emulator, redis_url: str) -> None:
     """An interactive call overtakes the bulk calls of the same client that were there before."""
     rate = evolve(shared_limit(redis_url, 4, name="first", processes=1), priority="bulk")
@@ -401,6 +402,7 @@ def test_the_command_line_reads_as_bulk(
         assert rate == RateLimit(10, shared=expected, priority=priority)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 async def test_the_found_limit_outlives_its_finders(redis_url: str) -> None:
     """What one client found with an adaptive limit, another begins with."""
     with run_in_thread(cases=1, quota=4, retry_after="0.2") as tenant:
@@ -430,6 +432,7 @@ def load(tenant: Emulator, rate: RateLimit, loads: Sequence[Load], act: Callable
 DIFFERENT = (Load(), Load(works=0.1, blocks=0.005), Load(slow=0.2, tasks=16), Load(tasks=4))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_processes_of_different_speed_share_a_quota(redis_url: str) -> None:
     """The service refuses none of them, most of the quota is used, and each has its share."""
@@ -442,6 +445,7 @@ def test_processes_of_different_speed_share_a_quota(redis_url: str) -> None:
     assert min(calls) >= 0.5 * sum(calls) / len(calls)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_killed_redis_lets_nobody_exceed_the_quota(
     redis_url: str, redis_server: RedisServer
@@ -463,6 +467,7 @@ def test_a_killed_redis_lets_nobody_exceed_the_quota(
     assert sum(log.calls(ended - 1, ended) for log in seen) >= 0.8 * QUOTA
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
     """Beside an export that takes what it can get, all interactive calls are made in time."""
@@ -476,7 +481,8 @@ def test_interactive_calls_pass_a_saturating_export(redis_url: str) -> None:
     assert interactive >= 20  # of 24: the export's would have had it wait for half a second each
 
 
-def test_the_readme_s_sample_runs(redis_url: str) -> None:
+@pytest.mark.slow
+def test_the_page_s_sample_runs(redis_url: str) -> None:
     """It shares a limit, reads once, and prints how many cases there are."""
     with run_in_thread(cases=7) as tenant:
         environ = {
@@ -486,7 +492,7 @@ def test_the_readme_s_sample_runs(redis_url: str) -> None:
             "REDIS_URL": redis_url,
         }
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-W", "error", "-c", readme_file("budget.py")],
+            [sys.executable, "-W", "error", "-c", recipe("budget.py")],
             env=environ,
             capture_output=True,
             text=True,

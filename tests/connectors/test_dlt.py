@@ -24,7 +24,7 @@ import pytest
 from attrs import evolve
 from helpers.list_requests import list_bodies
 from helpers.processes import interruptible
-from helpers.readme_files import readme_file
+from helpers.recipes import recipe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +46,7 @@ from aicc_async._protocol.converter import RecordConverter, wire_names
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.models import Case
 
-dlt = pytest.importorskip("dlt", reason="the extra 'dlt' is not installed")
+dlt = pytest.importorskip("dlt", reason="dlt is missing: pip install 'aicc-async[dlt]'")
 
 from dlt.common.configuration.container import Container  # noqa: E402  (only if dlt is there)
 from dlt.common.pipeline import PipelineContext  # noqa: E402
@@ -403,6 +403,7 @@ def test_an_unverified_window_is_loaded_when_wanted(tenant: Emulator, pipeline: 
     assert verdicts[-1][2] == UNTIL.replace(tzinfo=ZONE)
 
 
+@pytest.mark.slow
 def test_other_filters_or_an_earlier_since_begin_anew(recent: Emulator, pipeline: Any) -> None:
     """What was loaded under other ones says nothing of what is missing; a later since goes on."""
     days = {number: now() - timedelta(days=number) for number in (2, 3, 5)}
@@ -662,7 +663,7 @@ def test_a_state_is_good_for_what_it_covers(began: datetime | None, asked: datet
     assert covers(ended, asked) == (began is None or (asked is not None and asked >= began))
 
 
-def test_the_readme_s_sample_runs(
+def test_the_page_s_sample_runs(
     tenant: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It loads what was created since, into a DuckDB file of the pipeline's name."""
@@ -670,6 +671,6 @@ def test_the_readme_s_sample_runs(
     monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     scope: dict[str, Any] = {}
-    exec(readme_file("dlt_cases.py"), scope)  # noqa: S102  (ours)
+    exec(recipe("dlt_cases.py"), scope)  # noqa: S102  (ours)
     with scope["pipeline"].sql_client() as sql:
         assert sql.execute_sql("SELECT count(*) FROM cases") == [(300,)]

@@ -16,16 +16,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from attrs import evolve
 from helpers.list_requests import list_bodies
-from helpers.readme_files import readme_file
+from helpers.recipes import recipe
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.export.sinks.parquet import Parquet
 from aicc_async.profile import Profile
 
-pytest.importorskip("pyspark", reason="the extra 'spark' is not installed")
+pytest.importorskip("pyspark", reason="pyspark is missing: pip install 'aicc-async[spark]'")
 if not shutil.which("java"):
-    pytest.skip("no Java is installed (Debian: openjdk-17-jre-headless)", allow_module_level=True)
+    JAVA = "no Java is installed (Debian: apt-get install openjdk-17-jre-headless)"
+    pytest.skip(JAVA, allow_module_level=True)
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -39,7 +40,8 @@ from aicc_async.connectors.spark.source import PUSHDOWN_SETTING, register
 from aicc_async.connectors.spark.stream import CaseStream, Offset
 
 pytest_plugins = ["helpers.redis_server"]
-pytestmark = pytest.mark.timeout(120)  # a cold JVM on a slow machine; each takes a few seconds
+# A cold JVM on a slow machine.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
 YEAR = {"since": "2025-01-01", "until": "2025-12-31"}
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 RATE = 20
@@ -487,16 +489,30 @@ def test_a_count_needs_no_columns(spark: SparkSession, tenant: Emulator) -> None
     assert found == {month: rows.count(month) for month in set(rows)}
 
 
-def test_the_readme_s_sample_runs(tenant: Emulator) -> None:
-    """It counts a year's urgent cases by where they came from, in a Spark of its own."""
+def run_script(code: str, tenant: Emulator, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of the connector's page, in a Spark of its own."""
     variables = {"AICC_BASE_URL": tenant.url, "AICC_ACCESS_TOKEN": tenant.token()}
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", readme_file("spark_cases.py")],
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code],
+        cwd=folder,
         env={**os.environ, **variables, "PYSPARK_PYTHON": sys.executable},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_the_page_s_sample_runs(tenant: Emulator, tmp_path: Path) -> None:
+    """It counts a year's urgent cases by where they came from."""
+    done = run_script(recipe("spark_cases.py"), tenant, tmp_path)
     cells = [line.split("|") for line in done.stdout.splitlines() if line.count("|") == 3]
     urgent = sum(row["priority"] == "High" for row in tenant.rows())
     assert sum(int(count) for _, _, count, _ in cells[1:]) == urgent > 0, done.stderr
+
+
+def test_the_page_s_stream_runs(tenant: Emulator, tmp_path: Path) -> None:
+    """It writes each case that there is once, and ends."""
+    done = run_script(recipe("spark_stream.py"), tenant, tmp_path)
+    assert done.returncode == 0, done.stderr
+    ids = pq.read_table(tmp_path / "cases", columns=["id"])["id"].to_pylist()
+    assert sorted(ids) == sorted(tenant.ids())

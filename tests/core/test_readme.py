@@ -7,59 +7,33 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import datetime
+import tomllib
 from pathlib import Path
 
 import pytest
+from helpers.recipes import PACKAGE, ROOT, public_modules
 
-from aicc_async.emulator import run_in_thread
+from aicc_async import errors
+from aicc_async.cli.commands.docs import TOPICS
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
     r"^```(\w+)\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", README, re.DOTALL | re.MULTILINE
 )
-SCRIPTS = [  # those with a name in their first line are servers, which tests of their own run
-    (code, out)
-    for kind, code, out in BLOCKS
-    if kind == "python" and "pytest" not in code and not code.startswith("# ")
-]
-TESTS = [code for kind, code, _ in BLOCKS if kind == "python" and "pytest" in code]
+SCRIPTS = [(code, out) for kind, code, out in BLOCKS if kind == "python"]
 COMMANDS = [(code, out) for kind, code, out in BLOCKS if kind == "sh"]
-NEW_CASE = """
-import pytest
-from aicc_async import NewCase
-
-@pytest.fixture
-def new_case():
-    return NewCase(title="t", description="d", type="y", contact_id="c", creator_id="u")
-"""
-
-CASES = """\
-ref,title,description,type,contactId,creatorId
-1,Parcel lost,It did not come.,cvmC0000014Oc9jgT7ZI,ciIy0000013y7cC8T2rA,10gg00000148PCjKVDAu
-2,Parcel wet,It came in a bag.,cvmC0000014Oc9jgT7ZI,ciIy0000013y7cC8T2rA,10gg00000148PCjKVDAu
-"""
+MAX_LINES = 200
+# Public modules that no row of "I want to …" names: a command, a folder, and what the page of
+# ``aicc_async.testing`` leads to.
+WITHOUT_ROW = {"aicc_async.cli", "aicc_async.connectors", "aicc_async.testing.mocks"}
+VARIABLE = re.compile(r"\bAICC_[A-Z]+(?:_[A-Z]+)*\b(?!_)")
+# Constants that look like variables of the environment.
+NO_VARIABLES = {"AICC_JSON"}
 
 
-@pytest.fixture(scope="module")
-def environ() -> Iterator[dict[str, str]]:
-    """Run the tenant of ``--demo``, and name it in the variables that the README speaks of."""
-    since, until = datetime(2025, 1, 1), datetime(2026, 1, 1)  # noqa: DTZ001
-    with run_in_thread(cases=12_000, since=since, until=until) as tenant:
-        yield {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "AICC_BASE_URL": tenant.url,
-            "AICC_CLIENT_ID": tenant.client_id,
-            "AICC_CLIENT_SECRET": tenant.client_secret,
-            "AICC_QFLOW_URL": tenant.qflow_url,
-        }
-
-
-def run(command: list[str], folder: Path, environ: dict[str, str]) -> str:
+def run(command: list[str], folder: Path) -> str:
     """Run a command in an empty folder and return what it printed."""
+    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(  # noqa: S603
         command, cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
@@ -73,31 +47,19 @@ def timeless(text: str) -> str:
 
 
 @pytest.mark.parametrize(("code", "out"), SCRIPTS)
-def test_samples_run(code: str, out: str, tmp_path: Path, environ: dict[str, str]) -> None:
+def test_samples_run(code: str, out: str, tmp_path: Path) -> None:
     """Each script of the README runs and prints what the README shows."""
-    printed = run([sys.executable, "-W", "error", "-c", code], tmp_path, environ)
-    assert printed == out or (not out and printed)
+    assert run([sys.executable, "-W", "error", "-c", code], tmp_path) == out
 
 
 @pytest.mark.parametrize(("code", "out"), COMMANDS)
-def test_commands_run(code: str, out: str, tmp_path: Path, environ: dict[str, str]) -> None:
-    """Each command prints what the README shows, with a cases.csv there; .ci/run installs."""
-    (tmp_path / "cases.csv").write_text(CASES)
+def test_commands_run(code: str, out: str, tmp_path: Path) -> None:
+    """Each command prints what the README shows; .ci/run installs."""
     for line in code.splitlines():
         command = shlex.split(line.rpartition("&& .venv/bin/")[2] or line)
         if command[0] != "pytest":
-            printed = timeless(run(command, tmp_path, environ))
+            printed = timeless(run(command, tmp_path))
             assert printed == timeless(out) or (not out and printed)
-
-
-@pytest.mark.parametrize("code", TESTS)
-def test_fixture_works(code: str, tmp_path: Path, environ: dict[str, str]) -> None:
-    """The README's test passes in a project of its own, with the plugin that is installed."""
-    (tmp_path / "conftest.py").write_text(NEW_CASE)
-    (tmp_path / "test_it.py").write_text(code)
-    options = ["-q", "-o", "asyncio_mode=auto", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    printed = run([sys.executable, "-m", "pytest", *options], tmp_path, environ)
-    assert "1 passed" in printed
 
 
 def test_ci_runs_the_two_commands_that_install() -> None:
@@ -109,7 +71,78 @@ def test_ci_runs_the_two_commands_that_install() -> None:
 
 
 def test_readme_is_short() -> None:
-    """The README has at most 320 lines and shows code by line 10."""
+    """The README has at most 200 lines and shows code by line 10."""
     lines = README.splitlines()
-    assert len(lines) <= 320
-    assert any(line.startswith("```python") for line in lines[:10])
+    assert len(lines) <= MAX_LINES
+    assert any(line.startswith("```") for line in lines[:10])
+    assert len(SCRIPTS) == 1
+    assert all(out for _, out in SCRIPTS)
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the rows of the tables of a section, without their heads."""
+    [section] = re.findall(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE
+    )
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if "`" in "".join(row)]
+
+
+def quoted(text: str) -> list[str]:
+    """Return what is between backticks."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def test_it_names_public_modules_only() -> None:
+    """Whatever module the README names can be imported by a user, and is meant to be."""
+    named = set(re.findall(r"\baicc_async(?:\.[a-z]\w*)+", README))
+    assert named <= public_modules().keys()
+    assert not re.search(r"\baicc_async(?:\.\w+)*\._(?!_all__)", README)
+
+
+def test_every_public_module_has_a_row() -> None:
+    """A reader finds each by what it is for, with the topic that prints its page."""
+    table = {quoted(module)[0]: quoted(topic)[0] for _, topic, module in rows("I want to …")}
+    assert public_modules().keys() - table.keys() == WITHOUT_ROW
+    assert {TOPICS[topic]: topic for topic in table.values()} == table
+
+
+def test_every_variable_is_named() -> None:
+    """The tables name each variable that anything reads, and no other one."""
+    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    read = set(VARIABLE.findall("\n".join(sources))) - NO_VARIABLES
+    assert {name for row in rows("Install") for name in quoted(row[0])} == read
+    assert read >= {"AICC_BASE_URL", "AICC_JOURNAL", "AICC_QFLOW_HEADERS"}
+
+
+def test_every_error_is_named() -> None:
+    """The table has each error of the package, but for the one above all."""
+    kinds = [each for each in vars(errors).values() if isinstance(each, type)]
+    known = {each.__name__ for each in kinds if issubclass(each, errors.AICCError)}
+    named = [name for row in rows("Errors") for name in quoted(row[0])]
+    assert sorted(named) == sorted(known - {"AICCError"})
+
+
+def test_install_names_what_is_installed() -> None:
+    """The section names each dependency and each extra of the package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    section = README.partition("## Install")[2].partition("| variable")[0]
+    packages = [re.split(r"\W", each)[0] for each in project["dependencies"]]
+    assert all(re.search(rf"\b{name}\b", section) for name in packages)
+    extras = project["optional-dependencies"].keys() - {"dev"}
+    assert extras <= set(quoted(section))
+
+
+def test_servers_are_those_that_ci_installs() -> None:
+    """The one apt-get line has the packages that .ci/run installs where they are missing."""
+    [line] = re.findall(r"`apt-get install ([^`]+)`", README)
+    ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert sorted(line.split()) == sorted(re.findall(r"missing\+=\(([\w-]+)\)", ci))
+
+
+def test_links_lead_somewhere() -> None:
+    """Each link is to a file of the repository."""
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(links) == 2
+    assert all((ROOT / link).is_file() for link in links)

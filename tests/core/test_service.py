@@ -1,4 +1,4 @@
-"""The README's service: one client for the application, one case for each Idempotency-Key."""
+"""The client page's service: one client for the application, one case for each Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from helpers.readme_files import readme_file
+from helpers.recipes import recipe
 
 from aicc_async import AICCClient, ConfigError
 from aicc_async.emulator import Emulator, Fault, Latency
@@ -28,8 +28,8 @@ CASE = {
 
 @pytest.fixture
 def service(tenant: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Read the README's file in a folder of its own, with the tenant in the environment."""
-    (tmp_path / "service.py").write_text(readme_file("service.py"))
+    """Read the page's file in a folder of its own, with the tenant in the environment."""
+    (tmp_path / "service.py").write_text(recipe("service.py"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AICC_BASE_URL", tenant.url)
     monkeypatch.setenv("AICC_CLIENT_ID", tenant.client_id)
@@ -93,7 +93,7 @@ async def test_a_lost_answer_is_504_and_the_same_key_finds_the_case(
 async def test_bad_input_is_422_and_nothing_is_sent(
     caller: Caller, tenant: Emulator, key: str | None, changes: dict[str, object]
 ) -> None:
-    """A missing key, a bound that is broken and an unknown field are the caller's to mend."""
+    """A missing key, a bound that is broken and an unknown field are the caller's to correct."""
     status, answer = await post(caller, key, **changes)
 
     assert status == 422
@@ -102,7 +102,7 @@ async def test_bad_input_is_422_and_nothing_is_sent(
 
 
 async def test_no_json_is_422(caller: Caller) -> None:
-    """A body that is no JSON at all is the caller's to mend as well."""
+    """A body that is not JSON at all is the caller's to correct as well."""
     async with caller.post("/cases", data=b"{", headers={"Idempotency-Key": "k"}) as answer:
         assert answer.status == 422
 

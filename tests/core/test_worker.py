@@ -1,4 +1,4 @@
-"""The README's worker: killed over and over, on a real broker, it makes one case per message."""
+"""The journal page's worker: killed over and over, on a real broker, one case per message."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.readme_files import readme_file
+from helpers.recipes import SAMPLE_FILES, recipe
 
 from aicc_async.emulator import Emulator, Latency, run_in_thread
 
 pytest_plugins = ["helpers.redis_server"]
+pytestmark = pytest.mark.slow
 
 NURSERY = Path(__file__).parents[1] / "helpers/nursery.py"
 PATIENCE = 30.0  # seconds, far more than anything takes
 RECONCILE = 'on_unknown="reconcile"'
 SQLITE = 'SQLiteJournal("cases.journal")'
 REDIS = (
-    '__import__("aicc_async.connectors.redis.journal").connectors.redis.journal'
+    '__import__("aicc_async.connectors.redis").connectors.redis'
     '.RedisJournal(os.environ["REDIS_URL"], lease=1)'
 )
 FIELDS = {
@@ -60,7 +61,11 @@ class Orders:
         self.titles.append(title)
         data = json.dumps({"number": str(number), "case": FIELDS | {"title": title}})
         for _ in range(times):
-            self._redis.xadd("orders", {"data": data})
+            self.send(data)
+
+    def send(self, data: str) -> None:
+        """Deliver an order as it is."""
+        self._redis.xadd("orders", {"data": data})
 
     def pending(self, pid: int) -> int:
         """Count what a worker has received and not acknowledged."""
@@ -105,10 +110,10 @@ def environ(tenant: Emulator, redis_url: str) -> dict[str, str]:
 
 
 def write_worker(folder: Path, *, journal: str = SQLITE) -> Path:
-    """Write the README's worker, with waits that suit a test, and its journal."""
-    code = readme_file("worker.py")
+    """Write the page's worker, with waits that suit a test, and its journal."""
+    code = recipe("worker.py")
     changes = {
-        "OLD = 300_000": "OLD = 200",
+        "MAX_IDLE = 300_000": "MAX_IDLE = 200",
         RECONCILE: f"{RECONCILE}, list_lag=0.3",
         SQLITE: journal,
     }
@@ -121,7 +126,7 @@ def write_worker(folder: Path, *, journal: str = SQLITE) -> Path:
 
 
 class Workers:
-    """Processes of the README's worker, started and killed at will."""
+    """Processes of the page's worker, started and killed at will."""
 
     def __init__(self, nursery: subprocess.Popen[str]) -> None:
         self._nursery = nursery
@@ -211,10 +216,13 @@ def test_sigterm_lets_it_finish(
     orders: Orders, tenant: Emulator, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """A worker that is told to end acknowledges what it is at, and nothing is left in hand."""
-    for _ in range(8):
+    for _ in range(7):
         orders.add()
+    sample = SAMPLE_FILES["order.json"]
+    orders.send(sample)
+    orders.titles.append(json.loads(sample)["case"]["title"])
     tenant.latency = Latency(0.3)
-    worker = subprocess.Popen(  # noqa: S603  (the README's)
+    worker = subprocess.Popen(  # noqa: S603  (the page's)
         [sys.executable, write_worker(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         cwd=tmp_path, env=environ, text=True,

@@ -92,6 +92,7 @@ class Process:
         self.complaints += complaints.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 async def test_every_key_has_one_case_whatever_fails(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import click
 from ...errors import ConfigError
 from ..console import echo
 
-# Topic → the public module whose docstring has it.
+# Topic → the public module whose docstring has it. Some have two: what it is, and a task.
 TOPICS = {
     "client": "aicc_async.client",
     "credentials": "aicc_async.credentials",
@@ -48,9 +48,7 @@ def docs(topic: str | None) -> None:
     """
     if topic is None:
         formatter = click.HelpFormatter()
-        # Read from the source: importing all of the package for a list would take seconds.
-        lines = {name: _docstring(module).splitlines()[0] for name, module in TOPICS.items()}
-        formatter.write_dl(list(lines.items()))
+        formatter.write_dl(_topic_lines())
         echo(formatter.getvalue().rstrip())
         return
     if topic not in TOPICS:
@@ -67,6 +65,17 @@ def docs(topic: str | None) -> None:
         click.echo_via_pager(text)
     else:
         echo(text)
+
+
+def _topic_lines() -> list[tuple[str, str]]:
+    """Return each topic with what it is about, or with the one that has its page."""
+    lines, pages = [], dict[str, str]()
+    for topic, module in TOPICS.items():
+        page = pages.setdefault(module, topic)
+        # Read from the source: importing all of the package for a list would take seconds.
+        first_line = _docstring(module).splitlines()[0]
+        lines.append((topic, first_line if page == topic else f"The page of {page}."))
+    return lines
 
 
 def _docstring(module: str) -> str:
