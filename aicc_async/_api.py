@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from ._listing import zones
-from ._listing.pages import Page
-from ._listing.paging import LIMIT, Batch, Fetch, read, with_totals
+from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, Page, with_totals
+from ._listing.paging import Batch, read
 from ._listing.windows import MAX_SPAN, Window, split
 from ._protocol.aicc import CaseProtocol, Listing
 from ._protocol.operations import Operation
@@ -78,7 +78,7 @@ class CaseApi:
 
     async def page(self, listing: Listing[R], window: Window, start: int, limit: int) -> Page[R]:
         """Read a page of a listing; no larger than the tenant gives."""
-        limit = min(limit, self.profile.page_size or LIMIT)
+        limit = min(limit, self.profile.page_size or MAX_ROWS_PER_PAGE)
         return await self.send(listing.request(window, start, limit))
 
     def pages(self, listing: Listing[R]) -> Fetch[R]:

@@ -21,8 +21,7 @@ from . import settings
 from ._api import CaseApi
 from ._create.creator import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
 from ._listing.ordered_map import ordered_map
-from ._listing.pages import UNTOLD
-from ._listing.paging import LIMIT
+from ._listing.pages import MAX_ROWS_PER_PAGE, UNKNOWN_TOTAL
 from ._listing.windows import MAX_SPAN, Window
 from ._protocol import operations
 from ._protocol.aicc import CaseProtocol
@@ -311,7 +310,7 @@ class AICCClient(SessionHolder):
         return ordered_map(ids, self.get_case, concurrency=places)
 
     async def list_cases(
-        self, query: CaseQuery | None = None, *, start: int = 0, limit: int = LIMIT
+        self, query: CaseQuery | None = None, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> CasePage:
         """Read one page of the list (document 001).
 
@@ -380,7 +379,7 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.STATUS, update)
 
     async def list_case_types(
-        self, query: CaseTypeQuery | None = None, *, start: int = 0, limit: int = LIMIT
+        self, query: CaseTypeQuery | None = None, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> CaseTypePage:
         """Read one page of the case types (Case 2.0, ``POST /caseType/list``).
 
@@ -408,7 +407,7 @@ class AICCClient(SessionHolder):
         return await self._api.send(self._api.protocol.current_statistics())
 
     async def list_statistics(
-        self, query: StatisticsQuery, *, start: int = 0, limit: int = LIMIT
+        self, query: StatisticsQuery, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> StatisticsPage:
         """Read one page of the daily counts (Case 2.0, ``POST /statistics/case/report``).
 
@@ -444,7 +443,7 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.TASK_MODIFY, change)
 
     async def list_tasks(
-        self, query: TaskQuery | None = None, *, start: int = 0, limit: int = LIMIT
+        self, query: TaskQuery | None = None, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> TaskPage:
         """Read one page of the tasks (Case 2.0, ``POST /task/list``).
 
@@ -455,7 +454,7 @@ class AICCClient(SessionHolder):
         page = await self._api.page(
             self._api.protocol.tasks(_query(query, TaskQuery)), Window(), start, limit
         )
-        return TaskPage(page.rows, None if page.count == UNTOLD else page.count)
+        return TaskPage(page.rows, None if page.count == UNKNOWN_TOTAL else page.count)
 
     def iter_tasks(
         self, query: TaskQuery | None = None, *, strict: bool = True
@@ -513,4 +512,4 @@ def _check_id(value: str, name: str = "case_id", *, most: int | None = 20) -> No
 
 def _check_page(start: int, limit: int) -> None:
     check("start", start, integer(0))
-    check("limit", limit, integer(1, LIMIT))
+    check("limit", limit, integer(1, MAX_ROWS_PER_PAGE))

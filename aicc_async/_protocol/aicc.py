@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .._listing.pages import UNTOLD, Page
+from .._listing.pages import UNKNOWN_TOTAL, Page
 from .._listing.windows import Window
 from ..errors import DecodeError
 from ..models import (
@@ -231,7 +231,7 @@ class CaseProtocol:
         def decode(body: bytes) -> Page[R]:
             found, count, path = listed(result(body, operation=operation.name), *names)
             if count is None and len(names) > 1:
-                count = UNTOLD
+                count = UNKNOWN_TOTAL
             if count.__class__ is not int:
                 raise DecodeError(f"must have a total beside the list @ {path}")
             rows = [

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from .._listing.paging import LIMIT
-from .._listing.windows import MAX_SPAN, Window, bisect, joined
+from .._listing.pages import MAX_ROWS_PER_PAGE
+from .._listing.windows import MAX_SPAN, Window, bisect, join
 from ..profile import Profile
 
 T = TypeVar("T")
@@ -35,7 +35,9 @@ class Planned:
 def most_rows(profile: Profile) -> int:
     """Tell how many rows a window may have: no deeper than offsets are answered."""
     deepest = profile.deepest_start
-    return MOST if deepest is None else min(MOST, max(deepest, profile.page_size or LIMIT))
+    if deepest is None:
+        return MOST
+    return min(MOST, max(deepest, profile.page_size or MAX_ROWS_PER_PAGE))
 
 
 async def plan(
@@ -104,7 +106,7 @@ def _joined(
     result: list[Planned] = []
     for piece in pieces:
         last = result[-1] if result else None
-        whole = joined(last.window, piece.window, zone, span) if last else None
+        whole = join(last.window, piece.window, zone, span) if last else None
         if last and whole and last.count + piece.count <= most:
             result[-1] = Planned(whole, last.count + piece.count)
         else:

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from .._api import CaseApi
-from .._listing.paging import LIMIT, Batch, Fetch, Verdict, readings
+from .._listing.pages import MAX_ROWS_PER_PAGE, Fetch
+from .._listing.paging import Batch, ReadingVerdict, readings
 from .._listing.windows import Window, bisect
 from .._listing.zones import wall
 from .._protocol.raw import DatedRow
 from .checkpoint import Done, Spool, text
 from .details import with_details
-from .manifest import Verdict as Judged
-from .manifest import WindowReport
+from .manifest import Verdict, WindowReport
 from .plan import Planned
 from .row_file import GrowingFile
 from .run_stats import Totals
@@ -130,7 +130,7 @@ class _Reader:
         await self._end(window, verdict)
         return ()
 
-    async def _end(self, window: Window, verdict: Verdict) -> None:
+    async def _end(self, window: Window, verdict: ReadingVerdict) -> None:
         judged = self._verdict(window, verdict)  # as it is now: details may take hours
         written = self._rows.settle_window(verdict.readings, agreed=not verdict.problem)
         without = await self._details.add() if self._details else 0
@@ -142,7 +142,7 @@ class _Reader:
         doubles = max(verdict.distinct - written, 0)  # of neighbours: the plan counts them twice
         self._show(doubles if self._details else 0, 1)
 
-    def _may_halve(self, verdict: Verdict) -> bool:
+    def _may_halve(self, verdict: ReadingVerdict) -> bool:
         return _keeps_moving(verdict) and self._spool.is_plausible()
 
     async def settled(self) -> None:
@@ -171,7 +171,7 @@ class _Reader:
             await asyncio.gather(self._syncing, return_exceptions=True)
 
     def _report(
-        self, window: Window, verdict: Verdict, judged: Judged, *, without_detail: int
+        self, window: Window, verdict: ReadingVerdict, judged: Verdict, *, without_detail: int
     ) -> WindowReport:
         seen = self._totals.now()
         return WindowReport(
@@ -191,7 +191,7 @@ class _Reader:
             throttled=seen.throttled,
         )
 
-    def _verdict(self, window: Window, verdict: Verdict) -> Judged:
+    def _verdict(self, window: Window, verdict: ReadingVerdict) -> Verdict:
         if verdict.problem:
             return "unverified"
         settled = wall(datetime.now(self._zone), self._zone) - self._settle
@@ -200,9 +200,9 @@ class _Reader:
         return "verified" if verdict.readings == 1 else "repaired"
 
 
-def _keeps_moving(verdict: Verdict) -> bool:
+def _keeps_moving(verdict: ReadingVerdict) -> bool:
     """Tell whether halves may do better; what disagrees alike, or fits in a page, won't."""
-    return bool(verdict.problem) and not verdict.settled and verdict.distinct > LIMIT
+    return bool(verdict.problem) and not verdict.settled and verdict.distinct > MAX_ROWS_PER_PAGE
 
 
 async def in_thread(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .._api import CaseApi, HasCaseApi
-from .._listing.paging import LIMIT
+from .._listing.pages import MAX_ROWS_PER_PAGE
 from .._listing.windows import MAX_SPAN, Window
 from .._listing.zones import SECOND
 from ..errors import ApiError, AuthError, DecodeError, NotFoundError, RateLimitError
@@ -79,7 +79,7 @@ class _Probe:
         self._now = api.now()
         self._pages: list[Seen] = []
         self._whole = EVERYTHING
-        self._limit = LIMIT
+        self._limit = MAX_ROWS_PER_PAGE
         self._quiet: Seen | None = None
         self._witness: tuple[str, datetime] | None = None  # which date was filtered, and where
         self._deepest = 0  # offset that was answered with rows
@@ -134,7 +134,7 @@ class _Probe:
         """Find the highest limit that is taken, where the documented one is not."""
         if not await self._ask(self._whole, limit=1):
             return False
-        taken, refused = 1, LIMIT
+        taken, refused = 1, MAX_ROWS_PER_PAGE
         while refused - taken > 1:
             middle = (taken + refused) // 2
             good = await self._ask(self._whole, limit=middle)
@@ -272,14 +272,14 @@ class _Probe:
         longest = max(len(page.ids) for page in self._pages)
         if not self._goes_on(longest):
             return
-        if longest < LIMIT:
+        if longest < MAX_ROWS_PER_PAGE:
             self.found |= {"page_size": longest, "over_limit": "clamped"}
             return
-        page = await self._ask(self._whole, limit=LIMIT + 1)
+        page = await self._ask(self._whole, limit=MAX_ROWS_PER_PAGE + 1)
         if page is None:
-            self.found |= {"page_size": LIMIT, "over_limit": "refused"}
+            self.found |= {"page_size": MAX_ROWS_PER_PAGE, "over_limit": "refused"}
             return
-        if len(page.ids) > LIMIT:
+        if len(page.ids) > MAX_ROWS_PER_PAGE:
             page = await self._ask(self._whole, limit=LARGE) or page
         self.found["page_size"] = len(page.ids)
         if len(page.ids) < min(page.limit, page.count):

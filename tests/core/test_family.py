@@ -51,8 +51,7 @@ from aicc_async import (
     client,
     qflow,
 )
-from aicc_async._listing.pages import UNTOLD, Page
-from aicc_async._listing.paging import with_totals
+from aicc_async._listing.pages import UNKNOWN_TOTAL, Page, with_totals
 from aicc_async._listing.windows import Window
 from aicc_async._protocol.aicc import CaseProtocol
 from aicc_async._protocol.converter import RecordConverter
@@ -503,7 +502,7 @@ def _untold(
     async def fetch(_: Window, start: int, limit: int) -> Page[int]:
         first = 0 if ignores_start else start
         numbers = range(first, min(first + min(limit, most), total))
-        return Page([str(number) for number in numbers], [*numbers], UNTOLD, len(numbers))
+        return Page([str(number) for number in numbers], [*numbers], UNKNOWN_TOTAL, len(numbers))
 
     return fetch
 
@@ -533,7 +532,7 @@ async def test_a_service_without_pages_is_read_whole(total: int) -> None:
 
 async def test_a_full_page_that_repeats_is_an_error() -> None:
     """Nobody can say what stands behind it: that is no end."""
-    with pytest.raises(ExportError, match="the same 20 rows again"):
+    with pytest.raises(ExportError, match="the same 20 rows come again"):
         await _fetched(_untold(50, 20, ignores_start=True), 0, 20)
 
 

@@ -68,7 +68,7 @@ def truth(tenant: Emulator, start: datetime, end: datetime) -> list[str]:
 
 def fetching() -> set[asyncio.Task[object]]:
     """Tell the tasks that fetch pages ahead."""
-    return {task for task in asyncio.all_tasks() if "_Lookahead" in repr(task.get_coro())}
+    return {task for task in asyncio.all_tasks() if "Prefetch" in repr(task.get_coro())}
 
 
 @pytest.mark.parametrize("start_inclusive", [True, False])

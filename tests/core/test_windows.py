@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
+from aicc_async._listing.windows import MAX_SPAN, Window, bisect, join, split
 from aicc_async._listing.zones import elapsed, wall
 from aicc_async.errors import ConfigError
 
@@ -219,7 +219,7 @@ def test_halves_can_be_joined_again(start: datetime, span: timedelta, zone: Zone
     halves = bisect(window)
     if halves:
         fits = elapsed(start, start + span, zone) <= MAX_SPAN and span <= MAX_SPAN
-        assert joined(*halves, zone) == (window if fits else None)
+        assert join(*halves, zone) == (window if fits else None)
 
 
 @given(moments, spans, zones)
@@ -228,7 +228,7 @@ def test_joined_windows_are_no_longer_than_31_days(
 ) -> None:
     """Neighbours of a split are joined only where both fit into one window."""
     for one, next_ in pairwise(split(start, start + span, zone)):
-        whole = joined(one, next_, zone)
+        whole = join(one, next_, zone)
         if whole:
             assert (whole.start, whole.end) == (one.start, next_.end)
             assert _longest(whole, zone) <= MAX_SPAN
@@ -238,5 +238,5 @@ def test_open_windows_are_not_joined() -> None:
     """A window without an end or a beginning stays as it is."""
     closed = Window(_at("2025-01-01"), _at("2025-01-02"))
     utc = ZoneInfo("UTC")
-    assert joined(Window(None, _at("2025-01-01")), closed, utc) is None
-    assert joined(closed, Window(_at("2025-01-02")), utc) is None
+    assert join(Window(None, _at("2025-01-01")), closed, utc) is None
+    assert join(closed, Window(_at("2025-01-02")), utc) is None

@@ -197,7 +197,7 @@ async def exported(
 ) -> ExportReport:
     """Export from the adversary's tenant, with bounds so small that few rows reach them."""
     patch.setattr(run, "MOST", adversary.most)
-    patch.setattr(reading, "LIMIT", adversary.most)
+    patch.setattr(reading, "MAX_ROWS_PER_PAGE", adversary.most)
     async with adversary.tenant as tenant:
         adversary.fill()
         tenant.on_page(adversary.on_page)

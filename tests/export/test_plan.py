@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
+from aicc_async._listing.windows import MAX_SPAN, Window, bisect, join, split
 from aicc_async._listing.zones import SECOND
 from aicc_async.export.plan import EARLIEST, Planned, first_day, plan, together
 
@@ -100,7 +100,7 @@ def test_small_neighbours_are_joined(case: tuple[list[Window], list[datetime]], 
     windows, moments = case
     for one, next_ in pairwise(planned(windows, Service(moments), most)):
         too_many = one.count + next_.count > most
-        assert too_many or joined(one.window, next_.window, ZONE) is None
+        assert too_many or join(one.window, next_.window, ZONE) is None
 
 
 @given(ranges(), bounds)
