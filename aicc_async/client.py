@@ -19,7 +19,7 @@ import aiohttp
 
 from . import settings
 from ._api import CaseApi
-from ._create.creator import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
+from ._create.creator import DEFAULT_LIST_LAG, MAX_LIST_LAG, CreateOutcome, Creator, OnUnknown
 from ._listing.ordered_map import ordered_map
 from ._listing.pages import MAX_ROWS_PER_PAGE, UNKNOWN_TOTAL
 from ._listing.windows import MAX_SPAN, Window
@@ -108,7 +108,7 @@ class AICCClient(SessionHolder):
         profile: Profile | str | PathLike[str] | None = None,
         journal: Journal | None = None,
         on_unknown: OnUnknown = "raise",
-        list_lag: float = LIST_LAG,
+        list_lag: float = DEFAULT_LIST_LAG,
     ) -> None:
         if isinstance(profile, str | PathLike):
             profile = Profile.load(profile)
@@ -137,7 +137,7 @@ class AICCClient(SessionHolder):
         self._has_journal = journal is not None
         self._journal = journal
         self._on_unknown = check("on_unknown", on_unknown, ON_UNKNOWN)
-        self._list_lag = check("list_lag", list_lag, number(0, LONGEST_LAG))
+        self._list_lag = check("list_lag", list_lag, number(0, MAX_LIST_LAG))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:

@@ -501,7 +501,7 @@ def test_the_same_keys_in_another_file(tenant: Emulator, create: Call, tmp_path:
     assert create("a.jsonl", "--journal", "j").code == 0
     assert create("b.jsonl", "--journal", "j").code == 3
     assert [each["outcome"] for each in results()] == ["already", "rejected"]
-    assert results()[1]["reason"] == "key: 'order-2' stands for another record already"
+    assert results()[1]["reason"] == "key must be new or of the same record, got 'order-2'"
     assert tenant.count() == 2
 
 

@@ -101,7 +101,7 @@ async def test_outcomes_come_in_the_order_of_the_items(tenant: Emulator, many: A
     tenant.latency = Latency(0.004, sigma=1.5)
     found = await outcomes(many, items(100))
     assert [each.key for each in found] == [f"k{n}" for n in range(100)]
-    assert {each.word for each in found} == {"created"}
+    assert {each.status for each in found} == {"created"}
     titles = {row["id"]: row["title"] for row in tenant.rows()}
     assert [titles[each.case_id or ""] for each in found] == [f"t {n}" for n in range(100)]
 
@@ -111,7 +111,7 @@ async def test_a_second_run_makes_none(tenant: Emulator, opened: Open) -> None:
     first = await outcomes(opened(), items(20))
     tenant.requests.clear()
     second = await outcomes(opened(), items(20))
-    assert [(each.word, each.case_id) for each in second] == [
+    assert [(each.status, each.case_id) for each in second] == [
         ("already", each.case_id) for each in first
     ]
     assert tenant.requests == []
@@ -121,11 +121,11 @@ async def test_one_that_is_refused_does_not_end_it(tenant: Emulator, many: AICCC
     """The service's no is its outcome; sent again with the same key, it is made."""
     tenant.fail("create", Fault.BUSINESS_ERROR)
     refused, *others = await outcomes(many, items(10))
-    assert (refused.word, refused.case_id) == ("rejected", None)
+    assert (refused.status, refused.case_id) == ("rejected", None)
     assert isinstance(refused.error, ApiError)
-    assert {each.word for each in others} == {"created"}
+    assert {each.status for each in others} == {"created"}
     again = await outcomes(many, items(1))
-    assert [each.word for each in again] == ["created"]
+    assert [each.status for each in again] == ["created"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 501, "a\nb", 5, None])
@@ -134,7 +134,7 @@ async def test_a_key_that_is_none_is_refused_alone(
 ) -> None:
     """It concerns that item only, and nothing is sent for it."""
     found = await outcomes(many, [(key, new(1)), ("k2", new(2))])
-    assert [each.word for each in found] == ["rejected", "created"]
+    assert [each.status for each in found] == ["rejected", "created"]
     assert isinstance(found[0].error, ConfigError)
     assert sent(tenant) == ["t 2"]
 
@@ -144,9 +144,9 @@ async def test_the_same_key_twice_is_one_case(tenant: Emulator, many: AICCClient
     tenant.latency = Latency(0.01)
     twice = [("k", new(1)), ("k", new(1)), ("k", new(2)), ("other", new(3))]
     found = await outcomes(many, twice)
-    assert [each.word for each in found] == ["created", "already", "rejected", "created"]
+    assert [each.status for each in found] == ["created", "already", "rejected", "created"]
     assert found[0].case_id == found[1].case_id
-    assert str(found[2].error) == "key: 'k' stands for another record already"
+    assert str(found[2].error) == "key must be new or of the same record, got 'k'"
     assert sorted(sent(tenant)) == ["t 1", "t 3"]
 
 
@@ -154,7 +154,7 @@ async def test_a_lost_answer_is_unknown_or_looked_for(tenant: Emulator, opened: 
     """As ``on_unknown`` says, of the client or of the call, and the next one is made."""
     tenant.fail("create", Fault.DROP_AFTER)
     first, second = await outcomes(opened(), items(2))
-    assert (first.word, second.word) == ("unknown", "created")
+    assert (first.status, second.status) == ("unknown", "created")
     assert isinstance(first.error, UnknownOutcome)
     found = await outcomes(opened(), items(2), on_unknown="reconcile")
     assert found[0].case_id in tenant.ids()
@@ -170,7 +170,7 @@ async def test_an_unsure_one_tells_its_candidates(tenant: Emulator, many: AICCCl
     )  # fmt: skip
     tenant.fail("create", Fault.HTTP_500_AFTER)
     first, second = await outcomes(many, items(2))
-    assert (first.word, second.word) == ("unknown", "created")
+    assert (first.status, second.status) == ("unknown", "created")
     assert isinstance(first.error, UnknownOutcome)
     assert stranger in first.error.candidates
     assert len(first.error.candidates) == 2
@@ -201,7 +201,7 @@ async def test_an_async_source_is_taken_and_closed(tenant: Emulator, many: AICCC
 
     async with aclosing(many.create_cases(source())) as found:
         async for each in found:
-            assert each.word == "created"
+            assert each.status == "created"
             break
     assert ended == ["closed"]
     assert tenant.count() < 1300
@@ -235,7 +235,7 @@ async def test_what_a_source_raises_comes_after_its_items(
         raise LookupError("the source broke")
 
     found = many.create_cases(source())
-    assert [(await anext(found)).word for _ in range(3)] == ["created"] * 3
+    assert [(await anext(found)).status for _ in range(3)] == ["created"] * 3
     with pytest.raises(LookupError, match="the source broke"):
         await anext(found)
     assert len(sent(tenant)) == 3
@@ -248,7 +248,7 @@ async def test_without_a_journal_nothing_is_taken(tenant: Emulator, opened: Open
     """The call itself raises, before an item is looked at."""
     taken: list[int] = []
     source = (taken.append(number) or (f"k{number}", new(number)) for number in range(3))  # type: ignore[func-returns-value]
-    with pytest.raises(ConfigError, match="key: a journal is needed"):
+    with pytest.raises(ConfigError, match="key must come with a journal"):
         opened(journal=None).create_cases(source)
     assert (taken, tenant.requests) == ([], [])
 
@@ -256,8 +256,8 @@ async def test_without_a_journal_nothing_is_taken(tenant: Emulator, opened: Open
 @pytest.mark.parametrize(
     ("source", "options", "text"),
     [
-        (5, {}, "items: pairs of key and NewCase are needed, int was given"),
-        ([], {"on_unknown": "guess"}, "on_unknown: 'raise' or 'reconcile' is needed"),
+        (5, {}, "items must be pairs of key and NewCase, got int"),
+        ([], {"on_unknown": "guess"}, "on_unknown must be one of raise, reconcile, got 'guess'"),
     ],
 )
 async def test_what_is_no_source_is_refused_by_the_call(
@@ -273,7 +273,9 @@ async def test_an_item_that_is_no_pair_ends_it(
     tenant: Emulator, many: AICCClient, item: Any
 ) -> None:
     """That is a mistake of the program's, and no outcome of a case."""
-    with pytest.raises(ConfigError, match=r"^(items: a pair|new: NewCase)"):
+    with pytest.raises(
+        ConfigError, match=r"^(items must be pairs of key and NewCase|new must be a NewCase), got "
+    ):
         await outcomes(many, [item])
     assert sent(tenant) == []
 
@@ -298,7 +300,7 @@ async def test_what_would_meet_the_next_one_too_ends_it(
     assert len(set(sent(tenant))) < 100
     tenant.clear_faults()
     found = await outcomes(many, items(200))
-    assert {each.word for each in found} <= {"created", "already"}
+    assert {each.status for each in found} <= {"created", "already"}
     titles = [row["title"] for row in tenant.rows()]
     assert all(titles.count(f"t {number}") == 1 for number in range(200))
 
@@ -316,7 +318,7 @@ async def test_a_service_that_isn_t_there_ends_it(opened: Open) -> None:
         with pytest.raises(TransportError) as raised:
             await outcomes(away, items(5))
     assert raised.value.sent is False
-    assert {each.word for each in await outcomes(client, items(5))} == {"created"}
+    assert {each.status for each in await outcomes(client, items(5))} == {"created"}
 
 
 async def test_a_list_that_refuses_one_makes_that_one_unknown(
@@ -326,7 +328,7 @@ async def test_a_list_that_refuses_one_makes_that_one_unknown(
     tenant.fail("create", Fault.HTTP_500_AFTER)
     tenant.fail("list", Fault.BUSINESS_ERROR, times=None)
     first, second = await outcomes(many, items(2))
-    assert (first.word, second.word) == ("unknown", "created")
+    assert (first.status, second.status) == ("unknown", "created")
     assert "could not be looked for" in str(first.error)
 
 
@@ -348,7 +350,7 @@ async def test_breaking_out_leaves_nothing_at_work(tenant: Emulator, opened: Ope
     tenant.fail("create", Fault.BUSINESS_ERROR)
     tenant.fail("create", Fault.HANG, times=None)
     async with aclosing(first.create_cases(items(100))) as found:
-        assert (await anext(found)).word == "rejected"
+        assert (await anext(found)).status == "rejected"
         await arrived(tenant, 5)
         assert at_work()
     assert not at_work()

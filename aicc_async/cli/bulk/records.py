@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from attrs import define, field, frozen
 
-from ..._create.creator import LONGEST_KEY
+from ..._create.creator import MAX_KEY_CHARACTERS
 from ..._protocol.converter import RecordConverter, wire_names
 from ...errors import AICCError, ConfigError
 from ...models import NewCase
@@ -21,7 +21,7 @@ NAMES = wire_names(NewCase)
 PLAIN = {wire: name for name, wire in NAMES.items()}
 KNOWN = frozenset(PLAIN) | set(AUTO_ASSIGN)
 WHOLE = dict.fromkeys(("title", "description", "type", "contactId", "creatorId"), "x")
-NO_KEY = f"a printable text of 1 to {LONGEST_KEY} characters is needed as the key"
+NO_KEY = f"a printable text of 1 to {MAX_KEY_CHARACTERS} characters is needed as the key"
 
 CHANGED = "it has changed since it was checked"
 OFTEN = 64  # rows between looks at the file: a look costs as much as a third of a row
@@ -121,7 +121,7 @@ class Records:
             fields.pop(self.key_field, None)
         if key.__class__ is int:
             key = str(key)
-        if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isprintable():
+        if isinstance(key, str) and 0 < len(key) <= MAX_KEY_CHARACTERS and key.isprintable():
             return key, []
         return "", [f"{self.key_field}: {NO_KEY}, {_given(key)} given"]
 

@@ -47,7 +47,7 @@ async def create_all(
     with _file(results) as file, _display(console, total) as show:
         async with aclosing(aicc.create_cases(items())) as outcomes:
             async for outcome in outcomes:  # in the order of the items
-                counts[outcome.word] += 1
+                counts[outcome.status] += 1
                 _write(file, under_way.popleft(), outcome)
                 show(counts)
     return counts
@@ -79,7 +79,7 @@ def _locked(path: Path, beside: Path) -> Iterator[None]:
 
 
 def _write(file: BinaryIO, line: Line, outcome: CreateOutcome) -> None:
-    fields: dict[str, Any] = {"line": line.number, "key": line.key, "outcome": outcome.word}
+    fields: dict[str, Any] = {"line": line.number, "key": line.key, "outcome": outcome.status}
     if outcome.case_id:
         fields["caseId"] = outcome.case_id
     if outcome.error:
