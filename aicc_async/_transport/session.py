@@ -17,7 +17,7 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .._protocol.envelope import TOKEN_REFUSED, refusal
+from .._protocol.envelope import TOKEN_REFUSED_CODES, build_error
 from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AnyLimiter, Limiter, Taken
@@ -168,7 +168,7 @@ class Session:
             ) from error
 
     def _is_renewed(self, token: str, error: AuthError) -> bool:
-        refused = error.status == HTTPStatus.UNAUTHORIZED or error.code in TOKEN_REFUSED
+        refused = error.status == HTTPStatus.UNAUTHORIZED or error.code in TOKEN_REFUSED_CODES
         return refused and self._tokens is not None and self._tokens.refuse(token)
 
     async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
@@ -311,7 +311,7 @@ def _own_errors(operation: str) -> Iterator[None]:
 def _answer(request: Request[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
     if 200 <= status < 300:  # noqa: PLR2004
         return request.decode(body)
-    error = refusal(request, status, headers, body)
+    error = build_error(request, status, headers, body)
     if isinstance(error, RateLimitError | ServerError):
         error.retry_after = retry_after(headers)
     raise error

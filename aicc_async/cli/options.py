@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from attrs import evolve
 
-from .._protocol.converter import wire_names
+from .._protocol.names import wire_names
 from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
 from ..credentials import ClientCredentials, Credentials, StaticToken, credentials_from

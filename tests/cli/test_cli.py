@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import CaseQuery, ConfigError, RetryPolicy
-from aicc_async._protocol.converter import wire_names
+from aicc_async._protocol.names import wire_names
 from aicc_async.cli.commands.export import group
 from aicc_async.cli.options import FILTERS, Moment, query
 from aicc_async.emulator import Emulator, Fault, run_in_thread

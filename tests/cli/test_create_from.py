@@ -146,17 +146,17 @@ def faults_of(path: Path, content: bytes, key: str = "ref") -> list[str]:
 
 TOO_LONG = "at most {} bytes, {} were given"
 NO_KEY = "ref: a printable text of 1 to 500 characters is needed as the key"
-NO_TIME = "a time is needed as YYYY-MM-DD HH:mm:ss"
+NO_TIME = "must be a time as YYYY-MM-DD HH:mm:ss, got str"
 JSON_FAULTS: list[tuple[dict[str, Any] | bytes, str]] = [
     ({"title": None}, "title: it is mandatory, null was given"),
-    ({"title": 5}, "title: str is needed, int was given"),
+    ({"title": 5}, "title: must be a str, got int"),
     ({"title": "单" * 43}, f"title: {TOO_LONG.format(128, 129)}"),
     ({"description": "d" * 20_001}, f"description: {TOO_LONG.format(20_000, 20_001)}"),
     ({"contactId": "x" * 21}, f"contactId: {TOO_LONG.format(20, 21)}"),
     ({"type": ""}, "type: it is mandatory, an empty text was given"),
     ({"dueDate": "tomorrow"}, f"dueDate: {NO_TIME}"),
     ({"dueDate": "2025-03-01T12:00:00+08:00"}, f"dueDate: {NO_TIME}"),
-    ({"dueDate": 1740000000}, "dueDate: a time is needed, int was given"),
+    ({"dueDate": 1740000000}, "dueDate: must be a time as YYYY-MM-DD HH:mm:ss, got int"),
     ({"isAutoAssigned": "true"}, "isAutoAssigned: true or false is needed"),
     ({"isAtuoAssigned": 1}, "isAtuoAssigned: true or false is needed"),
     (

@@ -30,7 +30,7 @@ from aicc_async import (
     UnknownOutcome,
 )
 from aicc_async._protocol.requests import Request
-from aicc_async._protocol.sign_in import SHORTEST_LIFETIME, Grant, sign_in
+from aicc_async._protocol.sign_in import DEFAULT_LIFETIME, Grant, sign_in
 from aicc_async._transport.tokens import MARGIN, Tokens, signing
 from aicc_async.credentials import credentials_from
 from aicc_async.emulator import Emulator, Fault
@@ -284,13 +284,13 @@ def grant(body: bytes) -> Grant:
 @pytest.mark.parametrize(
     ("text", "lifetime"),
     [("7200", 7200), ('"600"', 600), ("1800.5", 1800.5)]
-    + [(odd, SHORTEST_LIFETIME) for odd in ("null", "0", "-5", '"nan"', '"inf"', '""')],
+    + [(odd, DEFAULT_LIFETIME) for odd in ("null", "0", "-5", '"nan"', '"inf"', '""')],
 )
 def test_lifetimes(text: str, lifetime: float) -> None:
     """What is no lifetime counts as the shortest known, so that it can't cause a storm."""
     body = b'{"access_token":"x","expires_in":%s}' % text.encode()
     assert grant(body).lifetime == lifetime
-    assert grant(b'{"access_token":"x"}').lifetime == SHORTEST_LIFETIME
+    assert grant(b'{"access_token":"x"}').lifetime == DEFAULT_LIFETIME
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"contact_id": "x" * 21}, "contact_id: at most 20 bytes, 21 were given"),
     ({"due_date": "2025-05-01"}, "due_date: datetime is needed, str was given"),
     ({"attachment": list("abcdef")}, "attachment: at most 5 attachments, 6 were given"),
-    ({"extra": {"title": "x"}}, "extra: 'title' is a field of CaseUpdate; set it there"),
+    ({"extra": {"title": "x"}}, "extra must not hold 'title', which is a field of CaseUpdate"),
     ({"extra": {"AICC__x__CST": float("nan")}}, r"extra: it can't be written as JSON .*"),
     ({"priority": "High", "if_unchanged": "x"}, "if_unchanged: CaseDetail is needed, str was .*"),
     ({"priority": "High", "creator_id": ""}, "creator_id: it is mandatory, an empty text .*"),

@@ -661,19 +661,22 @@ async def test_a_misfit_is_named(tenant: Emulator, operation: str, place: str) -
         task_id = await aicc.create_task(NewTask(title="t", creator_id="u", priority="High"))
         family = Tenant(tenant, aicc, str(task_id))
         tenant.fail(operation, Fault.BAD_TYPE)
-        with pytest.raises(DecodeError, match=rf"is needed, \w+ was given @ {place}$"):
+        with pytest.raises(DecodeError, match=rf"^must be an? [\w ]+, got \w+ @ {place}$"):
             await family.call(operation)
+
+
+NO_TOTAL = "^must have a total beside the list"
 
 
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        (b"null", r"an object or an array of one is needed @ \$\.result"),
-        (b"{}", r"a list is needed @ \$\.result\.caseTypes"),
-        (b'{"caseTypes":[]}', r"a total is needed beside the list @ \$\.result\.caseTypes"),
-        (b'{"caseTypes":[],"count":"5"}', r"a total is needed beside the list @ \$\.result"),
-        (b'{"caseTypes":[{}],"count":1}', r"a mandatory field is missing @ .*\[0\]\.id"),
-        (b'[{"id":"i"}]', r"a total is needed beside the list @ \$\.result"),
+        (b"null", r"^must be an object or an array of one, got NoneType @ \$\.result$"),
+        (b"{}", r"^must be a list, got NoneType @ \$\.result\.caseTypes$"),
+        (b'{"caseTypes":[]}', rf"{NO_TOTAL}, got NoneType @ \$\.result\.caseTypes$"),
+        (b'{"caseTypes":[],"count":"5"}', rf"{NO_TOTAL}, got str @ \$\.result\.caseTypes$"),
+        (b'{"caseTypes":[{}],"count":1}', r"^must be present @ .*\[0\]\.id$"),
+        (b'[{"id":"i"}]', rf"{NO_TOTAL}, got NoneType @ \$\.result$"),
     ],
 )
 def test_no_page_of_case_types_is_a_decode_error(result: bytes, says: str) -> None:
@@ -696,7 +699,9 @@ def test_a_task_in_a_list_needs_an_id() -> None:
     """Without ids nobody can tell whether one comes twice."""
     request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).tasks(TaskQuery())
 
-    with pytest.raises(DecodeError, match="a task's id"):
+    with pytest.raises(
+        DecodeError, match=r"^must hold tasks with ids, got one without @ \$\.result$"
+    ):
         request.decode(b'{"resCode":"0","result":[{"title":"t"}]}')
 
 

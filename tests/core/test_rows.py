@@ -13,9 +13,10 @@ from aicc_async._listing.pages import Page
 from aicc_async._listing.paging import Batch
 from aicc_async._listing.windows import Window
 from aicc_async._protocol.aicc import CaseProtocol
-from aicc_async._protocol.converter import RecordConverter, dumps, wire_names
+from aicc_async._protocol.converter import RecordConverter, dumps
+from aicc_async._protocol.names import wire_names
 from aicc_async._protocol.raw import raw_page
-from aicc_async._protocol.rows import MOST, CaseReader
+from aicc_async._protocol.rows import MAX_LEARNED_FIELDS, CaseReader
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PLAIN = dict.fromkeys(wire_names(Case).values()) | {"id": "i"}
@@ -88,7 +89,7 @@ def test_odd_names_are_read_all_the_same(decode: Callable[[bytes], Page[Case]], 
 
 def test_learning_has_an_end(decode: Callable[[bytes], Page[Case]], reader: CaseReader) -> None:
     """A service that makes up names fills no memory, and nothing is lost."""
-    many = {f"f{i}": i for i in range(MOST + 1)}
+    many = {f"f{i}": i for i in range(MAX_LEARNED_FIELDS + 1)}
     assert decode(page(PLAIN | many)).rows[0].extra == many
     reader.learn([Case(id="", extra=dict(many))])
     assert reader.read(page(PLAIN | many)) is None

@@ -15,7 +15,7 @@ from helpers.rows_for_sinks import failing, in_batches, line, lines, no_file_bey
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aicc_async._protocol.converter import wire_names
+from aicc_async._protocol.names import wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
 from aicc_async.export.sinks.csv import CSV, _defuse
 from aicc_async.models import Case

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from helpers.rows_for_sinks import failing, in_batches, line, lines, no_file_beyond
 
-from aicc_async._protocol.converter import RecordConverter, wire_names
+from aicc_async._protocol.converter import RecordConverter
+from aicc_async._protocol.names import wire_names
 from aicc_async.errors import ConfigError, DecodeError, ExportError
 from aicc_async.export.sinks.parquet import ROWS, Parquet
 from aicc_async.models import Case

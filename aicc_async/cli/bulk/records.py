@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 from attrs import define, field, frozen
 
 from ..._create.creator import MAX_KEY_CHARACTERS
-from ..._protocol.converter import RecordConverter, wire_names
+from ..._protocol.converter import RecordConverter
+from ..._protocol.names import wire_names
 from ...errors import AICCError, ConfigError
 from ...models import NewCase
 from ...settings import AUTO_ASSIGN

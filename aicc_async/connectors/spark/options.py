@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from attrs import evolve, field, frozen
 
-from ..._protocol.converter import wire_names
+from ..._protocol.names import wire_names
 from ...client import AICCClient
 from ...credentials import Credentials, credentials_from
 from ...errors import ConfigError

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar, get_type_hints
 from zoneinfo import ZoneInfo
 
-from ..._protocol.converter import dumps, wire_names
+from ..._protocol.converter import dumps
+from ..._protocol.names import wire_names
 from ...errors import AICCError, ConfigError, ExportError
 from ...models import Case
 from .typed import TypedRows

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
-from ..._protocol.converter import RecordConverter, loads, wire_names
+from ..._protocol.converter import RecordConverter, loads
+from ..._protocol.names import wire_names
 from ..._protocol.rows import CaseReader
 from ...models import Case
 
