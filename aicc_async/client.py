@@ -27,7 +27,7 @@ from ._protocol import operations
 from ._protocol.aicc import CaseProtocol
 from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
-from ._transport.tokens import signing
+from ._transport.tokens import Signing
 from ._validators import check, integer, kind, kind_of, number, one_of, text
 from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from .errors import ConfigError
@@ -125,7 +125,7 @@ class AICCClient(SessionHolder):
         dialect = check("dialect", dialect or Dialect(), kind(Dialect))
         zone = settings.zone(timezone)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
-        self._session = Session(endpoint, signing=signing(auth), session=session)
+        self._session = Session(endpoint, signing=Signing.from_credentials(auth), session=session)
         self._api = CaseApi(
             base_url=endpoint.base_url,
             concurrency=max_concurrency,

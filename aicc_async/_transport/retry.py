@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -28,9 +29,11 @@ from ..errors import AICCError, DecodeError, RateLimitError, ServerError, Transp
 from ..settings import RetryPolicy
 
 T = TypeVar("T")
-# botocore's standard mode: what a storm of retries may cost before it is stopped.
-BUDGET = 500
+# Those of botocore's standard mode: how much retries may cost before a storm is stopped.
+RETRY_BUDGET = 500
 RETRY_COST = 5
+# An attempt that has no time left still ends as a timeout.
+MIN_TIMEOUT = 0.001  # seconds
 
 
 def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
@@ -45,24 +48,18 @@ def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return ``Retry-After`` (seconds, or a date) in seconds; None when it says nothing."""
     text = headers.get("Retry-After", "").strip()
-    try:
+    with suppress(ValueError):
         seconds = float(text)
-    except ValueError:
-        return _until(text, now or datetime.now(UTC))
-    return max(seconds, 0.0) if isfinite(seconds) else None
-
-
-def _until(text: str, now: datetime) -> float | None:
-    try:
+        return max(seconds, 0.0) if isfinite(seconds) else None
+    with suppress(ValueError, TypeError, IndexError):
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        return None
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max((aware - now).total_seconds(), 0.0)
+        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max((aware - (now or datetime.now(UTC))).total_seconds(), 0.0)
+    return None
 
 
 def may_have_happened(error: BaseException | None) -> bool:
-    """Return whether the service may have acted; a definite answer below HTTP 500 says no."""
+    """Return whether the service may have acted: not if it refused with less than HTTP 500."""
     if isinstance(error, TransportError):
         return error.sent
     return isinstance(error, ServerError | DecodeError)
@@ -71,7 +68,7 @@ def may_have_happened(error: BaseException | None) -> bool:
 class RetryBudget:
     """Stops a storm when the service is down: retries cost, successes give back."""
 
-    def __init__(self, size: int = BUDGET) -> None:
+    def __init__(self, size: int = RETRY_BUDGET) -> None:
         self._size = size
         self._left = size
 
@@ -115,7 +112,7 @@ class Call:
     @property
     def left(self) -> float:
         """Seconds that an attempt may still take."""
-        return max(self._policy.deadline - self.spent, 0.001)
+        return max(self._policy.deadline - self.spent, MIN_TIMEOUT)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -136,36 +133,35 @@ class Call:
                 raise failed.pop()
             return await attempt()
 
-        answer: T = await self._retrying()(again)
-        return answer
-
-    def _retrying(self) -> AsyncRetrying:
-        """Return tenacity's loop for this call alone: tasks that share one mix their states."""
-        backoff = wait_random_exponential(multiplier=self._policy.base, max=self._policy.cap)
-        return AsyncRetrying(
-            retry=retry_if_exception(self._may_go_again),
-            wait=lambda state: self._pause(backoff(state)),
-            stop=self._is_over,
+        # One for this call alone: tasks that share one mix their states.
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(
+                lambda error: (
+                    error is self.failure and may_resend(error, repeatable=self._repeatable)
+                )
+            ),
+            wait=self._wait,
+            stop=self._should_stop,
             before_sleep=self._note_retry,
             sleep=asyncio.sleep,
             reraise=True,
         )
+        answer: T = await retrying(again)
+        return answer
 
-    def _may_go_again(self, error: BaseException) -> bool:
-        return error is self.failure and may_resend(error, repeatable=self._repeatable)
-
-    def _pause(self, backoff: float) -> float:
+    def _wait(self, state: RetryCallState) -> float:
         """Honour ``Retry-After`` over the back-off; a 429 holds everybody back."""
+        full_jitter = wait_random_exponential(multiplier=self._policy.base, max=self._policy.cap)
         error = self.failure
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
-        pause = max(backoff, min(asked or 0.0, self._policy.max_retry_after))
+        pause = max(full_jitter(state), min(asked or 0.0, self._policy.max_retry_after))
         if isinstance(error, RateLimitError):
             self._throttled(pause)
         return pause
 
-    def _is_over(self, state: RetryCallState) -> bool:
-        has_no_time = self.spent + state.upcoming_sleep >= self._policy.deadline
-        if has_no_time or stop_after_attempt(self._policy.attempts)(state):
+    def _should_stop(self, state: RetryCallState) -> bool:
+        is_too_late = self.spent + state.upcoming_sleep >= self._policy.deadline
+        if is_too_late or stop_after_attempt(self._policy.attempts)(state):
             return True
         # A 429 pauses everybody: that is no storm.
         return not isinstance(self.failure, RateLimitError) and not self._budget.take()

@@ -497,7 +497,7 @@ def test_a_lost_answer_asks_to_look_first(tenant: Emulator, call: Call) -> None:
     [
         (Fault.HTTP_503, "ServerError: list: HTTP 503, resCode 405230503: service unavailable"),
         (Fault.BUSINESS_ERROR, "ApiError: list: resCode 405230099: the flow refused the case"),
-        (Fault.DROP_BEFORE, "TransportError: list: no whole answer"),
+        (Fault.DROP_BEFORE, "TransportError: list: no complete answer"),
         (Fault.NOT_JSON, "DecodeError: "),
         (Fault.THROTTLED, "RateLimitError: list: HTTP 429"),
         (Fault.TOKEN_EXPIRED_401, "AuthError: list: HTTP 401"),

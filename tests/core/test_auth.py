@@ -31,7 +31,7 @@ from aicc_async import (
 )
 from aicc_async._protocol.requests import Request
 from aicc_async._protocol.sign_in import DEFAULT_LIFETIME, Grant, sign_in
-from aicc_async._transport.tokens import MARGIN, Tokens, signing
+from aicc_async._transport.tokens import RENEWAL_MARGIN, Signing, Tokens
 from aicc_async.credentials import credentials_from
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import DecodeError
@@ -247,7 +247,7 @@ class Issuer:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize(("lifetime", "margin"), [(7200, MARGIN), (600, 60), (100, 10)])
+@pytest.mark.parametrize(("lifetime", "margin"), [(7200, RENEWAL_MARGIN), (600, 60), (100, 10)])
 async def test_renewal_before_the_end(
     lifetime: float, margin: float, looptime: LoopTimeProxy
 ) -> None:
@@ -408,7 +408,7 @@ def test_secrets_are_not_shown() -> None:
     credentials = ClientCredentials("id", SECRET)
     fixed = StaticToken(SECRET)
     things = (credentials, fixed, Grant(SECRET, 5.0), sign_in(credentials))
-    for thing in (*things, signing(credentials), signing(fixed)):
+    for thing in (*things, Signing.from_credentials(credentials), Signing.from_credentials(fixed)):
         assert SECRET not in f"{thing} {thing!r}"
 
 

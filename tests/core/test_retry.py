@@ -36,7 +36,7 @@ from aicc_async import (
     UnknownOutcome,
 )
 from aicc_async._transport.retry import (
-    BUDGET,
+    RETRY_BUDGET,
     RETRY_COST,
     Call,
     RetryBudget,
@@ -279,10 +279,10 @@ async def test_fifty_calls_that_fail_twice(clients: Clients) -> None:
 
 async def test_retries_that_succeed_cost_nothing(clients: Clients) -> None:
     """A hundred calls and more that each succeed at the second attempt use no budget up."""
-    for _ in range(BUDGET // RETRY_COST + 5):
+    for _ in range(RETRY_BUDGET // RETRY_COST + 5):
         clients.tenant.fail("modify", Fault.HTTP_503)
         await clients.call("modify")
-    assert clients.aicc.stats.retries == BUDGET // RETRY_COST + 5
+    assert clients.aicc.stats.retries == RETRY_BUDGET // RETRY_COST + 5
 
 
 # ---- pure rules ----------------------------------------------------------------------------
@@ -340,7 +340,7 @@ def test_retry_after_that_says_nothing(text: str) -> None:
 @given(st.lists(st.one_of(st.none(), st.integers(0, 10)), max_size=300))
 def test_the_budget_stays_within_its_bounds(steps: list[int | None]) -> None:
     """Takes and successes in any order never overdraw the budget nor fill it past its size."""
-    budget, left = RetryBudget(), BUDGET
+    budget, left = RetryBudget(), RETRY_BUDGET
     for step in steps:
         if step is None:
             granted = budget.take()
@@ -348,7 +348,7 @@ def test_the_budget_stays_within_its_bounds(steps: list[int | None]) -> None:
             left -= RETRY_COST * granted
         else:
             budget.give_back(step)
-            left = min(BUDGET, left + max(step * RETRY_COST, 1))
+            left = min(RETRY_BUDGET, left + max(step * RETRY_COST, 1))
 
 
 # ---- waits, on a clock of the tests' own ---------------------------------------------------
@@ -489,7 +489,7 @@ async def test_the_budget_stops_a_storm_and_recovers() -> None:
     sender = Sender(RetryPolicy(), budget)
     storm = [Exchange(*failures(5)) for _ in range(100)]
     await asyncio.gather(*(sender.send(exchange) for exchange in storm))
-    assert sum(len(exchange.sent) for exchange in storm) == 100 + BUDGET // RETRY_COST
+    assert sum(len(exchange.sent) for exchange in storm) == 100 + RETRY_BUDGET // RETRY_COST
     for _ in range(RETRY_COST):
         alone = Exchange(*failures(1))
         await sender.send(alone)
