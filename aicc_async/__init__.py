@@ -9,7 +9,7 @@ from typing import Any as _Any
 from ._create.creator import CreateOutcome
 from ._ratelimit.budget import RequestPriority, request_priority
 from .client import AICCClient
-from .credentials import ClientCredentials, StaticToken
+from .credentials import ClientCredentials, QFlowLogin, StaticToken
 from .errors import (
     AICCError,
     ApiError,
@@ -58,7 +58,6 @@ from .models import (
     Priority,
     ProcessInfo,
     ProcessType,
-    QFlowLogin,
     QueueCancel,
     QueuedCase,
     QueueStatus,

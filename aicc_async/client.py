@@ -23,6 +23,7 @@ from ._create.creator import DEFAULT_LIST_LAG, MAX_LIST_LAG, CreateOutcome, Crea
 from ._listing.ordered_map import ordered_map
 from ._listing.pages import MAX_ROWS_PER_PAGE, UNKNOWN_TOTAL
 from ._listing.windows import MAX_SPAN, Window
+from ._parse import parse_environment
 from ._protocol import operations
 from ._protocol.aicc import CaseProtocol
 from ._protocol.converter import RecordConverter
@@ -57,7 +58,14 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
-from .models.changing import Changes, check_is_of, check_unchanged, trial, update_of, whole
+from .models.changing import (
+    Changes,
+    add_mandatory,
+    build_trial,
+    build_update,
+    check_same_case,
+    check_unchanged,
+)
 from .profile import Profile
 from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
@@ -114,7 +122,7 @@ class AICCClient(SessionHolder):
             profile = Profile.load(profile)
         profile = check("profile", profile or Profile(), kind(Profile))
         endpoint = Endpoint(
-            base_url=settings.base_url(base_url, allow_http=allow_http),
+            base_url=settings.check_base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
             rate_limit=rate_limit or profile.rate_limit,
             retry=retry or RetryPolicy(),
@@ -123,7 +131,7 @@ class AICCClient(SessionHolder):
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
         dialect = check("dialect", dialect or Dialect(), kind(Dialect))
-        zone = settings.zone(timezone)
+        zone = settings.find_zone(timezone)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
         self._session = Session(endpoint, signing=Signing.from_credentials(auth), session=session)
         self._api = CaseApi(
@@ -148,7 +156,7 @@ class AICCClient(SessionHolder):
         (``10``, or ``600/60``: 600 in any 60 seconds), ``AICC_PROFILE``, and ``AICC_DIALECT``
         (``task_detail=POST swap_statistics=true``).
         """
-        base_url, found = settings.from_environment(environ)
+        base_url, found = parse_environment(environ)
         if "auth" not in options:
             found["auth"] = credentials_from(environ)
         return cls(base_url, **found | options)
@@ -269,13 +277,13 @@ class AICCClient(SessionHolder):
         """
         if if_unchanged is not None:
             check("if_unchanged", if_unchanged, kind(CaseDetail))
-            check_is_of(case_id, if_unchanged)
-        # what is wrong with it is said before anything is asked
-        self._api.protocol.act(operations.MODIFY, trial(case_id, creator_id, changes))
+            check_same_case(case_id, if_unchanged)
+        # What is wrong with it is raised before anything is asked.
+        self._api.protocol.act(operations.MODIFY, build_trial(case_id, creator_id, changes))
         case = (await self.get_case(case_id)).case
         if if_unchanged is not None:
             check_unchanged(if_unchanged.case, case)
-        await self.modify_case(update_of(case_id, creator_id, whole(case, changes)))
+        await self.modify_case(build_update(case_id, creator_id, add_mandatory(case, changes)))
 
     async def modify_case(self, change: CaseUpdate) -> None:
         """Change a case (document 002); sent again on a failure, since the outcome is the same."""

@@ -14,8 +14,9 @@ from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
 from ._validators import check, integer, kind, shown
+from .credentials import QFlowLogin
 from .errors import ConfigError
-from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
+from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110)
@@ -52,13 +53,14 @@ class QFlowClient(SessionHolder):
         allow_http: bool = False,
     ) -> None:
         endpoint = Endpoint(
-            base_url=settings.base_url(base_url, allow_http=allow_http),
+            base_url=settings.check_base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
             rate_limit=rate_limit,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
         )
-        self._converter = RecordConverter(settings.zone("UTC"))  # no naive time is on this wire
+        # No naive time is on this wire.
+        self._converter = RecordConverter(settings.find_zone("UTC"))
         self._session = Session(
             endpoint,
             signing=_signing(login, token_header, token_prefix),

@@ -7,8 +7,9 @@ from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
+from ..credentials import QFlowLogin
 from ..errors import ConfigError, DecodeError
-from ..models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
+from ..models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .converter import RecordConverter, dumps, loads
 from .operations import (
     ENQUEUE,

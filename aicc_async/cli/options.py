@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 from attrs import evolve
 
+from .._parse import parse_environment, parse_rate_limit, parse_span
 from .._protocol.names import wire_names
 from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
@@ -19,7 +20,7 @@ from ..credentials import ClientCredentials, Credentials, StaticToken, credentia
 from ..emulator import Emulator
 from ..errors import ConfigError
 from ..models import CaseQuery
-from ..settings import RateLimit, from_environment, rate_limit, span
+from ..settings import RateLimit
 from .console import ask_secret
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,7 +49,7 @@ class Span(click.ParamType[timedelta]):
         if isinstance(value, timedelta):
             return value
         try:
-            found = span(value)
+            found = parse_span(value)
         except OverflowError:
             self.fail(f"{value[:20]}…{value[-1]} is too long a time", param, ctx)
         if found is None:
@@ -194,7 +195,7 @@ def client(
     """
     environ = os.environ
     given = {"AICC_BASE_URL": options["base_url"]} if options["base_url"] else {}
-    base_url, settings = from_environment({**environ, **given})
+    base_url, settings = parse_environment({**environ, **given})
     settings |= _settings(options) | dict(writing or {})
     if environ.get("AICC_REDIS_URL"):
         settings["rate_limit"] = _shared(settings, base_url, environ["AICC_REDIS_URL"], priority)
@@ -235,7 +236,7 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["profile"]:
         settings["profile"] = options["profile"]
     if options["rate"]:
-        settings["rate_limit"] = rate_limit(options["rate"])
+        settings["rate_limit"] = parse_rate_limit(options["rate"])
     return settings
 
 

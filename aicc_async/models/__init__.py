@@ -1,12 +1,19 @@
 """The records: what is sent, what comes back.
 
-Names are the wire's in snake_case, spelt right; wire names live in ``wire.py``. What is sent is
-frozen and checked when it is made; what comes back is a plain slots class (frozen ones cost six
-times as much to make). Every record keeps wire fields that it does not name in ``extra``, and sends
-them back at the same level. Contact data and free text stay out of every repr.
+Names are the wire's in snake_case, spelt right; wire names live in ``_protocol/names.py``. What is
+sent is frozen and checked when it is made; what comes back is a plain slots class (frozen ones cost
+six times as much to make). Every record keeps wire fields that it does not name in ``extra``, and
+sends them back at the same level. Contact data and free text stay out of every repr.
 
-Sources: documents 000 (create), 001 (list), 002 (modify), 003 (Q-Flow), 004 (detail); for the rest,
-the vendors' pages of Case 2.0 and of Q-Flow.
+The whole package calls the vendors' pages by numbers, and tables by their place on the page:
+
+    document 000  AICC, "Creating a Case"                      POST …/openapi/case
+    document 001  AICC, "Querying the Case List"               POST …/openapi/case/list
+    document 002  AICC, "Modifying a Case"                     POST …/openapi/case/modify
+    document 003  Q-Flow, "POST Cases", "Case Enqueue for FIFO"
+    document 004  AICC, "查询工单详情" (the detail of a case)    GET …/openapi/case/{id}
+
+What says "Case 2.0" and a path comes from the other pages of that interface.
 """
 
 from .actions import (
@@ -41,7 +48,6 @@ from .details import (
 from .qflow import (
     CaseEnqueue,
     EnqueuedCase,
-    QFlowLogin,
     QueueCancel,
     QueuedCase,
 )
@@ -101,7 +107,6 @@ __all__ = [
     "Priority",
     "ProcessInfo",
     "ProcessType",
-    "QFlowLogin",
     "QueueCancel",
     "QueueStatus",
     "QueuedCase",

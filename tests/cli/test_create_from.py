@@ -36,7 +36,7 @@ from aicc_async.cli.bulk.records import Records
 from aicc_async.emulator import Emulator, run_in_thread
 from aicc_async.emulator import Fault as Misfortune
 from aicc_async.emulator.data.seed import wall_clock
-from aicc_async.settings import zone
+from aicc_async.settings import find_zone
 
 COMMAND = (sys.executable, "-c", "from aicc_async.cli import main; main()")
 SECONDS = 10  # until a process that hangs fails its test
@@ -139,7 +139,7 @@ def sent(tenant: Emulator) -> list[dict[str, Any]]:
 def faults_of(path: Path, content: bytes, key: str = "ref") -> list[str]:
     """Check a file with this content."""
     path.write_bytes(content)
-    return list(map(str, Records(path, key, RecordConverter(zone("UTC"))).check()[1]))
+    return list(map(str, Records(path, key, RecordConverter(find_zone("UTC"))).check()[1]))
 
 
 # ---- faults --------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_a_hundred_faults_are_told_and_all_are_counted(
 
 def lines_of(path: Path) -> list[Any]:
     """Read a file that has no fault."""
-    records = Records(path, "ref", RecordConverter(zone("Asia/Shanghai")))
+    records = Records(path, "ref", RecordConverter(find_zone("Asia/Shanghai")))
     assert records.check()[1] == []
     return list(records)
 
@@ -354,7 +354,7 @@ def test_any_bytes_are_cases_or_faults(
     """Nothing else is raised, and what is at fault has a line."""
     path = tmp_path_factory.getbasetemp() / name
     path.write_bytes(content)
-    cases, faults = Records(path, "ref", RecordConverter(zone("UTC"))).check()
+    cases, faults = Records(path, "ref", RecordConverter(find_zone("UTC"))).check()
     assert bool(cases) != bool(faults) or (cases and faults)
     assert all(isinstance(fault, Fault) and fault.number >= 1 for fault in faults)
 
@@ -419,7 +419,7 @@ def test_times_are_taken_as_the_client_takes_them(
 def test_a_large_file_is_not_held(tmp_path: Path) -> None:
     """Neither by the check, which keeps the keys alone, nor by the reading."""
     write_json(tmp_path / "c.jsonl", [row(n, description="d" * 10_000) for n in range(3000)])
-    records = Records(tmp_path / "c.jsonl", "ref", RecordConverter(zone("UTC")))
+    records = Records(tmp_path / "c.jsonl", "ref", RecordConverter(find_zone("UTC")))
     tracemalloc.start()
     try:
         assert records.check() == (3000, [])
@@ -626,7 +626,9 @@ def test_a_file_that_is_read_in_part_is_closed(tmp_path: Path, name: str) -> Non
     if name == "c.jsonl":
         content = f"{json.dumps(row(1))}\n{json.dumps(row(2))}"
     (tmp_path / name).write_text(content)
-    with closing(iter(Records(tmp_path / name, "ref", RecordConverter(zone("UTC"))))) as reading:
+    with closing(
+        iter(Records(tmp_path / name, "ref", RecordConverter(find_zone("UTC"))))
+    ) as reading:
         assert next(reading).new.title
     assert list(reading) == []
 
@@ -636,7 +638,7 @@ def test_a_file_that_changes_ends_it(tmp_path: Path, is_longer: bool) -> None:
     """Lines that nobody checked aren't sent, and missing ones aren't passed over."""
     path = tmp_path / "c.jsonl"
     write_json(path, [row(n) for n in range(500)])
-    records = Records(path, "ref", RecordConverter(zone("UTC")))
+    records = Records(path, "ref", RecordConverter(find_zone("UTC")))
     records.check()
     reading = iter(records)
     next(reading)

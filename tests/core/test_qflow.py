@@ -36,9 +36,9 @@ from aicc_async._protocol.sign_in import Grant
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.qflow.queue import Queue
 from aicc_async.emulator.readings import Readings
-from aicc_async.settings import zone
+from aicc_async.settings import find_zone
 
-WIRE = RecordConverter(zone("UTC"))
+WIRE = RecordConverter(find_zone("UTC"))
 QUICK = RetryPolicy(base=0.001)
 SECRET = "an-invented-api-token"
 FULL = CaseEnqueue(

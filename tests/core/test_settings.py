@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async import settings
+from aicc_async._parse import parse_dialect, parse_environment, parse_rate_limit, parse_span
 from aicc_async.errors import ConfigError
 from aicc_async.settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
@@ -114,7 +115,7 @@ def test_settings_are_frozen() -> None:
 )
 def test_a_good_base_url_is_kept_without_its_last_slash(text: str, url: str) -> None:
     """Only https, or http to this machine, and a path may follow."""
-    assert settings.base_url(text) == url
+    assert settings.check_base_url(text) == url
 
 
 @pytest.mark.parametrize(
@@ -123,10 +124,10 @@ def test_a_good_base_url_is_kept_without_its_last_slash(text: str, url: str) -> 
 def test_http_to_another_machine_needs_consent(host: str) -> None:
     """A token does not travel in clear unless asked for; the host is named."""
     with pytest.raises(ConfigError, match="allow_http=True") as caught:
-        settings.base_url(f"http://{host}")
+        settings.check_base_url(f"http://{host}")
 
     assert host.strip("[]") in str(caught.value)
-    assert settings.base_url(f"http://{host}", allow_http=True) == f"http://{host}"
+    assert settings.check_base_url(f"http://{host}", allow_http=True) == f"http://{host}"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_http_to_another_machine_needs_consent(host: str) -> None:
 def test_what_is_no_url_is_refused(text: Any) -> None:
     """Anything that has no http scheme and host is told what a URL looks like."""
     with pytest.raises(ConfigError, match=r"^base_url: a URL such as 'https://host' is needed$"):
-        settings.base_url(text, allow_http=True)
+        settings.check_base_url(text, allow_http=True)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_what_is_no_url_is_refused(text: Any) -> None:
 def test_secrets_in_a_url_are_refused_and_not_repeated(text: str) -> None:
     """A user, password, query or fragment is refused without writing it anywhere."""
     with pytest.raises(ConfigError, match=r"^base_url: ") as caught:
-        settings.base_url(text)
+        settings.check_base_url(text)
 
     assert "hush" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -170,18 +171,18 @@ def test_secrets_in_a_url_are_refused_and_not_repeated(text: str) -> None:
 def test_any_text_is_a_url_or_a_config_error(text: str) -> None:
     """Nothing but ConfigError comes out of a bad URL, and a good one stays as it came out."""
     try:
-        url = settings.base_url(text)
+        url = settings.check_base_url(text)
     except ConfigError:
         return
-    assert settings.base_url(url) == url
+    assert settings.check_base_url(url) == url
 
 
 def test_a_zone_is_found_by_name() -> None:
     """A name of the IANA database, or a zone, is a zone."""
     zone = ZoneInfo("Europe/Berlin")
 
-    assert settings.zone("Europe/Berlin") == zone
-    assert settings.zone(zone) is zone
+    assert settings.find_zone("Europe/Berlin") == zone
+    assert settings.find_zone(zone) is zone
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_a_zone_is_found_by_name() -> None:
 def test_no_zone_is_refused(name: Any) -> None:
     """What names no zone is refused, and named."""
     with pytest.raises(ConfigError) as caught:
-        settings.zone(name)
+        settings.find_zone(name)
 
     wanted = f"timezone: a name such as 'Asia/Shanghai' is needed, {name!r} was given"
     assert str(caught.value) == wanted
@@ -201,15 +202,15 @@ def test_no_zone_is_refused(name: Any) -> None:
 @given(st.integers(1, 10**6), st.floats(0.001, 10**6))
 def test_a_rate_is_read_back(limit: int, per: float) -> None:
     """A rate written as a text is that rate."""
-    assert settings.rate_limit(f"{limit}/{per}") == RateLimit(limit, per=per)
-    assert settings.rate_limit(str(limit)) == RateLimit(limit)
+    assert parse_rate_limit(f"{limit}/{per}") == RateLimit(limit, per=per)
+    assert parse_rate_limit(str(limit)) == RateLimit(limit)
 
 
 @pytest.mark.parametrize("text", ["", "/", "ten", "1.5", "10/", "10/60/2", "/60", "10/minute"])
 def test_no_rate_is_refused(text: str) -> None:
     """What is no rate is told what a rate looks like."""
     with pytest.raises(ConfigError) as caught:
-        settings.rate_limit(text)
+        parse_rate_limit(text)
 
     wanted = f"rate limit: '10' or '600/60' is needed, {text!r} was given"
     assert str(caught.value) == wanted
@@ -221,14 +222,14 @@ def test_no_rate_is_refused(text: str) -> None:
 def test_a_rate_out_of_bounds_is_refused(text: str, start: str) -> None:
     """A rate below its bounds is refused by the name of the part that is wrong."""
     with pytest.raises(ConfigError, match=f"^{start}"):
-        settings.rate_limit(text)
+        parse_rate_limit(text)
 
 
 @given(st.one_of(st.text(), st.text("0123456789/.-e ", max_size=9)))
 def test_any_text_is_a_rate_or_a_config_error(text: str) -> None:
     """Nothing but ConfigError comes out of a bad rate."""
     try:
-        rate = settings.rate_limit(text)
+        rate = parse_rate_limit(text)
     except ConfigError:
         return
     assert rate.limit >= 1
@@ -243,21 +244,21 @@ def test_the_environment_is_read() -> None:
     }
     options = {"timezone": "Europe/Berlin", "rate_limit": RateLimit(600, per=60)}
 
-    assert settings.from_environment(environ) == ("https://h", options)
+    assert parse_environment(environ) == ("https://h", options)
 
 
 def test_empty_variables_are_as_not_set() -> None:
     """An empty variable leaves the default in place."""
     environ = {"AICC_BASE_URL": "https://h", "AICC_TIMEZONE": "", "AICC_RATE_LIMIT": ""}
 
-    assert settings.from_environment(environ) == ("https://h", {})
+    assert parse_environment(environ) == ("https://h", {})
 
 
 @pytest.mark.parametrize("environ", [{}, {"AICC_BASE_URL": ""}])
 def test_without_a_base_url_nothing_starts(environ: dict[str, str]) -> None:
     """The one variable that has no default is asked for by name."""
     with pytest.raises(ConfigError, match=r"^AICC_BASE_URL is not set$"):
-        settings.from_environment(environ)
+        parse_environment(environ)
 
 
 def test_a_dialect_is_read_from_the_environment() -> None:
@@ -266,8 +267,8 @@ def test_a_dialect_is_read_from_the_environment() -> None:
     environ = {"AICC_BASE_URL": "https://h", "AICC_DIALECT": text}
     whole = Dialect(auto_assign=("isAutoAssigned",), task_detail="POST", swap_statistics=True)
 
-    assert settings.from_environment(environ) == ("https://h", {"dialect": whole})
-    assert settings.dialect("task_detail=GET") == Dialect()
+    assert parse_environment(environ) == ("https://h", {"dialect": whole})
+    assert parse_dialect("task_detail=GET") == Dialect()
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_a_dialect_is_read_from_the_environment() -> None:
 def test_no_dialect_is_refused(text: str, start: str) -> None:
     """What is no dialect is told which field wants what."""
     with pytest.raises(ConfigError, match=f"^{start}"):
-        settings.dialect(text)
+        parse_dialect(text)
 
 
 @pytest.mark.parametrize(
@@ -290,18 +291,18 @@ def test_no_dialect_is_refused(text: str, start: str) -> None:
 )
 def test_a_length_of_time_is_read(text: str, seconds: int) -> None:
     """A number and a unit."""
-    assert settings.span(text) == timedelta(seconds=seconds)
+    assert parse_span(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["999999999999d", f"{'9' * 5000}s"])
 def test_no_length_of_time_is_beyond_all_bounds(text: str) -> None:
     """One error, whether the number or the time is too long."""
     with pytest.raises(OverflowError):
-        settings.span(text)
+        parse_span(text)
 
 
 @given(st.text())
 def test_any_text_is_a_length_of_time_or_none(text: str) -> None:
     """What is none is told as such."""
-    found = settings.span(text)
+    found = parse_span(text)
     assert (found is None) == (not text[:-1].isdecimal() or text[-1] not in "dhms")

@@ -16,7 +16,7 @@ from ...client import AICCClient
 from ...errors import ConfigError
 from ...journal import SQLiteJournal
 from ...models import NewCase
-from ...settings import zone
+from ...settings import find_zone
 from ..bulk.lines import Fault
 from ..bulk.records import Records
 from ..bulk.run import create_all, told
@@ -86,7 +86,7 @@ def _create_many(
     if key_field is None:
         raise ConfigError("--key-field: it is needed with --from")
     if dry_run:
-        total = _checked(Records(source, key_field, RecordConverter(zone("UTC"))))
+        total = _checked(Records(source, key_field, RecordConverter(find_zone("UTC"))))
         echo(f"{source}: {total:,} cases, nothing is wrong with them")
         return
     if results is None:

@@ -9,10 +9,11 @@ from typing import Any, BinaryIO, TypeVar
 import click
 
 from ..._protocol.converter import RecordConverter
+from ...credentials import QFlowLogin
 from ...errors import ConfigError
-from ...models import CaseEnqueue, QFlowLogin, QueueCancel
+from ...models import CaseEnqueue, QueueCancel
 from ...qflow import QFlowClient
-from ...settings import zone
+from ...settings import find_zone
 from ..console import ask_secret, json_file, load, print_json, run_async
 from .export import group
 
@@ -110,7 +111,7 @@ def _ask(made: QFlowClient, call: Callable[[QFlowClient], Awaitable[R]]) -> R:
 
 
 def _wire() -> RecordConverter:
-    return RecordConverter(zone("UTC"))  # no naive time is on it
+    return RecordConverter(find_zone("UTC"))  # no naive time is on it
 
 
 def _client(base_url: str, environ: Mapping[str, str]) -> QFlowClient:

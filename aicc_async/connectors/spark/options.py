@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 from attrs import evolve, field, frozen
 
+from ..._parse import parse_environment, parse_rate_limit, parse_span
 from ..._protocol.names import wire_names
 from ...client import AICCClient
 from ...credentials import Credentials, credentials_from
 from ...errors import ConfigError
 from ...models import CaseQuery
 from ...profile import Profile
-from ...settings import RateLimit, from_environment, rate_limit, span
+from ...settings import RateLimit
 
 SETTLE = timedelta(minutes=5)
 SHORTEST_SETTLE = timedelta(seconds=2)  # the last second that is read must be over
@@ -78,7 +79,7 @@ def source_of(options: Mapping[str, str], environ: Mapping[str, str] = os.enviro
         known = ", ".join(sorted({FILTERS.get(name, name) for name in KNOWN}))
         raise ConfigError(f"option {min(unknown)!r}: one of {known} is needed")
     given = {"AICC_BASE_URL": options["base_url"]} if "base_url" in options else {}
-    base_url, settings = from_environment({**environ, **given})
+    base_url, settings = parse_environment({**environ, **given})
     return Source(
         base_url=base_url,
         query=_query(options),
@@ -93,7 +94,9 @@ def _settings(
 ) -> Iterator[tuple[str, Any]]:
     if "timezone" in options:
         yield "timezone", options["timezone"]
-    limit = rate_limit(options["rate"]) if "rate" in options else environment.get("rate_limit")
+    limit = (
+        parse_rate_limit(options["rate"]) if "rate" in options else environment.get("rate_limit")
+    )
     if BUDGET & options.keys():
         yield "rate_limit", _shared(limit, options)
     elif limit:
@@ -178,7 +181,7 @@ def _whole(name: str, text: str) -> int:
 
 def _settle(name: str, text: str) -> timedelta:
     try:
-        found = span(text)
+        found = parse_span(text)
     except OverflowError:
         raise ConfigError(f"{name}: {text} is longer than can be") from None
     if found is None:
