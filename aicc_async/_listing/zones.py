@@ -63,16 +63,18 @@ def _put_back(first: datetime, second: datetime) -> timedelta:
 
 
 def earliest_shown(moment: datetime, zone: ZoneInfo) -> datetime:
-    """Return a time that the clock shows never before, from this moment on.
+    """Return a time that the clock shows never before, from this moment on; for a range's start.
 
-    In an hour that is shown twice, what comes after its first showing may read earlier.
+    In an hour that is shown twice, what comes after its first showing may read earlier. The time
+    is before that hour, not its first second as ``shown_from`` has it: whichever showing the
+    service takes a text for, the range begins no later than the moment.
     """
     shown = local(moment, zone)
     return wall(shown, zone) - _put_back(shown, shown.replace(fold=1))
 
 
 def latest_shown(moment: datetime, zone: ZoneInfo) -> datetime:
-    """Return a time that the clock has never passed, up to this moment."""
+    """Return a time that the clock has never passed, up to this moment; for a range's end."""
     shown = local(moment, zone)
     return wall(shown, zone) + _put_back(shown.replace(fold=0), shown)
 
@@ -85,6 +87,8 @@ def shown_from(moment: datetime, zone: ZoneInfo) -> datetime:
     here = local(moment, zone)
     shown = wall(here, zone)
     back = _put_back(here, here.replace(fold=1))
+    if not back:
+        return shown
     seconds = [shown - n * SECOND for n in range(back // SECOND, -1, -1)]
     return seconds[bisect_left(seconds, 1, key=lambda time: _comes_again(time, zone))]
 

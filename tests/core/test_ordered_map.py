@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from looptime import LoopTimeProxy
 
 from aicc_async import AICCClient, ApiError, CaseDetail, ConfigError, RetryPolicy, StaticToken
-from aicc_async._listing.ordered_map import AHEAD, ordered_map
+from aicc_async._listing.ordered_map import ANSWERS_AHEAD, ordered_map
 from aicc_async.emulator import Emulator, Fault, Latency
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ async def test_answers_come_in_order_and_bounded(
     found: list[int] = []
     async with aclosing(ordered_map(items, service.fetch, concurrency=concurrency)) as answers:
         async for answer in answers:
-            assert source.taken - len(found) <= AHEAD * concurrency
+            assert source.taken - len(found) <= ANSWERS_AHEAD * concurrency
             found.append(answer)
     assert found == list(range(size))
     assert service.asked == found
@@ -231,7 +231,7 @@ async def test_who_breaks_out_has_asked_for_few(few: AICCClient, slow: Emulator)
     async with aclosing(few.get_cases(slow.ids(), concurrency=2)) as details:
         async for _ in details:
             break
-    assert 1 <= asked(slow).total() <= AHEAD * 2
+    assert 1 <= asked(slow).total() <= ANSWERS_AHEAD * 2
     assert few._session._slots._value == 3
 
 

@@ -11,8 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async._listing.windows import MAX_SPAN, Window, bisect, join, split
-from aicc_async._listing.zones import elapsed, wall
-from aicc_async.errors import ConfigError
+from aicc_async._listing.zones import elapsed
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -128,33 +127,6 @@ def test_the_ends_of_the_calendar_can_be_split(name: str) -> None:
 
     assert list(split(first, first + DAY, ZoneInfo(name))) == [Window(first, first + DAY)]
     assert list(split(last - DAY, last, ZoneInfo(name))) == [Window(last - DAY, last)]
-
-
-@given(st.datetimes(timezones=zones), zones)
-def test_wall_time_is_the_moment_in_the_zone(moment: datetime, zone: ZoneInfo) -> None:
-    """It is naive, in whole seconds, and with its fold names the second of the moment."""
-    try:
-        there = moment.astimezone(zone)
-    except OverflowError:
-        with pytest.raises(ConfigError):
-            wall(moment, zone)
-        return
-    naive = wall(moment, zone)
-
-    assert (naive.tzinfo, naive.microsecond, naive.fold) == (None, 0, 0)
-    assert naive == there.replace(tzinfo=None, microsecond=0)
-
-
-@given(st.datetimes(), zones)
-def test_naive_times_are_taken_as_they_are(moment: datetime, zone: ZoneInfo) -> None:
-    """A naive time is in the zone already; only its fraction goes."""
-    assert wall(moment, zone) == moment.replace(microsecond=0)
-
-
-def test_a_moment_outside_the_calendar_is_a_config_error() -> None:
-    """A moment that has no date in the zone is refused by one of our errors."""
-    with pytest.raises(ConfigError, match="no wall-clock time in Asia/Shanghai"):
-        wall(datetime.max.replace(tzinfo=UTC), ZoneInfo("Asia/Shanghai"))
 
 
 @pytest.mark.parametrize(
