@@ -61,11 +61,11 @@ class CaseApi:
         return await self.session.send(request)
 
     async def act(self, operation: Operation, record: Any) -> None:
-        """Do what a record says; the answer holds no result."""
+        """Send a record that is answered without a result."""
         await self.send(self.protocol.act(operation, record))
 
     async def create(self, new: NewCase) -> str:
-        """Create a case once more, whatever was created before, and return its id."""
+        """Create a case, whatever was created before, and return its id."""
         return await self.send(self.protocol.create(new))
 
     async def detail(self, case_id: str) -> CaseDetail:
@@ -82,11 +82,11 @@ class CaseApi:
         return await self.send(listing.request(window, start, limit))
 
     def pages(self, listing: Listing[R]) -> Fetch[R]:
-        """Return what reads a page of a listing: (window, start, limit) → page."""
+        """Return the function that reads a page of a listing."""
         return partial(self.page, listing)
 
     def dated_pages(self, query: CaseQuery) -> Fetch[DatedRow]:
-        """Return what reads a page of cases as the service wrote them, each with its date."""
+        """Return the function that reads a page of cases as raw rows, each with its date."""
         return self.pages(self.protocol.dated_cases(query))
 
     def batches(

@@ -77,8 +77,9 @@ refused with HTTP 429, is sent again in any case.
 {operations.table(operations.CASE_OPERATIONS)}
 """
 ON_UNKNOWN = one_of("raise", "reconcile")
-# Creates that wait for a list to show them hold up no others: so many times the requests.
-WAITING = 4
+# Creates under way for each request at once: those that wait for a list hold up no others.
+CREATES_PER_REQUEST = 4
+MAX_ID_BYTES = 20
 Q = TypeVar("Q")
 
 
@@ -149,7 +150,7 @@ class AICCClient(SessionHolder):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
-        """Make a client from ``AICC_*`` variables; ``options`` go before them.
+        """Return a client made from ``AICC_*`` variables; ``options`` go before them.
 
         Reads ``AICC_BASE_URL``, one of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
         ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``, and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT``
@@ -194,8 +195,8 @@ class AICCClient(SessionHolder):
         It is never sent again blindly once its bytes may have left. When the outcome is not known
         then, ``on_unknown="raise"`` (the client's default) raises UnknownOutcome; ``"reconcile"``
         looks the case up in the list until ``list_lag`` seconds have passed: the one that is found
-        is the outcome, with none it is sent again, and UnknownOutcome tells the candidates when it
-        can't be said. Other errors mean that no case was made.
+        is the outcome, with none it is sent again, and UnknownOutcome has the candidates when it
+        can't be decided. Other errors mean that no case was made.
 
         With a ``key`` (and a journal) a case is made once, however often and by how many processes
         it is asked for, over crashes: the journal holds the key before the first byte leaves. A
@@ -226,7 +227,7 @@ class AICCClient(SessionHolder):
         *,
         on_unknown: OnUnknown | None = None,
     ) -> AsyncGenerator[CreateOutcome]:
-        """Create many cases by their keys, as ``create_case`` does, and tell what became of each.
+        """Create many cases by their keys, as ``create_case`` does, and yield what became of each.
 
         Outcomes come in the order of the items, which are taken as there is room; some requests are
         under way at once, within the client's limits. Run again with the same keys and journal
@@ -250,7 +251,7 @@ class AICCClient(SessionHolder):
             check("new", new, kind(NewCase))
             return await self._creator.outcome(new, key=key, on_unknown=how)
 
-        return ordered_map(items, create, concurrency=self._api.concurrency * WAITING)
+        return ordered_map(items, create, concurrency=self._api.concurrency * CREATES_PER_REQUEST)
 
     def _check_journal(self) -> None:
         if not self._has_journal:
@@ -272,8 +273,8 @@ class AICCClient(SessionHolder):
         the service has no lock, and what somebody changes between the reading and the sending is
         overwritten (title and description), or not noticed.
 
-        A name that is no field, a broken bound or no change at all is a ConfigError before anything
-        is asked; so is, once it is read, a case without a title or a description to keep.
+        A name that is not a field's, a broken bound or no change at all is a ConfigError before
+        anything is asked; so is, once it is read, a case without a title or description to keep.
         """
         if if_unchanged is not None:
             check("if_unchanged", if_unchanged, kind(CaseDetail))
@@ -305,9 +306,9 @@ class AICCClient(SessionHolder):
         for their answers; an async generator of ids is closed with this one.
 
         An error is raised where its case would have come, and ends it: NotFoundError or ApiError
-        for a case that the service doesn't know (any more), ConfigError for an id that is none,
-        before it is sent. Break out under ``contextlib.aclosing`` to end the fetching ahead at
-        that very moment.
+        for a case that the service doesn't know (any more), ConfigError for what cannot be an id,
+        before it is sent. Break out under ``contextlib.aclosing`` to end the fetching ahead at that
+        very moment.
 
         Not promised: one moment for all of them. A case may change, or go, before its turn comes.
         """
@@ -379,9 +380,9 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.CANCEL, cancel)
 
     async def update_case_status(self, update: StatusUpdate) -> None:
-        """Put a case to another flow node (Case 2.0, ``POST /status/update``).
+        """Move a case to another flow node (Case 2.0, ``POST /status/update``).
 
-        Which nodes there are, a case type's ``case_status`` tells. Sent again on a failure.
+        A case type's ``case_status`` lists the nodes that there are. Sent again on a failure.
         """
         check("update", update, kind(StatusUpdate))
         await self._api.act(operations.STATUS, update)
@@ -439,7 +440,7 @@ class AICCClient(SessionHolder):
     async def create_task(self, new: NewTask) -> str | None:
         """Create a task (Case 2.0, ``POST /task``) and return its id.
 
-        None when the service doesn't tell it: its answer is not documented. Never sent again once
+        None when the service doesn't return it: its answer is not documented. Never sent again once
         its bytes may have left: when the outcome is not known then, UnknownOutcome is raised.
         """
         check("new", new, kind(NewTask))
@@ -456,7 +457,7 @@ class AICCClient(SessionHolder):
         """Read one page of the tasks (Case 2.0, ``POST /task/list``).
 
         ``start`` is a row number from 0, ``limit`` 1 to 100. The answer is not documented: rows
-        under ``taskList`` or ``tasks``, or alone, are read; the count is None where it is not told.
+        under ``taskList`` or ``tasks``, or alone, are read; the count is None where there is none.
         """
         _check_page(start, limit)
         page = await self._api.page(
@@ -469,14 +470,14 @@ class AICCClient(SessionHolder):
     ) -> AsyncGenerator[Task]:
         """Read all tasks that match, each once, as ``iter_cases`` reads cases.
 
-        Where the service tells no total, they are read until nothing new comes; ExportError says
-        when they can't be read to an end.
+        Where the service announces no total, they are read until nothing new comes; ExportError
+        says when they can't be read to an end.
         """
         return self._api.all_rows(self._api.protocol.tasks(_query(query, TaskQuery)), strict=strict)
 
     async def get_task(self, task_id: str) -> Task:
         """Read a task (Case 2.0, ``GET /task/{id}``, or POST: ``Dialect.task_detail``)."""
-        _check_id(task_id, "task_id", most=None)
+        _check_id(task_id, "task_id", max_bytes=None)
         return await self._api.send(self._api.protocol.task(task_id))
 
     async def transfer_task(self, transfer: TaskTransfer) -> None:
@@ -485,7 +486,7 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.TASK_TRANSFER, transfer)
 
     async def update_task_status(self, update: StatusUpdate) -> None:
-        """Put a task to another status (Case 2.0, ``POST /task/status/update``).
+        """Move a task to another status (Case 2.0, ``POST /task/status/update``).
 
         Sent again on a failure: the same status twice is the same status.
         """
@@ -511,9 +512,9 @@ def _query(query: Q | None, cls: type[Q]) -> Q:
     return cls() if query is None else check("query", query, kind(cls))
 
 
-def _check_id(value: str, name: str = "case_id", *, most: int | None = 20) -> None:
-    check(name, value, text(most, empty=False))
-    # dots alone are no name in a path, however they are encoded
+def _check_id(value: str, name: str = "case_id", *, max_bytes: int | None = MAX_ID_BYTES) -> None:
+    check(name, value, text(max_bytes, empty=False))
+    # Dots alone lead elsewhere in a path, however they are encoded.
     if value in {".", ".."}:
         raise ConfigError(f"{name} must not be dots alone, got {value!r}")
 

@@ -19,7 +19,8 @@ from .errors import ConfigError
 from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110)
+# RFC 9110, section 5.6.2.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 __doc__ = f"""{__doc__}
@@ -64,7 +65,7 @@ class QFlowClient(SessionHolder):
         self._session = Session(
             endpoint,
             signing=_signing(login, token_header, token_prefix),
-            headers=_checked(headers or {}, taken=token_header if login else ""),
+            headers=_check_headers(headers or {}, taken=token_header if login else ""),
             session=session,
         )
 
@@ -101,17 +102,19 @@ def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | No
     if login is None:
         return None
     check("login", login, kind(QFlowLogin))
-    if not isinstance(header, str) or not _NAME.fullmatch(header):
+    if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
         raise ConfigError(f"token_header must be a header's name, got {shown(header)}")
     if not isinstance(prefix, str) or not prefix.isprintable():
         raise ConfigError("token_prefix must be a printable text")
     return Signing(requests.sign_in(login), header, prefix)
 
 
-def _checked(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
+def _check_headers(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
     for name, value in headers.items():
         if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
-            raise ConfigError(f"headers must be printable texts, got another as {shown(name)}")
+            raise ConfigError(
+                f"headers must be printable strings: the name or value of {shown(name)} is not one"
+            )
         if name.lower() == taken.lower():
             raise ConfigError(f"headers must not hold {name!r}, which carries the login's token")
     return headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -158,16 +159,12 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
         raise ConfigError("base_url must be an https URL such as 'https://host'")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ConfigError("base_url must not hold a user, a password, a query or a fragment")
-    if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
+    is_safe = url.scheme == "https" or allow_http or url.host == "localhost"
+    with suppress(ValueError):
+        is_safe = is_safe or ip_address(url.host).is_loopback
+    if not is_safe:
         raise ConfigError(f"base_url must be https for {url.host}, unless allow_http=True")
     return str(url).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def find_zone(name: str | ZoneInfo) -> ZoneInfo:

@@ -11,7 +11,7 @@ from collections.abc import (
     Iterable,
 )
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -57,10 +57,7 @@ async def ordered_map(
         await feeding
     finally:
         rest = [tasks.get_nowait() for _ in range(tasks.qsize())]
-        under_way = [feeding, *filter(None, [task, *rest])]
-        for each in under_way:
-            each.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await cancel_all([feeding, *filter(None, [task, *rest])])
 
 
 async def _each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item]:
@@ -74,3 +71,11 @@ async def _each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[I
     finally:
         if isinstance(items, AsyncGenerator):
             await items.aclose()
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended, whatever they end with."""
+    under_way = list(tasks)
+    for task in under_way:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)

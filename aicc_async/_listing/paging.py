@@ -84,8 +84,12 @@ async def read(
     async with aclosing(readings(windows, fetch, concurrency=concurrency)) as batches:
         async for batch in batches:
             if batch.verdict is None:
-                fresh = _without(batch, ids_before, ids_here)
-                ids_here.update(batch.ids)
+                ids, fresh = batch.ids, batch
+                if not (ids_before.isdisjoint(ids) and ids_here.isdisjoint(ids)):
+                    is_new = [each not in ids_before and each not in ids_here for each in ids]
+                    new_ids, new_rows = compress(ids, is_new), compress(batch.rows, is_new)
+                    fresh = evolve(batch, ids=list(new_ids), rows=list(new_rows))
+                ids_here.update(ids)
                 if fresh.rows:
                     yield fresh
                 continue
@@ -122,17 +126,6 @@ async def readings(
                 problems.append((reading.count, reading.ids))
             verdict = reading.verdict(number, problem, settled=settled)
             yield Batch((), (), window, reading.count, done + 1, number, verdict)
-
-
-def _without(batch: Batch[R], *known: set[str]) -> Batch[R]:
-    new = set(batch.ids)
-    seen = [ids for ids in known if not ids.isdisjoint(new)]
-    if not seen:
-        return batch
-    fresh = [not any(row_id in ids for ids in seen) for row_id in batch.ids]
-    return evolve(
-        batch, ids=list(compress(batch.ids, fresh)), rows=list(compress(batch.rows, fresh))
-    )
 
 
 def _report_unstable(window: Window, verdict: ReadingVerdict, *, strict: bool) -> None:

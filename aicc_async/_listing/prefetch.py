@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from attrs import define
 
+from .ordered_map import cancel_all
 from .pages import MAX_ROWS_PER_PAGE, Fetch, Page
 from .windows import Window
 
@@ -97,7 +98,11 @@ class Prefetch(Generic[R]):
                     stop = max(stop, page.stop)
                     yield page
         finally:
-            await self._drop(plan)
+            self._plans.popleft()
+            if self._unfinished and self._unfinished[0] is plan:
+                self._unfinished.popleft()
+            self._under_way -= len(plan.tasks)
+            await cancel_all(plan.tasks)
         while True:
             page = await self._get(plan.window, stop - overlap_of(stop), MAX_ROWS_PER_PAGE)
             stop = max(stop, page.stop)
@@ -107,14 +112,7 @@ class Prefetch(Generic[R]):
         """End every fetch under way."""
         self._windows = iter(())
         self._unfinished.clear()
-        await _cancel(task for plan in self._plans for task in plan.tasks)
-
-    async def _drop(self, plan: _Plan[R]) -> None:
-        self._plans.popleft()
-        if self._unfinished and self._unfinished[0] is plan:
-            self._unfinished.popleft()
-        self._under_way -= len(plan.tasks)
-        await _cancel(plan.tasks)
+        await cancel_all(task for plan in self._plans for task in plan.tasks)
 
     def _fill(self, _: object = None) -> None:
         """Ask for as much as there is room for: known windows first, then new ones."""
@@ -187,10 +185,3 @@ def _plan_rest(found: int, count: int, longest: int) -> Iterator[tuple[int, int,
         start += size - overlap
     if start + overlap == count and size >= min(longest, MAX_ROWS_PER_PAGE) > 0:
         yield start, MAX_ROWS_PER_PAGE, 0
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[list[FetchedPage[R]]]]) -> None:
-    under_way = list(tasks)
-    for task in under_way:
-        task.cancel()
-    await asyncio.gather(*under_way, return_exceptions=True)

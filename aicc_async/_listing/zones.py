@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
+from operator import gt
 from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError
@@ -90,12 +91,8 @@ def shown_from(moment: datetime, zone: ZoneInfo) -> datetime:
     if not back:
         return shown
     seconds = [shown - n * SECOND for n in range(back // SECOND, -1, -1)]
-    return seconds[bisect_left(seconds, 1, key=lambda time: _comes_again(time, zone))]
-
-
-def _comes_again(shown: datetime, zone: ZoneInfo) -> bool:
-    first, second = _offsets(shown, zone)
-    return first > second
+    # A time comes again where its first showing is further ahead of UTC than its second.
+    return seconds[bisect_left(seconds, 1, key=lambda time: gt(*_offsets(time, zone)))]
 
 
 def is_within(moment: datetime, start: datetime, end: datetime) -> bool:

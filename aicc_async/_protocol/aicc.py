@@ -188,7 +188,8 @@ class CaseProtocol:
 
     def tasks(self, query: TaskQuery) -> Listing[Task]:
         """Return the listing of tasks; which name its rows are under is not documented."""
-        return self._listing(operations.TASK_LIST, query, Task, _task_id, ("taskList", "tasks"))
+        names = ("taskList", "tasks")
+        return self._listing(operations.TASK_LIST, query, Task, lambda task: task.id or None, names)
 
     def _reader(
         self, operation: Operation, cls: type[T], *, within: str = "", optional: bool = False
@@ -229,10 +230,10 @@ class CaseProtocol:
         operation: Operation,
         query: Any,
         cls: type[R],
-        key: Callable[[R], str],
+        key_of: Callable[[R], str | None],
         names: tuple[str, ...],
     ) -> Listing[R]:
-        """Return a listing without times; ``key`` tells rows apart, ``names`` hold them.
+        """Return a listing without times; rows differ by ``key_of``, and are under ``names``.
 
         Only a listing whose shape is not documented, with several names, may leave its total out.
         """
@@ -248,12 +249,10 @@ class CaseProtocol:
             rows = [
                 self._converter.load(cls, row, path=f"{path}[{i}]") for i, row in enumerate(values)
             ]
-            return Page([key(row) for row in rows], rows, count, len(body))
+            keys = [key for key in map(key_of, rows) if key is not None]
+            if len(keys) < len(rows):
+                # Without ids nobody can say whether a row comes twice.
+                raise DecodeError(f"must have rows with ids, got one without @ {path}")
+            return Page(keys, rows, count, len(body))
 
         return Listing(operation, self._converter.dump(query), decode)
-
-
-def _task_id(task: Task) -> str:
-    if not task.id:
-        raise DecodeError("must hold tasks with ids, got one without @ $.result")
-    return task.id

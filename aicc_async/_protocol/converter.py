@@ -12,13 +12,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from cattrs.errors import (
-    AttributeValidationNote,
-    BaseValidationError,
-    ClassValidationError,
-    IterableValidationError,
-    IterableValidationNote,
-)
+from cattrs.errors import BaseValidationError, ClassValidationError, IterableValidationError
 
 from ..errors import ConfigError, DecodeError
 from ..models import Case, NewCase
@@ -82,9 +76,14 @@ def loads(body: bytes) -> Any:
 
 def _problems(error: BaseException, path: str) -> Iterator[str]:
     """Yield what is wrong and where, by wire names."""
-    if isinstance(error, BaseValidationError):
-        for inner in error.exceptions:
-            yield from _problems(inner, path + _step(error, inner))
+    if isinstance(error, ClassValidationError):
+        for inner, field in error.group_exceptions()[0]:
+            yield from _problems(inner, f"{path}.{wire_name(error.cl, field.name)}")
+        for inner in error.group_exceptions()[1]:
+            yield from _problems(inner, path)
+    elif isinstance(error, IterableValidationError):
+        for inner, item in error.group_exceptions()[0]:
+            yield from _problems(inner, f"{path}[{item.index!r}]")
     elif isinstance(error, KeyError):
         yield f"must be present @ {path}"
     elif isinstance(error, ConfigError | TypeError):
@@ -92,12 +91,3 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
     else:
         # Not the library's own text, which quotes the value.
         yield f"{MUST_BE_A_TIME}, got str @ {path}"
-
-
-def _step(error: BaseValidationError, inner: BaseException) -> str:
-    for note in getattr(inner, "__notes__", ()):
-        if isinstance(error, ClassValidationError) and isinstance(note, AttributeValidationNote):
-            return f".{wire_name(error.cl, note.name)}"
-        if isinstance(error, IterableValidationError) and isinstance(note, IterableValidationNote):
-            return f"[{note.index!r}]"
-    return ""

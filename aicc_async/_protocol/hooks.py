@@ -20,7 +20,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from .._listing.zones import wall
 from ..errors import ConfigError
 from ..models import Address, CaseDetail, Customer, QueuedCase
-from .names import OTHER_SPELLINGS, RESERVED_NAMES, wire_names
+from .names import OTHER_SPELLINGS, RESERVED_NAMES, known_names, wire_names
 from .times import read_time_with_offset, time_reader, write_time_with_offset
 
 Reader = Callable[[Any, Any], Any]
@@ -94,18 +94,24 @@ def _origin(kind: Any) -> Any:
     return get_origin(kind)
 
 
-def _record_reader(cls: type, converter: Converter) -> Reader:
-    names = wire_names(cls)
-    others = OTHER_SPELLINGS.get(cls, {})
-    known = {*names.values(), *RESERVED_NAMES.get(cls, ()), *others}
-    renames: dict[str, Any] = {
+def _overrides(cls: type, **time_hook: Any) -> dict[str, Any]:
+    """Return what cattrs must know of a record's fields; ``time_hook`` is for Q-Flow's times."""
+    fields = {
         name: override(
             rename=wire,
-            struct_hook=read_time_with_offset if (cls, name) in _TIMES_WITH_OFFSET else None,
+            omit_if_default=False if name == "is_auto_assigned" else None,
+            **(time_hook if (cls, name) in _TIMES_WITH_OFFSET else {}),
         )
-        for name, wire in names.items()
+        for name, wire in wire_names(cls).items()
     }
-    fields: Reader = make_dict_structure_fn(cls, converter, extra=override(omit=True), **renames)
+    return {**fields, "extra": override(omit=True)}
+
+
+def _record_reader(cls: type, converter: Converter) -> Reader:
+    others = OTHER_SPELLINGS.get(cls, {})
+    known = known_names(cls) | others.keys()
+    overrides = _overrides(cls, struct_hook=read_time_with_offset)
+    read_fields: Reader = make_dict_structure_fn(cls, converter, **overrides)
 
     def read(value: Any, _: Any) -> Any:
         if value.__class__ is not dict:
@@ -113,30 +119,25 @@ def _record_reader(cls: type, converter: Converter) -> Reader:
         if not others.keys().isdisjoint(value):
             value = {own: value[other] for other, own in others.items() if other in value} | value
         extra = {key: item for key, item in value.items() if key not in known}
-        record = fields(value, cls)
+        record = read_fields(value, cls)
         return attrs.evolve(record, extra=extra) if extra else record
 
     return read
 
 
 def _record_writer(cls: type, converter: Converter) -> Callable[[Any], dict[str, Any]]:
-    names = wire_names(cls)
-    is_sent = cls in RESERVED_NAMES
-    renames: dict[str, Any] = {
-        name: override(
-            rename=wire,
-            omit_if_default=is_sent and name != "is_auto_assigned",
-            unstruct_hook=write_time_with_offset if (cls, name) in _TIMES_WITH_OFFSET else None,
-        )
-        for name, wire in names.items()
-    }
-    fields: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
-        cls, converter, extra=override(omit=True), **renames
+    known = known_names(cls)
+    overrides = _overrides(cls, unstruct_hook=write_time_with_offset)
+    write_fields: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
+        cls,
+        converter,
+        # Of what is sent, a field that is not set is left out.
+        _cattrs_omit_if_default=cls in RESERVED_NAMES,
+        **overrides,
     )
-    known = {*names.values(), *RESERVED_NAMES.get(cls, ())}
 
     def write(record: Any) -> dict[str, Any]:
-        body = fields(record)
+        body = write_fields(record)
         if clash := known & record.extra.keys():
             raise ConfigError(
                 f"extra must not hold {min(clash)!r}, which is a field of {cls.__name__}"

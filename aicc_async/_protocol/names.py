@@ -84,3 +84,8 @@ def wire_names(cls: type) -> dict[str, str]:
         for field in attrs.fields(cls)
         if field.name != "extra"
     }
+
+
+def known_names(cls: type) -> set[str]:
+    """Return the names that ``extra`` must not hold when a record is sent."""
+    return {*wire_names(cls).values(), *RESERVED_NAMES.get(cls, ())}

@@ -90,7 +90,7 @@ class Call:
     ``spent`` is the time that counts against the deadline: attempts and waits between them, not the
     waits for the rate limit. ``failure`` is what the last attempt ended with: an error from
     anywhere else, such as a failed sign-in, was retried there already and says nothing about this
-    request.
+    request. ``pause_all`` holds back every call for so many seconds.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class Call:
         budget: RetryBudget,
         *,
         repeatable: bool,
-        throttled: Callable[[float], None],
+        pause_all: Callable[[float], None],
     ) -> None:
         self._policy = policy
         self._budget = budget
         self._repeatable = repeatable
-        self._throttled = throttled
+        self._pause_all = pause_all
         self.spent = 0.0
         self.retries = 0
         self.failure: AICCError | None = None
@@ -120,15 +120,17 @@ class Call:
         return not self._repeatable and may_have_happened(self.failure)
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Attempt it, and again while that is safe and promises anything."""
+        """Attempt it, and again while that is safe and promises anything.
+
+        tenacity's loop costs a third of a request: the first attempt is made before it, and only
+        its failure is handed in.
+        """
         try:
             return await attempt()
         except AICCError as error:
             failed = [error]
 
         async def again() -> T:
-            # tenacity's loop costs a third of a request: the first attempt is made before it, and
-            # only its failure is handed in.
             if failed:
                 raise failed.pop()
             return await attempt()
@@ -156,7 +158,7 @@ class Call:
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
         pause = max(full_jitter(state), min(asked or 0.0, self._policy.max_retry_after))
         if isinstance(error, RateLimitError):
-            self._throttled(pause)
+            self._pause_all(pause)
         return pause
 
     def _should_stop(self, state: RetryCallState) -> bool:

@@ -114,7 +114,7 @@ class Session:
             self._endpoint.retry,
             self._budget,
             repeatable=request.repeatable,
-            throttled=self._throttled,
+            pause_all=self._limiter.pause,
         )
         try:
             answer = await call.run(lambda: self._attempt(request, call))
@@ -142,10 +142,6 @@ class Session:
             finally:
                 if self._owned and self._http is not None:
                     await self._http.close()
-
-    def _throttled(self, seconds: float) -> None:
-        self.stats.throttled += 1
-        self._limiter.pause(seconds)
 
     async def _attempt(self, request: Request[T], call: Call) -> T:
         """Wait for a place and send it; a refused token is renewed once within an attempt."""
@@ -192,6 +188,7 @@ class Session:
             return _decode(request, response.status, response.headers, body)
         except AICCError as error:
             call.failure = error
+            self.stats.throttled += isinstance(error, RateLimitError)
             raise
         finally:
             took = loop.time() - started

@@ -51,10 +51,19 @@ class Tokens:
             return self._source.token
         if self._token is not None and asyncio.get_running_loop().time() < self._renew_at:
             return self._token
-        if self._renewal is None:
-            self._renewal = asyncio.create_task(self._renew(self._source))
-            self._renewal.add_done_callback(self._settle)
-        return await self._wait_for(self._renewal)
+        renewal = self._renewal
+        if renewal is None or renewal.done():
+            self._renewal = renewal = asyncio.create_task(self._renew(self._source))
+            # Looked at, so that asyncio does not report an error that whoever waited has already.
+            renewal.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            # Shielded: a caller that is cancelled must not take the others' sign-in with it.
+            return await asyncio.shield(renewal)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if renewal.cancelled() and caller and not caller.cancelling():
+                raise ConfigError("the client was closed during sign-in") from None
+            raise
 
     def refuse(self, token: str) -> bool:
         """Forget a token that the service refused; False when there can be no other."""
@@ -68,25 +77,9 @@ class Tokens:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
 
-    async def _wait_for(self, renewal: asyncio.Task[str]) -> str:
-        try:
-            # Shielded: a caller that is cancelled must not take the others' sign-in with it.
-            return await asyncio.shield(renewal)
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if renewal.cancelled() and caller and not caller.cancelling():
-                raise ConfigError("the client was closed during sign-in") from None
-            raise
-
     async def _renew(self, sign_in: Request[Grant]) -> str:
         grant = await self._send(sign_in)
         margin = min(RENEWAL_MARGIN, grant.lifetime / 10)
         self._renew_at = asyncio.get_running_loop().time() + grant.lifetime - margin
         self._token = grant.token
         return grant.token
-
-    def _settle(self, renewal: asyncio.Task[str]) -> None:
-        self._renewal = None
-        if not renewal.cancelled():
-            # Looked at, so that asyncio does not report it: whoever waited has it.
-            renewal.exception()

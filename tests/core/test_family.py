@@ -700,7 +700,7 @@ def test_a_task_in_a_list_needs_an_id() -> None:
     request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).tasks(TaskQuery())
 
     with pytest.raises(
-        DecodeError, match=r"^must hold tasks with ids, got one without @ \$\.result$"
+        DecodeError, match=r"^must have rows with ids, got one without @ \$\.result$"
     ):
         request.decode(b'{"resCode":"0","result":[{"title":"t"}]}')
 

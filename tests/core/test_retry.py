@@ -383,7 +383,7 @@ class Sender:
 
     async def send(self, exchange: Exchange, *, repeatable: bool = True) -> object:
         """Send; give the result or the error."""
-        call = Call(self.policy, self.budget, repeatable=repeatable, throttled=self.pauses.append)
+        call = Call(self.policy, self.budget, repeatable=repeatable, pause_all=self.pauses.append)
         try:
             return await call.run(lambda: exchange(call))
         except AICCError as error:
@@ -536,7 +536,7 @@ async def test_what_failed_elsewhere_is_not_retried_here() -> None:
         raise ServerError("token")
 
     calls: list[int] = []
-    call = Call(RetryPolicy(), RetryBudget(), repeatable=False, throttled=print)
+    call = Call(RetryPolicy(), RetryBudget(), repeatable=False, pause_all=print)
     with pytest.raises(ServerError):
         await call.run(lambda: sign_in_failed(call))
     assert (calls, call.is_in_doubt) == ([1], False)
