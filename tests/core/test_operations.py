@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
+from helpers.tenants import client_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,6 @@ from aicc_async import (
     CaseType,
     CaseTypeQuery,
     CaseUpdate,
-    ClientCredentials,
     ConfigError,
     DecodeError,
     Dialect,
@@ -38,7 +38,6 @@ from aicc_async import (
     ProcessInfo,
     ProcessType,
     QFlowClient,
-    RetryPolicy,
     StaticToken,
     StatisticsQuery,
     StatusUpdate,
@@ -67,7 +66,6 @@ from aicc_async.emulator.readings import Readings
 
 SECRET = "an-invented-phone-0123"
 TYPE = "cvmC00000149NzxF1ePA"  # of the emulated tenant
-QUICK = RetryPolicy(base=0.001)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
@@ -257,13 +255,11 @@ class Tenant:
 @pytest.fixture
 async def family() -> AsyncIterator[Tenant]:
     """Run such a tenant; nothing has been recorded yet."""
-    async with Emulator(cases=3) as emulator:
-        auth = ClientCredentials(emulator.client_id, emulator.client_secret)
-        async with AICCClient(emulator.url, auth=auth, retry=QUICK) as aicc:
-            task_id = await aicc.create_task(NewTask(title="t", creator_id="u", priority="High"))
-            assert task_id is not None
-            emulator.requests.clear()
-            yield Tenant(emulator, aicc, task_id)
+    async with Emulator(cases=3) as emulator, client_of(emulator) as aicc:
+        task_id = await aicc.create_task(NewTask(title="t", creator_id="u", priority="High"))
+        assert task_id is not None
+        emulator.requests.clear()
+        yield Tenant(emulator, aicc, task_id)
 
 
 # ---- what is sent, and that it acts ---------------------------------------------------------
@@ -657,7 +653,7 @@ async def test_an_unknown_id_is_an_api_error(
 )
 async def test_a_misfit_is_named(tenant: Emulator, operation: str, place: str) -> None:
     """An answer that is not as documented says what is wrong, and where in the body."""
-    async with AICCClient(tenant.url, auth=StaticToken(tenant.token()), retry=QUICK) as aicc:
+    async with client_of(tenant, signs_in=False) as aicc:
         task_id = await aicc.create_task(NewTask(title="t", creator_id="u", priority="High"))
         family = Tenant(tenant, aicc, str(task_id))
         tenant.fail(operation, Fault.BAD_TYPE)

@@ -9,11 +9,12 @@ from contextlib import aclosing, nullcontext
 from typing import Any, TypeVar
 
 import pytest
+from helpers.tenants import client_of
 from hypothesis import given
 from hypothesis import strategies as st
 from looptime import LoopTimeProxy
 
-from aicc_async import AICCClient, ApiError, CaseDetail, ConfigError, RetryPolicy, StaticToken
+from aicc_async import AICCClient, ApiError, CaseDetail, ConfigError, StaticToken
 from aicc_async._listing.ordered_map import ANSWERS_AHEAD, ordered_map
 from aicc_async.emulator import Emulator, Fault, Latency
 
@@ -200,8 +201,7 @@ async def slow() -> AsyncIterator[Emulator]:
 @pytest.fixture
 async def few(slow: Emulator) -> AsyncIterator[AICCClient]:
     """Run a client of that tenant with three requests at a time."""
-    auth, retry = StaticToken(slow.token()), RetryPolicy(base=0.001)
-    async with AICCClient(slow.url, auth=auth, max_concurrency=3, retry=retry) as client:
+    async with client_of(slow, signs_in=False, max_concurrency=3) as client:
         yield client
 
 

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 import aiohttp
 import attrs
 import pytest
+from helpers.tenants import NEW, client_of, count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from looptime import LoopTimeProxy
@@ -23,7 +24,6 @@ from aicc_async import (
     CaseProcess,
     CaseUpdate,
     ClientCredentials,
-    NewCase,
     NewTask,
     ProcessInfo,
     QFlowClient,
@@ -49,7 +49,6 @@ from aicc_async.errors import DecodeError
 
 ATTEMPTS = 3
 POLICY = RetryPolicy(attempts=ATTEMPTS, base=0.001, max_retry_after=0.001)
-NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -102,7 +101,7 @@ class Clients:
 
     def arrived(self, operation: str) -> int:
         """Count the requests of an operation that arrived."""
-        return sum(one.operation == operation for one in self.tenant.requests)
+        return count(self.tenant, operation)
 
     def made(self) -> int:
         """Count the cases, tickets, notes and tasks that were made."""
@@ -114,8 +113,7 @@ class Clients:
 @pytest.fixture
 async def clients(tenant: Emulator) -> AsyncIterator[Clients]:
     """Run both clients of the tenant, trying three times and waiting not for long."""
-    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-    aicc = AICCClient(tenant.url, auth=auth, retry=POLICY, max_body=2**20)
+    aicc = client_of(tenant, retry=POLICY, max_body=2**20)
     async with aicc, QFlowClient(tenant.qflow_url, retry=POLICY) as qflow:
         yield Clients(tenant, aicc, qflow)
 
@@ -548,8 +546,7 @@ async def test_what_failed_elsewhere_is_not_retried_here() -> None:
 async def test_a_throttle_pauses_everybody(tenant: Emulator) -> None:
     """After one 429, nothing of this client arrives before the time that was asked for."""
     tenant.retry_after = "0.2"
-    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-    async with AICCClient(tenant.url, auth=auth, retry=RetryPolicy(base=0.001)) as client:
+    async with client_of(tenant) as client:
         await client.list_cases(limit=1)
         tenant.fail("list", Fault.THROTTLED)
         await asyncio.gather(*(client.list_cases(limit=1) for _ in range(20)))

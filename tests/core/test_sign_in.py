@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from helpers.tenants import NEW, client_of, count
 from hypothesis import given
 from hypothesis import strategies as st
 from looptime import LoopTimeProxy
@@ -21,9 +22,7 @@ from aicc_async import (
     AuthError,
     ClientCredentials,
     ConfigError,
-    NewCase,
     RateLimit,
-    RetryPolicy,
     ServerError,
     StaticToken,
     TransportError,
@@ -36,15 +35,8 @@ from aicc_async.credentials import credentials_from
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import DecodeError
 
-QUICK = RetryPolicy(base=0.001)
-NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")
 SECRET = "an-invented-secret"
 EXPIRIES = [Fault.TOKEN_EXPIRED_401, Fault.TOKEN_EXPIRED_200, Fault.TOKEN_EXPIRED_500]
-
-
-def count(tenant: Emulator, operation: str = "token") -> int:
-    """Count the requests of an operation that the tenant got."""
-    return sum(one.operation == operation for one in tenant.requests)
 
 
 async def ends(*calls: asyncio.Future[object]) -> list[object]:
@@ -60,8 +52,7 @@ def fifty_pages(client: AICCClient) -> list[asyncio.Future[object]]:
 @pytest.fixture
 async def wrong(tenant: Emulator) -> AsyncIterator[AICCClient]:
     """Run a client with a secret that the tenant does not know."""
-    auth = ClientCredentials(tenant.client_id, SECRET)
-    async with AICCClient(tenant.url, auth=auth, retry=QUICK) as client:
+    async with client_of(tenant, auth=ClientCredentials(tenant.client_id, SECRET)) as client:
         yield client
 
 
@@ -71,7 +62,7 @@ async def wrong(tenant: Emulator) -> AsyncIterator[AICCClient]:
 async def test_fifty_calls_sign_in_once(tenant: Emulator, aicc: AICCClient) -> None:
     """Fifty calls of a new client share one sign-in."""
     assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(aicc)))
-    assert count(tenant) == 1
+    assert count(tenant, "token") == 1
 
 
 async def test_fifty_calls_over_an_expired_token(tenant: Emulator, aicc: AICCClient) -> None:
@@ -79,7 +70,7 @@ async def test_fifty_calls_over_an_expired_token(tenant: Emulator, aicc: AICCCli
     await aicc.list_cases(limit=1)
     tenant.expire_tokens()
     assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(aicc)))
-    assert count(tenant) == 2
+    assert count(tenant, "token") == 2
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
@@ -88,7 +79,7 @@ async def test_each_way_of_expiry(tenant: Emulator, aicc: AICCClient, fault: Fau
     await aicc.list_cases(limit=1)
     tenant.fail("list", fault, times=8)  # as many as go at the same time
     assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(aicc)))
-    assert count(tenant) == 2
+    assert count(tenant, "token") == 2
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
@@ -98,7 +89,7 @@ async def test_an_expired_create_is_sent_again(
     """A create whose token was refused was not done: it goes again, and makes one case."""
     tenant.fail("create", fault)
     assert await aicc.create_case(NEW) in tenant.ids()
-    assert (tenant.count(), count(tenant, "create"), count(tenant)) == (301, 2, 2)
+    assert (tenant.count(), count(tenant, "create"), count(tenant, "token")) == (301, 2, 2)
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
@@ -107,18 +98,17 @@ async def test_a_second_refusal_is_final(tenant: Emulator, aicc: AICCClient, fau
     tenant.fail("list", fault, times=None)
     with pytest.raises(AuthError):
         await aicc.list_cases()
-    assert (count(tenant, "list"), count(tenant)) == (2, 2)
+    assert (count(tenant, "list"), count(tenant, "token")) == (2, 2)
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
 async def test_a_static_token_is_not_renewed(tenant: Emulator, fault: Fault) -> None:
     """A static token that is refused is an AuthError at once."""
     tenant.fail("list", fault)
-    auth = StaticToken(tenant.token())
-    async with AICCClient(tenant.url, auth=auth, retry=QUICK) as client:
+    async with client_of(tenant, signs_in=False) as client:
         with pytest.raises(AuthError):
             await client.list_cases()
-    assert (count(tenant, "list"), count(tenant)) == (1, 0)
+    assert (count(tenant, "list"), count(tenant, "token")) == (1, 0)
 
 
 async def test_wrong_credentials_fail_everybody_at_once(
@@ -133,10 +123,9 @@ async def test_wrong_credentials_fail_everybody_at_once(
 async def test_the_queue_does_not_age_tokens(tenant: Emulator) -> None:
     """Calls that waited long for their turn take the token of now, not the one of then."""
     tenant.on_page(lambda tenant, number: tenant.expire_tokens() if number == 1 else None)
-    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-    async with AICCClient(tenant.url, auth=auth, retry=QUICK, max_concurrency=1) as client:
+    async with client_of(tenant, max_concurrency=1) as client:
         assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(client)))
-    assert (count(tenant), count(tenant, "list")) == (2, 51)
+    assert (count(tenant, "token"), count(tenant, "list")) == (2, 51)
 
 
 # ---- sign-ins that fail --------------------------------------------------------------------
@@ -165,7 +154,7 @@ async def test_a_create_without_sign_in_was_not_sent(
     assert not isinstance(caught.value, UnknownOutcome)
     assert count(tenant, "create") == 0
     repeated = error in (ServerError, TransportError)
-    assert count(tenant) == (5 if repeated else 1)  # attempts do not multiply
+    assert count(tenant, "token") == (5 if repeated else 1)  # attempts do not multiply
 
 
 async def test_a_sign_in_that_fails_for_a_while_is_repeated(
@@ -175,7 +164,7 @@ async def test_a_sign_in_that_fails_for_a_while_is_repeated(
     tenant.fail("token", Fault.HTTP_503, times=2)
     tenant.fail("token", Fault.DROP_AFTER, times=2)
     await aicc.create_case(NEW)
-    assert (count(tenant), count(tenant, "create")) == (5, 1)
+    assert (count(tenant, "token"), count(tenant, "create")) == (5, 1)
 
 
 async def test_renewal_within_a_create_that_fails(tenant: Emulator, aicc: AICCClient) -> None:
@@ -185,7 +174,7 @@ async def test_renewal_within_a_create_that_fails(tenant: Emulator, aicc: AICCCl
     tenant.fail("token", Fault.DROP_AFTER, times=None)
     with pytest.raises(TransportError):
         await aicc.create_case(NEW)
-    assert (tenant.count(), count(tenant, "create"), count(tenant)) == (300, 1, 6)
+    assert (tenant.count(), count(tenant, "create"), count(tenant, "token")) == (300, 1, 6)
 
 
 # ---- cancelled and closed ------------------------------------------------------------------
@@ -200,19 +189,19 @@ async def until(found: Callable[[], bool]) -> None:
 async def test_a_cancelled_caller_leaves_the_sign_in(tenant: Emulator, aicc: AICCClient) -> None:
     """The caller that began the sign-in is cancelled; the others get its token."""
     first, *others = fifty_pages(aicc)
-    await until(lambda: count(tenant) == 1)
+    await until(lambda: count(tenant, "token") == 1)
     first.cancel()
     found = await ends(first, *others)
     assert isinstance(found[0], asyncio.CancelledError)
     assert not any(isinstance(end, BaseException) for end in found[1:])
-    assert count(tenant) == 1
+    assert count(tenant, "token") == 1
 
 
 async def test_closing_ends_a_sign_in(tenant: Emulator, aicc: AICCClient) -> None:
     """Callers who wait for a sign-in when the client closes are told so; no task is left."""
     tenant.fail("token", Fault.HANG)
     calls = fifty_pages(aicc)
-    await until(lambda: count(tenant) == 1)
+    await until(lambda: count(tenant, "token") == 1)
     await aicc.close()
     assert all(isinstance(end, ConfigError) for end in await ends(*calls))
     assert not [task for task in asyncio.all_tasks() if "renew" in repr(task)]
@@ -222,7 +211,7 @@ async def test_cancelled_while_closing(tenant: Emulator, aicc: AICCClient) -> No
     """A caller who is cancelled just when the client closes sees the cancellation."""
     tenant.fail("token", Fault.HANG)
     call: asyncio.Future[object] = asyncio.ensure_future(aicc.list_cases())
-    await until(lambda: count(tenant) == 1)
+    await until(lambda: count(tenant, "token") == 1)
     call.cancel()
     await aicc.close()
     assert [type(end) for end in await ends(call)] == [asyncio.CancelledError]
@@ -443,7 +432,7 @@ async def test_tokens_are_not_told(
     caplog.set_level(logging.DEBUG)
     tenant.fail("list", fault, times=None)
     token = tenant.token()
-    async with AICCClient(tenant.url, auth=StaticToken(token), retry=QUICK) as client:
+    async with client_of(tenant, auth=StaticToken(token)) as client:
         with pytest.raises(AICCError) as caught:
             await client.list_cases()
     assert tenant.requests[0].headers["access-token"] == token

@@ -12,13 +12,13 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
 from helpers.mocked_response import MockedResponse
+from helpers.tenants import NEW
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from aicc_async import (
     AICCClient,
     AICCError,
-    NewCase,
     RequestTimeout,
     RetryPolicy,
     StaticToken,
@@ -30,7 +30,6 @@ from aicc_async.errors import DecodeError
 HOST = "https://tenant.invalid"
 CASES = f"{HOST}/service/AICC__Case/1.0.0/openapi/case"
 TOKEN = "an-invented-token"
-NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")
 
 _KEY = ConnectionKey("tenant.invalid", 443, True, True, None, None, None)
 _INFO = aiohttp.RequestInfo(
