@@ -1,4 +1,4 @@
-"""The API object below the client: what client, creator, export, probe, Spark and dlt are given.
+"""The API object below the client: what client, creator, export, probe, Spark and dlt call.
 
 It holds the session, the protocol, the zone and the profile of one tenant, and has the verbs that
 they need. Nobody above the transport reaches into anything else.

@@ -345,7 +345,7 @@ class AICCClient(SessionHolder):
         offset alone. Whether the very seconds of ``start_time`` and ``end_time`` are within is the
         service's to say. Within 31 days the order is the service's. Pages are fetched ahead. When
         rows move between pages, the 31 days are read again; when they keep moving, ExportError is
-        raised, or with ``strict=False`` a warning given.
+        raised, or with ``strict=False`` a warning is issued.
 
         Break out under ``contextlib.aclosing`` to end the fetching ahead at that very moment.
         """

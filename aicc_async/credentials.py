@@ -1,4 +1,4 @@
-"""Who is asking: a token that is given, or what it takes to sign in for one."""
+"""Who is asking: a token of the caller's own, or what it takes to sign in for one."""
 
 from __future__ import annotations
 

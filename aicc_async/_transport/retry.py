@@ -46,7 +46,7 @@ def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return ``Retry-After`` (seconds, or a date) in seconds; None when it says nothing."""
+    """Return ``Retry-After`` (seconds, or a date) in seconds; None without a valid one."""
     text = headers.get("Retry-After", "").strip()
     with suppress(ValueError):
         seconds = float(text)
