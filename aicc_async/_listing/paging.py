@@ -110,7 +110,7 @@ async def readings(
         for done, window in enumerate(windows):
             problems: list[tuple[int, set[str]]] = []
             for number in range(1, MAX_READINGS + 1):
-                reading = _Reading[R]()
+                reading = _WindowReading[R]()
                 source = ahead if number == 1 else Prefetch([window], fetch, concurrency)
                 async with aclosing(source.pages()) as pages:
                     async for page in pages:
@@ -140,7 +140,7 @@ def _report_unstable(window: Window, verdict: ReadingVerdict, *, strict: bool) -
     warnings.warn(f"{message}; rows may be missing", RuntimeWarning, stacklevel=2)
 
 
-class _Reading(Generic[R]):
+class _WindowReading(Generic[R]):
     """One reading of a window: what is new in each page, and whether all of it agrees."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ from .envelope import open_envelope, rows_and_total, single_object
 from .operations import Operation
 from .raw import DatedRow, RawParts, dated_page, raw_detail, raw_page
 from .requests import Request
-from .rows import CaseReader
+from .rows import PageReader
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,7 +84,7 @@ class CaseProtocol:
 
     def __init__(self, converter: RecordConverter, dialect: Dialect) -> None:
         self._converter = converter
-        self._rows = CaseReader(converter.zone)
+        self._rows = PageReader(converter.zone)
         # The Chinese page reads a task by GET, the English one by POST.
         self._task_get = evolve(operations.TASK_GET, method=dialect.task_detail)
         self._current, self._report = operations.STATISTICS, operations.STATISTICS_REPORT

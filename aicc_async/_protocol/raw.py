@@ -24,20 +24,20 @@ RawParts = dict[str, msgspec.Raw]
 DatedRow = tuple[str, Any]
 
 
-class _Key(msgspec.Struct, gc=False):
+class _RowKey(msgspec.Struct, gc=False):
     id: str
     createdDate: Any = None  # noqa: N815
 
 
-class _Keys(msgspec.Struct):
-    caseList: list[_Key]  # noqa: N815
+class _PageKeys(msgspec.Struct):
+    caseList: list[_RowKey]  # noqa: N815
     count: int
 
 
 class _Envelope(msgspec.Struct):
     resCode: str | int  # noqa: N815
     resMsg: Any = None  # noqa: N815
-    result: list[_Keys] | _Keys | None = None
+    result: list[_PageKeys] | _PageKeys | None = None
 
 
 class _Rows(msgspec.Struct):
@@ -101,7 +101,7 @@ def raw_detail(body: bytes) -> RawParts:
     return found or {}
 
 
-def _split(body: bytes) -> tuple[list[_Key], list[msgspec.Raw], int]:
+def _split(body: bytes) -> tuple[list[_RowKey], list[msgspec.Raw], int]:
     body = _clean(body)
     try:
         keys = _read_keys(body)

@@ -27,7 +27,7 @@ _HINTS = get_type_hints(Case)
 _TIMES = {name for name in _NAMES if _HINTS[name] == datetime | None}
 
 
-class CaseReader:
+class PageReader:
     """Reads the pages of one client, and learns its tenant's extension fields."""
 
     def __init__(self, zone: ZoneInfo) -> None:

@@ -18,7 +18,7 @@ from aicc_async import AICCClient
 from aicc_async._listing.zones import wall
 from aicc_async._protocol.converter import RecordConverter, dumps, loads
 from aicc_async._protocol.names import wire_names
-from aicc_async._protocol.rows import CaseReader
+from aicc_async._protocol.rows import PageReader
 from aicc_async.emulator import Emulator
 from aicc_async.errors import ConfigError, DecodeError
 from aicc_async.models import (
@@ -95,7 +95,7 @@ SENT: list[Any] = [
 
 def fast(zone: ZoneInfo, rows: list[Any]) -> list[Case] | None:
     """Read rows as a client does that has seen their extension fields before; None if it can't."""
-    reader = CaseReader(zone)
+    reader = PageReader(zone)
     extra = {key: None for row in rows if isinstance(row, dict) for key in row}
     reader.learn([Case(id="", extra={key: None for key in extra if key not in CASE_NAMES})])
     page = {"caseList": rows, "count": len(rows)}

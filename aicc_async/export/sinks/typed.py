@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ..._protocol.converter import RecordConverter, loads
 from ..._protocol.names import wire_names
-from ..._protocol.rows import CaseReader
+from ..._protocol.rows import PageReader
 from ...models import Case
 
 _HINTS = get_type_hints(Case)
@@ -23,7 +23,7 @@ class TypedRows:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._wire = RecordConverter(zone)
-        self._pages = CaseReader(zone)
+        self._pages = PageReader(zone)
         self._done = 0
 
     def read(self, batch: Sequence[bytes]) -> list[Case]:
