@@ -694,7 +694,7 @@ def test_extension_fields_differ_where_they_are_shown(
 
 
 @given(st.text())
-def test_a_date_that_is_none_is_noclock_skew(text: str) -> None:
+def test_a_date_that_is_none_is_no_skew(text: str) -> None:
     """Whatever a gateway writes there, the look goes on."""
     assert isinstance(clock_skew({"Date": text}), timedelta)
 
