@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from .credentials import (
         ClientCredentials,
+        QFlowLogin,
         StaticToken,
     )
     from .errors import (
@@ -77,7 +78,6 @@ if TYPE_CHECKING:
         Priority,
         ProcessInfo,
         ProcessType,
-        QFlowLogin,
         QueueCancel,
         QueuedCase,
         QueueStatus,
@@ -187,6 +187,7 @@ _MODULES = {
     ".client": ("AICCClient",),
     ".credentials": (
         "ClientCredentials",
+        "QFlowLogin",
         "StaticToken",
     ),
     ".errors": (
@@ -241,7 +242,6 @@ _MODULES = {
         "Priority",
         "ProcessInfo",
         "ProcessType",
-        "QFlowLogin",
         "QueueCancel",
         "QueueStatus",
         "QueuedCase",

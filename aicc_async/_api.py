@@ -1,4 +1,4 @@
-"""The API object below the client: what client, creator, export, probe, Spark and dlt are given.
+"""The API object below the client: what client, creator, export, probe, Spark and dlt call.
 
 It holds the session, the protocol, the zone and the profile of one tenant, and has the verbs that
 they need. Nobody above the transport reaches into anything else.
@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from ._listing import zones
-from ._listing.pages import Page
-from ._listing.paging import LIMIT, Batch, Fetch, read, with_totals
+from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, Page, with_totals
+from ._listing.paging import Batch, read
 from ._listing.windows import MAX_SPAN, Window, split
 from ._protocol.aicc import CaseProtocol, Listing
 from ._protocol.operations import Operation
@@ -61,11 +61,11 @@ class CaseApi:
         return await self.session.send(request)
 
     async def act(self, operation: Operation, record: Any) -> None:
-        """Do what a record says; the answer holds no result."""
+        """Send a record that is answered without a result."""
         await self.send(self.protocol.act(operation, record))
 
     async def create(self, new: NewCase) -> str:
-        """Create a case once more, whatever was created before, and return its id."""
+        """Create a case, whatever was created before, and return its id."""
         return await self.send(self.protocol.create(new))
 
     async def detail(self, case_id: str) -> CaseDetail:
@@ -78,15 +78,15 @@ class CaseApi:
 
     async def page(self, listing: Listing[R], window: Window, start: int, limit: int) -> Page[R]:
         """Read a page of a listing; no larger than the tenant gives."""
-        limit = min(limit, self.profile.page_size or LIMIT)
+        limit = min(limit, self.profile.page_size or MAX_ROWS_PER_PAGE)
         return await self.send(listing.request(window, start, limit))
 
     def pages(self, listing: Listing[R]) -> Fetch[R]:
-        """Return what reads a page of a listing: (window, start, limit) → page."""
+        """Return the function that reads a page of a listing."""
         return partial(self.page, listing)
 
     def dated_pages(self, query: CaseQuery) -> Fetch[DatedRow]:
-        """Return what reads a page of cases as the service wrote them, each with its date."""
+        """Return the function that reads a page of cases as raw rows, each with its date."""
         return self.pages(self.protocol.dated_cases(query))
 
     def batches(

@@ -13,12 +13,12 @@ from .errors import AICCError, ConfigError, ExportError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a hidden file that becomes ``path`` when the block ends well.
+    """Yield the name of a hidden file that becomes ``path`` when the block ends well.
 
-    When it fails, nothing has changed. One writer of a target at a time is the caller's to see to:
-    the hidden name is always the same, so that what a killed process left is written over.
+    When it fails, nothing has changed. The caller ensures one writer of a target at a time: the
+    hidden name is always the same, so that what a killed process left is written over.
 
-    Raises ConfigError when the target can't be made there, ExportError when it can't be written.
+    Raises ConfigError when no file can be made there, ExportError when it cannot be written.
     """
     target = _real(path)
     with _part(path, target) as part:
@@ -38,14 +38,16 @@ def replace(path: Path, whole: Path) -> None:
         part.unlink()
         try:
             os.link(whole, part)
-        except OSError:  # there are file systems without links, and folders on another
+        except OSError:
+            # There are file systems without links, and folders on another one.
             shutil.copyfile(whole, part)
             _sync(part)
         part.replace(target)
 
 
 def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # a link stays a link
+    # A link stays a link: its target is replaced.
+    return Path(os.path.realpath(path))
 
 
 @contextmanager
@@ -53,18 +55,20 @@ def _part(path: Path, target: Path) -> Iterator[Path]:
     part = target.with_name(f".{target.name}.part")
     check_target(path)
     try:
-        part.unlink(missing_ok=True)  # not truncate: it may be another name of what is linked here
+        # Not truncated: it may be another name of what was linked here.
+        part.unlink(missing_ok=True)
         part.touch()
     except OSError as error:
-        raise ConfigError(f"path: {path.parent} can't be written to: {error.strerror}") from error
+        raise ConfigError(f"cannot write to {path.parent}: {error.strerror}") from error
     try:
         yield part
-    except AICCError:  # one of ours may be an OSError too
+    except AICCError:
+        # One of ours may be an OSError too.
         raise
     except OSError as error:
         raise ExportError(
-            f"{path}: it can't be written: {error.strerror or type(error).__name__}",
-            resume="mend that, and run the same again",
+            f"cannot write {path}: {error.strerror or type(error).__name__}",
+            resume="fix that, and run the same again",
         ) from error
     finally:
         with suppress(OSError):
@@ -72,8 +76,9 @@ def _part(path: Path, target: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a name durable: a rename lives in the folder; where folders can't be synced, don't."""
-    with suppress(OSError):  # Windows opens no folder
+    """Make a name durable, since a rename is kept in the folder, where folders can be synced."""
+    # Windows opens no folder.
+    with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -85,9 +90,9 @@ def check_target(path: Path) -> None:
     """Raise ConfigError when there is something else than a file: a device must not be replaced."""
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(f"path: {path} is no file")
+            raise ConfigError(f"path must be a file, got {path}")
     except OSError as error:
-        raise ConfigError(f"path: {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot use {path}: {error.strerror}") from error
 
 
 def _sync(part: Path) -> None:

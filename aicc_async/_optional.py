@@ -9,7 +9,7 @@ from .errors import ConfigError
 
 
 def load(module: str, extra: str) -> ModuleType:
-    """Import a module that an extra installs; a ConfigError says how to get it."""
+    """Return a module that an extra installs; a ConfigError says how to get it."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

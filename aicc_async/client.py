@@ -214,16 +214,16 @@ import aiohttp
 
 from . import settings
 from ._api import CaseApi
-from ._create.creator import LIST_LAG, LONGEST_LAG, CreateOutcome, Creator, OnUnknown
+from ._create.creator import DEFAULT_LIST_LAG, MAX_LIST_LAG, CreateOutcome, Creator, OnUnknown
 from ._listing.ordered_map import ordered_map
-from ._listing.pages import UNTOLD
-from ._listing.paging import LIMIT
+from ._listing.pages import MAX_ROWS_PER_PAGE, UNKNOWN_TOTAL
 from ._listing.windows import MAX_SPAN, Window
+from ._parse import parse_environment
 from ._protocol import operations
 from ._protocol.aicc import CaseProtocol
 from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
-from ._transport.tokens import signing
+from ._transport.tokens import Signing
 from ._validators import check, integer, kind, kind_of, number, one_of, text
 from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from .errors import ConfigError
@@ -253,7 +253,14 @@ from .models import (
     TaskTransfer,
     TaskUpdate,
 )
-from .models.changing import Changes, check_is_of, check_unchanged, trial, update_of, whole
+from .models.changing import (
+    Changes,
+    add_mandatory,
+    build_trial,
+    build_update,
+    check_same_case,
+    check_unchanged,
+)
 from .profile import Profile
 from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
@@ -265,8 +272,9 @@ refused with HTTP 429, is sent again in any case.
 {operations.table(operations.CASE_OPERATIONS)}
 """
 ON_UNKNOWN = one_of("raise", "reconcile")
-# Creates that wait for a list to show them hold up no others: so many times the requests.
-WAITING = 4
+# Creates under way for each request at once: those that wait for a list hold up no others.
+CREATES_PER_REQUEST = 4
+MAX_ID_BYTES = 20
 Q = TypeVar("Q")
 
 
@@ -304,13 +312,13 @@ class AICCClient(SessionHolder):
         profile: Profile | str | PathLike[str] | None = None,
         journal: Journal | None = None,
         on_unknown: OnUnknown = "raise",
-        list_lag: float = LIST_LAG,
+        list_lag: float = DEFAULT_LIST_LAG,
     ) -> None:
         if isinstance(profile, str | PathLike):
             profile = Profile.load(profile)
         profile = check("profile", Profile() if profile is None else profile, kind(Profile))
         endpoint = Endpoint(
-            base_url=settings.base_url(base_url, allow_http=allow_http),
+            base_url=settings.check_base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
             rate_limit=rate_limit or profile.rate_limit,
             retry=retry or RetryPolicy(),
@@ -319,9 +327,9 @@ class AICCClient(SessionHolder):
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
         dialect = check("dialect", Dialect() if dialect is None else dialect, kind(Dialect))
-        zone = settings.zone(timezone)
+        zone = settings.find_zone(timezone)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
-        self._session = Session(endpoint, signing=signing(auth), session=session)
+        self._session = Session(endpoint, signing=Signing.from_credentials(auth), session=session)
         self._api = CaseApi(
             base_url=endpoint.base_url,
             concurrency=max_concurrency,
@@ -333,18 +341,18 @@ class AICCClient(SessionHolder):
         self._has_journal = journal is not None
         self._journal = journal
         self._on_unknown = check("on_unknown", on_unknown, ON_UNKNOWN)
-        self._list_lag = check("list_lag", list_lag, number(0, LONGEST_LAG))
+        self._list_lag = check("list_lag", list_lag, number(0, MAX_LIST_LAG))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
-        """Make a client from ``AICC_*`` variables; ``options`` go before them.
+        """Return a client made from ``AICC_*`` variables; ``options`` go before them.
 
         Reads ``AICC_BASE_URL``, one of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
         ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``, and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT``
         (``10``, or ``600/60``: 600 in any 60 seconds), ``AICC_PROFILE``, and ``AICC_DIALECT``
         (``task_detail=POST swap_statistics=true``).
         """
-        base_url, found = settings.from_environment(environ)
+        base_url, found = parse_environment(environ)
         if "auth" not in options:
             found["auth"] = credentials_from(environ)
         return cls(base_url, **found | options)
@@ -382,8 +390,8 @@ class AICCClient(SessionHolder):
         It is never sent again blindly once its bytes may have left. When the outcome is not known
         then, ``on_unknown="raise"`` (the client's default) raises UnknownOutcome; ``"reconcile"``
         looks the case up in the list until ``list_lag`` seconds have passed: the one that is found
-        is the outcome, with none it is sent again, and UnknownOutcome tells the candidates when it
-        can't be said. Other errors mean that no case was made.
+        is the outcome, with none it is sent again, and UnknownOutcome has the candidates when it
+        can't be decided. Other errors mean that no case was made.
 
         With a ``key`` (and a journal) a case is made once, however often and by how many processes
         it is asked for, over crashes: the journal holds the key before the first byte leaves. A
@@ -415,7 +423,7 @@ class AICCClient(SessionHolder):
         *,
         on_unknown: OnUnknown | None = None,
     ) -> AsyncGenerator[CreateOutcome]:
-        """Create many cases by their keys, as ``create_case`` does, and tell what became of each.
+        """Create many cases by their keys, as ``create_case`` does, and yield what became of each.
 
         Outcomes come in the order of the items, which are taken as there is room; some requests are
         under way at once, within the client's limits. Run again with the same keys and journal
@@ -440,7 +448,7 @@ class AICCClient(SessionHolder):
             check("new", new, kind(NewCase))
             return await self._creator.outcome(new, key=key, on_unknown=how)
 
-        return ordered_map(items, create, concurrency=self._api.concurrency * WAITING)
+        return ordered_map(items, create, concurrency=self._api.concurrency * CREATES_PER_REQUEST)
 
     def _check_journal(self) -> None:
         if not self._has_journal:
@@ -462,18 +470,18 @@ class AICCClient(SessionHolder):
         the service has no lock, and what somebody changes between the reading and the sending is
         overwritten (title and description), or not noticed.
 
-        A name that is no field, a broken bound or no change at all is a ConfigError before anything
-        is asked; so is, once it is read, a case without a title or a description to keep.
+        A name that is not a field's, a broken bound or no change at all is a ConfigError before
+        anything is asked; so is, once it is read, a case without a title or description to keep.
         """
         if if_unchanged is not None:
             check("if_unchanged", if_unchanged, kind(CaseDetail))
-            check_is_of(case_id, if_unchanged)
-        # what is wrong with it is said before anything is asked
-        self._api.protocol.act(operations.MODIFY, trial(case_id, creator_id, changes))
+            check_same_case(case_id, if_unchanged)
+        # What is wrong with it is raised before anything is asked.
+        self._api.protocol.act(operations.MODIFY, build_trial(case_id, creator_id, changes))
         case = (await self.get_case(case_id)).case
         if if_unchanged is not None:
             check_unchanged(if_unchanged.case, case)
-        await self.modify_case(update_of(case_id, creator_id, whole(case, changes)))
+        await self.modify_case(build_update(case_id, creator_id, add_mandatory(case, changes)))
 
     async def modify_case(self, change: CaseUpdate) -> None:
         """Change a case (document 002); sent again on a failure, since the outcome is the same."""
@@ -495,9 +503,9 @@ class AICCClient(SessionHolder):
         for their answers; an async generator of ids is closed with this one.
 
         An error is raised where its case would have come, and ends it: NotFoundError or ApiError
-        for a case that the service doesn't know (any more), ConfigError for an id that is none,
-        before it is sent. Break out under ``contextlib.aclosing`` to end the fetching ahead at
-        that very moment.
+        for a case that the service doesn't know (any more), ConfigError for what cannot be an id,
+        before it is sent. Break out under ``contextlib.aclosing`` to end the fetching ahead at that
+        very moment.
 
         Not promised: one moment for all of them. A case may change, or go, before its turn comes.
         """
@@ -508,7 +516,7 @@ class AICCClient(SessionHolder):
         return ordered_map(ids, self.get_case, concurrency=places)
 
     async def list_cases(
-        self, query: CaseQuery | None = None, *, start: int = 0, limit: int = LIMIT
+        self, query: CaseQuery | None = None, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> CasePage:
         """Read one page of the list (document 001).
 
@@ -534,7 +542,7 @@ class AICCClient(SessionHolder):
         offset alone. Whether the very seconds of ``start_time`` and ``end_time`` are within is the
         service's to say. Within 31 days the order is the service's. Pages are fetched ahead. When
         rows move between pages, the 31 days are read again; when they keep moving, ExportError is
-        raised, or with ``strict=False`` a warning given.
+        raised, or with ``strict=False`` a warning is issued.
 
         Break out under ``contextlib.aclosing`` to end the fetching ahead at that very moment.
         """
@@ -569,15 +577,15 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.CANCEL, cancel)
 
     async def update_case_status(self, update: StatusUpdate) -> None:
-        """Put a case to another flow node (Case 2.0, ``POST /status/update``).
+        """Move a case to another flow node (Case 2.0, ``POST /status/update``).
 
-        Which nodes there are, a case type's ``case_status`` tells. Sent again on a failure.
+        A case type's ``case_status`` lists the nodes that there are. Sent again on a failure.
         """
         check("update", update, kind(StatusUpdate))
         await self._api.act(operations.STATUS, update)
 
     async def list_case_types(
-        self, query: CaseTypeQuery | None = None, *, start: int = 0, limit: int = LIMIT
+        self, query: CaseTypeQuery | None = None, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> CaseTypePage:
         """Read one page of the case types (Case 2.0, ``POST /caseType/list``).
 
@@ -605,7 +613,7 @@ class AICCClient(SessionHolder):
         return await self._api.send(self._api.protocol.current_statistics())
 
     async def list_statistics(
-        self, query: StatisticsQuery, *, start: int = 0, limit: int = LIMIT
+        self, query: StatisticsQuery, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> StatisticsPage:
         """Read one page of the daily counts (Case 2.0, ``POST /statistics/case/report``).
 
@@ -629,7 +637,7 @@ class AICCClient(SessionHolder):
     async def create_task(self, new: NewTask) -> str | None:
         """Create a task (Case 2.0, ``POST /task``) and return its id.
 
-        None when the service doesn't tell it: its answer is not documented. Never sent again once
+        None when the service doesn't return it: its answer is not documented. Never sent again once
         its bytes may have left: when the outcome is not known then, UnknownOutcome is raised.
         """
         check("new", new, kind(NewTask))
@@ -641,32 +649,32 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.TASK_MODIFY, change)
 
     async def list_tasks(
-        self, query: TaskQuery | None = None, *, start: int = 0, limit: int = LIMIT
+        self, query: TaskQuery | None = None, *, start: int = 0, limit: int = MAX_ROWS_PER_PAGE
     ) -> TaskPage:
         """Read one page of the tasks (Case 2.0, ``POST /task/list``).
 
         ``start`` is a row number from 0, ``limit`` 1 to 100. The answer is not documented: rows
-        under ``taskList`` or ``tasks``, or alone, are read; the count is None where it is not told.
+        under ``taskList`` or ``tasks``, or alone, are read; the count is None where there is none.
         """
         _check_page(start, limit)
         page = await self._api.page(
             self._api.protocol.tasks(_query(query, TaskQuery)), Window(), start, limit
         )
-        return TaskPage(page.rows, None if page.count == UNTOLD else page.count)
+        return TaskPage(page.rows, None if page.count == UNKNOWN_TOTAL else page.count)
 
     def iter_tasks(
         self, query: TaskQuery | None = None, *, strict: bool = True
     ) -> AsyncGenerator[Task]:
         """Read all tasks that match, each once, as ``iter_cases`` reads cases.
 
-        Where the service tells no total, they are read until nothing new comes; ExportError says
-        when they can't be read to an end.
+        Where the service announces no total, they are read until nothing new comes; ExportError
+        says when they can't be read to an end.
         """
         return self._api.all_rows(self._api.protocol.tasks(_query(query, TaskQuery)), strict=strict)
 
     async def get_task(self, task_id: str) -> Task:
         """Read a task (Case 2.0, ``GET /task/{id}``, or POST: ``Dialect.task_detail``)."""
-        _check_id(task_id, "task_id", most=None)
+        _check_id(task_id, "task_id", max_bytes=None)
         return await self._api.send(self._api.protocol.task(task_id))
 
     async def transfer_task(self, transfer: TaskTransfer) -> None:
@@ -675,7 +683,7 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.TASK_TRANSFER, transfer)
 
     async def update_task_status(self, update: StatusUpdate) -> None:
-        """Put a task to another status (Case 2.0, ``POST /task/status/update``).
+        """Move a task to another status (Case 2.0, ``POST /task/status/update``).
 
         Sent again on a failure: the same status twice is the same status.
         """
@@ -701,13 +709,13 @@ def _query(query: Q | None, cls: type[Q]) -> Q:
     return cls() if query is None else check("query", query, kind(cls))
 
 
-def _check_id(value: str, name: str = "case_id", *, most: int | None = 20) -> None:
-    check(name, value, text(most, empty=False))
-    # dots alone are no name in a path, however they are encoded
+def _check_id(value: str, name: str = "case_id", *, max_bytes: int | None = MAX_ID_BYTES) -> None:
+    check(name, value, text(max_bytes, empty=False))
+    # Dots alone lead elsewhere in a path, however they are encoded.
     if value in {".", ".."}:
         raise ConfigError(f"{name} must not be dots alone, got {value!r}")
 
 
 def _check_page(start: int, limit: int) -> None:
     check("start", start, integer(0, is_exact=True))
-    check("limit", limit, integer(1, LIMIT, is_exact=True))
+    check("limit", limit, integer(1, MAX_ROWS_PER_PAGE, is_exact=True))

@@ -38,7 +38,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from ._validators import kind_of, secret
+from ._validators import UTF16, kind_of, required, secret, text
 from .errors import ConfigError
 
 
@@ -72,6 +72,17 @@ class ClientCredentials:
         return cls((row["client_id"] or "").strip(), (row["client_secret"] or "").strip())
 
 
+@frozen
+class QFlowLogin:
+    """Who signs in to Q-Flow (``POST Users/Token``); neither part is in its repr.
+
+    Lengths are UTF-16 units: 254 for the name, 250 for the password.
+    """
+
+    user_name: str = required(text(254, empty=False, unit=UTF16), show=False)
+    password: str = required(text(250, empty=False, unit=UTF16), show=False)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -79,7 +90,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
             return [row for row in reader if any(row.values())]
     except (OSError, ValueError, csv.Error) as error:
         what = kind_of(error)
-    # outside the block above: the error underneath may hold a piece of the file
+    # Outside the block above: the error underneath may hold a piece of the file.
     raise ConfigError(f"key file cannot be read: {what}")
 
 

@@ -4,16 +4,16 @@ The tree, with what each carries::
 
     AICCError                        everything below
     ├── ConfigError (ValueError)     before any I/O: bad settings, a record that breaks a bound
-    ├── TransportError               the answer is missing or cut; .sent: may the service have acted?
+    ├── TransportError               no complete answer; .sent: may the service have acted?
     │   └── RequestTimeout (TimeoutError)
-    ├── ApiError                     the service said no: .status .code .message .request_id
+    ├── ApiError                     the service refused: .status .code .message .request_id
     │   ├── AuthError
     │   ├── NotFoundError
     │   ├── RateLimitError           .retry_after
     │   └── ServerError
     ├── DecodeError (ValueError)     the answer is not what the documents say: "what @ $.path"
     ├── UnknownOutcome               a create or enqueue that may or may not have happened
-    ├── KeyInUse                     another create with this key is on its way
+    ├── KeyInUse                     another call is at work on this key
     ├── CaseChanged                  a case is not as it was read any more
     ├── JournalError                 the journal cannot be read or written
     └── ExportError                  a listing that could not be read completely
@@ -59,7 +59,7 @@ class ConfigError(AICCError, ValueError):
 
 
 class TransportError(AICCError):
-    """No whole answer came.
+    """No complete answer came.
 
     ``sent`` is False only when it is certain that the request never left this machine.
     """
@@ -70,7 +70,7 @@ class TransportError(AICCError):
 
 
 class RequestTimeout(TransportError, TimeoutError):  # noqa: N818  (reads as the built-in it is)
-    """No whole answer came in time."""
+    """No complete answer came in time."""
 
 
 class ApiError(AICCError):
@@ -140,7 +140,7 @@ class KeyInUse(AICCError):  # noqa: N818  (nothing is wrong)
 
 
 class CaseChanged(AICCError):  # noqa: N818  (nothing is wrong)
-    """A case is not as the caller read it any more, and was left as it is; ``fields`` say where."""
+    """A case is not as the caller read it any more; ``fields`` says where. It was left as it is."""
 
     def __init__(self, message: str, *, fields: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -148,7 +148,7 @@ class CaseChanged(AICCError):  # noqa: N818  (nothing is wrong)
 
 
 class JournalError(AICCError):
-    """The journal can't be read or written.
+    """The journal cannot be read or written.
 
     Nothing was sent, or else ``case_id`` is the case that was made and could not be noted.
     """
@@ -159,8 +159,8 @@ class JournalError(AICCError):
 class ExportError(AICCError):
     """A listing could not be read completely.
 
-    ``window`` is the span concerned, as text (None: the whole listing); ``resume`` says how to go
-    on.
+    ``window`` is the span concerned, as text (None: the whole listing); ``resume`` says how to
+    continue.
     """
 
     def __init__(self, message: str, *, window: str | None = None, resume: str = "") -> None:

@@ -46,8 +46,9 @@ from ._validators import integer, is_a, kind, kind_of, must, one_of, optional, s
 from .errors import ConfigError
 from .settings import RateLimit
 
-MARGIN = 0.8  # of the rate that passed: what is asked of it by default
-MAX_LABEL = 200  # characters
+# Of the rate that passed: what a client uses by default.
+SHARE_OF_RATE = 0.8
+MAX_LABEL_CHARACTERS = 200
 # TOML writers and readers agree on whole numbers up to this one.
 MAX_INTEGER = 2**53
 
@@ -58,9 +59,13 @@ _is_rate = must(
 
 
 def _is_label(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if value.__class__ is not str or not 0 < len(value) <= MAX_LABEL or not value.isprintable():
+    if (
+        value.__class__ is not str
+        or not 0 < len(value) <= MAX_LABEL_CHARACTERS
+        or not value.isprintable()
+    ):
         raise ConfigError(
-            f"{attribute.name} must be a printable text of 1 to {MAX_LABEL} characters, "
+            f"{attribute.name} must be a printable text of 1 to {MAX_LABEL_CHARACTERS} characters, "
             f"got {shown(value)}"
         )
 
@@ -114,7 +119,8 @@ class Profile:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Read a profile; ConfigError says what is wrong with the file, and which field."""
-        import tomllib  # noqa: PLC0415  (12 ms that most clients need not spend)
+        # It takes 12 ms that most clients need not spend.
+        import tomllib  # noqa: PLC0415
 
         try:
             found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -142,4 +148,4 @@ class Profile:
         """The rate that passed, less a fifth; None when no request was refused, or none passed."""
         if self.rate is None or self.rate_refused is None:
             return None
-        return RateLimit(max(int(self.rate * MARGIN), 1))
+        return RateLimit(max(int(self.rate * SHARE_OF_RATE), 1))

@@ -61,11 +61,13 @@ from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
 from ._validators import check, integer, kind, shown
+from .credentials import QFlowLogin
 from .errors import ConfigError
-from .models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
+from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110)
+# RFC 9110, section 5.6.2.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 __doc__ = f"""{__doc__}
@@ -99,17 +101,18 @@ class QFlowClient(SessionHolder):
         allow_http: bool = False,
     ) -> None:
         endpoint = Endpoint(
-            base_url=settings.base_url(base_url, allow_http=allow_http),
+            base_url=settings.check_base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
             rate_limit=rate_limit,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
         )
-        self._converter = RecordConverter(settings.zone("UTC"))  # no naive time is on this wire
+        # No naive time is on this wire.
+        self._converter = RecordConverter(settings.find_zone("UTC"))
         self._session = Session(
             endpoint,
             signing=_signing(login, token_header, token_prefix),
-            headers=_checked(headers or {}, taken=token_header if login else ""),
+            headers=_check_headers(headers or {}, taken=token_header if login else ""),
             session=session,
         )
 
@@ -146,14 +149,14 @@ def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | No
     if login is None:
         return None
     check("login", login, kind(QFlowLogin))
-    if not isinstance(header, str) or not _NAME.fullmatch(header):
+    if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
         raise ConfigError(f"token_header must be a header's name, got {shown(header)}")
     if not isinstance(prefix, str) or not prefix.isprintable():
         raise ConfigError("token_prefix must be a printable text")
     return Signing(requests.sign_in(login), header, prefix)
 
 
-def _checked(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
+def _check_headers(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
     for name, value in headers.items():
         if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
             raise ConfigError(

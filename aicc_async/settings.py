@@ -60,8 +60,8 @@ The times on the wire have no zone: ``timezone`` must be the tenant's, ``Asia/Sh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,9 +73,8 @@ from ._ratelimit.budget import REQUEST_PRIORITIES, RequestPriority, SharedBudget
 from ._validators import integer, kind, number, one_of, shown
 from .errors import ConfigError
 
-UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-LONGEST_SPAN = 20  # digits
-AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")  # the sample's spelling, the table's spelling
+# The sample's spelling of the auto-assign flag, and the table's (document 000).
+AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")
 
 
 @frozen
@@ -91,9 +90,8 @@ class RateLimit:
     the budget. ``priority`` says who goes first there: ``bulk`` leaves a tenth of the limit (one at
     least) to the others, ``interactive`` and ``worker`` may take all; each priority has a queue of
     its own, and processes take turns. ``with request_priority("interactive"):`` sets it for single
-    calls.
-    Nothing is bulk unless it is said: not even an export, but for the command line's. When workers
-    take all, bulk still gets as much as the tenth.
+    calls. Nothing is bulk unless it says so: not even an export, but for the command line's. When
+    workers take all, bulk still gets as much as the tenth.
 
     ``ceiling`` makes it an adaptive one, see ``adaptive``.
     """
@@ -129,7 +127,7 @@ class RateLimit:
         shared: SharedBudget | None = None,
         priority: RequestPriority = "worker",
     ) -> Self:
-        """Make a limit that finds the quota: up from ``start`` while it is used, down on a 429.
+        """Return a limit that finds the quota: up from ``start`` while it is used, down on a 429.
 
         It rises by a half at a time until the first refusal, by a quarter after one, and stays just
         below what was refused; that is tried again by one more after 7 seconds, then less and less
@@ -148,9 +146,9 @@ class RetryPolicy:
     """How often and how long a request is tried.
 
     ``attempts`` counts the first one. ``deadline`` bounds one call in seconds, waits between
-    attempts included, waits for the rate limit not. Waits are drawn from 0 to
-    ``base``, doubled at each attempt (full jitter), at most ``cap``; a ``Retry-After`` is honoured
-    up to ``max_retry_after`` seconds.
+    attempts included, waits for the rate limit not. Waits are drawn from 0 to ``base``, doubled at
+    each attempt (full jitter), at most ``cap``; a ``Retry-After`` is honoured up to
+    ``max_retry_after`` seconds.
     """
 
     attempts: int = field(default=5, validator=integer(1))
@@ -168,7 +166,7 @@ class Timeouts:
     read: float = field(default=200.0, validator=number(0.001))
 
 
-def _spellings(names: Iterable[str]) -> tuple[str, ...]:
+def _check_spellings(names: Iterable[str]) -> tuple[str, ...]:
     found = tuple(names) if isinstance(names, Iterable) else ()
     if not found or not all(name in AUTO_ASSIGN for name in found):
         raise ConfigError(
@@ -188,7 +186,7 @@ class Dialect:
     ``statistics/case/report``: each of the vendor's two pages claims the other's.
     """
 
-    auto_assign: tuple[str, ...] = field(default=AUTO_ASSIGN, converter=_spellings)
+    auto_assign: tuple[str, ...] = field(default=AUTO_ASSIGN, converter=_check_spellings)
     task_detail: Literal["GET", "POST"] = field(default="GET", validator=one_of("GET", "POST"))
     swap_statistics: bool = field(default=False, validator=kind(bool))
 
@@ -205,90 +203,33 @@ class Endpoint:
     max_body: int = field(default=64 * 2**20, validator=integer(1))
 
 
-def base_url(text: str, *, allow_http: bool = False) -> str:
-    """Check a base URL and return it without a slash at its end.
+def check_base_url(text: str, *, allow_http: bool = False) -> str:
+    """Return a base URL without a slash at its end, once it is checked.
 
     Only https, or http to this machine, unless ``allow_http``: a token must not travel in clear.
     """
     try:
         url = URL(text)
-    except (TypeError, ValueError, IndexError):  # "0://[]@" is an IndexError of yarl
+    except (TypeError, ValueError, IndexError):
+        # "0://[]@" is an IndexError of yarl.
         raise ConfigError("base_url must be an https URL such as 'https://host'") from None
     if url.scheme not in {"http", "https"} or not url.host or " " in url.host:
         raise ConfigError("base_url must be an https URL such as 'https://host'")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ConfigError("base_url must not hold a user, a password, a query or a fragment")
-    if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
+    is_safe = url.scheme == "https" or allow_http or url.host == "localhost"
+    with suppress(ValueError):
+        is_safe = is_safe or ip_address(url.host).is_loopback
+    if not is_safe:
         raise ConfigError(f"base_url must be https for {url.host}, unless allow_http=True")
     return str(url).rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def zone(name: str | ZoneInfo) -> ZoneInfo:
-    """Find a zone of the IANA database by name."""
+def find_zone(name: str | ZoneInfo) -> ZoneInfo:
+    """Return the zone of the IANA database that has this name."""
     try:
         return name if isinstance(name, ZoneInfo) else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         raise ConfigError(
             f"timezone must be an IANA name such as 'Asia/Shanghai', got {shown(name)}"
         ) from None
-
-
-def rate_limit(text: str) -> RateLimit:
-    """Read ``10`` (a second) or ``600/60`` (in any 60 seconds)."""
-    limit, slash, per = text.partition("/")
-    try:
-        return RateLimit(int(limit), per=float(per) if slash else 1.0)
-    except ConfigError:
-        raise
-    except ValueError:
-        raise ConfigError(f"rate_limit must be like '10' or '600/60', got {shown(text)}") from None
-
-
-def span(text: str) -> timedelta | None:
-    """Read ``7d``, ``12h``, ``5m`` or ``30s``; None: it is none. OverflowError: none is so long."""
-    unit = UNITS.get(text[-1:])
-    if unit is None or not text[:-1].isdecimal():
-        return None
-    if len(text) > LONGEST_SPAN:
-        raise OverflowError
-    return timedelta(**{unit: int(text[:-1])})
-
-
-def dialect(text: str) -> Dialect:
-    """Read ``task_detail=POST swap_statistics=true auto_assign=isAutoAssigned``, or some of it."""
-    given = {name: value for name, _, value in (word.partition("=") for word in text.split())}
-    words: dict[str, Any] = {
-        "auto_assign": lambda value: value.split(","),
-        "swap_statistics": lambda value: {"true": True, "false": False}.get(value, value),
-        "task_detail": str,
-    }
-    if unknown := given.keys() - words.keys():
-        known = ", ".join(words)
-        raise ConfigError(f"dialect must name only {known}, got {shown(min(unknown))}")
-    return Dialect(**{name: words[name](value) for name, value in given.items()})
-
-
-def from_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """Read ``AICC_BASE_URL``, ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` and so on.
-
-    Empty is as not set.
-    """
-    if not environ.get("AICC_BASE_URL"):
-        raise ConfigError("AICC_BASE_URL must be set")
-    options: dict[str, Any] = {}
-    if environ.get("AICC_TIMEZONE"):
-        options["timezone"] = environ["AICC_TIMEZONE"]
-    if environ.get("AICC_RATE_LIMIT"):
-        options["rate_limit"] = rate_limit(environ["AICC_RATE_LIMIT"])
-    if environ.get("AICC_DIALECT"):
-        options["dialect"] = dialect(environ["AICC_DIALECT"])
-    if environ.get("AICC_PROFILE"):
-        options["profile"] = environ["AICC_PROFILE"]
-    return environ["AICC_BASE_URL"], options

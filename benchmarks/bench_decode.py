@@ -19,7 +19,8 @@ from cattrs.gen import make_dict_structure_fn, override
 from aicc_async import Case, CaseQuery, DecodeError, Dialect
 from aicc_async._listing.pages import Page
 from aicc_async._protocol.aicc import CaseProtocol
-from aicc_async._protocol.converter import RecordConverter, wire_names
+from aicc_async._protocol.converter import RecordConverter
+from aicc_async._protocol.names import wire_names
 
 ROUNDS = 500
 BOUND = 3.0  # times the floor, at most

@@ -1,13 +1,10 @@
-"""What the tests share: a tenant on a socket, a client of it, the documents' samples."""
+"""What the tests share: a tenant on a socket, a client of it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,8 +15,6 @@ from aicc_async.emulator import Emulator
 # a slow machine is no failure: nothing is judged by time here
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
-
-SAMPLES = Path(__file__).parent / "samples"
 
 
 def pytest_configure() -> None:
@@ -41,9 +36,3 @@ async def aicc(tenant: Emulator) -> AsyncIterator[AICCClient]:
     auth = ClientCredentials(tenant.client_id, tenant.client_secret)
     async with AICCClient(tenant.url, auth=auth, retry=RetryPolicy(base=0.001)) as client:
         yield client
-
-
-@pytest.fixture
-def sample() -> Callable[[str], Any]:
-    """Read one of the documents' samples as JSON."""
-    return lambda name: json.loads((SAMPLES / f"{name}.json").read_bytes())

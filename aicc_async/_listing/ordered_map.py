@@ -13,27 +13,29 @@ from collections.abc import (
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-I = TypeVar("I")  # noqa: E741  (an item)
+Item = TypeVar("Item")
 T = TypeVar("T")
-AHEAD = 8  # times the concurrency: answers take unequal times, and the slowest holds up the rest
+# Times the concurrency: answers take unequal times, and with fewer all wait for the slowest.
+ANSWERS_AHEAD = 8
 
 
 async def ordered_map(
-    items: Iterable[I] | AsyncIterable[I],
-    fetch: Callable[[I], Awaitable[T]],
+    items: Iterable[Item] | AsyncIterable[Item],
+    fetch: Callable[[Item], Awaitable[T]],
     *,
     concurrency: int,
 ) -> AsyncGenerator[T]:
-    """Fetch something for each item, ``concurrency`` at a time, and hand it out in their order.
+    """Fetch something for each item, ``concurrency`` at a time, and yield it in their order.
 
-    At most ``AHEAD`` times as many are under way or wait to be handed out. An error comes where its
-    answer would have come. Whatever ends this, all that is under way is cancelled and waited for,
-    and items that are an async generator are closed.
+    At most ``ANSWERS_AHEAD`` times as many are under way or wait to be handed out. An error comes
+    where its answer would have come. Whatever ends this, all that is under way is cancelled and
+    waited for, and items that are an async generator are closed.
     """
     tasks: asyncio.Queue[asyncio.Task[T] | None] = asyncio.Queue()
-    places, room = asyncio.Semaphore(concurrency), asyncio.Semaphore(AHEAD * concurrency - 1)
+    places = asyncio.Semaphore(concurrency)
+    room = asyncio.Semaphore(ANSWERS_AHEAD * concurrency - 1)
 
-    async def one(item: I) -> T:
+    async def fetch_one(item: Item) -> T:
         async with places:
             return await fetch(item)
 
@@ -41,7 +43,7 @@ async def ordered_map(
         try:
             async with aclosing(_each(items)) as source:
                 async for item in source:
-                    tasks.put_nowait(asyncio.create_task(one(item)))
+                    tasks.put_nowait(asyncio.create_task(fetch_one(item)))
                     await room.acquire()
         finally:
             tasks.put_nowait(None)
@@ -51,13 +53,14 @@ async def ordered_map(
         while (task := await tasks.get()) is not None:
             yield await task
             room.release()
-        await feeding  # what the items raised comes after them
+        # What the items raised comes after them.
+        await feeding
     finally:
         rest = [tasks.get_nowait() for _ in range(tasks.qsize())]
-        await _end([feeding, *filter(None, [task, *rest])])
+        await cancel_all([feeding, *filter(None, [task, *rest])])
 
 
-async def _each(items: Iterable[I] | AsyncIterable[I]) -> AsyncGenerator[I]:
+async def _each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item]:
     if not isinstance(items, AsyncIterable):
         for item in items:
             yield item
@@ -70,7 +73,8 @@ async def _each(items: Iterable[I] | AsyncIterable[I]) -> AsyncGenerator[I]:
             await items.aclose()
 
 
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended, whatever they end with."""
     under_way = list(tasks)
     for task in under_way:
         task.cancel()

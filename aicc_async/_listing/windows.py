@@ -1,7 +1,7 @@
 """Windows of time: a range is cut into spans that the list accepts.
 
-All times here are wall-clock times of the tenant's zone, naive and in whole seconds, as they stand
-on the wire. Whether ``startTime`` and ``endTime`` are inclusive is not documented: if neither is, a
+All times here are wall-clock times of the tenant's zone, naive and in whole seconds, as the wire
+has them. Whether ``startTime`` and ``endTime`` are inclusive is not documented: if neither is, a
 boundary second that is only shared is in neither window. So neighbours overlap by one second more,
 and rows seen twice are dropped by id elsewhere.
 """
@@ -16,7 +16,8 @@ from attrs import frozen
 
 from .zones import SECOND, elapsed
 
-MAX_SPAN = timedelta(days=31)  # document 001, endTime
+# Document 001, ``endTime``.
+MAX_SPAN = timedelta(days=31)
 
 
 @frozen
@@ -42,18 +43,14 @@ def split(
     one before ends. A range of one second gives one window.
     """
     while True:
-        stop = _latest_stop(start, end, zone, span)
+        stop = start + min(end - start, span)
+        # A shorter window may end where the clock shows an hour twice, which counts once more.
+        while (excess := elapsed(start, stop, zone) - span) > timedelta(0):
+            stop -= excess
         yield Window(start, stop)
         if stop == end:
             return
         start = stop - SECOND
-
-
-def _latest_stop(start: datetime, end: datetime, zone: ZoneInfo, span: timedelta) -> datetime:
-    stop = start + min(end - start, span)
-    while (over := elapsed(start, stop, zone) - span) > timedelta(0):
-        stop -= over
-    return stop
 
 
 def bisect(window: Window) -> tuple[Window, Window] | None:
@@ -68,7 +65,7 @@ def bisect(window: Window) -> tuple[Window, Window] | None:
     return Window(window.start, middle), Window(middle - SECOND, window.end)
 
 
-def joined(
+def join(
     first: Window, second: Window, zone: ZoneInfo, span: timedelta = MAX_SPAN
 ) -> Window | None:
     """Put two neighbours together; None when that would be too long for one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
+from operator import gt
 from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError
@@ -63,16 +64,18 @@ def _put_back(first: datetime, second: datetime) -> timedelta:
 
 
 def earliest_shown(moment: datetime, zone: ZoneInfo) -> datetime:
-    """Return a time that the clock shows never before, from this moment on.
+    """Return a time that the clock shows never before, from this moment on; for a range's start.
 
-    In an hour that is shown twice, what comes after its first showing may read earlier.
+    In an hour that is shown twice, what comes after its first showing may read earlier. The time
+    is before that hour, not its first second as ``shown_from`` has it: whichever showing the
+    service takes a text for, the range begins no later than the moment.
     """
     shown = local(moment, zone)
     return wall(shown, zone) - _put_back(shown, shown.replace(fold=1))
 
 
 def latest_shown(moment: datetime, zone: ZoneInfo) -> datetime:
-    """Return a time that the clock has never passed, up to this moment."""
+    """Return a time that the clock has never passed, up to this moment; for a range's end."""
     shown = local(moment, zone)
     return wall(shown, zone) + _put_back(shown.replace(fold=0), shown)
 
@@ -88,12 +91,8 @@ def shown_from(moment: datetime, zone: ZoneInfo) -> datetime:
     if not back:
         return shown
     seconds = [shown - n * SECOND for n in range(back // SECOND, -1, -1)]
-    return seconds[bisect_left(seconds, 1, key=lambda time: _comes_again(time, zone))]
-
-
-def _comes_again(shown: datetime, zone: ZoneInfo) -> bool:
-    first, second = _offsets(shown, zone)
-    return first > second
+    # A time comes again where its first showing is further ahead of UTC than its second.
+    return seconds[bisect_left(seconds, 1, key=lambda time: gt(*_offsets(time, zone)))]
 
 
 def is_within(moment: datetime, start: datetime, end: datetime) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .._listing.pages import UNTOLD, Page
+from .._listing.pages import UNKNOWN_TOTAL, Page
 from .._listing.windows import Window
 from ..errors import DecodeError
 from ..models import (
@@ -32,11 +32,11 @@ from ..models import (
 from ..settings import Dialect
 from . import operations
 from .converter import RecordConverter, dumps
-from .envelope import listed, only, result
+from .envelope import open_envelope, rows_and_total, single_object
 from .operations import Operation
 from .raw import DatedRow, RawParts, dated_page, raw_detail, raw_page
 from .requests import Request
-from .rows import CaseReader
+from .rows import PageReader
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,7 +84,7 @@ class CaseProtocol:
 
     def __init__(self, converter: RecordConverter, dialect: Dialect) -> None:
         self._converter = converter
-        self._rows = CaseReader(converter.zone)
+        self._rows = PageReader(converter.zone)
         # The Chinese page reads a task by GET, the English one by POST.
         self._task_get = evolve(operations.TASK_GET, method=dialect.task_detail)
         self._current, self._report = operations.STATISTICS, operations.STATISTICS_REPORT
@@ -102,7 +102,7 @@ class CaseProtocol:
         """Return a request whose answer holds no result."""
 
         def decode(body: bytes) -> None:
-            result(body, operation=operation.name)
+            open_envelope(body, operation=operation.name)
 
         return request_of(operation, decode, self._converter.dump(record))
 
@@ -110,10 +110,11 @@ class CaseProtocol:
         """Return the request for a new case; its answer is the id (document 000)."""
 
         def decode(body: bytes) -> str:
-            answer, path = only(result(body, operation="create"))
+            answer, path = single_object(open_envelope(body, operation="create"))
             case_id = answer.get("caseId")
             if case_id.__class__ is not str or not case_id:
-                raise DecodeError(f"must be a case id @ {path}.caseId")
+                found = "''" if case_id == "" else type(case_id).__name__
+                raise DecodeError(f"must be a case id, got {found} @ {path}.caseId")
             return str(case_id)
 
         return request_of(operations.CREATE, decode, self.fields(new))
@@ -122,7 +123,13 @@ class CaseProtocol:
         """Return the request for a new task; what it answers is not documented."""
 
         def decode(body: bytes) -> str | None:
-            return _task_id(result(body, operation="task_create"))
+            # Whatever the answer holds, the task was made.
+            answer = open_envelope(body, operation="task_create")
+            if answer.__class__ is list and len(answer) == 1:
+                answer = answer[0]
+            if answer.__class__ is dict:
+                answer = answer.get("taskId") or answer.get("id")
+            return answer if answer.__class__ is str and answer else None
 
         return request_of(operations.TASK_CREATE, decode, self._converter.dump(new))
 
@@ -152,7 +159,12 @@ class CaseProtocol:
 
     def cases(self, query: CaseQuery) -> Listing[Case]:
         """Return the listing of cases as records (document 001)."""
-        return self._case_listing(query, self._case_page)
+
+        def decode(body: bytes) -> Page[Case]:
+            cases, count = self._rows.read(body) or self._read_slowly(body)
+            return Page([case.id for case in cases], cases, count, len(body))
+
+        return self._case_listing(query, decode)
 
     def raw_cases(self, query: CaseQuery) -> Listing[bytes]:
         """Return the listing of cases as the service wrote them."""
@@ -176,7 +188,8 @@ class CaseProtocol:
 
     def tasks(self, query: TaskQuery) -> Listing[Task]:
         """Return the listing of tasks; which name its rows are under is not documented."""
-        return self._listing(operations.TASK_LIST, query, Task, _known_id, ("taskList", "tasks"))
+        names = ("taskList", "tasks")
+        return self._listing(operations.TASK_LIST, query, Task, lambda task: task.id or None, names)
 
     def _reader(
         self, operation: Operation, cls: type[T], *, within: str = "", optional: bool = False
@@ -184,7 +197,7 @@ class CaseProtocol:
         """Return what reads a record out of an answer, ``within`` a key of it."""
 
         def decode(body: bytes) -> T:
-            answer, path = only(result(body, operation=operation.name))
+            answer, path = single_object(open_envelope(body, operation=operation.name))
             if within and (within in answer or not optional):
                 answer, path = answer.get(within), f"{path}.{within}"  # type: ignore[assignment]
             return self._converter.load(cls, answer, path=path)
@@ -193,24 +206,21 @@ class CaseProtocol:
 
     def _case_listing(self, query: CaseQuery, decode: Callable[[bytes], Page[R]]) -> Listing[R]:
         filters = self._converter.dump(query)
-        # The window has the times.
+        # Each page has those of its window.
         filters.pop("startTime", None)
         filters.pop("endTime", None)
         return Listing(operations.LIST, filters, decode)
 
-    def _case_page(self, body: bytes) -> Page[Case]:
-        cases, count = self._rows.read(body) or self._read_slowly(body)
-        return Page([case.id for case in cases], cases, count, len(body))
-
     def _read_slowly(self, body: bytes) -> tuple[list[Case], int]:
-        """Read a page that is not plainly as documented: say what is wrong, or learn from it."""
-        value = result(body, operation="list")
+        """Read a page that is not plainly as documented: raise what is wrong, or learn from it."""
+        value = open_envelope(body, operation="list")
         if value == []:
             return [], 0
-        answer, path = only(value)
+        answer, path = single_object(value)
         rows, count = answer.get("caseList"), answer.get("count")
         if rows.__class__ is not list or count.__class__ is not int:
-            raise DecodeError(f"must hold caseList and count @ {path}")
+            found = f"{type(rows).__name__} and {type(count).__name__}"
+            raise DecodeError(f"must have a caseList and its count, got {found} @ {path}")
         cases = self._converter.load_cases(rows, path=f"{path}.caseList")
         self._rows.learn(cases)
         return cases, count
@@ -220,38 +230,29 @@ class CaseProtocol:
         operation: Operation,
         query: Any,
         cls: type[R],
-        key: Callable[[R], str],
+        key_of: Callable[[R], str | None],
         names: tuple[str, ...],
     ) -> Listing[R]:
-        """Return a listing without times; ``key`` tells rows apart, ``names`` hold them.
+        """Return a listing without times; rows differ by ``key_of``, and are under ``names``.
 
         Only a listing whose shape is not documented, with several names, may leave its total out.
         """
 
         def decode(body: bytes) -> Page[R]:
-            found, count, path = listed(result(body, operation=operation.name), *names)
+            answer = open_envelope(body, operation=operation.name)
+            values, count, path = rows_and_total(answer, *names)
             if count is None and len(names) > 1:
-                count = UNTOLD
+                count = UNKNOWN_TOTAL
             if count.__class__ is not int:
-                raise DecodeError(f"must have a total beside the list @ {path}")
+                found = type(count).__name__
+                raise DecodeError(f"must have a total beside the list, got {found} @ {path}")
             rows = [
-                self._converter.load(cls, row, path=f"{path}[{i}]") for i, row in enumerate(found)
+                self._converter.load(cls, row, path=f"{path}[{i}]") for i, row in enumerate(values)
             ]
-            return Page([key(row) for row in rows], rows, count, len(body))
+            keys = [key for key in map(key_of, rows) if key is not None]
+            if len(keys) < len(rows):
+                # Without ids nobody can say whether a row comes twice.
+                raise DecodeError(f"must have rows with ids, got one without @ {path}")
+            return Page(keys, rows, count, len(body))
 
         return Listing(operation, self._converter.dump(query), decode)
-
-
-def _task_id(answer: Any) -> str | None:
-    """Find the id of a new task; that it was made is sure, whatever the answer holds."""
-    if answer.__class__ is list and len(answer) == 1:
-        answer = answer[0]
-    if answer.__class__ is dict:
-        answer = answer.get("taskId") or answer.get("id")
-    return answer if answer.__class__ is str and answer else None
-
-
-def _known_id(task: Task) -> str:
-    if not task.id:
-        raise DecodeError("must have an id: a task @ $.result")
-    return task.id

@@ -7,6 +7,7 @@ went well, and ``result`` has no one shape: an object, an array of one object, o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from ..errors import (
@@ -21,60 +22,70 @@ from .converter import loads
 from .requests import Request
 
 # Observed in third-party clients, with any HTTP status: the token is invalid or has expired.
-TOKEN_REFUSED = frozenset({"405230602", "405230603"})
-MAX_MESSAGE = 500  # characters
+TOKEN_REFUSED_CODES = frozenset({"405230602", "405230603"})
+MAX_MESSAGE_CHARACTERS = 500
 
 
-def result(body: bytes, *, operation: str) -> Any:
-    """Open the envelope; a ``resCode`` other than "0" is an ApiError."""
+def open_envelope(body: bytes, *, operation: str) -> Any:
+    """Return the result; a ``resCode`` other than "0" is an ApiError."""
     envelope = loads(body)
     if envelope.__class__ is not dict:
-        raise DecodeError("an object is needed @ $")
-    if envelope.get("resCode").__class__ not in (str, int):
-        raise DecodeError("a text is needed @ $.resCode")
-    check_code(operation, envelope["resCode"], envelope.get("resMsg"))
+        raise DecodeError(f"must be an object, got {type(envelope).__name__} @ $")
+    code = envelope.get("resCode")
+    if code.__class__ not in (str, int):
+        raise DecodeError(f"must be a str, got {type(code).__name__} @ $.resCode")
+    check_code(operation, code, envelope.get("resMsg"))
     return envelope.get("result")
 
 
-def only(value: Any) -> tuple[dict[str, Any], str]:
-    """Take the one object out of a result, wrapped in an array or not; and tell its path."""
+def single_object(value: Any) -> tuple[dict[str, Any], str]:
+    """Return the one object of a result, wrapped in an array or not, and its path."""
     path = "$.result"
     if value.__class__ is list and len(value) == 1:
         value, path = value[0], "$.result[0]"
     if value.__class__ is not dict:
-        raise DecodeError(f"an object or an array of one is needed @ {path}")
+        raise not_one_object(value, path)
     return value, path
 
 
-def listed(value: Any, *names: str) -> tuple[list[Any], Any, str]:
-    """Take rows and total out of a result, and tell the rows' path.
+def not_one_object(value: Any, path: str) -> DecodeError:
+    """Return the error for a result that holds no object, or several."""
+    found = f"{len(value)} items" if isinstance(value, list) else type(value).__name__
+    return DecodeError(f"must be an object or an array of one, got {found} @ {path}")
 
-    The rows stand under one of the names, in an object or an array of one; or are the result
-    itself, which has no total then. An empty array is an empty page.
+
+def rows_and_total(value: Any, *names: str) -> tuple[list[Any], Any, str]:
+    """Return the rows of a result, their total, and the rows' path.
+
+    The rows are under one of the names, in an object or an array of one; or are the result itself,
+    which has no total then. An empty array is an empty page.
     """
     if value == []:
         return [], 0, "$.result"
-    wrapped = value.__class__ is list and len(value) == 1 and _holds(value[0], names)
-    if value.__class__ is list and not wrapped:
-        return value, None, "$.result"
-    answer, path = only(value)
+    if value.__class__ is list:
+        first = value[0]
+        is_wrapped = first.__class__ is dict and not first.keys().isdisjoint(names)
+        if len(value) > 1 or not is_wrapped:
+            return value, None, "$.result"
+    answer, path = single_object(value)
     name = next((name for name in names if name in answer), names[0])
     rows = answer.get(name)
     if rows.__class__ is not list:
-        raise DecodeError(f"a list is needed @ {path}.{name}")
+        raise DecodeError(f"must be a list, got {type(rows).__name__} @ {path}.{name}")
     return rows, answer.get("count"), f"{path}.{name}"
 
 
-def _holds(value: Any, names: tuple[str, ...]) -> bool:
-    return value.__class__ is dict and not value.keys().isdisjoint(names)
-
-
-def refusal(
+def build_error(
     request: Request[Any], status: int, headers: Mapping[str, str], body: bytes
 ) -> ApiError:
-    """Make an error out of an answer that is not HTTP 2xx."""
+    """Return the error that an answer other than HTTP 2xx means."""
     code, message = _code_and_message(body)
-    kind = _error_class(request, status, code)
+    if status in request.denied or (request.signed and code in TOKEN_REFUSED_CODES):
+        kind: type[ApiError] = AuthError
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind = ServerError
+    else:
+        kind = {404: NotFoundError, 429: RateLimitError}.get(status, ApiError)
     text = f"{request.operation}: HTTP {status}" + (f", resCode {code}" if code else "")
     return kind(
         f"{text}: {message}" if message else text,
@@ -85,16 +96,8 @@ def refusal(
     )
 
 
-def _error_class(request: Request[Any], status: int, code: str | None) -> type[ApiError]:
-    if status in request.denied or (request.signed and code in TOKEN_REFUSED):
-        return AuthError
-    if status >= 500:  # noqa: PLR2004
-        return ServerError
-    return {404: NotFoundError, 429: RateLimitError}.get(status, ApiError)
-
-
 def _code_and_message(body: bytes) -> tuple[str | None, str]:
-    """Find code and text in the error bodies of AICC, of its sign-in, and of Q-Flow."""
+    """Return code and text of the error bodies of AICC, of its sign-in, and of Q-Flow."""
     try:
         value = loads(body)
     except DecodeError:
@@ -103,17 +106,17 @@ def _code_and_message(body: bytes) -> tuple[str | None, str]:
         return None, ""
     code = value.get("resCode", value.get("error"))
     message = value.get("resMsg", value.get("error_description", value.get("Message")))
+    # ASP.NET's default, with the texts of each field.
     fields = value.get("ModelState")
     named = f" ({', '.join(fields)})" if isinstance(fields, dict) else ""
-    return str(code) if isinstance(code, str | int) else None, f"{message or ''}{named}"[
-        :MAX_MESSAGE
-    ]
+    text = f"{message or ''}{named}"[:MAX_MESSAGE_CHARACTERS]
+    return str(code) if isinstance(code, str | int) else None, text
 
 
 def check_code(operation: str, code: object, message: object) -> None:
     """Raise ApiError for a ``resCode`` other than "0", AuthError for one that refuses the token."""
     if str(code) == "0":
         return
-    kind = AuthError if str(code) in TOKEN_REFUSED else ApiError
-    text = f"{message or ''}"[:MAX_MESSAGE]
+    kind = AuthError if str(code) in TOKEN_REFUSED_CODES else ApiError
+    text = f"{message or ''}"[:MAX_MESSAGE_CHARACTERS]
     raise kind(f"{operation}: resCode {code}: {text}", status=200, code=str(code), message=text)

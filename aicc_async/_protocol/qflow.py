@@ -7,8 +7,9 @@ from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
+from ..credentials import QFlowLogin
 from ..errors import ConfigError, DecodeError
-from ..models import CaseEnqueue, EnqueuedCase, QFlowLogin, QueueCancel, QueuedCase
+from ..models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .converter import RecordConverter, dumps, loads
 from .operations import (
     ENQUEUE,
@@ -25,8 +26,9 @@ from .sign_in import Grant, token_in
 def enqueue(
     case: CaseEnqueue, converter: RecordConverter, *, form: bool = False
 ) -> Request[EnqueuedCase]:
-    """``POST Cases`` of Q-Flow (document 003). Each makes a ticket: never repeat it blindly.
+    """Return the request ``POST Cases`` (document 003).
 
+    Each makes a ticket: it must never be repeated blindly.
     The document shows no sample of the form encoding; a dictionary is sent as ASP.NET's model
     binder reads one: ``CustomProperties[0].Key=…&CustomProperties[0].Value=…``.
     """
@@ -43,7 +45,7 @@ def enqueue(
 
 
 def sign_in(login: QFlowLogin) -> Request[Grant]:
-    """``POST Users/Token``: the answer's ``APIToken`` is good until it is refused.
+    """Return the request ``POST Users/Token``, whose ``APIToken`` is good until it is refused.
 
     How long it lives is not documented, nor how wrong credentials are refused: 400 is taken for
     that too.
@@ -61,7 +63,7 @@ def sign_in(login: QFlowLogin) -> Request[Grant]:
 
 
 def cancel(case: QueueCancel, converter: RecordConverter) -> Request[str]:
-    """``POST Cases/Cancel``; it answers with a bare JSON text.
+    """Return the request ``POST Cases/Cancel``, which is answered with a bare JSON string.
 
     The same values twice leave the case in the same state, so it may be sent again. What a second
     one is answered is not documented: it may be refused though the first one did its work, and its
@@ -71,7 +73,7 @@ def cancel(case: QueueCancel, converter: RecordConverter) -> Request[str]:
     def decode(body: bytes) -> str:
         answer = loads(body)
         if not isinstance(answer, str):
-            raise DecodeError("a text is needed @ $")
+            raise DecodeError(f"must be a str, got {type(answer).__name__} @ $")
         return answer
 
     return Request(
@@ -85,16 +87,16 @@ def cancel(case: QueueCancel, converter: RecordConverter) -> Request[str]:
 
 
 def get_case(case_id: int, converter: RecordConverter) -> Request[QueuedCase]:
-    """``GET Cases/{id}``."""
-    return _read(QFLOW_CASE, case_id, converter)
+    """Return the request ``GET Cases/{id}``."""
+    return _get(QFLOW_CASE, case_id, converter)
 
 
 def get_process(process_id: int, converter: RecordConverter) -> Request[QueuedCase]:
-    """``GET Cases/Processes/{id}``."""
-    return _read(QFLOW_PROCESS, process_id, converter)
+    """Return the request ``GET Cases/Processes/{id}``."""
+    return _get(QFLOW_PROCESS, process_id, converter)
 
 
-def _read(operation: Operation, number: int, converter: RecordConverter) -> Request[QueuedCase]:
+def _get(operation: Operation, number: int, converter: RecordConverter) -> Request[QueuedCase]:
     return Request(
         operation=operation.name,
         method=operation.method,
@@ -118,6 +120,8 @@ def _form(fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _form_text(name: str, value: object) -> str:
     if not isinstance(value, str | int | float):
-        given = type(value).__name__
-        raise ConfigError(f"extra: {name!r} can't be sent as a form, {given} was given")
+        raise ConfigError(
+            f"extra must hold strings and numbers to be sent as a form, "
+            f"got {type(value).__name__} as {name!r}"
+        )
     return str(value).lower() if isinstance(value, bool) else str(value)

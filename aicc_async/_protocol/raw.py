@@ -14,7 +14,7 @@ import msgspec
 
 from .._listing.pages import Page
 from ..errors import DecodeError
-from .envelope import check_code, result
+from .envelope import check_code, not_one_object, open_envelope
 
 # A piece that stays in the processor's cache: as one text, decoding takes six times as long.
 PIECE_BYTES = 2**14
@@ -24,20 +24,20 @@ RawParts = dict[str, msgspec.Raw]
 DatedRow = tuple[str, Any]
 
 
-class _Key(msgspec.Struct, gc=False):
+class _RowKey(msgspec.Struct, gc=False):
     id: str
     createdDate: Any = None  # noqa: N815
 
 
-class _Keys(msgspec.Struct):
-    caseList: list[_Key]  # noqa: N815
+class _PageKeys(msgspec.Struct):
+    caseList: list[_RowKey]  # noqa: N815
     count: int
 
 
 class _Envelope(msgspec.Struct):
     resCode: str | int  # noqa: N815
-    resMsg: Any = None  # noqa: N815  (a word for people; resCode decides)
-    result: list[_Keys] | _Keys | None = None
+    resMsg: Any = None  # noqa: N815
+    result: list[_PageKeys] | _PageKeys | None = None
 
 
 class _Rows(msgspec.Struct):
@@ -65,7 +65,7 @@ def raw_page(body: bytes) -> Page[bytes]:
     Nothing but the ids and the total is read; what a row holds is not checked.
     """
     keys, rows, count = _split(body)
-    # copies, so that a row that is kept does not keep its page (14 µs a page)
+    # Copies, so that a row that is kept does not keep its page; they cost 14 µs a page.
     return Page([row.id for row in keys], list(map(bytes, rows)), count, len(body))
 
 
@@ -89,29 +89,31 @@ def raw_detail(body: bytes) -> RawParts:
     try:
         answer = _read_detail(body)
     except (ValueError, RecursionError) as error:
-        result(body, operation="get")  # an error's result may be anything
+        # The result of a refusal may be anything.
+        open_envelope(body, operation="get")
         raise DecodeError(_at_path(error)) from None
     check_code("get", answer.resCode, answer.resMsg)
     found = answer.result
     if isinstance(found, list):
         if len(found) > 1:
-            raise DecodeError("an object or an array of one is needed @ $.result")
+            raise not_one_object(found, "$.result")
         found = found[0] if found else None
     return found or {}
 
 
-def _split(body: bytes) -> tuple[list[_Key], list[msgspec.Raw], int]:
+def _split(body: bytes) -> tuple[list[_RowKey], list[msgspec.Raw], int]:
     body = _clean(body)
     try:
         keys = _read_keys(body)
     except (ValueError, RecursionError) as error:
-        result(body, operation="list")  # an error's result may be anything
+        # The result of a refusal may be anything.
+        open_envelope(body, operation="list")
         raise DecodeError(_at_path(error)) from None
     check_code("list", keys.resCode, keys.resMsg)
     if keys.result == []:
         return [], [], 0
     if keys.result is None or (isinstance(keys.result, list) and len(keys.result) != 1):
-        raise DecodeError("an object or an array of one is needed @ $.result")
+        raise not_one_object(keys.result, "$.result")
     found = keys.result[0] if isinstance(keys.result, list) else keys.result
     rows = _read_rows(body).result
     raw = rows[0].caseList if isinstance(rows, list) else rows.caseList
@@ -121,15 +123,23 @@ def _split(body: bytes) -> tuple[list[_Key], list[msgspec.Raw], int]:
 def _clean(body: bytes) -> bytes:
     """Check an answer whose parts are passed on, and put it on one line."""
     if not body.isascii():
-        _check_utf8(body)  # a skipped text is not looked into
-    if b"\n" in body or b"\r" in body:
-        return _on_one_line(body)
-    return body
+        # A text that is skipped is not looked into.
+        _check_utf8(body)
+    if b"\n" not in body and b"\r" not in body:
+        return body
+    try:
+        return msgspec.json.format(body, indent=-1)
+    except (ValueError, RecursionError):
+        raise DecodeError(f"must be JSON, got {len(body)} other bytes @ $") from None
 
 
 def _at_path(error: Exception) -> str:
+    """Return msgspec's message in our words; it quotes types and names of fields, no values."""
     what, mark, path = str(error).partition(" - at `")
-    return f"{what} @ {path.rstrip('`')}" if mark else "no JSON of the documented shape @ $"
+    if not mark:
+        return "must be JSON of the documented shape @ $"
+    what = what.replace("Expected ", "must be ").replace("`", "")
+    return f"{what} @ {path.rstrip('`')}"
 
 
 def _check_utf8(body: bytes) -> None:
@@ -138,23 +148,12 @@ def _check_utf8(body: bytes) -> None:
     try:
         while start < len(body):
             piece = view[start : start + PIECE_BYTES]
-            start += utf_8_decode(piece, "strict", len(piece) < PIECE_BYTES)[
-                1
-            ]  # what is whole of it
-    except UnicodeDecodeError:
-        raise DecodeError(f"no UTF-8 at byte {_first_bad_byte(body)} @ $") from None
-
-
-def _first_bad_byte(body: bytes) -> int:
-    try:
-        body.decode()
+            is_last = len(piece) < PIECE_BYTES
+            # A character that the piece cuts through begins the next one.
+            start += utf_8_decode(piece, "strict", is_last)[1]
     except UnicodeDecodeError as error:
-        return error.start
-    return len(body)
-
-
-def _on_one_line(body: bytes) -> bytes:
-    try:
-        return msgspec.json.format(body, indent=-1)
-    except (ValueError, RecursionError):
-        raise DecodeError(f"{len(body)} bytes that are no JSON @ $") from None
+        place = start + error.start
+    else:
+        return
+    # Outside the block above: the error underneath holds a piece of the body.
+    raise DecodeError(f"must be UTF-8, got another byte at {place} @ $")

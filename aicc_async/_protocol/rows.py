@@ -1,8 +1,8 @@
 """A page of the list from bytes to cases, at about 1.6 times the cost of parsing it.
 
 msgspec parses the rows straight into a class that is made for them: the documented fields by their
-types, and the extension fields that were seen so far. A page with anything else goes the slow way
-through ``Wire``, which says what is wrong, or finds new extension fields, to be learned.
+types, and the extension fields that were seen so far. A page with anything else is left to
+``RecordConverter``, which is slower, and says what is wrong or finds new extension fields to learn.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ..models import Case
-from .converter import NAIVE, time_reader, wire_names
+from .names import wire_names
+from .times import NAIVE, time_reader
 
-MOST = 200  # extension fields that are learned; a page with more is read slowly
+# A page with more extension fields is read slowly: no service can fill the memory with names.
+MAX_LEARNED_FIELDS = 200
+# How to parse a page, and how to make a case of a parsed row.
 _Way = tuple[Callable[[bytes], Any], Callable[[Any], Case]]
 _NAMES = wire_names(Case)
 _HINTS = get_type_hints(Case)
 _TIMES = {name for name in _NAMES if _HINTS[name] == datetime | None}
 
 
-class CaseReader:
+class PageReader:
     """Reads the pages of one client, and learns its tenant's extension fields."""
 
     def __init__(self, zone: ZoneInfo) -> None:
@@ -34,25 +37,33 @@ class CaseReader:
 
     def read(self, body: bytes) -> tuple[list[Case], int] | None:
         """Return cases and total; None when the page is not plainly one that is known."""
-        for number, way in enumerate(self._ways):
+        for number, (parse, build) in enumerate(self._ways):
             try:
-                found = _read(body, *way)
+                answer = parse(body)
+                pages = answer.result
+                page = pages[0] if isinstance(pages, list) and len(pages) == 1 else pages
+                is_answer = answer.resCode in {"0", 0}
+                found = ([build(row) for row in page.caseList], page.count) if is_answer else None
             except (ValueError, TypeError, AttributeError, RecursionError):
-                continue  # the slow way says why
-            self._ways = self._ways[number:]  # a first way that failed would fail again
+                # Whoever reads it slowly says why.
+                continue
+            # A first way that failed would fail again.
+            self._ways = self._ways[number:]
             return found
         return None
 
     def learn(self, cases: Iterable[Case]) -> None:
-        """Note the extension fields of cases that went the slow way."""
-        found = dict.fromkeys(key for case in cases for key in case.extra if _can_be_learned(key))
-        new = [key for key in found if key not in self._extensions]
-        if new and len(self._extensions) + len(new) <= MOST:
+        """Note the extension fields of cases that were read slowly."""
+        found = dict.fromkeys(key for case in cases for key in case.extra)
+        # What msgspec takes as a name.
+        names = [key for key in found if key.isprintable() and not set(key) & set('"\\')]
+        new = [name for name in names if name not in self._extensions]
+        if new and len(self._extensions) + len(new) <= MAX_LEARNED_FIELDS:
             self._extensions += new
             self._ways = self._compile()
 
     def _compile(self) -> list[_Way]:
-        """Make the ways to read: times by msgspec itself; or, where some are "", by hand."""
+        """Return the ways to read: times by msgspec itself; or, where some are "", by hand."""
         extra = {f"extra_{i}": key for i, key in enumerate(self._extensions)}
         combined = "None if time is None else combine(time, time.time(), zone)"
         read = "None if time is None else read_time(time)"
@@ -62,23 +73,8 @@ class CaseReader:
         ]
 
 
-def _read(
-    body: bytes, parse: Callable[[bytes], Any], build: Callable[[Any], Case]
-) -> tuple[list[Case], int] | None:
-    answer = parse(body)
-    pages = answer.result
-    page = pages[0] if isinstance(pages, list) and len(pages) == 1 else pages
-    if answer.resCode not in {"0", 0}:
-        return None
-    return [build(row) for row in page.caseList], page.count
-
-
-def _can_be_learned(key: str) -> bool:
-    return key.isprintable() and not set(key) & set('"\\')  # what msgspec takes as a name
-
-
 def _parser(extra: dict[str, str], time: Any) -> Callable[[bytes], Any]:
-    """Make the class that rows are parsed into."""
+    """Return what parses a page, whose rows become instances of a class made for them."""
     fields: list[Any] = [("id", str)]
     fields += [
         (name, time if name in _TIMES else _HINTS[name], None) for name in _NAMES if name != "id"
@@ -94,9 +90,10 @@ def _parser(extra: dict[str, str], time: Any) -> Callable[[bytes], Any]:
 
 
 def _builder(extra: dict[str, str], time: str, zone: ZoneInfo) -> Callable[[Any], Case]:
-    """Write the function that makes cases of parsed rows, with an expression that reads a time.
+    """Return the function that makes cases of parsed rows; ``time`` is how it reads a time.
 
-    It sets field by field: a call with so many keywords costs as much as all the rest.
+    It is written as code that sets field by field: a call with so many keywords costs as much as
+    all the rest.
     """
     lines = ["def build(row):", " case = new(Case)"]
     for name in _NAMES:

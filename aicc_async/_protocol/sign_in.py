@@ -14,19 +14,20 @@ from .converter import loads
 from .operations import TOKEN
 from .requests import FORM, Request
 
-SHORTEST_LIFETIME = 600.0  # seconds: the shortest seen on any deployment, where none is said
+# The shortest seen on any deployment, for where none is announced.
+DEFAULT_LIFETIME = 600.0  # seconds
 
 
 @frozen
 class Grant:
-    """What a sign-in gave: a token, and for how many seconds."""
+    """What a sign-in gave: a token, and how many seconds it is good for."""
 
     token: str = field(repr=False)
     lifetime: float
 
 
 def sign_in(credentials: ClientCredentials) -> Request[Grant]:
-    """Ask for a token; the secret goes in the body, never in the address."""
+    """Return the request for a token; the secret goes in the body, never in the address."""
     form = {
         "grant_type": "client_credentials",
         "client_id": credentials.client_id,
@@ -46,10 +47,11 @@ def sign_in(credentials: ClientCredentials) -> Request[Grant]:
 
 
 def token_in(value: Any, name: str) -> str:
-    """Take a token out of a sign-in's answer; it must be fit to stand in a header."""
+    """Return the token of a sign-in's answer, which must be fit for a header."""
     token = value.get(name) if isinstance(value, dict) else None
     if not isinstance(token, str) or not token or not token.isprintable():
-        raise DecodeError(f"a token is needed @ $.{name}")
+        # Never the token itself.
+        raise DecodeError(f"must be a printable str, got {type(token).__name__} @ $.{name}")
     return token
 
 
@@ -57,8 +59,9 @@ def _grant(body: bytes) -> Grant:
     value = loads(body)
     token = token_in(value, "access_token")
     try:
-        lifetime = float(value.get("expires_in") or SHORTEST_LIFETIME)
+        lifetime = float(value.get("expires_in") or DEFAULT_LIFETIME)
     except (TypeError, ValueError, OverflowError):
-        raise DecodeError("a number of seconds is needed @ $.expires_in") from None
-    # a lifetime that makes no sense must not make every call sign in
-    return Grant(token, lifetime if 0 < lifetime < inf else SHORTEST_LIFETIME)
+        found = type(value["expires_in"]).__name__
+        raise DecodeError(f"must be a number of seconds, got {found} @ $.expires_in") from None
+    # A lifetime that makes no sense must not make every call sign in.
+    return Grant(token, lifetime if 0 < lifetime < inf else DEFAULT_LIFETIME)

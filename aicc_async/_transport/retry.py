@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -28,9 +29,11 @@ from ..errors import AICCError, DecodeError, RateLimitError, ServerError, Transp
 from ..settings import RetryPolicy
 
 T = TypeVar("T")
-# botocore's standard mode: what a storm of retries may cost before it is stopped.
-BUDGET = 500
+# Those of botocore's standard mode: how much retries may cost before a storm is stopped.
+RETRY_BUDGET = 500
 RETRY_COST = 5
+# An attempt that has no time left still ends as a timeout.
+MIN_TIMEOUT = 0.001  # seconds
 
 
 def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
@@ -43,26 +46,20 @@ def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return ``Retry-After`` (seconds, or a date) in seconds; None when it says nothing."""
+    """Return ``Retry-After`` (seconds, or a date) in seconds; None without a valid one."""
     text = headers.get("Retry-After", "").strip()
-    try:
+    with suppress(ValueError):
         seconds = float(text)
-    except ValueError:
-        return _until(text, now or datetime.now(UTC))
-    return max(seconds, 0.0) if isfinite(seconds) else None
-
-
-def _until(text: str, now: datetime) -> float | None:
-    try:
+        return max(seconds, 0.0) if isfinite(seconds) else None
+    with suppress(ValueError, TypeError, IndexError):
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        return None
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max((aware - now).total_seconds(), 0.0)
+        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max((aware - (now or datetime.now(UTC))).total_seconds(), 0.0)
+    return None
 
 
 def may_have_happened(error: BaseException | None) -> bool:
-    """Return whether the service may have acted; a definite answer below HTTP 500 says no."""
+    """Return whether the service may have acted: not if it refused with less than HTTP 500."""
     if isinstance(error, TransportError):
         return error.sent
     return isinstance(error, ServerError | DecodeError)
@@ -71,7 +68,7 @@ def may_have_happened(error: BaseException | None) -> bool:
 class RetryBudget:
     """Stops a storm when the service is down: retries cost, successes give back."""
 
-    def __init__(self, size: int = BUDGET) -> None:
+    def __init__(self, size: int = RETRY_BUDGET) -> None:
         self._size = size
         self._left = size
 
@@ -93,7 +90,7 @@ class Call:
     ``spent`` is the time that counts against the deadline: attempts and waits between them, not the
     waits for the rate limit. ``failure`` is what the last attempt ended with: an error from
     anywhere else, such as a failed sign-in, was retried there already and says nothing about this
-    request.
+    request. ``pause_all`` holds back every call for so many seconds.
     """
 
     def __init__(
@@ -102,12 +99,12 @@ class Call:
         budget: RetryBudget,
         *,
         repeatable: bool,
-        throttled: Callable[[float], None],
+        pause_all: Callable[[float], None],
     ) -> None:
         self._policy = policy
         self._budget = budget
         self._repeatable = repeatable
-        self._throttled = throttled
+        self._pause_all = pause_all
         self.spent = 0.0
         self.retries = 0
         self.failure: AICCError | None = None
@@ -115,7 +112,7 @@ class Call:
     @property
     def left(self) -> float:
         """Seconds that an attempt may still take."""
-        return max(self._policy.deadline - self.spent, 0.001)
+        return max(self._policy.deadline - self.spent, MIN_TIMEOUT)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -123,49 +120,50 @@ class Call:
         return not self._repeatable and may_have_happened(self.failure)
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Attempt it, and again while that is safe and promises anything."""
+        """Attempt it, and again while that is safe and promises anything.
+
+        tenacity's loop costs a third of a request: the first attempt is made before it, and only
+        its failure is handed in.
+        """
         try:
             return await attempt()
         except AICCError as error:
             failed = [error]
 
         async def again() -> T:
-            # tenacity's loop costs a third of a request: the first attempt is made before it, and
-            # only its failure is handed in.
             if failed:
                 raise failed.pop()
             return await attempt()
 
-        answer: T = await self._retrying()(again)
-        return answer
-
-    def _retrying(self) -> AsyncRetrying:
-        """Return tenacity's loop for this call alone: tasks that share one mix their states."""
-        backoff = wait_random_exponential(multiplier=self._policy.base, max=self._policy.cap)
-        return AsyncRetrying(
-            retry=retry_if_exception(self._may_go_again),
-            wait=lambda state: self._pause(backoff(state)),
-            stop=self._is_over,
+        # One for this call alone: tasks that share one mix their states.
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(
+                lambda error: (
+                    error is self.failure and may_resend(error, repeatable=self._repeatable)
+                )
+            ),
+            wait=self._wait,
+            stop=self._should_stop,
             before_sleep=self._note_retry,
             sleep=asyncio.sleep,
             reraise=True,
         )
+        answer: T = await retrying(again)
+        return answer
 
-    def _may_go_again(self, error: BaseException) -> bool:
-        return error is self.failure and may_resend(error, repeatable=self._repeatable)
-
-    def _pause(self, backoff: float) -> float:
+    def _wait(self, state: RetryCallState) -> float:
         """Honour ``Retry-After`` over the back-off; a 429 holds everybody back."""
+        full_jitter = wait_random_exponential(multiplier=self._policy.base, max=self._policy.cap)
         error = self.failure
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
-        pause = max(backoff, min(asked or 0.0, self._policy.max_retry_after))
+        pause = max(full_jitter(state), min(asked or 0.0, self._policy.max_retry_after))
         if isinstance(error, RateLimitError):
-            self._throttled(pause)
+            self._pause_all(pause)
         return pause
 
-    def _is_over(self, state: RetryCallState) -> bool:
-        has_no_time = self.spent + state.upcoming_sleep >= self._policy.deadline
-        if has_no_time or stop_after_attempt(self._policy.attempts)(state):
+    def _should_stop(self, state: RetryCallState) -> bool:
+        is_too_late = self.spent + state.upcoming_sleep >= self._policy.deadline
+        if is_too_late or stop_after_attempt(self._policy.attempts)(state):
             return True
         # A 429 pauses everybody: that is no storm.
         return not isinstance(self.failure, RateLimitError) and not self._budget.take()

@@ -17,7 +17,7 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .._protocol.envelope import TOKEN_REFUSED, refusal
+from .._protocol.envelope import TOKEN_REFUSED_CODES, build_error
 from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AcquiredSlot, AnyLimiter, Limiter
@@ -32,21 +32,24 @@ from ..errors import (
     TransportError,
     UnknownOutcome,
 )
-from ..settings import Endpoint, RateLimit, Timeouts
+from ..settings import Endpoint, RateLimit
 from .retry import Call, RetryBudget, retry_after
 from .tokens import Signing, Tokens
 
 T = TypeVar("T")
 logger = logging.getLogger("aicc_async")
 
-# errors of aiohttp that are certain to come before the first byte of the request leaves
-_NOT_SENT = (
+# Errors of aiohttp that are certain to come before the first byte of the request leaves.
+_ERRORS_BEFORE_SENDING = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
     aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
 )
+# Every request of an operation has the same address, and its first attempt the same time limits.
+_cached_url = lru_cache(maxsize=64)(URL)
+_cached_timeout = lru_cache(maxsize=8)(aiohttp.ClientTimeout)
 
 
 class _Body(aiohttp.BytesPayload):
@@ -94,14 +97,16 @@ class Session:
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         self.stats = Stats()
-        self.last_headers: Mapping[str, str] = {}  # of the last answer, whatever its status
+        # Those of the last answer, whatever its status.
+        self.last_headers: Mapping[str, str] = {}
         self._endpoint = endpoint
         self._signing = signing
         self._tokens = Tokens(signing.source, self.send) if signing else None
         self._headers = dict(headers or {})
         self._limiter = limiter_of(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
-        self._front = asyncio.Semaphore(endpoint.max_concurrency)  # of interactive calls
+        # Interactive calls do not wait behind others.
+        self._interactive_slots = asyncio.Semaphore(endpoint.max_concurrency)
         self._budget = RetryBudget()
         self._http = session
         self._owned = session is None
@@ -113,12 +118,13 @@ class Session:
         Raises UnknownOutcome when a request that may not be repeated may have been acted on, else
         one of TransportError, ApiError, DecodeError; ConfigError when the session is closed.
         """
-        self._client()  # a closed one says so at once, not after a wait for its turn
+        # A closed session raises at once, not after a wait for its turn.
+        self._client()
         call = Call(
             self._endpoint.retry,
             self._budget,
             repeatable=request.repeatable,
-            throttled=self._throttled,
+            pause_all=self._limiter.pause,
         )
         try:
             answer = await call.run(lambda: self._attempt(request, call))
@@ -147,10 +153,6 @@ class Session:
                 if self._owned and self._http is not None:
                     await self._http.close()
 
-    def _throttled(self, seconds: float) -> None:
-        self.stats.throttled += 1
-        self._limiter.pause(seconds)
-
     async def _attempt(self, request: Request[T], call: Call) -> T:
         """Wait for a place and send it; a refused token is renewed once within an attempt."""
         if not request.signed:
@@ -158,13 +160,17 @@ class Session:
             return await self._exchange(request, call, None)
         # Before the queue: one failed sign-in is for all who wait.
         await self._token(request)
-        async with self._front if current_priority() == "interactive" else self._slots:
+        is_interactive = current_priority() == "interactive"
+        async with self._interactive_slots if is_interactive else self._slots:
             # In the queue, an earlier token may have run out.
             token = await self._token(request)
             try:
                 return await self._exchange(request, call, token)
             except AuthError as error:
-                if token is None or not self._is_renewed(token, error):
+                is_expired = (
+                    error.status == HTTPStatus.UNAUTHORIZED or error.code in TOKEN_REFUSED_CODES
+                )
+                if not (token and self._tokens and is_expired and self._tokens.refuse(token)):
                     raise
             return await self._exchange(request, call, await self._token(request))
 
@@ -176,10 +182,6 @@ class Session:
             raise type(error)(
                 f"{request.operation}: sign-in failed: {error}", sent=False
             ) from error
-
-    def _is_renewed(self, token: str, error: AuthError) -> bool:
-        refused = error.status == HTTPStatus.UNAUTHORIZED or error.code in TOKEN_REFUSED
-        return refused and self._tokens is not None and self._tokens.refuse(token)
 
     async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
         """Send it once, when the limiter lets it, and read the answer."""
@@ -193,9 +195,10 @@ class Session:
                 async with self._request(request, call.left, token, slot) as response:
                     body = await self._read(request, response)
             outcome, self.last_headers = response.status, response.headers
-            return _answer(request, response.status, response.headers, body)
+            return _decode(request, response.status, response.headers, body)
         except AICCError as error:
             call.failure = error
+            self.stats.throttled += isinstance(error, RateLimitError)
             raise
         finally:
             took = loop.time() - started
@@ -206,18 +209,19 @@ class Session:
     def _request(
         self, request: Request[Any], seconds: float, token: str | None, slot: AcquiredSlot | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        limits = self._endpoint.timeouts
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:
             headers[self._signing.header] = self._signing.prefix + token
         return self._client().request(
             request.method,
-            _url(self._endpoint.base_url, request.path),
+            _cached_url(self._endpoint.base_url + request.path, encoded=True),
             data=_Body(request.body, slot) if slot else request.body,
             headers=headers,
             # The token's header would travel to another host.
             allow_redirects=False,
             raise_for_status=False,
-            timeout=_timeout(seconds, self._endpoint.timeouts),
+            timeout=_cached_timeout(seconds, sock_connect=limits.connect, sock_read=limits.read),
         )
 
     async def _read(self, request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
@@ -228,7 +232,9 @@ class Session:
             pieces.append(piece)
             size += len(piece)
             if size > limit:
-                raise DecodeError(f"{request.operation}: a body of more than {limit} bytes @ $")
+                raise DecodeError(
+                    f"{request.operation}: body must be at most {limit} bytes, got more @ $"
+                )
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _client(self) -> aiohttp.ClientSession:
@@ -236,19 +242,19 @@ class Session:
             raise ConfigError("the client is closed")
         if self._http is None:
             self._http = aiohttp.ClientSession(
-                # our own semaphore counts; a sign-in goes beside it
+                # Our own semaphores count; a sign-in goes beside them.
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "aicc-async"},
                 read_bufsize=2**18,
             )
-            # aiohttp would send a GET twice on a stale connection, unpaced and uncounted
+            # aiohttp would send a GET twice on a stale connection, unpaced and uncounted.
             self._http._retry_connection = False  # noqa: SLF001  (its own tests' switch)
         return self._http
 
 
 def limiter_of(rate: RateLimit | None) -> AnyLimiter:
-    """Make the limiter that a limit wants."""
+    """Return a limiter for a limit: shared, adaptive, or a sliding window of this client."""
     if rate is not None and rate.shared is not None:
         from .._ratelimit.shared import SharedLimiter  # noqa: PLC0415
 
@@ -264,16 +270,6 @@ def limiter_of(rate: RateLimit | None) -> AnyLimiter:
 
         return AdaptiveLimiter(rate.limit, rate.ceiling, per=rate.per)
     return Limiter(rate.limit, per=rate.per, strict=rate.strict) if rate else Limiter()
-
-
-@lru_cache(maxsize=64)
-def _url(base: str, path: str) -> URL:
-    return URL(base + path, encoded=True)
-
-
-@lru_cache(maxsize=8)  # the first attempt of every request has the same
-def _timeout(total: float, limits: Timeouts) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total, sock_connect=limits.connect, sock_read=limits.read)
 
 
 class SessionHolder:
@@ -298,7 +294,7 @@ class SessionHolder:
 
     @property
     def stats(self) -> Stats:
-        """Count requests, retries and throttles so far."""
+        """Requests, retries and throttles so far."""
         return self._session.stats
 
 
@@ -310,32 +306,29 @@ def _own_errors(operation: str) -> Iterator[None]:
     except AICCError:
         raise
     except TimeoutError as error:
-        raise RequestTimeout(f"{operation}: no whole answer in time", sent=_sent(error)) from error
+        message = f"{operation}: no complete answer in time"
+        raise RequestTimeout(message, sent=_may_be_sent(error)) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        _forget_headers(error)
-        raise TransportError(
-            f"{operation}: no whole answer ({type(error).__name__})", sent=_sent(error)
-        ) from error
+        if isinstance(error, aiohttp.ClientResponseError):
+            # It holds the headers of the request, and with them the token.
+            info = error.request_info
+            none = CIMultiDictProxy(CIMultiDict[str]())
+            error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
+            error.args = (error.request_info, error.history)
+        message = f"{operation}: no complete answer ({type(error).__name__})"
+        raise TransportError(message, sent=_may_be_sent(error)) from error
 
 
-def _answer(request: Request[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
+def _may_be_sent(error: BaseException) -> bool:
+    # A redirect is an answer.
+    is_redirect = isinstance(error, aiohttp.RedirectClientError)
+    return is_redirect or not isinstance(error, _ERRORS_BEFORE_SENDING)
+
+
+def _decode(request: Request[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
     if 200 <= status < 300:  # noqa: PLR2004
         return request.decode(body)
-    error = refusal(request, status, headers, body)
+    error = build_error(request, status, headers, body)
     if isinstance(error, RateLimitError | ServerError):
         error.retry_after = retry_after(headers)
     raise error
-
-
-def _sent(error: BaseException) -> bool:
-    redirected = isinstance(error, aiohttp.RedirectClientError)  # then it was answered
-    return redirected or not isinstance(error, _NOT_SENT)
-
-
-def _forget_headers(error: BaseException) -> None:
-    """Take the request's headers out of an error of aiohttp's: the token stands in them."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        info = error.request_info
-        none = CIMultiDictProxy(CIMultiDict[str]())
-        error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
-        error.args = (error.request_info, error.history)

@@ -1,9 +1,10 @@
-"""The token that requests are signed with: it is given, or renewed by signing in."""
+"""The token that requests are signed with: the caller's own, or renewed by signing in."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from attrs import frozen
 
@@ -12,7 +13,8 @@ from .._protocol.sign_in import Grant, sign_in
 from ..credentials import Credentials, StaticToken
 from ..errors import ConfigError
 
-MARGIN = 60.0  # seconds before the end at which a token is renewed, or a tenth of its life
+# Before its end a token is renewed: so much, or a tenth of its life.
+RENEWAL_MARGIN = 60.0  # seconds
 
 
 @frozen
@@ -23,10 +25,10 @@ class Signing:
     header: str = "access-token"
     prefix: str = ""
 
-
-def signing(credentials: Credentials) -> Signing:
-    """Sign as AICC wants it."""
-    return Signing(credentials if isinstance(credentials, StaticToken) else sign_in(credentials))
+    @classmethod
+    def from_credentials(cls, credentials: Credentials) -> Self:
+        """Return how AICC wants requests signed."""
+        return cls(credentials if isinstance(credentials, StaticToken) else sign_in(credentials))
 
 
 class Tokens:
@@ -49,10 +51,19 @@ class Tokens:
             return self._source.token
         if self._token is not None and asyncio.get_running_loop().time() < self._renew_at:
             return self._token
-        if self._renewal is None:
-            self._renewal = asyncio.create_task(self._renew(self._source))
-            self._renewal.add_done_callback(self._settle)
-        return await self._wait_for(self._renewal)
+        renewal = self._renewal
+        if renewal is None or renewal.done():
+            self._renewal = renewal = asyncio.create_task(self._renew(self._source))
+            # Looked at, so that asyncio does not report an error that whoever waited has already.
+            renewal.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            # Shielded: a caller that is cancelled must not take the others' sign-in with it.
+            return await asyncio.shield(renewal)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if renewal.cancelled() and caller and not caller.cancelling():
+                raise ConfigError("the client was closed during sign-in") from None
+            raise
 
     def refuse(self, token: str) -> bool:
         """Forget a token that the service refused; False when there can be no other."""
@@ -66,24 +77,9 @@ class Tokens:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
 
-    async def _wait_for(self, renewal: asyncio.Task[str]) -> str:
-        try:
-            # shielded: a caller that is cancelled must not take the others' sign-in with it
-            return await asyncio.shield(renewal)
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if renewal.cancelled() and caller and not caller.cancelling():
-                raise ConfigError("the client was closed during sign-in") from None
-            raise
-
     async def _renew(self, sign_in: Request[Grant]) -> str:
         grant = await self._send(sign_in)
-        margin = min(MARGIN, grant.lifetime / 10)
+        margin = min(RENEWAL_MARGIN, grant.lifetime / 10)
         self._renew_at = asyncio.get_running_loop().time() + grant.lifetime - margin
         self._token = grant.token
         return grant.token
-
-    def _settle(self, renewal: asyncio.Task[str]) -> None:
-        self._renewal = None
-        if not renewal.cancelled():
-            renewal.exception()  # seen: whoever waited has it

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 from .._protocol.converter import RecordConverter, loads
 from ..client import AICCClient
 from ..errors import AICCError, ConfigError
-from ..settings import zone
+from ..settings import find_zone
 from .connect import Reader, client
 from .console import print_json, run_async
 
@@ -32,7 +32,7 @@ def load(cls: type[T], file: BinaryIO, wire: RecordConverter, *, wrapper: str = 
 
 def qflow_wire() -> RecordConverter:
     """Return the converter of Q-Flow's records: all of their times have an offset."""
-    return RecordConverter(zone("UTC"))
+    return RecordConverter(find_zone("UTC"))
 
 
 def call(source: AbstractAsyncContextManager[C], ask: Callable[[C], Awaitable[R]]) -> R:

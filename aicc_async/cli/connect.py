@@ -13,13 +13,13 @@ from typing import Any
 
 from attrs import evolve
 
+from .._parse import parse_environment, parse_rate_limit
 from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
-from ..credentials import ClientCredentials, Credentials, StaticToken, credentials_from
+from ..credentials import ClientCredentials, Credentials, QFlowLogin, StaticToken, credentials_from
 from ..errors import ConfigError
-from ..models import NewTask, QFlowLogin
+from ..models import NewTask
 from ..qflow import QFlowClient
-from ..settings import from_environment, rate_limit
 from .console import ask_secret
 from .options import DEMO_CASES, DEMO_YEAR
 
@@ -56,7 +56,7 @@ def client(
     """
     environ = os.environ
     given = {"AICC_BASE_URL": options["base_url"]} if options["base_url"] else {}
-    base_url, settings = from_environment({**environ, **given})
+    base_url, settings = parse_environment({**environ, **given})
     settings |= _settings(options) | dict(writing or {})
     if environ.get("AICC_REDIS_URL"):
         # An extra of its own.
@@ -88,7 +88,7 @@ async def _demo_client(tasks: Sequence[str], **settings: Any) -> AsyncIterator[A
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: options[name] for name in ("timezone", "profile") if options[name]}
     if options["rate"]:
-        settings["rate_limit"] = rate_limit(options["rate"])
+        settings["rate_limit"] = parse_rate_limit(options["rate"])
     return settings
 
 

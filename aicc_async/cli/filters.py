@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from .._protocol.converter import wire_names
+from .._protocol.names import wire_names
 from ..errors import ConfigError
 from ..models import CaseQuery
 

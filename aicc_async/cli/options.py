@@ -35,12 +35,12 @@ class Span(click.ParamType[timedelta]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
         """Parse a number and a unit."""
-        from ..settings import span
+        from .._parse import parse_span
 
         if isinstance(value, timedelta):
             return value
         try:
-            found = span(value)
+            found = parse_span(value)
         except OverflowError:
             self.fail(f"must be a shorter length of time, got {value[:20]}…{value[-1]}", param, ctx)
         if found is None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from .._api import CaseApi
-from .._listing.paging import Fetch
+from .._listing.pages import Fetch
 from .._listing.windows import Window
 from .._listing.zones import SECOND
 from .._protocol.raw import DatedRow

@@ -23,8 +23,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from .._listing.paging import LIMIT
-from .._listing.windows import MAX_SPAN, Window, bisect, joined
+from .._listing.pages import MAX_ROWS_PER_PAGE
+from .._listing.windows import MAX_SPAN, Window, bisect, join
 from ..profile import Profile
 from .concurrency import run_all
 
@@ -47,7 +47,7 @@ def max_rows_per_window(profile: Profile) -> int:
     deepest = profile.deepest_start
     if deepest is None:
         return MAX_ROWS_PER_WINDOW
-    return min(MAX_ROWS_PER_WINDOW, max(deepest, profile.page_size or LIMIT))
+    return min(MAX_ROWS_PER_WINDOW, max(deepest, profile.page_size or MAX_ROWS_PER_PAGE))
 
 
 async def plan_windows(
@@ -94,7 +94,7 @@ def _join_neighbours(
     result: list[PlannedWindow] = []
     for piece in pieces:
         last = result[-1] if result else None
-        whole = joined(last.window, piece.window, zone, span) if last else None
+        whole = join(last.window, piece.window, zone, span) if last else None
         if last and whole and last.count + piece.count <= max_rows:
             result[-1] = PlannedWindow(whole, last.count + piece.count)
         else:

@@ -22,7 +22,8 @@ from datetime import timedelta
 from attrs import frozen
 
 from .._api import CaseApi
-from .._listing.paging import LIMIT, Fetch, Verdict, readings
+from .._listing.pages import MAX_ROWS_PER_PAGE, Fetch
+from .._listing.paging import ReadingVerdict, readings
 from .._listing.windows import Window, bisect
 from .._protocol.raw import DatedRow
 from .checkpoint import Checkpoint
@@ -104,20 +105,22 @@ class _WindowReader:
                     else:
                         await self._finish(batch.window, batch.verdict)
 
-    def _split(self, window: Window, verdict: Verdict) -> list[PlannedWindow]:
+    def _split(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
         """Return halves in place of a window whose rows keep moving, and take its rows back.
 
         There are none where halves would do no better: where readings disagreed in the same way
         twice, or where the rows fit in a page.
         """
-        keeps_moving = verdict.problem and not verdict.settled and verdict.distinct > LIMIT
+        keeps_moving = (
+            verdict.problem and not verdict.settled and verdict.distinct > MAX_ROWS_PER_PAGE
+        )
         is_plausible = self.checkpoint.windows.is_plausible
         halves = bisect(window) if keeps_moving and is_plausible() else None
         if halves:
             self.rows.undo_window()
         return [PlannedWindow(half, verdict.announced // 2) for half in halves or ()]
 
-    async def _finish(self, window: Window, verdict: Verdict) -> None:
+    async def _finish(self, window: Window, verdict: ReadingVerdict) -> None:
         # Before the details, which may take hours: it is about the time when the rows were read.
         is_settled = window.end is not None and window.end <= self.api.now() - self.settle
         written = self.rows.settle_window(verdict.readings, agreed=not verdict.problem)
@@ -133,7 +136,7 @@ class _WindowReader:
         self.progress.advance(rows=duplicates, windows=1)
 
     def _report(
-        self, window: Window, verdict: Verdict, *, is_settled: bool, without_detail: int
+        self, window: Window, verdict: ReadingVerdict, *, is_settled: bool, without_detail: int
     ) -> WindowReport:
         outcome: WindowVerdict = "verified" if verdict.readings == 1 else "repaired"
         if verdict.problem:

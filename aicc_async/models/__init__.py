@@ -82,7 +82,6 @@ from .details import (
 from .qflow import (
     CaseEnqueue,
     EnqueuedCase,
-    QFlowLogin,
     QueueCancel,
     QueuedCase,
 )
@@ -142,7 +141,6 @@ __all__ = [
     "Priority",
     "ProcessInfo",
     "ProcessType",
-    "QFlowLogin",
     "QueueCancel",
     "QueueStatus",
     "QueuedCase",

@@ -50,7 +50,7 @@ class ProcessInfo:
 class CaseProcess:
     """A case to be processed by a note, a mail or an SMS (Case 2.0, ``POST /case/process``).
 
-    ``creator_id`` stands in the table; whether it is mandatory is not documented.
+    ``creator_id`` is in the table; whether it is mandatory is not documented.
     """
 
     case_id: str = required(text(20, empty=False))
@@ -63,7 +63,7 @@ class CaseProcess:
 class CaseCancel:
     """A case to cancel (Case 2.0, ``POST /case/cancel``).
 
-    ``creator_id`` and ``remark`` (at most 2000 UTF-8 bytes) stand in the table; whether they are
+    ``creator_id`` and ``remark`` (at most 2000 UTF-8 bytes) are in the table; whether they are
     mandatory is not documented.
     """
 
@@ -75,9 +75,9 @@ class CaseCancel:
 
 @frozen(kw_only=True)
 class StatusUpdate:
-    """The flow node that a case or a task is put to.
+    """The flow node that a case or a task is to move to.
 
-    Case 2.0, ``POST /status/update`` and ``POST /task/status/update``. ``creator_id`` stands in the
+    Case 2.0, ``POST /status/update`` and ``POST /task/status/update``. ``creator_id`` is in the
     tables; whether it is mandatory is not documented.
     """
 

@@ -20,7 +20,7 @@ class NewCase:
     Lengths are UTF-8 bytes: a title of 128 bytes is 42 Chinese characters. ``is_auto_assigned``
     defaults to True when there is no ``owner_id``. ``attachment`` is sent as it is when it is one
     text; several are joined with commas (how the service separates them is not documented). A naive
-    ``due_date`` is taken in the client's zone. ``state`` stands in the document's sample only.
+    ``due_date`` is taken in the client's zone. ``state`` is in the document's sample only.
     Fields of the case type's template go into ``extra``, by their wire names.
     """
 

@@ -27,15 +27,15 @@ class Changes(TypedDict, total=False):
     extra: Mapping[str, Any]
 
 
-def trial(case_id: str, creator_id: str, changes: Changes) -> CaseUpdate:
-    """Make the change of a case that isn't read yet, to see what is wrong with it."""
+def build_trial(case_id: str, creator_id: str, changes: Changes) -> CaseUpdate:
+    """Return the change of a case that is not read yet, to raise what is wrong with it."""
     if all(value is None for value in changes.values()):
         raise ConfigError("changes must name at least one field")
-    return update_of(case_id, creator_id, {"title": "…", "description": "…", **changes})
+    return build_update(case_id, creator_id, {"title": "…", "description": "…", **changes})
 
 
-def update_of(case_id: str, creator_id: str, fields: Changes) -> CaseUpdate:
-    """Make a whole change; a name that is no field is a ConfigError."""
+def build_update(case_id: str, creator_id: str, fields: Changes) -> CaseUpdate:
+    """Return a whole change; a name that is not a field's is a ConfigError."""
     unknown = fields.keys() - Changes.__annotations__.keys()
     if unknown:
         names = ", ".join(Changes.__annotations__)
@@ -43,23 +43,16 @@ def update_of(case_id: str, creator_id: str, fields: Changes) -> CaseUpdate:
     return CaseUpdate(id=case_id, creator_id=creator_id, **fields)
 
 
-def whole(case: CaseInfo, changes: Changes) -> Changes:
-    """Add what is mandatory and not given, as it is."""
-    kept: Changes = {}
-    if "title" not in changes:
-        kept["title"] = _needed("title", case.title)
-    if "description" not in changes:
-        kept["description"] = _needed("description", case.description)
-    return {**kept, **changes}
+def add_mandatory(case: CaseInfo, changes: Changes) -> Changes:
+    """Return the changes and, as the case has them, title and description."""
+    kept = {"title": case.title, "description": case.description}
+    for name, value in kept.items():
+        if name not in changes and value is None:
+            raise ConfigError(f"{name} must be set: the case has none that could be kept")
+    return {**kept, **changes}  # type: ignore[typeddict-item]  # it was checked for None
 
 
-def _needed(name: str, value: str | None) -> str:
-    if value is None:
-        raise ConfigError(f"{name} must be set: the case has none that could be kept")
-    return value
-
-
-def check_is_of(case_id: str, then: CaseDetail) -> None:
+def check_same_case(case_id: str, then: CaseDetail) -> None:
     """Raise ConfigError when it was another case that was read: it would always differ."""
     if then.case.id != case_id:
         raise ConfigError(f"if_unchanged must be of case {shown(case_id)}, got {then.case.id!r}")

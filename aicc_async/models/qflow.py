@@ -6,26 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import Attribute, define, field, frozen
+from attrs import define, field, frozen
 
-from .._validators import UTF16, extras, hidden, is_json, kind, optional, required, text, texts
+from .._validators import UTF16, extras, hidden, kind, optional, required, text, texts
 from ..errors import ConfigError
-
-
-def _one_id(cancel: Any, _: Attribute[Any], __: Any) -> None:
-    if cancel.case_id is None and cancel.process_id is None:
-        raise ConfigError("case_id or process_id must be set")
-
-
-@frozen
-class QFlowLogin:
-    """Who signs in to Q-Flow (``POST Users/Token``); neither part is in its repr.
-
-    Lengths are UTF-16 units: 254 for the name, 250 for the password.
-    """
-
-    user_name: str = required(text(254, empty=False, unit=UTF16), show=False)
-    password: str = required(text(250, empty=False, unit=UTF16), show=False)
 
 
 @frozen(kw_only=True)
@@ -84,9 +68,11 @@ class QueueCancel:
     classification_code: str | None = optional(text())
     custom_properties: Mapping[str, str] | None = hidden(texts)
     status: int | None = optional(kind(int))
-    extra: Mapping[str, Any] = field(
-        factory=dict, repr=False, kw_only=True, validator=[is_json, _one_id]
-    )
+    extra: Mapping[str, Any] = extras()
+
+    def __attrs_post_init__(self) -> None:
+        if self.case_id is None and self.process_id is None:
+            raise ConfigError("case_id or process_id must be set")
 
 
 @define(kw_only=True)

@@ -69,7 +69,7 @@ class TaskQuery:
 class TaskTransfer:
     """A task to hand over (Case 2.0, ``POST /task/transfer``).
 
-    ``creator_id`` stands in the table; whether it is mandatory is not documented.
+    ``creator_id`` is in the table; whether it is mandatory is not documented.
     """
 
     id: str = required(text(empty=False))
@@ -101,7 +101,7 @@ class Task:
 
 @define
 class TaskPage:
-    """A page of tasks; ``count``, the number of all that match, is None where it is not told."""
+    """A page of tasks; ``count``, the number of all that match, is None where none is announced."""
 
     tasks: list[Task]
     count: int | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._listing.paging import LIMIT
+from .._listing.pages import MAX_ROWS_PER_PAGE
 from .._listing.windows import Window
 from .asking import Asker
 from .survey import MONTH, Survey
@@ -28,7 +28,7 @@ async def find_accepted_limit(survey: Survey, asker: Asker) -> bool:
     """Find the highest limit that is accepted, where the documented one is not."""
     if not await asker.page(survey.whole, limit=1):
         return False
-    accepted, refused = 1, LIMIT
+    accepted, refused = 1, MAX_ROWS_PER_PAGE
     while refused - accepted > 1:
         middle = (accepted + refused) // 2
         if await asker.page(survey.whole, limit=middle):
@@ -45,14 +45,14 @@ async def find_page_size(survey: Survey, asker: Asker) -> None:
     longest = survey.longest
     if "page_size" in survey.answers or not _has_more(survey, longest):
         return
-    if longest < LIMIT:
+    if longest < MAX_ROWS_PER_PAGE:
         survey.answers |= {"page_size": longest, "over_limit": "clamped"}
         return
-    page = await asker.page(survey.whole, limit=LIMIT + 1)
+    page = await asker.page(survey.whole, limit=MAX_ROWS_PER_PAGE + 1)
     if page is None:
-        survey.answers |= {"page_size": LIMIT, "over_limit": "refused"}
+        survey.answers |= {"page_size": MAX_ROWS_PER_PAGE, "over_limit": "refused"}
         return
-    if len(page.ids) > LIMIT:
+    if len(page.ids) > MAX_ROWS_PER_PAGE:
         page = await asker.page(survey.whole, limit=LARGE_LIMIT) or page
     survey.answers["page_size"] = len(page.ids)
     if len(page.ids) < min(page.limit, page.count):

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import Factory, define
 
-from .._listing.paging import LIMIT
+from .._listing.pages import MAX_ROWS_PER_PAGE
 from .._listing.windows import Window
 from .pages import ObservedPage
 
@@ -28,7 +28,7 @@ class Survey:
 
     now: datetime
     whole: Window = Factory(Window)
-    limit: int = LIMIT
+    limit: int = MAX_ROWS_PER_PAGE
     pages: list[ObservedPage] = Factory(list)
     answers: dict[str, Any] = Factory(dict)
     quiet_page: ObservedPage | None = None

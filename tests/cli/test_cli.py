@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import CaseQuery, ConfigError
-from aicc_async._protocol.converter import wire_names
+from aicc_async._protocol.names import wire_names
 from aicc_async.cli.filters import FILTERS, query
 from aicc_async.cli.options import Moment
 from aicc_async.emulator import Emulator, Fault
@@ -468,7 +468,7 @@ def test_a_lost_answer_asks_to_look_first(tenant: Emulator, call: Call) -> None:
     [
         (Fault.HTTP_503, "ServerError: list: HTTP 503, resCode 405230503: service unavailable"),
         (Fault.BUSINESS_ERROR, "ApiError: list: resCode 405230099: the flow refused the case"),
-        (Fault.DROP_BEFORE, "TransportError: list: no whole answer"),
+        (Fault.DROP_BEFORE, "TransportError: list: no complete answer"),
         (Fault.NOT_JSON, "DecodeError: "),
         (Fault.THROTTLED, "RateLimitError: list: HTTP 429"),
         (Fault.TOKEN_EXPIRED_401, "AuthError: list: HTTP 401"),

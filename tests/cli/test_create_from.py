@@ -32,7 +32,7 @@ from aicc_async.cli.bulk.records import Records
 from aicc_async.cli.bulk.rows import Problem
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.data.seed import wall_clock
-from aicc_async.settings import zone
+from aicc_async.settings import find_zone
 
 GOOD = {"title": "t", "description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
 COLUMNS = ["ref", *GOOD, "dueDate", "priority", "isAutoAssigned", "ownerId"]
@@ -107,7 +107,7 @@ def sent(tenant: Emulator) -> list[dict[str, Any]]:
 def problems_of(path: Path, content: bytes, key: str = "ref") -> list[str]:
     """Check a file with this content."""
     path.write_bytes(content)
-    return list(map(str, Records(path, key, RecordConverter(zone("UTC"))).check()[1]))
+    return list(map(str, Records(path, key, RecordConverter(find_zone("UTC"))).check()[1]))
 
 
 # ---- problems ------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_a_hundred_problems_are_listed_and_all_are_counted(
 
 def lines_of(path: Path) -> list[Any]:
     """Read a file that has no problems."""
-    records = Records(path, "ref", RecordConverter(zone("Asia/Shanghai")))
+    records = Records(path, "ref", RecordConverter(find_zone("Asia/Shanghai")))
     assert records.check()[1] == []
     return list(records)
 
@@ -323,7 +323,7 @@ def test_any_bytes_are_cases_or_problems(
     """Nothing else is raised, and every problem has a line."""
     path = tmp_path_factory.getbasetemp() / name
     path.write_bytes(content)
-    cases, problems = Records(path, "ref", RecordConverter(zone("UTC"))).check()
+    cases, problems = Records(path, "ref", RecordConverter(find_zone("UTC"))).check()
     assert bool(cases) != bool(problems) or (cases and problems)
     assert all(isinstance(problem, Problem) and problem.number >= 1 for problem in problems)
 
@@ -388,7 +388,7 @@ def test_times_are_taken_as_the_client_takes_them(
 def test_a_large_file_is_not_held(tmp_path: Path) -> None:
     """Neither by the check, which keeps the keys alone, nor by the reading."""
     write_json(tmp_path / "c.jsonl", [row(n, description="d" * 10_000) for n in range(3000)])
-    records = Records(tmp_path / "c.jsonl", "ref", RecordConverter(zone("UTC")))
+    records = Records(tmp_path / "c.jsonl", "ref", RecordConverter(find_zone("UTC")))
     tracemalloc.start()
     try:
         assert records.check() == (3000, [])
@@ -470,7 +470,7 @@ def test_the_same_keys_in_another_file(tenant: Emulator, create: Call, tmp_path:
     assert create("a.jsonl", "--journal", "j").code == 0
     assert create("b.jsonl", "--journal", "j").code == 3
     assert [each["outcome"] for each in results()] == ["already", "rejected"]
-    assert results()[1]["reason"] == "key: 'order-2' stands for another record already"
+    assert results()[1]["reason"] == "key must be new or of the same record, got 'order-2'"
     assert tenant.count() == 2
 
 
@@ -595,7 +595,9 @@ def test_a_file_that_is_read_in_part_is_closed(tmp_path: Path, name: str) -> Non
     if name == "c.jsonl":
         content = f"{json.dumps(row(1))}\n{json.dumps(row(2))}"
     (tmp_path / name).write_text(content)
-    with closing(iter(Records(tmp_path / name, "ref", RecordConverter(zone("UTC"))))) as reading:
+    with closing(
+        iter(Records(tmp_path / name, "ref", RecordConverter(find_zone("UTC"))))
+    ) as reading:
         assert next(reading).new.title
     assert list(reading) == []
 
@@ -605,7 +607,7 @@ def test_a_file_that_changes_ends_it(tmp_path: Path, is_longer: bool) -> None:
     """Lines that nobody checked aren't sent, and missing ones aren't passed over."""
     path = tmp_path / "c.jsonl"
     write_json(path, [row(n) for n in range(500)])
-    records = Records(path, "ref", RecordConverter(zone("UTC")))
+    records = Records(path, "ref", RecordConverter(find_zone("UTC")))
     records.check()
     reading = iter(records)
     next(reading)

@@ -42,7 +42,8 @@ from aicc_async import (
     StaticToken,
     export_cases,
 )
-from aicc_async._protocol.converter import RecordConverter, wire_names
+from aicc_async._protocol.converter import RecordConverter
+from aicc_async._protocol.names import wire_names
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.models import Case
 

@@ -112,7 +112,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"contact_id": "x" * 21}, "contact_id must be at most 20 bytes in UTF-8, got 21"),
     ({"due_date": "2025-05-01"}, "due_date must be a datetime, got str"),
     ({"attachment": list("abcdef")}, "attachment must be at most 5 attachments, got 6"),
-    ({"extra": {"title": "x"}}, "extra: 'title' is a field of CaseUpdate; set it there"),
+    ({"extra": {"title": "x"}}, "extra must not hold 'title', which is a field of CaseUpdate"),
     ({"extra": {"AICC__x__CST": float("nan")}}, "extra must hold values of JSON, not NaN .*"),
     ({"priority": "High", "if_unchanged": "x"}, "if_unchanged must be a CaseDetail, got str"),
     ({"priority": "High", "creator_id": ""}, "creator_id must not be empty"),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import msgspec
 import pytest
+from helpers.tenants import client_of
 
 from aicc_async import (
     AICCClient,
@@ -20,7 +21,6 @@ from aicc_async import (
     Dialect,
     NewCase,
     RateLimit,
-    RetryPolicy,
     SQLiteJournal,
     StaticToken,
 )
@@ -307,7 +307,7 @@ async def test_stats_count_what_was_sent(aicc: AICCClient, tenant: Emulator) -> 
 async def test_wrong_credentials_are_an_auth_error(tenant: Emulator) -> None:
     """A secret that is wrong is told as such, without repeating it."""
     auth = ClientCredentials(tenant.client_id, "wrong-secret")
-    async with AICCClient(tenant.url, auth=auth, retry=RetryPolicy(base=0.001)) as client:
+    async with client_of(tenant, auth=auth) as client:
         with pytest.raises(AuthError) as caught:
             await client.list_cases()
     assert "wrong-secret" not in str(caught.value)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import models
+from aicc_async.credentials import QFlowLogin
 from aicc_async.errors import ConfigError
 from aicc_async.models import (
     CaseCancel,
@@ -26,7 +27,6 @@ from aicc_async.models import (
     NewCase,
     NewTask,
     ProcessInfo,
-    QFlowLogin,
     QueueCancel,
     StatisticsQuery,
     StatusUpdate,
@@ -120,6 +120,7 @@ UNITS = [
 BOUNDS = [(cls, name, bound) for cls, fields in BYTES.items() for name, bound in fields.items()]
 CHARACTERS = {1: "a", 2: "é", 3: "工", 4: "😀"}  # by their bytes in UTF-8
 RECORDS = [kind for kind in vars(models).values() if isinstance(kind, type) and attrs.has(kind)]
+RECORDS.append(QFlowLogin)
 SENT = list(NEEDED)
 SHOWN = {  # ids, codes, times and flags; all else is contact data, free text, or unknown
     *("id", "case_id", "case_no", "external_no", "parent_id", "related_id", "relate_id", "be_id"),

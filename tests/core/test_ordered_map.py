@@ -9,12 +9,13 @@ from contextlib import aclosing, nullcontext
 from typing import Any, TypeVar
 
 import pytest
+from helpers.tenants import client_of
 from hypothesis import given
 from hypothesis import strategies as st
 from looptime import LoopTimeProxy
 
-from aicc_async import AICCClient, ApiError, CaseDetail, ConfigError, RetryPolicy, StaticToken
-from aicc_async._listing.ordered_map import AHEAD, ordered_map
+from aicc_async import AICCClient, ApiError, CaseDetail, ConfigError, StaticToken
+from aicc_async._listing.ordered_map import ANSWERS_AHEAD, ordered_map
 from aicc_async.emulator import Emulator, Fault, Latency
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ async def test_answers_come_in_order_and_bounded(
     found: list[int] = []
     async with aclosing(ordered_map(items, service.fetch, concurrency=concurrency)) as answers:
         async for answer in answers:
-            assert source.taken - len(found) <= AHEAD * concurrency
+            assert source.taken - len(found) <= ANSWERS_AHEAD * concurrency
             found.append(answer)
     assert found == list(range(size))
     assert service.asked == found
@@ -200,8 +201,7 @@ async def slow() -> AsyncIterator[Emulator]:
 @pytest.fixture
 async def few(slow: Emulator) -> AsyncIterator[AICCClient]:
     """Run a client of that tenant with three requests at a time."""
-    auth, retry = StaticToken(slow.token()), RetryPolicy(base=0.001)
-    async with AICCClient(slow.url, auth=auth, max_concurrency=3, retry=retry) as client:
+    async with client_of(slow, signs_in=False, max_concurrency=3) as client:
         yield client
 
 
@@ -231,7 +231,7 @@ async def test_who_breaks_out_has_asked_for_few(few: AICCClient, slow: Emulator)
     async with aclosing(few.get_cases(slow.ids(), concurrency=2)) as details:
         async for _ in details:
             break
-    assert 1 <= asked(slow).total() <= AHEAD * 2
+    assert 1 <= asked(slow).total() <= ANSWERS_AHEAD * 2
     assert few._session._slots._value == 3
 
 

@@ -19,7 +19,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from aicc_async._listing.pages import Page
-from aicc_async._listing.paging import BYTES_AHEAD, PAGES_AHEAD, READINGS, Batch, read
+from aicc_async._listing.paging import MAX_READINGS, Batch, read
+from aicc_async._listing.prefetch import MAX_BYTES_AHEAD, PAGES_AHEAD
 from aicc_async._listing.windows import Window
 from aicc_async.errors import ExportError
 
@@ -74,7 +75,7 @@ class Service:
     def bound(self, concurrency: int) -> int:
         """Tell how many calls are plenty: twice for each row, and what was fetched in vain."""
         most = len(self.rows) + len(self.touched) + self.inserted
-        return READINGS * (2 * most + 2 * PAGES_AHEAD * concurrency + 10)
+        return MAX_READINGS * (2 * most + 2 * PAGES_AHEAD * concurrency + 10)
 
 
 def names(count: int) -> list[str]:
@@ -475,7 +476,7 @@ async def test_the_look_ahead_is_bounded_in_pages(windows: int, rows: int) -> No
 @pytest.mark.looptime
 async def test_the_look_ahead_is_bounded_in_bytes() -> None:
     """Large pages are fewer."""
-    service = Slow(5000, lambda: 0.01, size=BYTES_AHEAD // 4)
+    service = Slow(5000, lambda: 0.01, size=MAX_BYTES_AHEAD // 4)
     async with aclosing(read(months(9), service.fetch, concurrency=2)) as batches:
         await anext(batches)
         await asyncio.sleep(60)
@@ -485,7 +486,7 @@ async def test_the_look_ahead_is_bounded_in_bytes() -> None:
 @pytest.mark.looptime
 async def test_pages_too_large_to_look_ahead_still_come() -> None:
     """A page larger than the bound is fetched, one at a time."""
-    service = Slow(500, lambda: 0.01, size=2 * BYTES_AHEAD)
+    service = Slow(500, lambda: 0.01, size=2 * MAX_BYTES_AHEAD)
     assert len(await collect(service.fetch, months(3), concurrency=2)) == 1500
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 
 import pytest
 from attrs import asdict
+from helpers import tenants
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, ApiError, AuthError, ClientCredentials, RateLimit, RetryPolicy
+from aicc_async import AICCClient, ApiError, AuthError, ClientCredentials, RateLimit
 from aicc_async._listing.windows import Window
 from aicc_async.cli.group import run
 from aicc_async.emulator import Emulator, Fault, Quirks
@@ -53,14 +53,9 @@ WELL_BEHAVED = {
 TIED = [{"createdDate": "2025-01-20 12:00:00"}] * 3
 
 
-@asynccontextmanager
-async def pair(**options: Any) -> AsyncIterator[tuple[Emulator, AICCClient]]:
-    """Run a tenant of January to March 2025 and a client that hardly waits between attempts."""
-    settings: dict[str, Any] = {"cases": 300, "since": SINCE, "until": UNTIL} | options
-    async with Emulator(**settings) as tenant:
-        auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-        async with AICCClient(tenant.url, auth=auth, retry=RetryPolicy(base=0.001)) as aicc:
-            yield tenant, aicc
+def pair(**options: Any) -> AbstractAsyncContextManager[tuple[Emulator, AICCClient]]:
+    """Run a tenant of January to March 2025, and a client of it."""
+    return tenants.pair(**{"cases": 300, "since": SINCE, "until": UNTIL, **options})
 
 
 async def found(*, rows: list[dict[str, str]] | None = None, **options: Any) -> dict[str, Any]:

@@ -20,7 +20,12 @@ from aicc_async._listing.pages import Page
 from aicc_async._listing.windows import Window
 from aicc_async._protocol.aicc import CaseProtocol
 from aicc_async._protocol.converter import RecordConverter
-from aicc_async._protocol.envelope import listed, only, refusal, result
+from aicc_async._protocol.envelope import (
+    build_error,
+    open_envelope,
+    rows_and_total,
+    single_object,
+)
 from aicc_async._protocol.operations import MODIFY, OPENAPI
 from aicc_async._protocol.qflow import enqueue
 from aicc_async._protocol.raw import raw_page
@@ -201,7 +206,7 @@ def test_code_zero_is_success(code: bytes) -> None:
     """The code alone decides, as a text or a number."""
     body = b'{"resCode":%b,"resMsg":{"odd":1},"result":[7]}' % code
 
-    assert result(body, operation="get") == [7]
+    assert open_envelope(body, operation="get") == [7]
 
 
 @pytest.mark.parametrize("read", [_typed, raw_page], ids=["typed", "raw"])
@@ -227,7 +232,7 @@ def test_other_codes_are_errors(
 def test_long_words_of_the_service_are_cut() -> None:
     """An error stays readable."""
     with pytest.raises(ApiError) as caught:
-        result(b'{"resCode":7,"resMsg":"%b"}' % (b"a" * 9999), operation="get")
+        open_envelope(b'{"resCode":7,"resMsg":"%b"}' % (b"a" * 9999), operation="get")
 
     assert caught.value.message == "a" * 500
 
@@ -236,15 +241,15 @@ def test_long_words_of_the_service_are_cut() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (b"", "0 bytes that are no JSON @ $"),
-        (b"<html></html>", "13 bytes that are no JSON @ $"),
-        (_page()[:-1], "65 bytes that are no JSON @ $"),
-        (b"[]", "an object is needed @ $"),
-        (b"{}", "a text is needed @ $.resCode"),
-        (b'{"resCode":null}', "a text is needed @ $.resCode"),
-        (b'{"resCode":false,"result":[]}', "a text is needed @ $.resCode"),
-        (b'{"resCode":"0"}', "an object or an array of one is needed @ $.result"),
-        (OK + b"null}", "an object or an array of one is needed @ $.result"),
+        (b"", "must be JSON, got 0 other bytes @ $"),
+        (b"<html></html>", "must be JSON, got 13 other bytes @ $"),
+        (_page()[:-1], "must be JSON, got 65 other bytes @ $"),
+        (b"[]", "must be an object, got list @ $"),
+        (b"{}", "must be a str, got NoneType @ $.resCode"),
+        (b'{"resCode":null}', "must be a str, got NoneType @ $.resCode"),
+        (b'{"resCode":false,"result":[]}', "must be a str, got bool @ $.resCode"),
+        (b'{"resCode":"0"}', "must be an object or an array of one, got NoneType @ $.result"),
+        (OK + b"null}", "must be an object or an array of one, got NoneType @ $.result"),
         (OK + b"[{},{}]}", None),
         (OK + b"[5]}", None),
         (OK + b"[null]}", None),
@@ -271,18 +276,24 @@ def test_no_page_is_a_decode_error(
 @pytest.mark.parametrize("value", [{"a": 1}, [{"a": 1}]], ids=["object", "array"])
 def test_the_one_object_is_found(value: object) -> None:
     """Wrapped in an array or not."""
-    assert only(value)[0] == {"a": 1}
+    assert single_object(value)[0] == {"a": 1}
 
 
 @pytest.mark.parametrize(
-    ("value", "path"), [(None, "$.result"), ([], "$.result"), ([5], "$.result[0]")]
+    ("value", "what"),
+    [
+        (None, "NoneType @ $.result"),
+        ([], "0 items @ $.result"),
+        ([5], "int @ $.result[0]"),
+        ([{}, {}, {}], "3 items @ $.result"),
+    ],
 )
-def test_no_object_is_a_decode_error(value: object, path: str) -> None:
+def test_no_object_is_a_decode_error(value: object, what: str) -> None:
     """None, many, or another kind is refused with the path."""
     with pytest.raises(DecodeError) as caught:
-        only(value)
+        single_object(value)
 
-    assert str(caught.value) == f"an object or an array of one is needed @ {path}"
+    assert str(caught.value) == f"must be an object or an array of one, got {what}"
 
 
 @pytest.mark.parametrize("name", ["taskList", "tasks"])
@@ -291,7 +302,7 @@ def test_the_rows_of_a_listing_are_found(name: str, array: bool) -> None:
     """Under either name, in an object or in an array of one."""
     answer = {name: [{"id": "i"}], "count": 7}
 
-    rows, count, path = listed([answer] if array else answer, "taskList", "tasks")
+    rows, count, path = rows_and_total([answer] if array else answer, "taskList", "tasks")
 
     assert (rows, count) == ([{"id": "i"}], 7)
     assert path == ("$.result[0]." if array else "$.result.") + name
@@ -300,7 +311,7 @@ def test_the_rows_of_a_listing_are_found(name: str, array: bool) -> None:
 @pytest.mark.parametrize("rows", [[], [{"id": "i"}], [{"id": "i"}, {"id": "j"}], [5], [[]]])
 def test_a_bare_list_holds_the_rows_itself(rows: list[Any]) -> None:
     """It has no total, unless it is empty."""
-    assert listed(rows, "tasks") == (rows, None if rows else 0, "$.result")
+    assert rows_and_total(rows, "tasks") == (rows, None if rows else 0, "$.result")
 
 
 @pytest.mark.parametrize(
@@ -316,18 +327,26 @@ def test_a_bare_list_holds_the_rows_itself(rows: list[Any]) -> None:
 def test_no_listing_is_a_decode_error(value: object, path: str) -> None:
     """What holds no rows is refused where they should stand."""
     with pytest.raises(DecodeError) as caught:
-        listed(value, "tasks")
+        rows_and_total(value, "tasks")
 
     assert str(caught.value).endswith(f" @ {path}")
 
 
-@pytest.mark.parametrize("answer", [b"{}", b'{"caseId":""}', b'{"caseId":5}', b'{"caseId":null}'])
-def test_a_create_without_an_id_is_a_decode_error(answer: bytes) -> None:
+@pytest.mark.parametrize(
+    ("answer", "got"),
+    [
+        (b"{}", "NoneType"),
+        (b'{"caseId":""}', "''"),
+        (b'{"caseId":5}', "int"),
+        (b'{"caseId":null}', "NoneType"),
+    ],
+)
+def test_a_create_without_an_id_is_a_decode_error(answer: bytes, got: str) -> None:
     """An empty or odd id is never handed out."""
     with pytest.raises(DecodeError) as caught:
         CALLS.create(NEW).decode(OK + b"[%b]}" % answer)
 
-    assert str(caught.value) == "a case id is needed @ $.result[0].caseId"
+    assert str(caught.value) == f"must be a case id, got {got} @ $.result[0].caseId"
 
 
 # Pages
@@ -432,7 +451,7 @@ def test_a_misfit_of_a_typed_row_is_named() -> None:
     with pytest.raises(DecodeError) as caught:
         _typed(_page(b'{"id":"a"}', b'{"id":"b","isCanced":"no"}', array=False))
 
-    assert str(caught.value) == "bool is needed, str was given @ $.result.caseList[1].isCanced"
+    assert str(caught.value) == "must be a bool, got str @ $.result.caseList[1].isCanced"
 
 
 DEEP = b'{"id":"a","x":%b%b}' % (b"[" * 100_000, b"]" * 100_000)
@@ -510,7 +529,7 @@ PLATFORM = b'{"resCode":"1001","resMsg":"no"}'
 )
 def test_a_status_has_one_class(status: int, kind: type[ApiError]) -> None:
     """Every field of the error is filled from the answer."""
-    error = refusal(CALLS.create(NEW), status, {"X-Request-Id": "r1"}, PLATFORM)
+    error = build_error(CALLS.create(NEW), status, {"X-Request-Id": "r1"}, PLATFORM)
 
     assert type(error) is kind
     assert str(error) == f"create: HTTP {status}, resCode 1001: no"
@@ -524,9 +543,9 @@ def test_a_refused_token_is_known_by_its_code(status: int, code: str) -> None:
     """With any status, but not of a request that carries no token."""
     body = b'{"resCode":%b}' % code.encode()
 
-    assert type(refusal(CALLS.create(NEW), status, {}, body)) is AuthError
+    assert type(build_error(CALLS.create(NEW), status, {}, body)) is AuthError
     if status == 500:
-        assert type(refusal(SIGN_IN, status, {}, body)) is ServerError
+        assert type(build_error(SIGN_IN, status, {}, body)) is ServerError
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
@@ -534,7 +553,7 @@ def test_wrong_credentials_are_an_auth_error(status: int) -> None:
     """A sign-in is refused with 400 too, in words of its own."""
     body = b'{"error":"invalid_client","error_description":"who is that"}'
 
-    error = refusal(SIGN_IN, status, {}, body)
+    error = build_error(SIGN_IN, status, {}, body)
 
     assert type(error) is AuthError
     assert (error.code, error.message) == ("invalid_client", "who is that")
@@ -554,7 +573,7 @@ def test_wrong_credentials_are_an_auth_error(status: int) -> None:
 )
 def test_q_flow_names_the_wrong_fields(body: bytes, message: str) -> None:
     """The fields' names are told, the texts about them may quote values."""
-    error = refusal(enqueue(CaseEnqueue(service_id=1), WIRE), 400, {}, body)
+    error = build_error(enqueue(CaseEnqueue(service_id=1), WIRE), 400, {}, body)
 
     assert (type(error), error.code, error.message) == (ApiError, None, message)
     assert str(error) == f"enqueue: HTTP 400: {message}"
@@ -567,7 +586,7 @@ def test_q_flow_names_the_wrong_fields(body: bytes, message: str) -> None:
 )
 def test_a_body_of_another_kind_leaves_the_status(body: bytes) -> None:
     """A gateway's page is not quoted."""
-    error = refusal(CALLS.create(NEW), 502, {}, body)
+    error = build_error(CALLS.create(NEW), 502, {}, body)
 
     assert type(error) is ServerError
     assert (error.code, error.message, error.request_id) == (None, "", None)
@@ -577,7 +596,7 @@ def test_a_body_of_another_kind_leaves_the_status(body: bytes) -> None:
 @given(st.dictionaries(st.sampled_from(["resCode", "resMsg", "error", "ModelState"]), json_values))
 def test_any_error_body_makes_an_error(value: dict[str, Any]) -> None:
     """Odd types in an error's body do not hide the error, nor swell it."""
-    error = refusal(CALLS.create(NEW), 500, {}, msgspec.json.encode(value))
+    error = build_error(CALLS.create(NEW), 500, {}, msgspec.json.encode(value))
 
     assert type(error) in {ServerError, AuthError}
     assert len(error.message) <= 500
@@ -631,8 +650,9 @@ def test_a_form_has_no_word_for_null_or_lists() -> None:
         "D[0].Key": "k",
         "D[0].Value": "1",
     }
+    wanted = r"^extra must hold strings and numbers to be sent as a form, got \w+ as 'A'$"
     for value in ([1], {"k": [1]}, {"k": None}):
-        with pytest.raises(ConfigError, match=r"^extra: 'A' can't be sent as a form, "):
+        with pytest.raises(ConfigError, match=wanted):
             enqueue(CaseEnqueue(service_id=2, extra={"A": value}), WIRE, form=True)
 
 
@@ -641,7 +661,7 @@ def test_an_enqueue_needs_a_case_id() -> None:
     decode: Callable[[bytes], EnqueuedCase] = enqueue(CaseEnqueue(service_id=2), WIRE).decode
 
     assert decode(b'{"CaseId":7}').case_id == 7
-    with pytest.raises(DecodeError, match=r"^a mandatory field is missing @ \$\.CaseId$"):
+    with pytest.raises(DecodeError, match=r"^must be present @ \$\.CaseId$"):
         decode(b'{"ServiceId":2}')
 
 

@@ -31,14 +31,14 @@ from aicc_async import (
     UnknownOutcome,
 )
 from aicc_async._protocol.converter import RecordConverter
-from aicc_async._protocol.envelope import refusal
+from aicc_async._protocol.envelope import build_error
 from aicc_async._protocol.qflow import cancel, enqueue, get_case, sign_in
 from aicc_async._protocol.sign_in import Grant
 from aicc_async.emulator import Emulator, Fault, Readings
 from aicc_async.emulator.qflow.queue import Queue
-from aicc_async.settings import zone
+from aicc_async.settings import find_zone
 
-WIRE = RecordConverter(zone("UTC"))
+WIRE = RecordConverter(find_zone("UTC"))
 QUICK = RetryPolicy(base=0.001)
 SECRET = "an-invented-api-token"
 FULL = CaseEnqueue(
@@ -499,5 +499,5 @@ async def test_a_header_of_ones_own_may_be_the_tokens(tenant: Emulator) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_refused_sign_in_is_an_auth_error(status: int) -> None:
     """Which status wrong credentials get is not documented: any refusal counts as that."""
-    error = refusal(sign_in(QFlowLogin("n", "p")), status, {}, b'{"Message":"no"}')
+    error = build_error(sign_in(QFlowLogin("n", "p")), status, {}, b'{"Message":"no"}')
     assert type(error) is AuthError

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 import aiohttp
 import attrs
 import pytest
+from helpers.tenants import NEW, client_of, count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from looptime import LoopTimeProxy
@@ -23,7 +24,6 @@ from aicc_async import (
     CaseProcess,
     CaseUpdate,
     ClientCredentials,
-    NewCase,
     NewTask,
     ProcessInfo,
     QFlowClient,
@@ -36,7 +36,7 @@ from aicc_async import (
     UnknownOutcome,
 )
 from aicc_async._transport.retry import (
-    BUDGET,
+    RETRY_BUDGET,
     RETRY_COST,
     Call,
     RetryBudget,
@@ -49,7 +49,6 @@ from aicc_async.errors import DecodeError
 
 ATTEMPTS = 3
 POLICY = RetryPolicy(attempts=ATTEMPTS, base=0.001, max_retry_after=0.001)
-NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -102,7 +101,7 @@ class Clients:
 
     def arrived(self, operation: str) -> int:
         """Count the requests of an operation that arrived."""
-        return sum(one.operation == operation for one in self.tenant.requests)
+        return count(self.tenant, operation)
 
     def made(self) -> int:
         """Count the cases, tickets, notes and tasks that were made."""
@@ -114,8 +113,7 @@ class Clients:
 @pytest.fixture
 async def clients(tenant: Emulator) -> AsyncIterator[Clients]:
     """Run both clients of the tenant, trying three times and waiting not for long."""
-    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-    aicc = AICCClient(tenant.url, auth=auth, retry=POLICY, max_body=2**20)
+    aicc = client_of(tenant, retry=POLICY, max_body=2**20)
     async with aicc, QFlowClient(tenant.qflow_url, retry=POLICY) as qflow:
         yield Clients(tenant, aicc, qflow)
 
@@ -279,10 +277,10 @@ async def test_fifty_calls_that_fail_twice(clients: Clients) -> None:
 
 async def test_retries_that_succeed_cost_nothing(clients: Clients) -> None:
     """A hundred calls and more that each succeed at the second attempt use no budget up."""
-    for _ in range(BUDGET // RETRY_COST + 5):
+    for _ in range(RETRY_BUDGET // RETRY_COST + 5):
         clients.tenant.fail("modify", Fault.HTTP_503)
         await clients.call("modify")
-    assert clients.aicc.stats.retries == BUDGET // RETRY_COST + 5
+    assert clients.aicc.stats.retries == RETRY_BUDGET // RETRY_COST + 5
 
 
 # ---- pure rules ----------------------------------------------------------------------------
@@ -340,7 +338,7 @@ def test_retry_after_that_says_nothing(text: str) -> None:
 @given(st.lists(st.one_of(st.none(), st.integers(0, 10)), max_size=300))
 def test_the_budget_stays_within_its_bounds(steps: list[int | None]) -> None:
     """Takes and successes in any order never overdraw the budget nor fill it past its size."""
-    budget, left = RetryBudget(), BUDGET
+    budget, left = RetryBudget(), RETRY_BUDGET
     for step in steps:
         if step is None:
             granted = budget.take()
@@ -348,7 +346,7 @@ def test_the_budget_stays_within_its_bounds(steps: list[int | None]) -> None:
             left -= RETRY_COST * granted
         else:
             budget.give_back(step)
-            left = min(BUDGET, left + max(step * RETRY_COST, 1))
+            left = min(RETRY_BUDGET, left + max(step * RETRY_COST, 1))
 
 
 # ---- waits, on a clock of the tests' own ---------------------------------------------------
@@ -383,7 +381,7 @@ class Sender:
 
     async def send(self, exchange: Exchange, *, repeatable: bool = True) -> object:
         """Send; give the result or the error."""
-        call = Call(self.policy, self.budget, repeatable=repeatable, throttled=self.pauses.append)
+        call = Call(self.policy, self.budget, repeatable=repeatable, pause_all=self.pauses.append)
         try:
             return await call.run(lambda: exchange(call))
         except AICCError as error:
@@ -489,7 +487,7 @@ async def test_the_budget_stops_a_storm_and_recovers() -> None:
     sender = Sender(RetryPolicy(), budget)
     storm = [Exchange(*failures(5)) for _ in range(100)]
     await asyncio.gather(*(sender.send(exchange) for exchange in storm))
-    assert sum(len(exchange.sent) for exchange in storm) == 100 + BUDGET // RETRY_COST
+    assert sum(len(exchange.sent) for exchange in storm) == 100 + RETRY_BUDGET // RETRY_COST
     for _ in range(RETRY_COST):
         alone = Exchange(*failures(1))
         await sender.send(alone)
@@ -536,7 +534,7 @@ async def test_what_failed_elsewhere_is_not_retried_here() -> None:
         raise ServerError("token")
 
     calls: list[int] = []
-    call = Call(RetryPolicy(), RetryBudget(), repeatable=False, throttled=print)
+    call = Call(RetryPolicy(), RetryBudget(), repeatable=False, pause_all=print)
     with pytest.raises(ServerError):
         await call.run(lambda: sign_in_failed(call))
     assert (calls, call.is_in_doubt) == ([1], False)
@@ -548,8 +546,7 @@ async def test_what_failed_elsewhere_is_not_retried_here() -> None:
 async def test_a_throttle_pauses_everybody(tenant: Emulator) -> None:
     """After one 429, nothing of this client arrives before the time that was asked for."""
     tenant.retry_after = "0.2"
-    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-    async with AICCClient(tenant.url, auth=auth, retry=RetryPolicy(base=0.001)) as client:
+    async with client_of(tenant) as client:
         await client.list_cases(limit=1)
         tenant.fail("list", Fault.THROTTLED)
         await asyncio.gather(*(client.list_cases(limit=1) for _ in range(20)))

@@ -13,9 +13,10 @@ from aicc_async._listing.pages import Page
 from aicc_async._listing.paging import Batch
 from aicc_async._listing.windows import Window
 from aicc_async._protocol.aicc import CaseProtocol
-from aicc_async._protocol.converter import RecordConverter, dumps, wire_names
+from aicc_async._protocol.converter import RecordConverter, dumps
+from aicc_async._protocol.names import wire_names
 from aicc_async._protocol.raw import raw_page
-from aicc_async._protocol.rows import MOST, CaseReader
+from aicc_async._protocol.rows import MAX_LEARNED_FIELDS, PageReader
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PLAIN = dict.fromkeys(wire_names(Case).values()) | {"id": "i"}
@@ -27,9 +28,9 @@ def page(*rows: Any) -> bytes:
 
 
 @pytest.fixture
-def reader() -> CaseReader:
+def reader() -> PageReader:
     """Make a reader that has seen nothing yet."""
-    return CaseReader(SHANGHAI)
+    return PageReader(SHANGHAI)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def decode() -> Callable[[bytes], Page[Case]]:
     return CaseProtocol(RecordConverter(SHANGHAI), Dialect()).cases(CaseQuery()).decode
 
 
-def test_documented_rows_are_read_fast(reader: CaseReader) -> None:
+def test_documented_rows_are_read_fast(reader: PageReader) -> None:
     """Rows without extension fields need nothing to be learned, and times are aware."""
     found = reader.read(page(PLAIN | {"createdDate": "2025-01-02 03:04:05"}, {"id": "j"}))
     assert found is not None
@@ -48,7 +49,7 @@ def test_documented_rows_are_read_fast(reader: CaseReader) -> None:
 
 
 @pytest.mark.parametrize("first", ["2025-01-02 03:04:05", ""])
-def test_empty_times_are_read_fast(reader: CaseReader, first: str) -> None:
+def test_empty_times_are_read_fast(reader: PageReader, first: str) -> None:
     """A service that writes "" for a time that isn't costs no second look, whenever it begins."""
     for text in (first, "", "2025-01-02 03:04:05"):
         found = reader.read(page(PLAIN | {"closedDate": text}))
@@ -57,7 +58,7 @@ def test_empty_times_are_read_fast(reader: CaseReader, first: str) -> None:
         assert str(found[0][0].closed_date) == expected
 
 
-def test_extension_fields_are_learned(reader: CaseReader) -> None:
+def test_extension_fields_are_learned(reader: PageReader) -> None:
     """A field that was seen once is read fast ever after; null and missing stay apart."""
     body = page(PLAIN | {"AICC__a__CST": 1, "type.name": ""}, PLAIN | {"AICC__a__CST": None}, PLAIN)
     assert reader.read(body) is None
@@ -86,9 +87,9 @@ def test_odd_names_are_read_all_the_same(decode: Callable[[bytes], Page[Case]], 
         assert decode(page(PLAIN | {key: 1})).rows[0].extra == {key: 1}
 
 
-def test_learning_has_an_end(decode: Callable[[bytes], Page[Case]], reader: CaseReader) -> None:
+def test_learning_has_an_end(decode: Callable[[bytes], Page[Case]], reader: PageReader) -> None:
     """A service that makes up names fills no memory, and nothing is lost."""
-    many = {f"f{i}": i for i in range(MOST + 1)}
+    many = {f"f{i}": i for i in range(MAX_LEARNED_FIELDS + 1)}
     assert decode(page(PLAIN | many)).rows[0].extra == many
     reader.learn([Case(id="", extra=dict(many))])
     assert reader.read(page(PLAIN | many)) is None
@@ -105,12 +106,12 @@ def test_learning_has_an_end(decode: Callable[[bytes], Page[Case]], reader: Case
         b"",
     ],
 )
-def test_what_is_no_plain_page_is_left_to_the_slow_way(reader: CaseReader, body: bytes) -> None:
+def test_what_is_no_plain_page_is_left_to_the_slow_way(reader: PageReader, body: bytes) -> None:
     """Errors and oddities are not for the fast way to judge."""
     assert reader.read(body) is None
 
 
-def test_an_object_for_a_result_is_read_fast(reader: CaseReader) -> None:
+def test_an_object_for_a_result_is_read_fast(reader: PageReader) -> None:
     """The result may stand in an array or not."""
     found = reader.read(b'{"resCode":0,"result":{"caseList":[{"id":"i"}],"count":7}}')
     assert found == ([Case(id="i")], 7)

@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async import settings
+from aicc_async._parse import parse_dialect, parse_environment, parse_rate_limit, parse_span
 from aicc_async.errors import ConfigError
 from aicc_async.settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
@@ -116,7 +117,7 @@ def test_settings_are_frozen() -> None:
 )
 def test_a_good_base_url_is_kept_without_its_last_slash(text: str, url: str) -> None:
     """Only https, or http to this machine, and a path may follow."""
-    assert settings.base_url(text) == url
+    assert settings.check_base_url(text) == url
 
 
 @pytest.mark.parametrize(
@@ -125,10 +126,10 @@ def test_a_good_base_url_is_kept_without_its_last_slash(text: str, url: str) -> 
 def test_http_to_another_machine_needs_consent(host: str) -> None:
     """A token does not travel in clear unless asked for; the host is named."""
     with pytest.raises(ConfigError, match="allow_http=True") as caught:
-        settings.base_url(f"http://{host}")
+        settings.check_base_url(f"http://{host}")
 
     assert host.strip("[]") in str(caught.value)
-    assert settings.base_url(f"http://{host}", allow_http=True) == f"http://{host}"
+    assert settings.check_base_url(f"http://{host}", allow_http=True) == f"http://{host}"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_what_is_no_url_is_refused(text: Any) -> None:
     with pytest.raises(
         ConfigError, match=r"^base_url must be an https URL such as 'https://host'$"
     ):
-        settings.base_url(text, allow_http=True)
+        settings.check_base_url(text, allow_http=True)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_secrets_in_a_url_are_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(
         ConfigError, match=r"^base_url must (be an https URL|not hold a user)"
     ) as caught:
-        settings.base_url(text)
+        settings.check_base_url(text)
 
     assert "hush" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -176,18 +177,18 @@ def test_secrets_in_a_url_are_refused_and_not_repeated(text: str) -> None:
 def test_any_text_is_a_url_or_a_config_error(text: str) -> None:
     """Nothing but ConfigError comes out of a bad URL, and a good one stays as it came out."""
     try:
-        url = settings.base_url(text)
+        url = settings.check_base_url(text)
     except ConfigError:
         return
-    assert settings.base_url(url) == url
+    assert settings.check_base_url(url) == url
 
 
 def test_a_zone_is_found_by_name() -> None:
     """A name of the IANA database, or a zone, is a zone."""
     zone = ZoneInfo("Europe/Berlin")
 
-    assert settings.zone("Europe/Berlin") == zone
-    assert settings.zone(zone) is zone
+    assert settings.find_zone("Europe/Berlin") == zone
+    assert settings.find_zone(zone) is zone
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_zone_is_found_by_name() -> None:
 def test_no_zone_is_refused(name: Any) -> None:
     """What names no zone is refused, and named."""
     with pytest.raises(ConfigError) as caught:
-        settings.zone(name)
+        settings.find_zone(name)
 
     wanted = f"timezone must be an IANA name such as 'Asia/Shanghai', got {name!r}"
     assert str(caught.value) == wanted
@@ -207,15 +208,15 @@ def test_no_zone_is_refused(name: Any) -> None:
 @given(st.integers(1, 10**6), st.floats(0.001, 10**6))
 def test_a_rate_is_read_back(limit: int, per: float) -> None:
     """A rate written as a text is that rate."""
-    assert settings.rate_limit(f"{limit}/{per}") == RateLimit(limit, per=per)
-    assert settings.rate_limit(str(limit)) == RateLimit(limit)
+    assert parse_rate_limit(f"{limit}/{per}") == RateLimit(limit, per=per)
+    assert parse_rate_limit(str(limit)) == RateLimit(limit)
 
 
 @pytest.mark.parametrize("text", ["", "/", "ten", "1.5", "10/", "10/60/2", "/60", "10/minute"])
 def test_no_rate_is_refused(text: str) -> None:
     """What is no rate is told what a rate looks like."""
     with pytest.raises(ConfigError) as caught:
-        settings.rate_limit(text)
+        parse_rate_limit(text)
 
     wanted = f"rate_limit must be like '10' or '600/60', got {text!r}"
     assert str(caught.value) == wanted
@@ -233,14 +234,14 @@ def test_no_rate_is_refused(text: str) -> None:
 def test_a_rate_out_of_bounds_is_refused(text: str, says: str) -> None:
     """A rate below its bounds is refused by the name of the part that is wrong."""
     with pytest.raises(ConfigError, match=f"^{says}$"):
-        settings.rate_limit(text)
+        parse_rate_limit(text)
 
 
 @given(st.one_of(st.text(), st.text("0123456789/.-e ", max_size=9)))
 def test_any_text_is_a_rate_or_a_config_error(text: str) -> None:
     """Nothing but ConfigError comes out of a bad rate."""
     try:
-        rate = settings.rate_limit(text)
+        rate = parse_rate_limit(text)
     except ConfigError:
         return
     assert rate.limit >= 1
@@ -255,21 +256,21 @@ def test_the_environment_is_read() -> None:
     }
     options = {"timezone": "Europe/Berlin", "rate_limit": RateLimit(600, per=60)}
 
-    assert settings.from_environment(environ) == ("https://h", options)
+    assert parse_environment(environ) == ("https://h", options)
 
 
 def test_empty_variables_are_as_not_set() -> None:
     """An empty variable leaves the default in place."""
     environ = {"AICC_BASE_URL": "https://h", "AICC_TIMEZONE": "", "AICC_RATE_LIMIT": ""}
 
-    assert settings.from_environment(environ) == ("https://h", {})
+    assert parse_environment(environ) == ("https://h", {})
 
 
 @pytest.mark.parametrize("environ", [{}, {"AICC_BASE_URL": ""}])
 def test_without_a_base_url_nothing_starts(environ: dict[str, str]) -> None:
     """The one variable that has no default is asked for by name."""
     with pytest.raises(ConfigError, match=r"^AICC_BASE_URL must be set$"):
-        settings.from_environment(environ)
+        parse_environment(environ)
 
 
 def test_a_dialect_is_read_from_the_environment() -> None:
@@ -278,8 +279,8 @@ def test_a_dialect_is_read_from_the_environment() -> None:
     environ = {"AICC_BASE_URL": "https://h", "AICC_DIALECT": text}
     whole = Dialect(auto_assign=("isAutoAssigned",), task_detail="POST", swap_statistics=True)
 
-    assert settings.from_environment(environ) == ("https://h", {"dialect": whole})
-    assert settings.dialect("task_detail=GET") == Dialect()
+    assert parse_environment(environ) == ("https://h", {"dialect": whole})
+    assert parse_dialect("task_detail=GET") == Dialect()
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ def test_a_dialect_is_read_from_the_environment() -> None:
 def test_no_dialect_is_refused(text: str, says: str) -> None:
     """What is no dialect is told which field wants what."""
     with pytest.raises(ConfigError, match=f"^{says}$"):
-        settings.dialect(text)
+        parse_dialect(text)
 
 
 @pytest.mark.parametrize(
@@ -308,18 +309,18 @@ def test_no_dialect_is_refused(text: str, says: str) -> None:
 )
 def test_a_length_of_time_is_read(text: str, seconds: int) -> None:
     """A number and a unit."""
-    assert settings.span(text) == timedelta(seconds=seconds)
+    assert parse_span(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["999999999999d", f"{'9' * 5000}s"])
 def test_no_length_of_time_is_beyond_all_bounds(text: str) -> None:
     """One error, whether the number or the time is too long."""
     with pytest.raises(OverflowError):
-        settings.span(text)
+        parse_span(text)
 
 
 @given(st.text())
 def test_any_text_is_a_length_of_time_or_none(text: str) -> None:
     """What is none is told as such."""
-    found = settings.span(text)
+    found = parse_span(text)
     assert (found is None) == (not text[:-1].isdecimal() or text[-1] not in "dhms")

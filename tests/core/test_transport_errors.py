@@ -10,13 +10,13 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
+from helpers.tenants import NEW
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from aicc_async import (
     AICCClient,
     AICCError,
-    NewCase,
     RequestTimeout,
     RetryPolicy,
     StaticToken,
@@ -29,7 +29,6 @@ from aicc_async.testing.mocks import MockedResponses
 HOST = "https://tenant.invalid"
 CASES = f"{HOST}/service/AICC__Case/1.0.0/openapi/case"
 TOKEN = "an-invented-token"
-NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")
 
 _KEY = ConnectionKey("tenant.invalid", 443, True, True, None, None, None)
 _INFO = aiohttp.RequestInfo(

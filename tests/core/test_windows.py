@@ -10,9 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
-from aicc_async._listing.zones import elapsed, wall
-from aicc_async.errors import ConfigError
+from aicc_async._listing.windows import MAX_SPAN, Window, bisect, join, split
+from aicc_async._listing.zones import elapsed
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -130,33 +129,6 @@ def test_the_ends_of_the_calendar_can_be_split(name: str) -> None:
     assert list(split(last - DAY, last, ZoneInfo(name))) == [Window(last - DAY, last)]
 
 
-@given(st.datetimes(timezones=zones), zones)
-def test_wall_time_is_the_moment_in_the_zone(moment: datetime, zone: ZoneInfo) -> None:
-    """It is naive, in whole seconds, and with its fold names the second of the moment."""
-    try:
-        there = moment.astimezone(zone)
-    except OverflowError:
-        with pytest.raises(ConfigError):
-            wall(moment, zone)
-        return
-    naive = wall(moment, zone)
-
-    assert (naive.tzinfo, naive.microsecond, naive.fold) == (None, 0, 0)
-    assert naive == there.replace(tzinfo=None, microsecond=0)
-
-
-@given(st.datetimes(), zones)
-def test_naive_times_are_taken_as_they_are(moment: datetime, zone: ZoneInfo) -> None:
-    """A naive time is in the zone already; only its fraction goes."""
-    assert wall(moment, zone) == moment.replace(microsecond=0)
-
-
-def test_a_moment_outside_the_calendar_is_a_config_error() -> None:
-    """A moment that has no date in the zone is refused by one of our errors."""
-    with pytest.raises(ConfigError, match="no wall-clock time in Asia/Shanghai"):
-        wall(datetime.max.replace(tzinfo=UTC), ZoneInfo("Asia/Shanghai"))
-
-
 @pytest.mark.parametrize(
     ("window", "text"),
     [
@@ -219,7 +191,7 @@ def test_halves_can_be_joined_again(start: datetime, span: timedelta, zone: Zone
     halves = bisect(window)
     if halves:
         fits = elapsed(start, start + span, zone) <= MAX_SPAN and span <= MAX_SPAN
-        assert joined(*halves, zone) == (window if fits else None)
+        assert join(*halves, zone) == (window if fits else None)
 
 
 @given(moments, spans, zones)
@@ -228,7 +200,7 @@ def test_joined_windows_are_no_longer_than_31_days(
 ) -> None:
     """Neighbours of a split are joined only where both fit into one window."""
     for one, next_ in pairwise(split(start, start + span, zone)):
-        whole = joined(one, next_, zone)
+        whole = join(one, next_, zone)
         if whole:
             assert (whole.start, whole.end) == (one.start, next_.end)
             assert _longest(whole, zone) <= MAX_SPAN
@@ -238,5 +210,5 @@ def test_open_windows_are_not_joined() -> None:
     """A window without an end or a beginning stays as it is."""
     closed = Window(_at("2025-01-01"), _at("2025-01-02"))
     utc = ZoneInfo("UTC")
-    assert joined(Window(None, _at("2025-01-01")), closed, utc) is None
-    assert joined(closed, Window(_at("2025-01-02")), utc) is None
+    assert join(Window(None, _at("2025-01-01")), closed, utc) is None
+    assert join(closed, Window(_at("2025-01-02")), utc) is None

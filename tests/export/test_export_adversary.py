@@ -191,7 +191,7 @@ async def exported(
 ) -> ExportReport:
     """Export from the adversary's tenant, with bounds so small that few rows reach them."""
     patch.setattr(plan, "MAX_ROWS_PER_WINDOW", adversary.max_rows)
-    patch.setattr(window_reader, "LIMIT", adversary.max_rows)
+    patch.setattr(window_reader, "MAX_ROWS_PER_PAGE", adversary.max_rows)
     async with adversary.tenant as tenant:
         adversary.fill()
         tenant.on_page(adversary.on_page)

@@ -45,7 +45,7 @@ from aicc_async import (
     ExportReport,
     export_cases,
 )
-from aicc_async._listing.ordered_map import AHEAD
+from aicc_async._listing.ordered_map import ANSWERS_AHEAD
 from aicc_async._protocol.operations import OPENAPI
 from aicc_async.emulator import Emulator, Fault, Latency, run_in_thread
 from aicc_async.emulator.http.answer import Answer
@@ -405,7 +405,7 @@ async def test_nothing_runs_on_after_a_cancellation_among_the_details(
         await task
     assert (under_way[0] > aicc.api.concurrency, fetching()) == (True, 0)
     assert aicc._session._slots._value == aicc.api.concurrency
-    assert count_details(tenant).total() <= 20 + AHEAD * aicc.api.concurrency
+    assert count_details(tenant).total() <= 20 + ANSWERS_AHEAD * aicc.api.concurrency
     assert [entry.name for entry in out.parent.iterdir()] == [".cases.jsonl.export"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async._listing.windows import MAX_SPAN, Window, bisect, joined, split
+from aicc_async._listing.windows import MAX_SPAN, Window, bisect, join, split
 from aicc_async._listing.zones import SECOND
 from aicc_async.export.concurrency import run_all
 from aicc_async.export.export_range import EARLIEST_START, find_first_day
@@ -106,7 +106,7 @@ def test_small_neighbours_are_joined(
     windows, moments = case
     for one, next_ in pairwise(planned(windows, Service(moments), max_rows)):
         too_many = one.count + next_.count > max_rows
-        assert too_many or joined(one.window, next_.window, ZONE) is None
+        assert too_many or join(one.window, next_.window, ZONE) is None
 
 
 @given(ranges(), bounds)

@@ -132,7 +132,7 @@ async def test_the_same_key_twice_is_one_case(tenant: Emulator, many: AICCClient
     found = await outcomes(many, twice)
     assert [each.status for each in found] == ["created", "already", "rejected", "created"]
     assert found[0].case_id == found[1].case_id
-    assert str(found[2].error) == "key: 'k' stands for another record already"
+    assert str(found[2].error) == "key must be new or of the same record, got 'k'"
     assert sorted(sent(tenant)) == ["t 1", "t 3"]
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from ..._protocol.converter import RecordConverter
 from ...errors import ConfigError
 from ...journal import SQLiteJournal
-from ...settings import zone
+from ...settings import find_zone
 from ..connect import client
 from ..console import INCOMPLETE, RESUME, echo, run_async, say
 from .records import Records
@@ -26,7 +26,7 @@ MAX_SHOWN_PROBLEMS = 100
 
 def check_file(source: Path, key_field: str) -> None:
     """List the problems of a file (``--dry-run``)."""
-    total = _check(Records(source, key_field, RecordConverter(zone("UTC"))))
+    total = _check(Records(source, key_field, RecordConverter(find_zone("UTC"))))
     echo(f"{source}: {total:,} cases, no problems")
 
 

@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 
 from attrs import define, field, frozen
 
-from ..._create.creator import LONGEST_KEY
-from ..._protocol.converter import RecordConverter, wire_names
+from ..._create.creator import MAX_KEY_CHARACTERS
+from ..._protocol.converter import RecordConverter
+from ..._protocol.names import wire_names
 from ...errors import AICCError, ConfigError
 from ...models import NewCase
 from ...settings import AUTO_ASSIGN
@@ -133,12 +134,12 @@ class Records:
             fields.pop(self.key_field, None)
         if key.__class__ is int:
             key = str(key)
-        if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isprintable():
+        if isinstance(key, str) and 0 < len(key) <= MAX_KEY_CHARACTERS and key.isprintable():
             return key, []
         got = "nothing" if key is None else type(key).__name__
         if isinstance(key, str):
             got = f"{len(key)} characters"
-        wanted = f"must be a printable string of 1 to {LONGEST_KEY} characters"
+        wanted = f"must be a printable string of 1 to {MAX_KEY_CHARACTERS} characters"
         return "", [f"{self.key_field} {wanted}, got {got}"]
 
     def _unknown(self, names: Iterable[str]) -> dict[str, str]:

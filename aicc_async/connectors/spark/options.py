@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 from attrs import evolve, field, frozen
 
 from ..._api import CaseApi
-from ..._protocol.converter import wire_names
+from ..._parse import parse_environment, parse_rate_limit
+from ..._protocol.names import wire_names
 from ..._validators import shown
 from ...client import AICCClient
 from ...credentials import credentials_from
 from ...errors import ConfigError
 from ...models import CaseQuery
 from ...profile import Profile
-from ...settings import RateLimit, from_environment, rate_limit
+from ...settings import RateLimit
 from .values import parse_filters, parse_flag, parse_integer, parse_settle, parse_time
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ def source_from_options(
         known = ", ".join(sorted({FILTER_OPTIONS.get(name, name) for name in KNOWN_OPTIONS}))
         raise ConfigError(f"option must be one of {known}, got {shown(min(unknown))}")
     overrides = {"AICC_BASE_URL": options["base_url"]} if "base_url" in options else {}
-    base_url, environment = from_environment({**environ, **overrides})
+    base_url, environment = parse_environment({**environ, **overrides})
     return Source(
         base_url=base_url,
         query=_query(options),
@@ -151,7 +152,7 @@ def _client_settings(options: Mapping[str, str], environment: Mapping[str, Any])
     if "timezone" in options:
         settings["timezone"] = options["timezone"]
     if "rate" in options:
-        settings["rate_limit"] = rate_limit(options["rate"])
+        settings["rate_limit"] = parse_rate_limit(options["rate"])
     if BUDGET_OPTIONS & options.keys():
         settings["rate_limit"] = _shared_limit(settings.get("rate_limit"), options)
     if "concurrency" in options:

@@ -77,16 +77,16 @@ class AICCCases(DataSource):
         """Return the columns, the same whatever there is; nothing is asked of the service."""
         return DDL
 
-    def reader(self, schema: StructType) -> CaseReader:  # noqa: ARG002  (Spark's signature)
+    def reader(self, schema: StructType) -> PageReader:  # noqa: ARG002  (Spark's signature)
         """Return what reads a range once."""
-        return CaseReader(source_from_options(self.options))
+        return PageReader(source_from_options(self.options))
 
     def streamReader(self, schema: StructType) -> CaseStream:  # noqa: ARG002, N802
         """Return what reads new cases."""
         return CaseStream(source_from_options(self.options))
 
 
-class CaseReader(DataSourceReader):
+class PageReader(DataSourceReader):
     """Plans on the driver, reads on the executors: Spark pickles it for them."""
 
     def __init__(self, source: Source) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from attrs.validators import ge
 
+from ..._parse import parse_span
 from ..._validators import check, integer, must, one_of, shown
 from ...errors import ConfigError
-from ...settings import span
 
 # The last second that is read must be over.
 MIN_SETTLE = timedelta(seconds=2)
@@ -39,7 +39,7 @@ def parse_integer(name: str, text: str) -> int:
 def parse_settle(name: str, text: str) -> timedelta:
     """Parse a duration such as ``5m`` that a stream may stay behind the clock."""
     try:
-        duration = span(text)
+        duration = parse_span(text)
     except OverflowError:
         limit = timedelta.max.days
         raise ConfigError(f"{name} must be at most {limit} days, got {shown(text)}") from None

@@ -14,7 +14,7 @@ from typing import IO, Any, ClassVar
 import msgspec
 
 from ..._files import replacing
-from ..._protocol.converter import wire_names
+from ..._protocol.names import wire_names
 from ...errors import ConfigError, DecodeError
 from ...models import Case
 from .defuse import defuse

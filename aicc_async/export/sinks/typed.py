@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
-from ..._protocol.converter import RecordConverter, dumps, loads, wire_names
-from ..._protocol.rows import CaseReader
+from ..._protocol.converter import RecordConverter, dumps, loads
+from ..._protocol.names import wire_names
+from ..._protocol.rows import PageReader
 from ...models import Case
 
 _HINTS = get_type_hints(Case)
@@ -30,7 +31,7 @@ class TypedRows:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._converter = RecordConverter(zone)
-        self._reader = CaseReader(zone)
+        self._reader = PageReader(zone)
         self._read = 0
 
     def read(self, batch: Sequence[bytes]) -> list[Case]:

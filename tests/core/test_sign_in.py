@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.tenants import NEW, client_of, count
 from hypothesis import given
 from hypothesis import strategies as st
 from looptime import LoopTimeProxy
@@ -23,30 +24,21 @@ from aicc_async import (
     AuthError,
     ClientCredentials,
     ConfigError,
-    NewCase,
     RateLimit,
-    RetryPolicy,
     ServerError,
     StaticToken,
     TransportError,
     UnknownOutcome,
 )
 from aicc_async._protocol.requests import Request
-from aicc_async._protocol.sign_in import SHORTEST_LIFETIME, Grant, sign_in
-from aicc_async._transport.tokens import MARGIN, Tokens, signing
+from aicc_async._protocol.sign_in import DEFAULT_LIFETIME, Grant, sign_in
+from aicc_async._transport.tokens import RENEWAL_MARGIN, Signing, Tokens
 from aicc_async.credentials import credentials_from
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import DecodeError
 
-QUICK = RetryPolicy(base=0.001)
-NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")
 SECRET = "an-invented-secret"
 EXPIRIES = [Fault.TOKEN_EXPIRED_401, Fault.TOKEN_EXPIRED_200, Fault.TOKEN_EXPIRED_500]
-
-
-def count(tenant: Emulator, operation: str = "token") -> int:
-    """Count the requests of an operation that the tenant got."""
-    return sum(one.operation == operation for one in tenant.requests)
 
 
 async def ends(*calls: asyncio.Future[object]) -> list[object]:
@@ -62,8 +54,7 @@ def fifty_pages(client: AICCClient) -> list[asyncio.Future[object]]:
 @pytest.fixture
 async def wrong(tenant: Emulator) -> AsyncIterator[AICCClient]:
     """Run a client with a secret that the tenant does not know."""
-    auth = ClientCredentials(tenant.client_id, SECRET)
-    async with AICCClient(tenant.url, auth=auth, retry=QUICK) as client:
+    async with client_of(tenant, auth=ClientCredentials(tenant.client_id, SECRET)) as client:
         yield client
 
 
@@ -73,7 +64,7 @@ async def wrong(tenant: Emulator) -> AsyncIterator[AICCClient]:
 async def test_fifty_calls_sign_in_once(tenant: Emulator, aicc: AICCClient) -> None:
     """Fifty calls of a new client share one sign-in."""
     assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(aicc)))
-    assert count(tenant) == 1
+    assert count(tenant, "token") == 1
 
 
 async def test_fifty_calls_over_an_expired_token(tenant: Emulator, aicc: AICCClient) -> None:
@@ -81,7 +72,7 @@ async def test_fifty_calls_over_an_expired_token(tenant: Emulator, aicc: AICCCli
     await aicc.list_cases(limit=1)
     tenant.expire_tokens()
     assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(aicc)))
-    assert count(tenant) == 2
+    assert count(tenant, "token") == 2
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
@@ -90,7 +81,7 @@ async def test_each_way_of_expiry(tenant: Emulator, aicc: AICCClient, fault: Fau
     await aicc.list_cases(limit=1)
     tenant.fail("list", fault, times=8)  # as many as go at the same time
     assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(aicc)))
-    assert count(tenant) == 2
+    assert count(tenant, "token") == 2
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
@@ -100,7 +91,7 @@ async def test_an_expired_create_is_sent_again(
     """A create whose token was refused was not done: it goes again, and makes one case."""
     tenant.fail("create", fault)
     assert await aicc.create_case(NEW) in tenant.ids()
-    assert (tenant.count(), count(tenant, "create"), count(tenant)) == (301, 2, 2)
+    assert (tenant.count(), count(tenant, "create"), count(tenant, "token")) == (301, 2, 2)
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
@@ -109,18 +100,17 @@ async def test_a_second_refusal_is_final(tenant: Emulator, aicc: AICCClient, fau
     tenant.fail("list", fault, times=None)
     with pytest.raises(AuthError):
         await aicc.list_cases()
-    assert (count(tenant, "list"), count(tenant)) == (2, 2)
+    assert (count(tenant, "list"), count(tenant, "token")) == (2, 2)
 
 
 @pytest.mark.parametrize("fault", EXPIRIES)
 async def test_a_static_token_is_not_renewed(tenant: Emulator, fault: Fault) -> None:
     """A static token that is refused is an AuthError at once."""
     tenant.fail("list", fault)
-    auth = StaticToken(tenant.token())
-    async with AICCClient(tenant.url, auth=auth, retry=QUICK) as client:
+    async with client_of(tenant, signs_in=False) as client:
         with pytest.raises(AuthError):
             await client.list_cases()
-    assert (count(tenant, "list"), count(tenant)) == (1, 0)
+    assert (count(tenant, "list"), count(tenant, "token")) == (1, 0)
 
 
 async def test_wrong_credentials_fail_everybody_at_once(
@@ -135,10 +125,9 @@ async def test_wrong_credentials_fail_everybody_at_once(
 async def test_the_queue_does_not_age_tokens(tenant: Emulator) -> None:
     """Calls that waited long for their turn take the token of now, not the one of then."""
     tenant.on_page(lambda tenant, number: tenant.expire_tokens() if number == 1 else None)
-    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-    async with AICCClient(tenant.url, auth=auth, retry=QUICK, max_concurrency=1) as client:
+    async with client_of(tenant, max_concurrency=1) as client:
         assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(client)))
-    assert (count(tenant), count(tenant, "list")) == (2, 51)
+    assert (count(tenant, "token"), count(tenant, "list")) == (2, 51)
 
 
 # ---- sign-ins that fail --------------------------------------------------------------------
@@ -167,7 +156,7 @@ async def test_a_create_without_sign_in_was_not_sent(
     assert not isinstance(caught.value, UnknownOutcome)
     assert count(tenant, "create") == 0
     repeated = error in (ServerError, TransportError)
-    assert count(tenant) == (5 if repeated else 1)  # attempts do not multiply
+    assert count(tenant, "token") == (5 if repeated else 1)  # attempts do not multiply
 
 
 async def test_a_sign_in_that_fails_for_a_while_is_repeated(
@@ -177,7 +166,7 @@ async def test_a_sign_in_that_fails_for_a_while_is_repeated(
     tenant.fail("token", Fault.HTTP_503, times=2)
     tenant.fail("token", Fault.DROP_AFTER, times=2)
     await aicc.create_case(NEW)
-    assert (count(tenant), count(tenant, "create")) == (5, 1)
+    assert (count(tenant, "token"), count(tenant, "create")) == (5, 1)
 
 
 async def test_renewal_within_a_create_that_fails(tenant: Emulator, aicc: AICCClient) -> None:
@@ -187,7 +176,7 @@ async def test_renewal_within_a_create_that_fails(tenant: Emulator, aicc: AICCCl
     tenant.fail("token", Fault.DROP_AFTER, times=None)
     with pytest.raises(TransportError):
         await aicc.create_case(NEW)
-    assert (tenant.count(), count(tenant, "create"), count(tenant)) == (300, 1, 6)
+    assert (tenant.count(), count(tenant, "create"), count(tenant, "token")) == (300, 1, 6)
 
 
 # ---- cancelled and closed ------------------------------------------------------------------
@@ -202,19 +191,19 @@ async def until(found: Callable[[], bool]) -> None:
 async def test_a_cancelled_caller_leaves_the_sign_in(tenant: Emulator, aicc: AICCClient) -> None:
     """The caller that began the sign-in is cancelled; the others get its token."""
     first, *others = fifty_pages(aicc)
-    await until(lambda: count(tenant) == 1)
+    await until(lambda: count(tenant, "token") == 1)
     first.cancel()
     found = await ends(first, *others)
     assert isinstance(found[0], asyncio.CancelledError)
     assert not any(isinstance(end, BaseException) for end in found[1:])
-    assert count(tenant) == 1
+    assert count(tenant, "token") == 1
 
 
 async def test_closing_ends_a_sign_in(tenant: Emulator, aicc: AICCClient) -> None:
     """Callers who wait for a sign-in when the client closes are told so; no task is left."""
     tenant.fail("token", Fault.HANG)
     calls = fifty_pages(aicc)
-    await until(lambda: count(tenant) == 1)
+    await until(lambda: count(tenant, "token") == 1)
     await aicc.close()
     assert all(isinstance(end, ConfigError) for end in await ends(*calls))
     assert not [task for task in asyncio.all_tasks() if "renew" in repr(task)]
@@ -224,7 +213,7 @@ async def test_cancelled_while_closing(tenant: Emulator, aicc: AICCClient) -> No
     """A caller who is cancelled just when the client closes sees the cancellation."""
     tenant.fail("token", Fault.HANG)
     call: asyncio.Future[object] = asyncio.ensure_future(aicc.list_cases())
-    await until(lambda: count(tenant) == 1)
+    await until(lambda: count(tenant, "token") == 1)
     call.cancel()
     await aicc.close()
     assert [type(end) for end in await ends(call)] == [asyncio.CancelledError]
@@ -249,7 +238,7 @@ class Issuer:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize(("lifetime", "margin"), [(7200, MARGIN), (600, 60), (100, 10)])
+@pytest.mark.parametrize(("lifetime", "margin"), [(7200, RENEWAL_MARGIN), (600, 60), (100, 10)])
 async def test_renewal_before_the_end(
     lifetime: float, margin: float, looptime: LoopTimeProxy
 ) -> None:
@@ -286,13 +275,13 @@ def grant(body: bytes) -> Grant:
 @pytest.mark.parametrize(
     ("text", "lifetime"),
     [("7200", 7200), ('"600"', 600), ("1800.5", 1800.5)]
-    + [(odd, SHORTEST_LIFETIME) for odd in ("null", "0", "-5", '"nan"', '"inf"', '""')],
+    + [(odd, DEFAULT_LIFETIME) for odd in ("null", "0", "-5", '"nan"', '"inf"', '""')],
 )
 def test_lifetimes(text: str, lifetime: float) -> None:
     """What is no lifetime counts as the shortest known, so that it can't cause a storm."""
     body = b'{"access_token":"x","expires_in":%s}' % text.encode()
     assert grant(body).lifetime == lifetime
-    assert grant(b'{"access_token":"x"}').lifetime == SHORTEST_LIFETIME
+    assert grant(b'{"access_token":"x"}').lifetime == DEFAULT_LIFETIME
 
 
 @pytest.mark.parametrize(
@@ -410,7 +399,7 @@ def test_secrets_are_not_shown() -> None:
     credentials = ClientCredentials("id", SECRET)
     fixed = StaticToken(SECRET)
     things = (credentials, fixed, Grant(SECRET, 5.0), sign_in(credentials))
-    for thing in (*things, signing(credentials), signing(fixed)):
+    for thing in (*things, Signing.from_credentials(credentials), Signing.from_credentials(fixed)):
         assert SECRET not in f"{thing} {thing!r}"
 
 
@@ -457,7 +446,7 @@ async def test_tokens_are_not_told(
     caplog.set_level(logging.DEBUG)
     tenant.fail("list", fault, times=None)
     token = tenant.token()
-    async with AICCClient(tenant.url, auth=StaticToken(token), retry=QUICK) as client:
+    async with client_of(tenant, auth=StaticToken(token)) as client:
         with pytest.raises(AICCError) as caught:
             await client.list_cases()
     assert tenant.requests[0].headers["access-token"] == token

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
+from helpers.tenants import client_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,6 @@ from aicc_async import (
     CaseType,
     CaseTypeQuery,
     CaseUpdate,
-    ClientCredentials,
     ConfigError,
     DecodeError,
     Dialect,
@@ -39,7 +39,6 @@ from aicc_async import (
     ProcessInfo,
     ProcessType,
     QFlowClient,
-    RetryPolicy,
     StaticToken,
     StatisticsQuery,
     StatusUpdate,
@@ -52,8 +51,7 @@ from aicc_async import (
     client,
     qflow,
 )
-from aicc_async._listing.pages import UNTOLD, Page
-from aicc_async._listing.paging import with_totals
+from aicc_async._listing.pages import UNKNOWN_TOTAL, Page, with_totals
 from aicc_async._listing.windows import Window
 from aicc_async._protocol.aicc import CaseProtocol
 from aicc_async._protocol.converter import RecordConverter
@@ -68,7 +66,6 @@ from aicc_async.emulator import Emulator, Fault, Readings
 
 SECRET = "an-invented-phone-0123"
 TYPE = "cvmC00000149NzxF1ePA"  # of the emulated tenant
-QUICK = RetryPolicy(base=0.001)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
@@ -258,13 +255,11 @@ class Tenant:
 @pytest.fixture
 async def family() -> AsyncIterator[Tenant]:
     """Run such a tenant; nothing has been recorded yet."""
-    async with Emulator(cases=3) as emulator:
-        auth = ClientCredentials(emulator.client_id, emulator.client_secret)
-        async with AICCClient(emulator.url, auth=auth, retry=QUICK) as aicc:
-            task_id = await aicc.create_task(NewTask(title="t", creator_id="u", priority="High"))
-            assert task_id is not None
-            emulator.requests.clear()
-            yield Tenant(emulator, aicc, task_id)
+    async with Emulator(cases=3) as emulator, client_of(emulator) as aicc:
+        task_id = await aicc.create_task(NewTask(title="t", creator_id="u", priority="High"))
+        assert task_id is not None
+        emulator.requests.clear()
+        yield Tenant(emulator, aicc, task_id)
 
 
 # ---- what is sent, and that it acts ---------------------------------------------------------
@@ -508,7 +503,7 @@ def _untold(
     async def fetch(_: Window, start: int, limit: int) -> Page[int]:
         first = 0 if ignores_start else start
         numbers = range(first, min(first + min(limit, most), total))
-        return Page([str(number) for number in numbers], [*numbers], UNTOLD, len(numbers))
+        return Page([str(number) for number in numbers], [*numbers], UNKNOWN_TOTAL, len(numbers))
 
     return fetch
 
@@ -538,7 +533,7 @@ async def test_a_service_without_pages_is_read_whole(total: int) -> None:
 
 async def test_a_full_page_that_repeats_is_an_error() -> None:
     """Nobody can say what stands behind it: that is no end."""
-    with pytest.raises(ExportError, match="the same 20 rows again"):
+    with pytest.raises(ExportError, match="the same 20 rows come again"):
         await _fetched(_untold(50, 20, ignores_start=True), 0, 20)
 
 
@@ -663,23 +658,26 @@ async def test_an_unknown_id_is_an_api_error(
 )
 async def test_a_misfit_is_named(tenant: Emulator, operation: str, place: str) -> None:
     """An answer that is not as documented says what is wrong, and where in the body."""
-    async with AICCClient(tenant.url, auth=StaticToken(tenant.token()), retry=QUICK) as aicc:
+    async with client_of(tenant, signs_in=False) as aicc:
         task_id = await aicc.create_task(NewTask(title="t", creator_id="u", priority="High"))
         family = Tenant(tenant, aicc, str(task_id))
         tenant.fail(operation, Fault.BAD_TYPE)
-        with pytest.raises(DecodeError, match=rf"is needed, \w+ was given @ {place}$"):
+        with pytest.raises(DecodeError, match=rf"^must be an? [\w ]+, got \w+ @ {place}$"):
             await family.call(operation)
+
+
+NO_TOTAL = "^must have a total beside the list"
 
 
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        (b"null", r"an object or an array of one is needed @ \$\.result"),
-        (b"{}", r"a list is needed @ \$\.result\.caseTypes"),
-        (b'{"caseTypes":[]}', r"a total is needed beside the list @ \$\.result\.caseTypes"),
-        (b'{"caseTypes":[],"count":"5"}', r"a total is needed beside the list @ \$\.result"),
-        (b'{"caseTypes":[{}],"count":1}', r"a mandatory field is missing @ .*\[0\]\.id"),
-        (b'[{"id":"i"}]', r"a total is needed beside the list @ \$\.result"),
+        (b"null", r"^must be an object or an array of one, got NoneType @ \$\.result$"),
+        (b"{}", r"^must be a list, got NoneType @ \$\.result\.caseTypes$"),
+        (b'{"caseTypes":[]}', rf"{NO_TOTAL}, got NoneType @ \$\.result\.caseTypes$"),
+        (b'{"caseTypes":[],"count":"5"}', rf"{NO_TOTAL}, got str @ \$\.result\.caseTypes$"),
+        (b'{"caseTypes":[{}],"count":1}', r"^must be present @ .*\[0\]\.id$"),
+        (b'[{"id":"i"}]', rf"{NO_TOTAL}, got NoneType @ \$\.result$"),
     ],
 )
 def test_no_page_of_case_types_is_a_decode_error(result: bytes, says: str) -> None:
@@ -702,7 +700,9 @@ def test_a_task_in_a_list_needs_an_id() -> None:
     """Without ids nobody can tell whether one comes twice."""
     request = CaseProtocol(RecordConverter(SHANGHAI), Dialect()).tasks(TaskQuery())
 
-    with pytest.raises(DecodeError, match="a task's id"):
+    with pytest.raises(
+        DecodeError, match=r"^must have rows with ids, got one without @ \$\.result$"
+    ):
         request.decode(b'{"resCode":"0","result":[{"title":"t"}]}')
 
 

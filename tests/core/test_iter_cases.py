@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import msgspec
 import pytest
+from helpers import tenants
 from helpers.raw import raw_batches
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, CaseQuery, RetryPolicy, StaticToken
+from aicc_async import AICCClient, CaseQuery, StaticToken
 from aicc_async._listing.windows import MAX_SPAN
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.errors import ConfigError, DecodeError, ExportError, ServerError
@@ -37,15 +38,9 @@ YEARS = (clock(2022, 1, 1), clock(2025, 1, 1))
 SPRING = CaseQuery(start_time=clock(2025, 1, 1), end_time=clock(2025, 4, 1))
 
 
-@asynccontextmanager
-async def pair(**options: Any) -> AsyncIterator[tuple[Emulator, AICCClient]]:
-    """Run a tenant, and a client of it."""
-    options = {"since": YEARS[0], "until": YEARS[1]} | options
-    zone = options.pop("timezone", "Asia/Shanghai")
-    async with Emulator(**options) as tenant:
-        auth, retry = StaticToken(tenant.token()), RetryPolicy(base=0.001)
-        async with AICCClient(tenant.url, auth=auth, retry=retry, timezone=zone) as client:
-            yield tenant, client
+def pair(**options: Any) -> AbstractAsyncContextManager[tuple[Emulator, AICCClient]]:
+    """Run a tenant of these years, and a client of it that has a token."""
+    return tenants.pair(signs_in=False, **{"since": YEARS[0], "until": YEARS[1], **options})
 
 
 async def ids(aicc: AICCClient, query: CaseQuery | None = None) -> list[str]:
@@ -68,7 +63,7 @@ def truth(tenant: Emulator, start: datetime, end: datetime) -> list[str]:
 
 def fetching() -> set[asyncio.Task[object]]:
     """Tell the tasks that fetch pages ahead."""
-    return {task for task in asyncio.all_tasks() if "_Lookahead" in repr(task.get_coro())}
+    return {task for task in asyncio.all_tasks() if "Prefetch" in repr(task.get_coro())}
 
 
 @pytest.mark.parametrize("start_inclusive", [True, False])

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from aicc_async import AICCClient
 from aicc_async._listing.zones import wall
-from aicc_async._protocol.converter import RecordConverter, dumps, loads, wire_names
-from aicc_async._protocol.rows import CaseReader
+from aicc_async._protocol.converter import RecordConverter, dumps, loads
+from aicc_async._protocol.names import wire_names
+from aicc_async._protocol.rows import PageReader
 from aicc_async.emulator import Emulator
 from aicc_async.errors import ConfigError, DecodeError
 from aicc_async.models import (
@@ -70,7 +71,7 @@ NEW: dict[str, Any] = {
 }
 UPDATE: dict[str, Any] = {"id": "i", "title": "t", "description": "d", "creator_id": "u"}
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
-NO_TIME = "a time is needed as YYYY-MM-DD HH:mm:ss"
+NO_TIME = "must be a time as YYYY-MM-DD HH:mm:ss, got str"
 CASE_NAMES = set(wire_names(Case).values())
 RECEIVED = [
     *(Case, CaseInfo, CaseTrace, Customer, Address, Organization, Task, EnqueuedCase),
@@ -94,7 +95,7 @@ SENT: list[Any] = [
 
 def fast(zone: ZoneInfo, rows: list[Any]) -> list[Case] | None:
     """Read rows as a client does that has seen their extension fields before; None if it can't."""
-    reader = CaseReader(zone)
+    reader = PageReader(zone)
     extra = {key: None for row in rows if isinstance(row, dict) for key in row}
     reader.learn([Case(id="", extra={key: None for key in extra if key not in CASE_NAMES})])
     page = {"caseList": rows, "count": len(rows)}
@@ -325,7 +326,7 @@ def test_extra_must_not_hold_a_named_field(cls: type, fields: dict[str, Any], na
     with pytest.raises(ConfigError) as caught:
         WIRE.dump(cls(**fields, extra={name: 1}))
 
-    assert str(caught.value) == f"extra: {name!r} is a field of {cls.__name__}; set it there"
+    assert str(caught.value) == f"extra must not hold {name!r}, which is a field of {cls.__name__}"
 
 
 @pytest.mark.parametrize("cls", RECEIVED)
@@ -589,8 +590,8 @@ def test_a_moment_without_an_offset_is_refused(value: object) -> None:
     with pytest.raises(DecodeError) as caught:
         WIRE.load(QueuedCase, {"CaseId": 1, "CaseDateCreated": value})
 
-    wanted = "a time with an offset is needed as YYYY-MM-DDTHH:mm:ss+HH:mm @ $.CaseDateCreated"
-    assert str(caught.value) == wanted
+    wanted = "must be a time with an offset as YYYY-MM-DDTHH:mm:ss+HH:mm"
+    assert str(caught.value) == f"{wanted}, got {type(value).__name__} @ $.CaseDateCreated"
 
 
 @pytest.mark.parametrize("body", [{}, {"CaseDateCreated": None}])
@@ -636,17 +637,17 @@ def test_a_queue_status_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("value", "name", "what"),
     [
-        (5, "title", "str is needed, int was given"),
-        (["a"], "title", "str is needed, list was given"),
-        ("true", "isCanced", "bool is needed, str was given"),
-        (0, "isUpgraded", "bool is needed, int was given"),
-        ("5", "suspendAccumulatedTime", "int or float is needed, str was given"),
-        (True, "suspendAccumulatedTime", "int or float is needed, bool was given"),
-        (20230616, "createdDate", "a time is needed, int was given"),
-        (False, "createdDate", "a time is needed, bool was given"),
-        ({}, "extternalNo", "str is needed, dict was given"),
-        (None, "id", "str is needed, NoneType was given"),
-        (5, "id", "str is needed, int was given"),
+        (5, "title", "must be a str, got int"),
+        (["a"], "title", "must be a str, got list"),
+        ("true", "isCanced", "must be a bool, got str"),
+        (0, "isUpgraded", "must be a bool, got int"),
+        ("5", "suspendAccumulatedTime", "must be an int or float, got str"),
+        (True, "suspendAccumulatedTime", "must be an int or float, got bool"),
+        (20230616, "createdDate", "must be a time as YYYY-MM-DD HH:mm:ss, got int"),
+        (False, "createdDate", "must be a time as YYYY-MM-DD HH:mm:ss, got bool"),
+        ({}, "extternalNo", "must be a str, got dict"),
+        (None, "id", "must be a str, got NoneType"),
+        (5, "id", "must be a str, got int"),
     ],
 )
 def test_a_wrong_type_in_a_row_is_named(value: object, name: str, what: str) -> None:
@@ -664,7 +665,7 @@ def test_a_wrong_type_in_a_row_is_named(value: object, name: str, what: str) -> 
 def test_a_row_that_is_no_object_is_named(row: object) -> None:
     """Fast and slow reading refuse it, and the slow one says where it stands."""
     assert fast(SHANGHAI, [row]) is None
-    with pytest.raises(DecodeError, match=r"^an object is needed, .* was given @ \$\[0\]$"):
+    with pytest.raises(DecodeError, match=r"^must be an object, got .* @ \$\[0\]$"):
         WIRE.load_cases([row])
 
 
@@ -674,8 +675,8 @@ def test_every_misfit_of_a_row_is_named() -> None:
         WIRE.load(Case, {"title": 5, "dueDate": "soon"}, path=PATH)
 
     assert set(str(caught.value).split("; ")) == {
-        f"a mandatory field is missing @ {PATH}.id",
-        f"str is needed, int was given @ {PATH}.title",
+        f"must be present @ {PATH}.id",
+        f"must be a str, got int @ {PATH}.title",
         f"{NO_TIME} @ {PATH}.dueDate",
     }
 
@@ -686,37 +687,37 @@ CUSTOMER = ("customerInfo", "customerInfo")
 @pytest.mark.parametrize(
     ("path", "value", "what"),
     [
-        (("caseInfo",), None, "an object is needed, NoneType was given @ $.caseInfo"),
-        (("caseInfo", "id"), None, "str is needed, NoneType was given @ $.caseInfo.id"),
+        (("caseInfo",), None, "must be an object, got NoneType @ $.caseInfo"),
+        (("caseInfo", "id"), None, "must be a str, got NoneType @ $.caseInfo.id"),
         (("caseInfo", "dueDate"), "soon", f"{NO_TIME} @ $.caseInfo.dueDate"),
-        (("caseTrace",), {}, "list is needed, dict was given @ $.caseTrace"),
-        (("caseTrace",), "", "list is needed, str was given @ $.caseTrace"),
-        (("caseTrace", 0), [], "an object is needed, list was given @ $.caseTrace[0]"),
-        (("caseTrace", 0, "from"), 5, "str is needed, int was given @ $.caseTrace[0].from"),
-        (("tasks",), 5, "list is needed, int was given @ $.tasks"),
-        (("customerInfo",), [], "an object is needed, list was given @ $.customerInfo"),
-        (CUSTOMER, 5, "an object is needed, int was given @ $.customerInfo.customerInfo"),
+        (("caseTrace",), {}, "must be a list, got dict @ $.caseTrace"),
+        (("caseTrace",), "", "must be a list, got str @ $.caseTrace"),
+        (("caseTrace", 0), [], "must be an object, got list @ $.caseTrace[0]"),
+        (("caseTrace", 0, "from"), 5, "must be a str, got int @ $.caseTrace[0].from"),
+        (("tasks",), 5, "must be a list, got int @ $.tasks"),
+        (("customerInfo",), [], "must be an object, got list @ $.customerInfo"),
+        (CUSTOMER, 5, "must be an object, got int @ $.customerInfo.customerInfo"),
         (
             (*CUSTOMER, "age"),
             [],
-            "str or int is needed, list was given @ $.customerInfo.customerInfo.age",
+            "must be a str or int, got list @ $.customerInfo.customerInfo.age",
         ),
         (
             (*CUSTOMER, "address", "zip"),
             5,
-            "str is needed, int was given @ $.customerInfo.customerInfo.address.zip",
+            "must be a str, got int @ $.customerInfo.customerInfo.address.zip",
         ),
         (
             (*CUSTOMER, "address"),
             5,
-            "an object is needed, int was given @ $.customerInfo.customerInfo.address",
+            "must be an object, got int @ $.customerInfo.customerInfo.address",
         ),
         (
             (*CUSTOMER, "bindAccount"),
             {},
-            "list or str is needed, dict was given @ $.customerInfo.customerInfo.bindAccount",
+            "must be a list or str, got dict @ $.customerInfo.customerInfo.bindAccount",
         ),
-        (("isFollower",), "no", "bool is needed, str was given @ $.isFollower"),
+        (("isFollower",), "no", "must be a bool, got str @ $.isFollower"),
     ],
 )
 def test_a_wrong_type_in_a_detail_is_named(
@@ -734,17 +735,17 @@ def test_a_wrong_type_in_a_detail_is_named(
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        ("text", "an object is needed, str was given @ $"),
-        ({}, "a mandatory field is missing @ $.CaseId"),
-        ({"CaseId": True}, "int is needed, bool was given @ $.CaseId"),
-        ({"CaseId": 1.0}, "int is needed, float was given @ $.CaseId"),
+        ("text", "must be an object, got str @ $"),
+        ({}, "must be present @ $.CaseId"),
+        ({"CaseId": True}, "must be an int, got bool @ $.CaseId"),
+        ({"CaseId": 1.0}, "must be an int, got float @ $.CaseId"),
         (
             {"CaseId": 1, "CustomProperties": []},
-            "dict is needed, list was given @ $.CustomProperties",
+            "must be a dict, got list @ $.CustomProperties",
         ),
         (
             {"CaseId": 1, "CustomProperties": {"a": 1}},
-            "str is needed, int was given @ $.CustomProperties['a']",
+            "must be a str, got int @ $.CustomProperties['a']",
         ),
     ],
 )
@@ -801,7 +802,7 @@ def test_a_row_that_is_read_is_written_back(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("value", [{"a": {1, 2}, "b": object()}, {"a": "\ud800"}], ids=ascii)
 def test_what_json_can_not_hold_is_a_config_error(value: object) -> None:
     """No error of a JSON library leaves the package."""
-    with pytest.raises(ConfigError, match=r"^extra: it can't be written as JSON: \w+Error$"):
+    with pytest.raises(ConfigError, match=r"^extra must hold values of JSON \(\w+Error\)$"):
         dumps({"x": object(), "y": value} if isinstance(value, str) else value)
 
 
@@ -815,7 +816,7 @@ def test_what_is_no_json_is_a_decode_error(body: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
         loads(body)
 
-    assert str(caught.value) == f"{len(body)} bytes that are no JSON @ $"
+    assert str(caught.value) == f"must be JSON, got {len(body)} other bytes @ $"
 
 
 async def test_a_new_case_arrives_as_it_was_sent(tenant: Emulator, aicc: AICCClient) -> None:

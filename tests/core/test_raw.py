@@ -95,7 +95,10 @@ def test_a_detail_comes_wrapped_or_not(wrap: bytes) -> None:
         (b"<html>", r"@ \$"),
         (b'{"resCode":"0","result":[{},{}]}', r"@ \$\.result"),
         (b'{"resCode":"0","result":"text"}', r"@ \$\.result"),
-        (b'{"resCode":"0","result":[{"caseInfo":"\xff"}]}', r"no UTF-8 at byte 38 @ \$"),
+        (
+            b'{"resCode":"0","result":[{"caseInfo":"\xff"}]}',
+            r"^must be UTF-8, got another byte at 38 @ \$$",
+        ),
         (b'{"result":[]}', r"@ \$"),
     ],
     ids=["empty", "page", "two", "text", "bytes", "no code"],

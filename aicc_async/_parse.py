@@ -1,0 +1,72 @@
+"""Settings as texts: what the environment, the command line and options of engines hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from ._validators import shown
+from .errors import ConfigError
+from .settings import Dialect, RateLimit
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+# No span is that long; Python would take its time to read more digits.
+MAX_SPAN_CHARACTERS = 20
+
+
+def parse_rate_limit(text: str) -> RateLimit:
+    """Parse ``10`` (a second) or ``600/60`` (in any 60 seconds)."""
+    limit, slash, per = text.partition("/")
+    try:
+        return RateLimit(int(limit), per=float(per) if slash else 1.0)
+    except ConfigError:
+        raise
+    except ValueError:
+        raise ConfigError(f"rate_limit must be like '10' or '600/60', got {shown(text)}") from None
+
+
+def parse_span(text: str) -> timedelta | None:
+    """Parse ``7d``, ``12h``, ``5m`` or ``30s``; None for other texts.
+
+    Raises OverflowError when it is longer than a timedelta can be.
+    """
+    unit = _UNITS.get(text[-1:])
+    if unit is None or not text[:-1].isdecimal():
+        return None
+    if len(text) > MAX_SPAN_CHARACTERS:
+        raise OverflowError
+    return timedelta(**{unit: int(text[:-1])})
+
+
+def parse_dialect(text: str) -> Dialect:
+    """Parse ``task_detail=POST swap_statistics=true auto_assign=isAutoAssigned``, or some of it."""
+    given = {name: value for name, _, value in (word.partition("=") for word in text.split())}
+    words: dict[str, Any] = {
+        "auto_assign": lambda value: value.split(","),
+        "swap_statistics": lambda value: {"true": True, "false": False}.get(value, value),
+        "task_detail": str,
+    }
+    if unknown := given.keys() - words.keys():
+        known = ", ".join(words)
+        raise ConfigError(f"dialect must name only {known}, got {shown(min(unknown))}")
+    return Dialect(**{name: words[name](value) for name, value in given.items()})
+
+
+def parse_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return ``AICC_BASE_URL``, and what ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` and so on set.
+
+    Empty is as not set.
+    """
+    if not environ.get("AICC_BASE_URL"):
+        raise ConfigError("AICC_BASE_URL must be set")
+    options: dict[str, Any] = {}
+    if environ.get("AICC_TIMEZONE"):
+        options["timezone"] = environ["AICC_TIMEZONE"]
+    if environ.get("AICC_RATE_LIMIT"):
+        options["rate_limit"] = parse_rate_limit(environ["AICC_RATE_LIMIT"])
+    if environ.get("AICC_DIALECT"):
+        options["dialect"] = parse_dialect(environ["AICC_DIALECT"])
+    if environ.get("AICC_PROFILE"):
+        options["profile"] = environ["AICC_PROFILE"]
+    return environ["AICC_BASE_URL"], options
