@@ -43,7 +43,8 @@ pytest_plugins = ["helpers.redis_server"]
 
 Connect = Callable[..., RedisBudgetConnection]
 TERMS = Terms(limit=5, per=0.2, slack=0.01, horizon=10.0, hold=0.0)
-QUOTA = 100
+# Low enough that a loaded machine can use it.
+QUOTA = 40
 
 rounds = st.lists(
     st.tuples(
@@ -498,4 +499,6 @@ def test_the_page_s_sample_runs(redis_url: str) -> None:
             text=True,
             check=False,
         )
-    assert (done.stdout, done.stderr) == ("7\n", "")
+    # A loaded machine may be late to answer: the limit says so, and holds.
+    errors = [line for line in done.stderr.splitlines() if "the shared budget" not in line]
+    assert (done.returncode, done.stdout, errors) == (0, "7\n", [])

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 import zlib
 from collections import Counter
 
@@ -264,8 +263,7 @@ async def test_closing_does_not_wait_for_hanging_requests(
     hanging = asyncio.create_task(BareClient(tenant, http).list_cases())
     while not tenant.requests:  # noqa: ASYNC110  (the emulator offers no event for it)
         await asyncio.sleep(0)
-    before = time.monotonic()
-    await tenant.close()
-    assert time.monotonic() - before < 1
+    async with asyncio.timeout(10):
+        await tenant.close()
     with pytest.raises(aiohttp.ClientError):
         await hanging

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -197,13 +196,11 @@ async def test_a_list_that_cannot_be_read_leaves_the_doubt(
 
 
 async def test_a_list_that_lags_is_looked_at_again(tenant: Emulator, connect: Connect) -> None:
-    """The case that shows a moment later is found, and not made twice."""
+    """The case that shows a moment later is found then, long before the list must show it."""
     tenant.list_lag = 0.3
     tenant.fail("create", Fault.DROP_AFTER)
-    aicc = connect(on_unknown="reconcile", list_lag=2)
-    began = time.monotonic()
+    aicc = connect(on_unknown="reconcile", list_lag=600)
     await aicc.create_case(new_case(), key="k")
-    assert time.monotonic() - began < 1.9
     assert (creates(tenant), tenant.count()) == (1, SEEDED + 1)
     assert lists(tenant) > 1
 
@@ -572,7 +569,7 @@ async def test_rows_that_move_are_looked_at_again() -> None:
 @pytest.mark.parametrize("key", ["", "a\nb", "k" * 501, "\ud800", 5, b"k"])
 async def test_a_bad_key_is_refused(key: Any, tenant: Emulator, connect: Connect) -> None:
     """It is refused before anything is written or sent."""
-    wanted = r"key: a printable text of 1 to 500 characters is needed, .* given"
+    wanted = r"key must be a printable string of 1 to 500 characters, got .+"
     with pytest.raises(ConfigError, match=wanted):
         await connect().create_case(new_case(), key=key)
     assert tenant.requests == []
