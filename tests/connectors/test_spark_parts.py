@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import pickle
 import sys
 import threading
@@ -486,7 +485,5 @@ def test_an_error_comes_out_as_it_is() -> None:
 def test_without_pyspark_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing the source is a ConfigError then."""
     monkeypatch.setitem(sys.modules, "pyspark", None)
-    monkeypatch.delitem(sys.modules, "pyspark.sql", raising=False)
-    monkeypatch.delitem(sys.modules, "aicc_async.connectors.spark.source", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'aicc-async\[spark\]'"):
-        importlib.import_module("aicc_async.connectors.spark.source")
+        from aicc_async.connectors.spark import register  # noqa: F401, PLC0415

@@ -103,9 +103,10 @@ def test_imports_point_down(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_imports_within_the_package_are_relative(file: Path) -> None:
-    """No file names its package; only the outermost hides imports behind a type checker."""
+    """No file names its package; only packages that load what is asked for hide imports."""
     assert not any(name.split(".")[0] == "aicc_async" for name in _absolute(file))
-    assert file == Path("__init__.py") or "TYPE_CHECKING" not in (ROOT / file).read_text()
+    lazy = {Path("__init__.py"), Path("connectors/spark/__init__.py")}
+    assert file in lazy or "TYPE_CHECKING" not in (ROOT / file).read_text()
 
 
 def test_the_layer_test_sees_imports() -> None:

@@ -62,6 +62,21 @@ batch, with Spark 4.2 or newer. A case that the list shows later than ``settle``
 change of a case is seen.
 """
 
-from .source import register
+from typing import TYPE_CHECKING
+
+from ..._optional import load
+
+if TYPE_CHECKING:
+    from .source import register
 
 __all__ = ["register"]
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when it is asked for: what needs no Spark is tested without it.
+    if name != "register":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    load("pyspark", "spark")
+    from .source import register  # noqa: PLC0415
+
+    return register

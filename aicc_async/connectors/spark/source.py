@@ -6,16 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from pyspark.sql import SparkSession
+from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.types import StructType
+
 from ..._api import CaseApi
-from ...errors import ConfigError
-
-try:
-    from pyspark.sql import SparkSession
-    from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
-    from pyspark.sql.types import StructType
-except ModuleNotFoundError:
-    raise ConfigError("pyspark is missing: pip install 'aicc-async[spark]'") from None
-
 from .filters import narrow_source
 from .loop import iterate
 from .options import Source, source_from_options
