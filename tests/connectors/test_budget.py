@@ -168,7 +168,8 @@ async def test_bulk_is_not_starved_by_workers(connect: Connect) -> None:
     while (workers := await reserve(connection, 9)).slots:
         assert len(workers.slots) <= 3
     bulk = await reserve(connection, 9, "bulk")
-    assert bulk.retry_after <= workers.retry_after
+    # A slot may have come free between the two.
+    assert bulk.slots or bulk.retry_after <= workers.retry_after
 
 
 async def test_a_batch_is_small(connect: Connect) -> None:

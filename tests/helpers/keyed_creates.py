@@ -23,7 +23,8 @@ from aicc_async.emulator import Emulator
 REF = "AICC__ref__CST"
 LIST_LAG = 1.0  # seconds: ten times the tenant's, since a busy machine answers late
 MAX_CONCURRENCY = 60
-DELIVERIES = 3  # of a message to one process, as long as it is not acknowledged
+# Of a message to one process, as long as it is not acknowledged: a busy machine times out often.
+DELIVERIES = 20
 
 
 def key_of(number: int) -> str:
