@@ -88,6 +88,9 @@ class Quirks:
     ``count_offset`` is added to every announced count, and ``count_drift`` once more at every
     request: the k-th request announces k times as much more. No count is announced below 0.
 
+    ``max_count`` is the most rows that a query is served and announced: the first ones in the order
+    of rows. Those behind them are as if they were not there.
+
     A page that begins beyond row ``deepest_start`` is refused, or with ``too_deep="empty"`` empty,
     with the right count. ``ignore_start`` answers every request with the first page.
 
@@ -106,6 +109,7 @@ class Quirks:
     )
     count_offset: int = 0
     count_drift: int = 0
+    max_count: int | None = attrs.field(default=None, validator=optional(at_least(0)))
     deepest_start: int | None = attrs.field(default=None, validator=optional(at_least(0)))
     too_deep: str = attrs.field(default="refuse", validator=one_of(("refuse", "empty")))
     ignore_start: bool = False

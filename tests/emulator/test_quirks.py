@@ -162,6 +162,16 @@ async def test_drifting_counts(client: BareClient) -> None:
     assert rest == [first + 2, first + 4]
 
 
+async def test_a_query_has_so_many_rows_at_most(client: BareClient) -> None:
+    """Rows beyond the cap are neither served nor counted, whatever is asked for."""
+    first = await client.ids(0) + await client.ids(100)
+    client.tenant.quirks = Quirks(max_count=150)
+    assert await client.page(0) == (first[:100], 150)
+    assert await client.page(100) == (first[100:150], 150)
+    assert await client.page(150) == ([], 150)
+    assert await client.page(120, 40) == (first[120:150], 150)
+
+
 @pytest.mark.parametrize(
     ("fault", "begins"), [(PageFault.EMPTY, None), (PageFault.REPEATED, 100), (PageFault.FIRST, 0)]
 )

@@ -83,6 +83,9 @@ class CaseService:
         if fault is not None:
             query = misplace(query, fault)
         rows, count = self.store.page(query, newest_first=rules.newest_first, order=quirks.order)
+        if quirks.max_count is not None:
+            rows = rows[: max(quirks.max_count - query.start, 0)]
+            count = min(count, quirks.max_count)
         count += quirks.count_offset + quirks.count_drift * self._pages_requested
         return shapes.encode_page(rows, max(count, 0))
 
