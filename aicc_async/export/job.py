@@ -14,13 +14,14 @@ from attrs import asdict, evolve, frozen
 
 from .._api import CaseApi, HasCaseApi
 from .._files import replace
+from .._listing.counting import row_counter
 from ..errors import ExportError
 from ..models import CaseQuery
 from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .dedupe import deduplicate
-from .export_range import compare_whole_range, plan_range, window_counter
+from .export_range import compare_whole_range, plan_range
 from .fingerprint import check_fingerprint, fingerprint, next_start
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, file_sha256, utc_text
@@ -135,7 +136,7 @@ class _Job:
         self._detail = detail
         self._settle = settle
         self._fetch = api.dated_pages(query)
-        self._count = window_counter(self._fetch)
+        self._count = row_counter(self._fetch)
         self._meter = RunMeter(api.stats, checkpoint.values())
         self._progress = ProgressReporter(on_progress, self._meter)
 
@@ -171,6 +172,7 @@ class _Job:
                 end=time_text(plan.end),
                 began=utc_text(),
                 announced=plan.announced,
+                cap=plan.cap,
                 runs=1,
                 **asdict(self._meter.totals()),
             )
