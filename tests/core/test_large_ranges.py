@@ -11,6 +11,7 @@ import pytest
 from helpers import tenants
 
 from aicc_async import AICCClient, CaseQuery, ExportError
+from aicc_async._listing.prefetch import PAGES_AHEAD
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.profile import Profile
 
@@ -54,11 +55,13 @@ async def test_a_refused_depth_loses_nothing(
 
 async def test_a_refused_depth_is_learnt() -> None:
     """After the first refusal no offset is asked for that is as deep."""
-    year = datetime(2026, 1, 1)  # noqa: DTZ001
-    async with pair(cases=9000, until=year, quirks=Quirks(deepest_start=400)) as (tenant, aicc):
-        assert len(await ids(aicc, CaseQuery(start_time=SINCE, end_time=year))) == 9000
-        # What was asked for ahead when the first one was refused, of four deep ones in each window.
-        assert 0 < sum(start > 400 for start in starts(tenant)) <= 20
+    year = CaseQuery(start_time=SINCE, end_time=datetime(2026, 1, 1))  # noqa: DTZ001
+    quirks = Quirks(deepest_start=400)
+    async with pair(cases=9000, until=year.end_time, quirks=quirks) as (tenant, _):
+        async with tenants.client_of(tenant, signs_in=False, max_concurrency=1) as aicc:
+            assert len(await ids(aicc, year)) == 9000
+        # What was asked for ahead when the first one was refused.
+        assert 0 < sum(start > 400 for start in starts(tenant)) <= PAGES_AHEAD
 
 
 async def test_a_depth_that_the_profile_knows_is_not_tried() -> None:
