@@ -94,11 +94,14 @@ class CaseApi:
         return self.pages(self.protocol.dated_cases(query))
 
     def batches(
-        self, listing: Listing[R], windows: list[Window], *, strict: bool = True
+        self, listing: Listing[R], windows: list[Window], *, strict: bool = True, highest: int = 0
     ) -> AsyncGenerator[Batch[R]]:
-        """Read all rows of windows, each once; see ``_listing.reading``."""
+        """Read all rows of windows, each once; see ``_listing.reading``.
+
+        ``highest`` is the highest total that is known of this listing.
+        """
         fetch = self.pages(listing)
-        divider = self.divider(Totals(row_counter(fetch)), self.limits())
+        divider = self.divider(Totals(row_counter(fetch), highest=highest), self.limits())
         return read_windows(
             windows, fetch, concurrency=self.concurrency, strict=strict, divider=divider
         )

@@ -31,10 +31,14 @@ def row_counter(fetch: Fetch[Any]) -> Count:
 
 
 class Totals:
-    """Counts windows, each once, and knows the highest total that anything announced."""
+    """Counts windows, each once, and knows the highest total that anything announced.
 
-    def __init__(self, count: Count) -> None:
-        self.highest = 0
+    ``highest`` is the one that earlier counts announced; 0: nothing was counted yet.
+    """
+
+    def __init__(self, count: Count, *, highest: int = 0) -> None:
+        self.highest = highest
+        self.has_counted = highest > 0
         self._count = count
         self._known: dict[Window, int] = {}
 
@@ -42,6 +46,7 @@ class Totals:
         """Return a window's total; what has no cases is asked for anew each time."""
         if window not in self._known or window == NO_CASES:
             self.note(window, await self._count(window))
+            self.has_counted = True
         return self._known[window]
 
     async def count_everything(self) -> int:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 
-from .caps import is_proven
+from .caps import MIN_CAP, is_proven
 from .counting import NO_CASES, Totals, find_first_day, split_open
 from .limits import Limits
 from .paging import ReadingVerdict
@@ -27,7 +27,7 @@ from .plan import PlannedWindow, plan_windows
 from .windows import Window, bisect, split
 from .zones import SECOND
 
-# Below it a total is not doubted: two requests more would be many.
+# Below it no total is doubted where nothing was counted yet: two requests more would be many.
 LARGE_TOTAL = 1000
 
 
@@ -68,10 +68,11 @@ class Divider:
     async def find_hidden(self, window: Window, total: int) -> list[PlannedWindow] | None:
         """Return parts of a window whose total may hide rows, none where it can't be divided.
 
-        None means that the total is no cap. Below ``LARGE_TOTAL`` it is not asked.
+        None means that the total is no cap, as far as that is asked: see ``LARGE_TOTAL``.
         """
         if not self.limits.may_be_capped(total):
-            is_small = total < max(LARGE_TOTAL, self.totals.highest)
+            floor = MIN_CAP if self.totals.has_counted else LARGE_TOTAL
+            is_small = total < max(floor, self.totals.highest)
             self.totals.note(window, total)
             if is_small or await self._is_proven(window, total):
                 return None
@@ -79,13 +80,17 @@ class Divider:
         return await self.divide(window)
 
     async def _is_proven(self, window: Window, total: int) -> bool:
-        if await self.totals.count_everything() > total:
+        totals = self.totals
+        if window.start is not None and await is_proven(total, bisect(window), totals):
+            return True
+        if await totals.count_everything() > total:
             return True
         if window.start is not None:
-            return await is_proven(window, bisect(window), self.totals)
+            return False
         end = window.end or self.now()
-        halves = await split_open(window, total, self.totals.count, end=end)
-        return await is_proven(window, halves, self.totals)
+        return await is_proven(
+            total, await split_open(window, total, totals.count, end=end), totals
+        )
 
     async def _bounded(self, window: Window) -> list[Window]:
         """Return a window that can be halved, or in place of an open one windows that have ends."""

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from attrs import Factory, define
 
 from ..errors import ApiError, ExportError
+from .pages import MAX_ROWS_PER_PAGE
 from .windows import Window, bisect
 
 
@@ -22,6 +23,8 @@ class Limits:
     max_rows: int | None = None
     cap: int | None = None
     indivisible: set[Window] = Factory(set)
+    # Of any window that was read.
+    deepest_row: int = 0
 
     def learn_depth(self, rows: int) -> None:
         """Take it that no window of more rows can be read."""
@@ -31,6 +34,14 @@ class Limits:
         """Take it that a total of so many rows may hide others."""
         self.cap = total if self.cap is None else min(self.cap, total)
         self.learn_depth(max(total - 1, 1))
+
+    def ends_at_depth(self, stop: int) -> bool:
+        """Return whether no window was read deeper than one that ended at this row, too early.
+
+        Where another one was, its total is wrong, and halves would do no better.
+        """
+        self.deepest_row = max(self.deepest_row, stop)
+        return stop + MAX_ROWS_PER_PAGE > self.deepest_row
 
     def is_too_large(self, window: Window, rows: int) -> bool:
         """Return whether a window should be read in halves instead."""

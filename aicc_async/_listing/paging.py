@@ -181,6 +181,7 @@ class _WindowReading(Generic[R]):
 
     def verdict(self, number: int, problem: str | None, *, settled: bool) -> ReadingVerdict:
         """Return the verdict on this reading, the ``number``th of its window."""
+        ends_at_depth = self._limits.ends_at_depth(self._stop)
         return ReadingVerdict(
             readings=number,
             announced=self._first_count,
@@ -189,7 +190,7 @@ class _WindowReading(Generic[R]):
             distinct=len(self.ids),
             problem=problem,
             settled=settled,
-            too_large=self.too_large or (settled and self._ends_early),
+            too_large=self.too_large or (ends_at_depth and settled and self._ends_early),
             refused=self._refused,
         )
 

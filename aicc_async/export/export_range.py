@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from .._api import CaseApi
-from .._listing.caps import check_plan
 from .._listing.counting import Count, Totals, find_first_day, is_refusal
 from .._listing.plan import PlannedWindow, plan_windows
 from .._listing.run_all import run_all, run_both
@@ -26,15 +25,16 @@ MAX_ROWS_PER_DETAILED_WINDOW = 1000
 class RangePlan:
     """A frozen range in windows, and how many rows it had as a whole when it was planned.
 
-    ``start`` None is open; ``announced`` None means that the service does not count the whole, or
-    not beyond a cap. From ``cap`` rows on a window's total may be one; None: no total is.
+    ``start`` None is open; ``announced`` None means that the service does not count the whole,
+    or not beyond a cap.
+    ``highest`` is the highest total of anything that was counted.
     """
 
     start: datetime | None
     end: datetime
     windows: list[PlannedWindow]
     announced: int | None
-    cap: int | None = None
+    highest: int
 
 
 async def plan_range(
@@ -63,14 +63,9 @@ async def plan_range(
 
     # At the same time: each takes as long as a few answers.
     announced, planned = await run_both(count_whole_range(totals.count, start, end), plan())
-    checked = await check_plan(planned, totals, api.zone, max_rows=max_rows, span=api.span)
-    limits = api.limits()
-    if checked.cap is not None:
-        limits.learn_cap(checked.cap)
-    if limits.may_be_capped(totals.highest):
-        # What it counted from the beginning on is the cap as well.
+    if api.limits().may_be_capped(totals.highest):
         announced = None
-    return RangePlan(start, end, checked.windows, announced, limits.cap)
+    return RangePlan(start, end, planned, announced, totals.highest)
 
 
 async def _cut(

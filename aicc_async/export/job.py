@@ -172,7 +172,7 @@ class _Job:
                 end=time_text(plan.end),
                 began=utc_text(),
                 announced=plan.announced,
-                cap=plan.cap,
+                highest=plan.highest,
                 runs=1,
                 **asdict(self._meter.totals()),
             )
@@ -198,7 +198,8 @@ class _Job:
             self._count,
             parse_time(saved["start"]),
             datetime.fromisoformat(saved["end"]),
-            announced=saved["announced"],
+            # Where totals are capped, that of the whole range says nothing.
+            announced=saved["announced"] if saved.get("cap") is None else None,
             rows=days.total(),
         )
         return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)

@@ -57,12 +57,13 @@ async def read_windows(
     pending = [planned.window for planned in checkpoint.windows.pending()]
     with closing(RowFile(checkpoint)) as rows:
         sync = WindowSync(rows, checkpoint.windows, meter)
-        limits = api.limits()
-        if (cap := checkpoint.values().get("cap")) is not None:
-            limits.learn_cap(cap)
+        saved, limits = checkpoint.values(), api.limits()
+        if saved.get("cap") is not None:
+            limits.learn_cap(saved["cap"])
+        totals = Totals(row_counter(fetch), highest=saved["highest"])
         reader = _WindowReader(
             api=api,
-            divider=api.divider(Totals(row_counter(fetch)), limits),
+            divider=api.divider(totals, limits),
             fetch=fetch,
             checkpoint=checkpoint,
             rows=rows,
@@ -121,9 +122,14 @@ class _WindowReader:
 
     async def _divide(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
         """Return parts in place of a window, and take its rows back; none when it is done."""
-        parts = []
+        limits = self.divider.limits
+        parts, cap = list[PlannedWindow](), limits.cap
         if verdict.too_large:
             parts = await self.divider.parts_of(window, verdict)
+        elif not verdict.problem:
+            parts = await self.divider.find_hidden(window, verdict.announced_last) or []
+        if limits.cap != cap:
+            self.checkpoint.save(cap=limits.cap)
         if verdict.refused and not parts:
             raise too_deep(window, verdict.refused) from verdict.refused
         parts = parts or self._halve(window, verdict)
@@ -140,8 +146,9 @@ class _WindowReader:
         keeps_moving = (
             verdict.problem and not verdict.settled and verdict.distinct > MAX_ROWS_PER_PAGE
         )
-        is_plausible = self.checkpoint.windows.is_plausible
-        halves = bisect(window) if keeps_moving and is_plausible() else None
+        # A capped plan expects too few rows.
+        is_capped, is_plausible = self.divider.limits.cap, self.checkpoint.windows.is_plausible
+        halves = bisect(window) if keeps_moving and (is_capped or is_plausible()) else None
         return [PlannedWindow(half, verdict.announced // 2) for half in halves or ()]
 
     async def _finish(self, window: Window, verdict: ReadingVerdict) -> None:

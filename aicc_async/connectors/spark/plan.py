@@ -18,10 +18,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..._api import CaseApi
-from ..._listing.caps import check_plan
 from ..._listing.counting import Totals, find_first_day, is_refusal, row_counter
 from ..._listing.plan import plan_windows
 from ..._listing.run_all import run_all
@@ -39,10 +38,14 @@ MIN_ROWS_PER_PART = 1000
 
 @frozen
 class Part:
-    """What one task reads: a window, without the rows of ``before``, which another task has."""
+    """What one task reads: a window, without the rows of ``before``, which another task has.
+
+    ``highest`` is the highest total that the driver was told: lower ones are no cap.
+    """
 
     window: Window
     before: Window | None = None
+    highest: int = 0
 
 
 def to_parts(windows: Sequence[Window], before: Window | None = None) -> list[Part]:
@@ -56,7 +59,8 @@ async def plan_listing(api: CaseApi, query: CaseQuery) -> list[Part]:
     """Cut all that a query asks for; an open end is now, and stays so for all tasks."""
     totals = _totals(api, query)
     windows = await _closed_windows(api, query, totals)
-    return to_parts(await even_windows(api, windows, totals))
+    parts = to_parts(await even_windows(api, windows, totals))
+    return await _with_highest(parts, totals)
 
 
 async def plan_range(
@@ -67,8 +71,10 @@ async def plan_range(
     When it ``goes_on`` from an earlier range that ended at ``start``, no row of that one comes.
     """
     first = start - SECOND if goes_on else start
-    windows = await even_windows(api, api.split(first, end), _totals(api, query))
-    return to_parts(windows, Window(first, start) if goes_on else None)
+    totals = _totals(api, query)
+    windows = await even_windows(api, api.split(first, end), totals)
+    parts = to_parts(windows, Window(first, start) if goes_on else None)
+    return await _with_highest(parts, totals)
 
 
 async def batch_end(
@@ -85,6 +91,12 @@ async def batch_end(
     planned = await plan_windows(windows, count, api.zone, max_rows=max_rows, span=api.span)
     fitting = sum(rows <= max_rows for rows in accumulate(piece.count for piece in planned))
     return planned[max(fitting, 1) - 1].window.end or end
+
+
+async def _with_highest(parts: Sequence[Part], totals: Totals) -> list[Part]:
+    """Tell each task the highest total there is, or each would ask for it."""
+    await totals.count_everything()
+    return [evolve(part, highest=totals.highest) for part in parts]
 
 
 def _totals(api: CaseApi, query: CaseQuery) -> Totals:
@@ -114,5 +126,4 @@ async def even_windows(api: CaseApi, windows: Sequence[Window], totals: Totals) 
     total = sum(await run_all(totals.count(window) for window in windows))
     most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), max_rows_per_window(api))
     planned = await plan_windows(windows, totals.count, api.zone, max_rows=most, span=api.span)
-    checked = await check_plan(planned, totals, api.zone, max_rows=most, span=api.span)
-    return [piece.window for piece in checked.windows]
+    return [piece.window for piece in planned]
