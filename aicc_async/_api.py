@@ -98,7 +98,8 @@ class CaseApi:
     ) -> AsyncGenerator[Batch[R]]:
         """Read all rows of windows, each once; see ``_listing.reading``.
 
-        ``highest`` is the highest total that is known of this listing.
+        ``highest`` is the highest total that is known of this listing. With 0 a total is doubted
+        only where it is so large that asking hardly counts.
         """
         fetch = self.pages(listing)
         divider = self.divider(Totals(row_counter(fetch), highest=highest), self.limits())
@@ -107,10 +108,11 @@ class CaseApi:
         )
 
     async def rows(
-        self, listing: Listing[R], windows: list[Window], *, strict: bool = True
+        self, listing: Listing[R], windows: list[Window], *, strict: bool = True, highest: int = 0
     ) -> AsyncGenerator[R]:
         """Read the same rows one by one."""
-        async with aclosing(self.batches(listing, windows, strict=strict)) as batches:
+        pages = self.batches(listing, windows, strict=strict, highest=highest)
+        async with aclosing(pages) as batches:
             async for batch in batches:
                 for row in batch.rows:
                     yield row

@@ -4,7 +4,8 @@ The idea: a cap is the same for all queries, so a total is proven by any other o
 One that nothing exceeds is proven where two halves, each with fewer rows, have no more than it.
 Where they have more, it is a cap. Where one half has all rows, its own halves are counted.
 
-What it can't see: a cap that differs from query to query, and one below ``MIN_CAP``.
+What it can't see: a cap that differs from query to query, one below ``MIN_CAP``, and one that hid
+as many rows as were deleted before the halves were counted.
 """
 
 from __future__ import annotations
