@@ -54,7 +54,8 @@ async def export_cases(
     a manifest beside it; a database changes in one transaction.
 
     Every window is checked against what the service announced, and read again, then in halves,
-    when it disagrees. What never agrees is written all the same: look at ``report.verified`` and
+    when it disagrees. So it is where the service refuses deep pages, or where a total may be the
+    most that it gives and counts (``the total may be capped at …``). What never agrees is written all the same: look at ``report.verified`` and
     ``report.unverified``. A window that ended less than ``settle`` before it was read is open.
 
     Progress is durable in a hidden folder beside the target: the same call resumes where an earlier
@@ -74,7 +75,8 @@ async def export_cases(
     looks the same.
 
     Raises ConfigError when the target cannot be created or holds an unfinished export of something
-    else, ExportError when it cannot be written, else what the client raises. After each of these
+    else, ExportError when it cannot be written or when a second has more rows than the service
+    answers offsets, else what the client raises. After each of these
     the same call resumes.
     """
     api, query = aicc.api, query or CaseQuery()

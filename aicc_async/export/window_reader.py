@@ -60,7 +60,7 @@ async def read_windows(
         saved, limits = checkpoint.values(), api.limits()
         if saved.get("cap") is not None:
             limits.learn_cap(saved["cap"])
-        totals = Totals(row_counter(fetch), highest=saved["highest"])
+        totals = Totals(row_counter(fetch), highest=saved.get("highest", 0))
         reader = _WindowReader(
             api=api,
             divider=api.divider(totals, limits),
