@@ -55,8 +55,9 @@ async def export_cases(
 
     Every window is checked against what the service announced, and read again, then in halves,
     when it disagrees. So it is where the service refuses deep pages, or where a total may be the
-    most that it gives and counts (``the total may be capped at …``). What never agrees is written all the same: look at ``report.verified`` and
-    ``report.unverified``. A window that ended less than ``settle`` before it was read is open.
+    most that it ever gives (``the total may be capped at 10000``). What never agrees is written all
+    the same: look at ``report.verified`` and ``report.unverified``. A window that ended less than
+    ``settle`` before it was read is open.
 
     Progress is durable in a hidden folder beside the target: the same call resumes where an earlier
     one ended, whatever ended it. ``restart`` discards that. ``since_last`` begins where the last
