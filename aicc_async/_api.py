@@ -16,8 +16,12 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from ._listing import zones
+from ._listing.counting import Totals, row_counter
+from ._listing.divide import Divider
+from ._listing.limits import Limits
 from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, Page, with_totals
-from ._listing.paging import Batch, read
+from ._listing.paging import Batch
+from ._listing.reading import read_windows
 from ._listing.windows import MAX_SPAN, Window, split
 from ._protocol.aicc import CaseProtocol, Listing
 from ._protocol.operations import Operation
@@ -90,17 +94,25 @@ class CaseApi:
         return self.pages(self.protocol.dated_cases(query))
 
     def batches(
-        self, listing: Listing[R], windows: list[Window], *, strict: bool = True
+        self, listing: Listing[R], windows: list[Window], *, strict: bool = True, highest: int = 0
     ) -> AsyncGenerator[Batch[R]]:
-        """Read all rows of windows, each once; see ``_listing.paging``."""
+        """Read all rows of windows, each once; see ``_listing.reading``.
+
+        ``highest`` is the highest total that is known of this listing. With 0 a total is doubted
+        only where it is so large that asking hardly counts.
+        """
         fetch = self.pages(listing)
-        return read(windows, fetch, concurrency=self.concurrency, strict=strict)
+        divider = self.divider(Totals(row_counter(fetch), highest=highest), self.limits())
+        return read_windows(
+            windows, fetch, concurrency=self.concurrency, strict=strict, divider=divider
+        )
 
     async def rows(
-        self, listing: Listing[R], windows: list[Window], *, strict: bool = True
+        self, listing: Listing[R], windows: list[Window], *, strict: bool = True, highest: int = 0
     ) -> AsyncGenerator[R]:
         """Read the same rows one by one."""
-        async with aclosing(self.batches(listing, windows, strict=strict)) as batches:
+        pages = self.batches(listing, windows, strict=strict, highest=highest)
+        async with aclosing(pages) as batches:
             async for batch in batches:
                 for row in batch.rows:
                     yield row
@@ -108,11 +120,25 @@ class CaseApi:
     async def all_rows(self, listing: Listing[R], *, strict: bool) -> AsyncGenerator[R]:
         """Read a listing without times to its end, whether or not it has a total."""
         fetch = with_totals(self.pages(listing))
-        pages = read([Window()], fetch, concurrency=self.concurrency, strict=strict)
+        pages = read_windows([Window()], fetch, concurrency=self.concurrency, strict=strict)
         async with aclosing(pages) as batches:
             async for batch in batches:
                 for row in batch.rows:
                     yield row
+
+    def limits(self) -> Limits:
+        """Return how many rows a window may have, as far as the profile knows; new for each run."""
+        deepest, cap = self.profile.deepest_start, self.profile.max_count
+        limits = Limits()
+        if deepest is not None:
+            limits.learn_depth(max(deepest, self.profile.page_size or MAX_ROWS_PER_PAGE))
+        if cap is not None:
+            limits.learn_cap(cap)
+        return limits
+
+    def divider(self, totals: Totals, limits: Limits) -> Divider:
+        """Return what divides the windows of a run that are too large."""
+        return Divider(totals=totals, zone=self.zone, span=self.span, now=self.now, limits=limits)
 
     def now(self) -> datetime:
         """Return what the tenant's clock shows now, by this machine."""

@@ -544,6 +544,12 @@ class AICCClient(SessionHolder):
         rows move between pages, the 31 days are read again; when they keep moving, ExportError is
         raised, or with ``strict=False`` a warning is issued.
 
+        Where the service refuses deep pages, or gives and counts so many rows of a query at most,
+        a range is read in halves. A second that has more rows than that is an ExportError, a total
+        that may be such a cap is one too, or with ``strict=False`` a warning. A total of 1,000 or
+        more that no other one exceeds costs two requests; smaller ones are believed, unless the
+        profile's ``max_count`` says otherwise.
+
         Break out under ``contextlib.aclosing`` to end the fetching ahead at that very moment.
         """
         query = _query(query, CaseQuery)

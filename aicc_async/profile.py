@@ -24,7 +24,8 @@ It prints::
 
 What a client does with it: no page is larger than ``page_size``; ranges are cut so that ``span``
 holds; where ``rate_refused`` is known, four fifths of ``rate`` are kept, unless there is a rate
-limit. An export plans windows that need no offset deeper than ``deepest_start``. A create that is
+limit. No window is read that needs an offset deeper than ``deepest_start`` or announces
+``max_count`` rows: it is halved. A create that is
 in doubt is looked for by its time only where that is what ``date_field`` filters.
 """
 
@@ -84,7 +85,8 @@ class Profile:
 
     ``page_size`` is the most rows that a page was seen to hold, ``over_limit`` what happens to a
     ``limit`` above it: ``clamped`` or ``refused``. ``count_stable`` says that the same range was
-    announced with the same total each time, ``count_true`` that as many rows came.
+    announced with the same total each time, ``count_true`` that as many rows came. ``max_count`` is
+    the most rows of a query that are given and announced, however many match.
 
     ``deepest_start`` is the deepest offset that was answered where deeper ones were not (0: the
     offset is ignored, the first page comes always), ``offset_reached`` the deepest one answered; if
@@ -109,6 +111,7 @@ class Profile:
     over_limit: str | None = optional(one_of("clamped", "refused"))
     count_stable: bool | None = optional(kind(bool))
     count_true: bool | None = optional(kind(bool))
+    max_count: int | None = optional(integer(1, MAX_INTEGER, is_exact=True))
     deepest_start: int | None = optional(integer(0, MAX_INTEGER, is_exact=True))
     offset_reached: int | None = optional(integer(0, MAX_INTEGER, is_exact=True))
     span: str | None = optional(one_of("seconds", "days", "dates", "none"))

@@ -3,12 +3,14 @@
 The idea: reading by offset while rows come and go loses and doubles rows in silence. So
 neighbouring pages overlap by a row, the seam: while it holds and the order is stable, nothing that
 was there throughout can have slipped between them. A window whose seams, totals or distinct ids
-disagree has drifted, and is read again. ``read`` yields rows as they come, and from a second
-reading only what was missed; ``readings`` tells its caller that the window begins anew.
+disagree has drifted, and is read again. ``readings`` tells its caller that the window begins anew;
+``read_windows`` (``reading.py``) yields rows as they come, and from a second reading only what was
+missed.
 
 The invariant: a window ends without a problem only if every page fits the one before it, the total
 never moved, and as many distinct rows came as it says. No total alone ends a window, and a page
-that brings nothing new always does.
+that brings nothing new always does. A window that has more rows than can be read is given up, for
+the caller to read its parts.
 
 What it can't see: a row that changes its place in the order while as many others come and go, so
 that every seam and the total look as they did.
@@ -16,15 +18,15 @@ that every seam and the total look as they did.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from itertools import compress
 from typing import Generic, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from ..errors import ExportError
+from ..errors import ApiError
+from .counting import is_refusal
+from .limits import Limits, TooDeepError
 from .pages import Fetch
 from .prefetch import FetchedPage, Prefetch
 from .windows import Window
@@ -59,7 +61,8 @@ class ReadingVerdict:
 
     ``announced`` and ``announced_last`` are the totals that its first and last page announced,
     ``received`` counts the rows that came, ``distinct`` their ids. ``problem`` says what disagreed
-    (None: nothing); ``settled`` that it disagreed twice in the very same way.
+    (None: nothing); ``settled`` that it disagreed twice in the very same way. ``too_large`` says
+    that its parts should be read instead, ``refused`` is the error of a page for which that is so.
     """
 
     readings: int
@@ -69,57 +72,35 @@ class ReadingVerdict:
     distinct: int
     problem: str | None = None
     settled: bool = False
+    too_large: bool = False
+    refused: ApiError | None = None
 
-
-async def read(
-    windows: Sequence[Window], fetch: Fetch[R], *, concurrency: int, strict: bool = True
-) -> AsyncGenerator[Batch[R]]:
-    """Yield the rows of all windows, each once, oldest window first, in the service's order.
-
-    A row is known by its id within its window and the one before. A window that stays unstable
-    raises ExportError; ``strict=False`` yields what there is and warns.
-    """
-    ids_before: set[str] = set()
-    ids_here: set[str] = set()
-    async with aclosing(readings(windows, fetch, concurrency=concurrency)) as batches:
-        async for batch in batches:
-            if batch.verdict is None:
-                ids, fresh = batch.ids, batch
-                if not (ids_before.isdisjoint(ids) and ids_here.isdisjoint(ids)):
-                    is_new = [each not in ids_before and each not in ids_here for each in ids]
-                    new_ids, new_rows = compress(ids, is_new), compress(batch.rows, is_new)
-                    fresh = evolve(batch, ids=list(new_ids), rows=list(new_rows))
-                ids_here.update(ids)
-                if fresh.rows:
-                    yield fresh
-                continue
-            if batch.verdict.problem:
-                _report_unstable(batch.window, batch.verdict, strict=strict)
-            yield batch
-            ids_before, ids_here = ids_here, set()
+    def describe_problem(self) -> str | None:
+        """Return what disagreed, and how often; None: nothing did."""
+        if self.problem is None:
+            return None
+        what = "disagreed alike" if self.settled else "kept moving"
+        return f"the rows {what} in {self.readings} readings: {self.problem}"
 
 
 async def readings(
-    windows: Sequence[Window], fetch: Fetch[R], *, concurrency: int
+    windows: Sequence[Window], fetch: Fetch[R], *, concurrency: int, limits: Limits
 ) -> AsyncGenerator[Batch[R]]:
     """Read window after window, and again those that disagree; a verdict ends each.
 
-    A new ``reading`` begins the window anew: it replaces what came before.
+    A new ``reading`` begins the window anew: it replaces what came before. One that is too large
+    may have brought some of its rows.
     """
-    async with aclosing(Prefetch(windows, fetch, concurrency)) as ahead:
+    async with aclosing(Prefetch(windows, fetch, concurrency, limits)) as ahead:
         for done, window in enumerate(windows):
             problems: list[tuple[int, set[str]]] = []
             for number in range(1, MAX_READINGS + 1):
-                reading = _WindowReading[R]()
-                source = ahead if number == 1 else Prefetch([window], fetch, concurrency)
-                async with aclosing(source.pages()) as pages:
-                    async for page in pages:
-                        ids, rows = reading.add(page)
-                        if ids:
-                            yield Batch(ids, rows, window, reading.count, done, number)
-                        if reading.has_ended:
-                            break
-                problem = reading.find_problem()
+                reading = _WindowReading[R](window, limits)
+                source = ahead if number == 1 else Prefetch([window], fetch, concurrency, limits)
+                async with aclosing(reading.read(source)) as pages:
+                    async for ids, rows in pages:
+                        yield Batch(ids, rows, window, reading.count, done, number)
+                problem = None if reading.too_large else reading.find_problem()
                 settled = (reading.count, reading.ids) in problems
                 if problem is None or settled:
                     break
@@ -128,33 +109,46 @@ async def readings(
             yield Batch((), (), window, reading.count, done + 1, number, verdict)
 
 
-def _report_unstable(window: Window, verdict: ReadingVerdict, *, strict: bool) -> None:
-    what = "disagreed alike" if verdict.settled else "kept moving"
-    message = f"{window}: the rows {what} in {verdict.readings} readings: {verdict.problem}"
-    if strict:
-        raise ExportError(
-            f"{message}. strict=False takes what there is",
-            window=str(window),
-            resume="read it again when fewer cases change, or in shorter ranges of time",
-        )
-    warnings.warn(f"{message}; rows may be missing", RuntimeWarning, stacklevel=2)
-
-
 class _WindowReading(Generic[R]):
     """One reading of a window: what is new in each page, and whether all of it agrees."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: Window, limits: Limits) -> None:
         self.ids: set[str] = set()
         self.count = 0
-        self.has_ended = False
+        self.too_large = False
+        self._window = window
+        self._limits = limits
+        self._has_ended = False
+        self._refused: ApiError | None = None
         self._first_count = 0
         self._received = 0
         # Rows read without a gap.
         self._stop = 0
+        # An empty page came in the place of rows that were announced.
+        self._ends_early = False
         self._last_id = ""
         self._problem: str | None = None
 
-    def add(self, fetched: FetchedPage[R]) -> tuple[Sequence[str], Sequence[R]]:
+    async def read(self, source: Prefetch[R]) -> AsyncGenerator[tuple[Sequence[str], Sequence[R]]]:
+        """Read pages until the window ends, or is known to be too large, and yield what is new."""
+        async with aclosing(source.pages()) as pages:
+            try:
+                async for page in pages:
+                    if self._limits.is_too_large(self._window, page.page.count):
+                        self.count, self.too_large = page.page.count, True
+                        return
+                    ids, rows = self._add(page)
+                    if ids:
+                        yield ids, rows
+                    if self._has_ended:
+                        return
+            except TooDeepError as error:
+                self.too_large, self._refused = True, error.error
+                # An HTTP 500 may have had another reason.
+                if is_refusal(error.error):
+                    self._limits.learn_depth(error.start)
+
+    def _add(self, fetched: FetchedPage[R]) -> tuple[Sequence[str], Sequence[R]]:
         """Check a page against what came before it, and return its new ids and rows."""
         page = fetched.page
         self._received += len(page.ids)
@@ -170,8 +164,9 @@ class _WindowReading(Generic[R]):
         is_short = len(page.ids) < min(fetched.asked, fetched.longest)
         is_last = fetched.stop <= self._stop or (is_short and fetched.stop >= page.count)
         # A page that brings nothing new would come again for ever.
-        self.has_ended = is_last or len(self.ids) == known
+        self._has_ended = is_last or len(self.ids) == known
         self.count = page.count
+        self._ends_early = not page.ids and 0 < fetched.start < page.count
         if fetched.stop > self._stop:
             self._stop, self._last_id = fetched.stop, page.ids[-1]
         return fresh
@@ -186,6 +181,7 @@ class _WindowReading(Generic[R]):
 
     def verdict(self, number: int, problem: str | None, *, settled: bool) -> ReadingVerdict:
         """Return the verdict on this reading, the ``number``th of its window."""
+        ends_at_depth = self._limits.ends_at_depth(self._stop)
         return ReadingVerdict(
             readings=number,
             announced=self._first_count,
@@ -194,6 +190,8 @@ class _WindowReading(Generic[R]):
             distinct=len(self.ids),
             problem=problem,
             settled=settled,
+            too_large=self.too_large or (ends_at_depth and settled and self._ends_early),
+            refused=self._refused,
         )
 
     def _note(self, problem: str) -> None:

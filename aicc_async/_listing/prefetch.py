@@ -23,6 +23,8 @@ from typing import Generic, TypeVar
 
 from attrs import define
 
+from ..errors import ApiError
+from .limits import Limits, TooDeepError, is_refused_depth
 from .ordered_map import cancel_all
 from .pages import MAX_ROWS_PER_PAGE, Fetch, Page
 from .windows import Window
@@ -68,10 +70,13 @@ class _Plan(Generic[R]):
 class Prefetch(Generic[R]):
     """Fetches ahead: the first pages of the next windows, and all pages of those that are known."""
 
-    def __init__(self, windows: Sequence[Window], fetch: Fetch[R], concurrency: int) -> None:
+    def __init__(
+        self, windows: Sequence[Window], fetch: Fetch[R], concurrency: int, limits: Limits
+    ) -> None:
         self._windows = iter(windows)
         self._fetch = fetch
         self._concurrency = concurrency
+        self._limits = limits
         self._plans: deque[_Plan[R]] = deque()
         # Those with pages that are not asked for yet.
         self._unfinished: deque[_Plan[R]] = deque()
@@ -134,6 +139,9 @@ class Prefetch(Generic[R]):
             if not first.done() or first.cancelled() or first.exception():
                 return False
             page = first.result()[0]
+            if self._limits.is_too_large(plan.window, page.page.count):
+                # Its halves are read instead.
+                return True
             plan.rest = _plan_rest(page.stop, page.page.count, page.longest)
         # Half of the room is for the windows that come next, or late ones could take it all.
         share = 1 if plan is self._unfinished[0] else 2
@@ -165,7 +173,12 @@ class Prefetch(Generic[R]):
                 return pages
 
     async def _get(self, window: Window, start: int, asked: int) -> FetchedPage[R]:
-        page = await self._fetch(window, start, asked)
+        try:
+            page = await self._fetch(window, start, asked)
+        except ApiError as error:
+            if is_refused_depth(start, error):
+                raise TooDeepError(start, error) from error
+            raise
         self._largest_size = max(self._largest_size, page.size)
         self._longest = max(self._longest, len(page.ids))
         return FetchedPage(start, asked, page, self._longest)

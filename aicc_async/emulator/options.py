@@ -88,8 +88,12 @@ class Quirks:
     ``count_offset`` is added to every announced count, and ``count_drift`` once more at every
     request: the k-th request announces k times as much more. No count is announced below 0.
 
-    A page that begins beyond row ``deepest_start`` is refused, or with ``too_deep="empty"`` empty,
-    with the right count. ``ignore_start`` answers every request with the first page.
+    ``max_count`` is the most rows that a query is served and announced: the first ones in the order
+    of rows. Those behind them are as if they were not there.
+
+    A page that begins beyond row ``deepest_start`` is refused, or with ``too_deep="fail"`` answered
+    with HTTP 500, or with ``"empty"`` empty, with the right count. ``ignore_start`` answers every
+    request with the first page.
 
     ``span`` is how 31 days are counted: ``seconds`` (31 times 24 hours, to the second), ``days``
     (whole days that pass, the rest dropped: up to a second less than 32), ``dates`` (the calendar
@@ -106,8 +110,9 @@ class Quirks:
     )
     count_offset: int = 0
     count_drift: int = 0
+    max_count: int | None = attrs.field(default=None, validator=optional(at_least(0)))
     deepest_start: int | None = attrs.field(default=None, validator=optional(at_least(0)))
-    too_deep: str = attrs.field(default="refuse", validator=one_of(("refuse", "empty")))
+    too_deep: str = attrs.field(default="refuse", validator=one_of(("refuse", "fail", "empty")))
     ignore_start: bool = False
     span: str = attrs.field(default="seconds", validator=one_of(SPAN_RULES))
     content_type: str = AICC_JSON

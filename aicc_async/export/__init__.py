@@ -73,10 +73,17 @@ verdicts are:
 - ``open``: all agreed, but the window ended less than five minutes (``settle``) before it was read:
   cases may still come into it. A later run with ``since_last`` reads it again.
 
+A service may give and count so many rows of a query at most. So a total counts only where another
+one is higher, or where the window's halves have no more rows (two requests); else the window is
+read in parts that announce less. A second that announces as much as anything does is
+``unverified``: the total may be capped at that. Where the service refuses deep pages, windows are
+read in halves too; a second that has more rows than offsets reach is an ExportError.
+
 ``report.whole`` compares a count of the whole range with the sum of the windows: a case that is in
 no window, for want of a date, is noticed. ``report.verified`` is True when no window is unverified
 and the whole agrees. What cannot be seen: a row that changes its place in the order while as many
-others come and go, so that every seam and every total look as they did.
+others come and go, so that every seam and every total look as they did; and a cap of fewer than a
+hundred rows.
 
 The manifest, beside the target as ``cases.jsonl.manifest.json``, holds the same report with the
 SHA-256 of the file. It holds no secrets, and of contacts only ids.

@@ -7,44 +7,34 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from .._api import CaseApi
-from .._listing.pages import Fetch
+from .._listing.counting import Count, Totals, find_first_day, is_refusal
+from .._listing.plan import PlannedWindow, plan_windows
+from .._listing.run_all import run_all, run_both
 from .._listing.windows import Window
 from .._listing.zones import SECOND
-from .._protocol.raw import DatedRow
 from ..errors import ApiError
 from ..models import CaseQuery
-from .concurrency import run_all, run_both
 from .manifest import WholeCount
-from .plan import Count, PlannedWindow, max_rows_per_window, plan_windows
+from .plan import max_rows_per_window
 
 # A killed run asks for the details of its unfinished window again: at most so many requests.
 MAX_ROWS_PER_DETAILED_WINDOW = 1000
-# No case is older than that.
-EARLIEST_START = datetime(1990, 1, 1)  # noqa: DTZ001  (wall-clock time)
 
 
 @frozen
 class RangePlan:
     """A frozen range in windows, and how many rows it had as a whole when it was planned.
 
-    ``start`` None is open; ``announced`` None means that the service does not count the whole.
+    ``start`` None is open; ``announced`` None means that the service does not count the whole,
+    or not beyond a cap.
+    ``highest`` is the highest total of anything that was counted.
     """
 
     start: datetime | None
     end: datetime
     windows: list[PlannedWindow]
     announced: int | None
-
-
-def window_counter(fetch: Fetch[DatedRow]) -> Count:
-    """Return what counts the rows of a window by a request for one of them."""
-
-    async def count(window: Window) -> int:
-        page = await fetch(window, 0, 1)
-        # A total of 0 beside a row is not a total.
-        return max(page.count, len(page.ids))
-
-    return count
+    highest: int
 
 
 async def plan_range(
@@ -54,23 +44,28 @@ async def plan_range(
 
     What ended less than ``settle`` ago is apart, so that no window is settled in part only.
     """
-    max_rows = max_rows_per_window(api.profile)
+    max_rows = max_rows_per_window(api)
     if detail:
         max_rows = min(max_rows, MAX_ROWS_PER_DETAILED_WINDOW)
     now = api.now()
     windows = api.windows(query)
     start, end = windows[0].start, windows[-1].end or now
 
+    totals = Totals(count)
+
     async def plan() -> list[PlannedWindow]:
-        parts = await _cut(api, count, start=start, end=end, settled=now - settle)
+        parts = await _cut(api, totals.count, start=start, end=end, settled=now - settle)
         planned = await run_all(
-            plan_windows(part, count, api.zone, max_rows=max_rows, span=api.span) for part in parts
+            plan_windows(part, totals.count, api.zone, max_rows=max_rows, span=api.span)
+            for part in parts
         )
         return [window for part in planned for window in part]
 
     # At the same time: each takes as long as a few answers.
-    announced, planned = await run_both(count_whole_range(count, start, end), plan())
-    return RangePlan(start, end, planned, announced)
+    announced, planned = await run_both(count_whole_range(totals.count, start, end), plan())
+    if api.limits().may_be_capped(totals.highest):
+        announced = None
+    return RangePlan(start, end, planned, announced, totals.highest)
 
 
 async def _cut(
@@ -92,30 +87,6 @@ async def _cut(
     if settled <= start:
         return [], api.split(start, end)
     return api.split(start, settled), api.split(settled - SECOND, end)
-
-
-async def find_first_day(end: datetime, count: Count) -> datetime | None:
-    """Return a time at most a month before the first case; None when there are no cases.
-
-    It asks for ranges without a beginning only, which may be of any length.
-    """
-    if not await count(Window(None, end)):
-        return None
-    late, years = end, 1
-    while True:
-        if late <= EARLIEST_START:
-            return EARLIEST_START
-        early = max(late - timedelta(days=366 * years), EARLIEST_START)
-        if not await count(Window(None, early)):
-            break
-        late, years = early, years * 2
-    while late - early > timedelta(days=31):
-        middle = early + (late - early) // 2
-        if await count(Window(None, middle)):
-            late = middle
-        else:
-            early = middle
-    return early.replace(microsecond=0)
 
 
 async def count_whole_range(count: Count, start: datetime | None, end: datetime) -> int | None:
@@ -147,11 +118,3 @@ async def compare_whole_range(
     if now is None:
         return None
     return WholeCount(announced=now, agrees=rows + edge >= min(announced, now))
-
-
-def is_refusal(error: ApiError) -> bool:
-    """Return whether the service understood and refused: not for lack of rights, haste or health.
-
-    Each of those has a subclass of its own.
-    """
-    return type(error) is ApiError

@@ -14,13 +14,14 @@ from attrs import asdict, evolve, frozen
 
 from .._api import CaseApi, HasCaseApi
 from .._files import replace
+from .._listing.counting import row_counter
 from ..errors import ExportError
 from ..models import CaseQuery
 from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .dedupe import deduplicate
-from .export_range import compare_whole_range, plan_range, window_counter
+from .export_range import compare_whole_range, plan_range
 from .fingerprint import check_fingerprint, fingerprint, next_start
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, file_sha256, utc_text
@@ -53,8 +54,10 @@ async def export_cases(
     a manifest beside it; a database changes in one transaction.
 
     Every window is checked against what the service announced, and read again, then in halves,
-    when it disagrees. What never agrees is written all the same: look at ``report.verified`` and
-    ``report.unverified``. A window that ended less than ``settle`` before it was read is open.
+    when it disagrees. So it is where the service refuses deep pages, or where a total may be the
+    most that it ever gives (``the total may be capped at 10000``). What never agrees is written all
+    the same: look at ``report.verified`` and ``report.unverified``. A window that ended less than
+    ``settle`` before it was read is open.
 
     Progress is durable in a hidden folder beside the target: the same call resumes where an earlier
     one ended, whatever ended it. ``restart`` discards that. ``since_last`` begins where the last
@@ -73,7 +76,8 @@ async def export_cases(
     looks the same.
 
     Raises ConfigError when the target cannot be created or holds an unfinished export of something
-    else, ExportError when it cannot be written, else what the client raises. After each of these
+    else, ExportError when it cannot be written or when a second has more rows than the service
+    answers offsets, else what the client raises. After each of these
     the same call resumes.
     """
     api, query = aicc.api, query or CaseQuery()
@@ -135,7 +139,7 @@ class _Job:
         self._detail = detail
         self._settle = settle
         self._fetch = api.dated_pages(query)
-        self._count = window_counter(self._fetch)
+        self._count = row_counter(self._fetch)
         self._meter = RunMeter(api.stats, checkpoint.values())
         self._progress = ProgressReporter(on_progress, self._meter)
 
@@ -171,6 +175,7 @@ class _Job:
                 end=time_text(plan.end),
                 began=utc_text(),
                 announced=plan.announced,
+                highest=plan.highest,
                 runs=1,
                 **asdict(self._meter.totals()),
             )
@@ -196,7 +201,8 @@ class _Job:
             self._count,
             parse_time(saved["start"]),
             datetime.fromisoformat(saved["end"]),
-            announced=saved["announced"],
+            # Where totals are capped, that of the whole range says nothing.
+            announced=saved["announced"] if saved.get("cap") is None else None,
             rows=days.total(),
         )
         return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)

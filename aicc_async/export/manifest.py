@@ -29,8 +29,9 @@ class WindowReport:
       Neighbours overlap by a second or two, whose rows count in both.
     - ``verdict``: ``verified``: announced totals, rows, ids and seams agreed at the first reading;
       ``repaired``: they agreed after more of them; ``unverified``: they never did, see ``reason``:
-      all rows that any reading brought are in the file; ``open``: they agreed, but the window ended
-      so shortly before it was read that cases may still come into it.
+      all rows that any reading brought are in the file, or they did, and the total may be the most
+      that the service ever announces; ``open``: they agreed, but the window ended so shortly before
+      it was read that cases may still come into it.
     - ``announced``, ``announced_last``: the totals that the first and the last page announced.
     - ``received``: rows of the last reading, with the duplicates at the pages' seams;
       ``distinct``: different ids among them; ``readings``: how often it was read.

@@ -4,7 +4,8 @@ The idea: the listing reads pages ahead and says at the end of a window whether 
 are written as they come. At a window's end they are settled: its details are added if they are
 wanted, it gets its verdict, and is made durable while the next ones are read. A window that is
 large and disagreed in another way every time is replaced by two halves, which are read in its
-place: half as many rows are read in half the time, and fewer of them move meanwhile.
+place: half as many rows are read in half the time, and fewer of them move meanwhile. So is one that
+has more rows than offsets reach, or than a total can be trusted for (``_listing/divide.py``).
 
 The invariant: windows are finished in the order of time, so that the row file can be cut off behind
 the last one; halves are read before what is planned behind them. What never agrees is kept and
@@ -22,15 +23,18 @@ from datetime import timedelta
 from attrs import frozen
 
 from .._api import CaseApi
+from .._listing.counting import Totals, row_counter
+from .._listing.divide import Divider
+from .._listing.limits import describe_cap, too_deep
 from .._listing.pages import MAX_ROWS_PER_PAGE, Fetch
 from .._listing.paging import ReadingVerdict, readings
+from .._listing.plan import PlannedWindow
 from .._listing.windows import Window, bisect
 from .._protocol.raw import DatedRow
 from .checkpoint import Checkpoint
 from .concurrency import call_in_thread
 from .details import add_details
 from .manifest import WindowReport, WindowVerdict, time_text
-from .plan import PlannedWindow
 from .progress import ProgressReporter, RunMeter
 from .row_file import RowFile
 from .window_sync import WindowSync
@@ -53,8 +57,13 @@ async def read_windows(
     pending = [planned.window for planned in checkpoint.windows.pending()]
     with closing(RowFile(checkpoint)) as rows:
         sync = WindowSync(rows, checkpoint.windows, meter)
+        saved, limits = checkpoint.values(), api.limits()
+        if saved.get("cap") is not None:
+            limits.learn_cap(saved["cap"])
+        totals = Totals(row_counter(fetch), highest=saved.get("highest", 0))
         reader = _WindowReader(
             api=api,
+            divider=api.divider(totals, limits),
             fetch=fetch,
             checkpoint=checkpoint,
             rows=rows,
@@ -76,6 +85,7 @@ async def read_windows(
 @frozen(kw_only=True)
 class _WindowReader:
     api: CaseApi
+    divider: Divider
     fetch: Fetch[DatedRow]
     checkpoint: Checkpoint
     rows: RowFile
@@ -90,23 +100,45 @@ class _WindowReader:
         # Details take a hundred times as long as pages: rows that were read far ahead would be out
         # of date when their details come.
         for group in [[window] for window in windows] if self.detail else [windows]:
-            pages = readings(group, self.fetch, concurrency=self.api.concurrency)
+            pages = readings(
+                group,
+                self.fetch,
+                concurrency=self.api.concurrency,
+                limits=self.divider.limits,
+            )
             async with aclosing(pages) as batches:
                 async for batch in batches:
                     if batch.verdict is None:
                         self.rows.write(batch.reading, batch.ids, batch.rows)
                         # Rows without their details are not done yet.
                         self.progress.advance(rows=0 if self.detail else len(batch.rows))
-                    elif halves := self._split(batch.window, batch.verdict):
+                    elif parts := await self._divide(batch.window, batch.verdict):
                         await self.sync.flush()
-                        self.checkpoint.windows.split(batch.window, halves)
+                        self.checkpoint.windows.split(batch.window, parts)
                         self.progress.advance(windows=1)
-                        await self.read([half.window for half in halves])
+                        await self.read([part.window for part in parts])
                     else:
                         await self._finish(batch.window, batch.verdict)
 
-    def _split(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
-        """Return halves in place of a window whose rows keep moving, and take its rows back.
+    async def _divide(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
+        """Return parts in place of a window, and take its rows back; none when it is done."""
+        limits = self.divider.limits
+        parts, cap = list[PlannedWindow](), limits.cap
+        if verdict.too_large:
+            parts = await self.divider.parts_of(window, verdict)
+        elif not verdict.problem:
+            parts = await self.divider.find_hidden(window, verdict.announced_last) or []
+        if limits.cap != cap:
+            self.checkpoint.save(cap=limits.cap)
+        if verdict.refused and not parts:
+            raise too_deep(window, verdict.refused) from verdict.refused
+        parts = parts or self._halve(window, verdict)
+        if parts:
+            self.rows.undo_window()
+        return parts
+
+    def _halve(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
+        """Return halves in place of a window whose rows keep moving.
 
         There are none where halves would do no better: where readings disagreed in the same way
         twice, or where the rows fit in a page.
@@ -114,10 +146,9 @@ class _WindowReader:
         keeps_moving = (
             verdict.problem and not verdict.settled and verdict.distinct > MAX_ROWS_PER_PAGE
         )
-        is_plausible = self.checkpoint.windows.is_plausible
-        halves = bisect(window) if keeps_moving and is_plausible() else None
-        if halves:
-            self.rows.undo_window()
+        # A capped plan expects too few rows.
+        is_capped, is_plausible = self.divider.limits.cap, self.checkpoint.windows.is_plausible
+        halves = bisect(window) if keeps_moving and (is_capped or is_plausible()) else None
         return [PlannedWindow(half, verdict.announced // 2) for half in halves or ()]
 
     async def _finish(self, window: Window, verdict: ReadingVerdict) -> None:
@@ -139,7 +170,10 @@ class _WindowReader:
         self, window: Window, verdict: ReadingVerdict, *, is_settled: bool, without_detail: int
     ) -> WindowReport:
         outcome: WindowVerdict = "verified" if verdict.readings == 1 else "repaired"
-        if verdict.problem:
+        reason = verdict.problem or ""
+        if not reason and self.divider.limits.may_be_capped(verdict.announced_last):
+            reason = describe_cap(verdict.announced_last)
+        if reason:
             outcome = "unverified"
         elif not is_settled:
             outcome = "open"
@@ -148,7 +182,7 @@ class _WindowReader:
             start=time_text(window.start),
             end=time_text(window.end),
             verdict=outcome,
-            reason=verdict.problem or "",
+            reason=reason,
             announced=verdict.announced,
             announced_last=verdict.announced_last,
             received=verdict.received,

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from attrs import asdict, frozen
 
+from .._listing.plan import MAX_PARTS_PER_SECOND, PlannedWindow
 from .._listing.windows import Window
 from .manifest import WindowReport, parse_time, time_text
-from .plan import MAX_PARTS_PER_SECOND, PlannedWindow
 from .state import StateDatabase, put_values
 
 _INSERT = 'INSERT INTO windows (start, "end", count) VALUES (?,?,?)'

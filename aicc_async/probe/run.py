@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from .._api import HasCaseApi
 from ..profile import Profile
 from .asking import Asker, BudgetSpent, Question
+from .cap import find_cap
 from .dates import find_date_field, find_quiet_month, find_span
 from .depth import find_deepest_start, find_offset_reached
 from .order import find_order, find_stability
@@ -31,6 +32,7 @@ QUESTIONS: tuple[Question, ...] = (
     find_total_truth,
     find_page_size,
     find_span,
+    find_cap,
     find_deepest_start,
 )
 

@@ -549,6 +549,17 @@ def test_a_source_can_be_loaded_twice(tenant: Emulator) -> None:
     assert len(list(cases)) == len(first) + 1
 
 
+@pytest.mark.parametrize(
+    "quirks", [Quirks(max_count=120), Quirks(deepest_start=100)], ids=["capped", "refused"]
+)
+def test_a_query_that_is_cut_loses_nothing(tenant: Emulator, pipeline: Any, quirks: Quirks) -> None:
+    """Where a query gives so many rows at most, or refuses deep pages, all cases are loaded."""
+    tenant.insert_many({"createdDate": f"2025-02-10 10:00:{n % 60:02}"} for n in range(300))
+    tenant.quirks = quirks
+    run(pipeline, source(tenant, query=QUARTER))
+    assert titles(pipeline) == stored(tenant)
+
+
 async def test_it_runs_where_a_loop_is_running(tenant: Emulator, pipeline: Any) -> None:
     """As in a notebook: the loop of the caller is not touched."""
     run(pipeline, source(tenant, query=QUARTER))

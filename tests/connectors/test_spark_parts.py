@@ -347,6 +347,32 @@ async def test_a_value_that_does_not_fit_is_no_null(tenant: Emulator) -> None:
     assert str(value) not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "quirks", [Quirks(max_count=300), Quirks(max_count=1000), Quirks(deepest_start=300)], ids=str
+)
+async def test_parts_lose_nothing_where_a_query_is_cut(quirks: Quirks) -> None:
+    """Where a query gives so many rows at most, or refuses deep pages, all rows come, each once."""
+    end = START + timedelta(90)
+    async with Emulator(cases=4500, since=START, until=end, quirks=quirks) as tenant:
+        async with client(tenant) as aicc:
+            parts = await plan_listing(aicc.api, CaseQuery(start_time=START, end_time=end))
+        batches = [batch for part in parts for batch in await record_batches_of(tenant, part)]
+        found = sorted(row for batch in batches for row in batch["id"].to_pylist())
+        assert found == sorted(tenant.ids())
+
+
+async def test_tasks_do_not_ask_what_the_driver_knows(tenant: Emulator) -> None:
+    """A part of many rows that is not all there is costs no request for its halves."""
+    tenant.insert_many({"createdDate": "2025-01-05 12:00:00"} for _ in range(1200))
+    async with client(tenant) as aicc:
+        parts = await plan_listing(aicc.api, CaseQuery(start_time=START))
+    planned = len(tenant.requests)
+    for part in parts:
+        await record_batches_of(tenant, part)
+    assert not any(b'"limit":1}' in request.body for request in tenant.requests[planned:])
+    assert any(b'"limit":1}' in request.body for request in tenant.requests[:planned])
+
+
 def spark_filter(kind: str, column: str, value: object) -> object:
     """Make a filter as Spark hands it over: known by the name of its class."""
     made = type(kind, (SimpleNamespace,), {})

@@ -19,8 +19,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from aicc_async._listing.pages import Page
-from aicc_async._listing.paging import MAX_READINGS, Batch, read
+from aicc_async._listing.paging import MAX_READINGS, Batch
 from aicc_async._listing.prefetch import MAX_BYTES_AHEAD, PAGES_AHEAD
+from aicc_async._listing.reading import read_windows
 from aicc_async._listing.windows import Window
 from aicc_async.errors import ExportError
 
@@ -98,7 +99,7 @@ async def collect(
     strict: bool = True,
 ) -> list[str]:
     """Read everything."""
-    pages = read(windows, fetch, concurrency=concurrency, strict=strict)
+    pages = read_windows(windows, fetch, concurrency=concurrency, strict=strict)
     return [row async for batch in pages for row in batch.rows]
 
 
@@ -387,7 +388,7 @@ async def test_batches_tell_window_total_and_progress() -> None:
     """A batch names its window and the announced total, and an empty one ends the window."""
     service = Service(names(150))
     windows = months(2)
-    batches = [batch async for batch in read(windows[:1], service.fetch, concurrency=2)]
+    batches = [batch async for batch in read_windows(windows[:1], service.fetch, concurrency=2)]
     assert [(len(batch.rows), batch.done) for batch in batches] == [(100, 0), (50, 0), (0, 1)]
     assert {(batch.window, batch.announced) for batch in batches} == {(windows[0], 150)}
 
@@ -466,7 +467,7 @@ async def test_unequal_answers_do_not_hold_up_the_others(windows: int, rows: int
 async def test_the_look_ahead_is_bounded_in_pages(windows: int, rows: int) -> None:
     """However long nobody takes a page, only so many are asked for."""
     service = Slow(rows, lambda: 0.01)
-    async with aclosing(read(months(windows), service.fetch, concurrency=4)) as batches:
+    async with aclosing(read_windows(months(windows), service.fetch, concurrency=4)) as batches:
         for taken in range(30):
             await anext(batches)
             await asyncio.sleep(60)
@@ -477,7 +478,7 @@ async def test_the_look_ahead_is_bounded_in_pages(windows: int, rows: int) -> No
 async def test_the_look_ahead_is_bounded_in_bytes() -> None:
     """Large pages are fewer."""
     service = Slow(5000, lambda: 0.01, size=MAX_BYTES_AHEAD // 4)
-    async with aclosing(read(months(9), service.fetch, concurrency=2)) as batches:
+    async with aclosing(read_windows(months(9), service.fetch, concurrency=2)) as batches:
         await anext(batches)
         await asyncio.sleep(60)
         assert service.calls <= 6
@@ -530,7 +531,7 @@ async def test_no_task_stays_behind(
 ) -> None:
     """However the reading is left, the fetching ahead has ended when it is."""
     service = Slow(20_000, lambda: 0.01)
-    await end(read(months(5), service.fetch, concurrency=4))
+    await end(read_windows(months(5), service.fetch, concurrency=4))
     calls = service.calls
     assert not others()
     await asyncio.sleep(1)
@@ -550,7 +551,7 @@ async def test_an_error_comes_out_at_its_place(bad: int) -> None:
 
     found: list[str] = []
     with pytest.raises(ConnectionError, match=f"^{bad}$"):  # noqa: PT012  (rows, then the error)
-        async for batch in read(months(2), fetch, concurrency=4):
+        async for batch in read_windows(months(2), fetch, concurrency=4):
             found += batch.rows
     assert len(found) == 8000 + (bad + 1 if bad else 0)
     assert not others()
@@ -568,7 +569,7 @@ async def test_errors_nobody_waited_for_are_not_reported() -> None:
             raise ConnectionError(start)
         return await service.fetch(window, start, limit)
 
-    async with aclosing(read(months(3), fetch, concurrency=4)) as batches:
+    async with aclosing(read_windows(months(3), fetch, concurrency=4)) as batches:
         await anext(batches)
         await asyncio.sleep(1)
     assert not troubles
@@ -604,7 +605,7 @@ async def test_pages_are_let_go() -> None:
     """Of the rows handed out, only those of a few pages are still somewhere."""
     service = Watched(5000)
     past: list[list[weakref.ref[Name]]] = []
-    async for batch in read([ANY], service.fetch, concurrency=2):
+    async for batch in read_windows([ANY], service.fetch, concurrency=2):
         past.append([weakref.ref(row) for row in batch.rows])
         del batch
         assert sum(any(ref() for ref in page) for page in past) <= 4
@@ -616,7 +617,7 @@ async def test_ids_are_kept_of_two_windows() -> None:
     service = Watched(300)
     windows = months(6)
     done: dict[int, list[int]] = {}
-    async for batch in read(windows, service.fetch, concurrency=1):
+    async for batch in read_windows(windows, service.fetch, concurrency=1):
         if batch.rows:
             continue
         done[batch.done] = [service.alive(window) for window in windows[: batch.done]]

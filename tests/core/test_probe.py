@@ -151,7 +151,7 @@ async def test_counts_that_lie(offset: int) -> None:
     """A total that is wrong by little or much is found."""
     answers = await found(quirks=Quirks(count_offset=offset))
     assert (answers["count_true"], answers["count_stable"]) == (False, True)
-    assert answers["deepest_start"] is None
+    assert (answers["deepest_start"], answers["max_count"]) == (None, None)
 
 
 @pytest.mark.parametrize("drift", [-1, 1, 10])
@@ -159,6 +159,23 @@ async def test_counts_that_move(drift: int) -> None:
     """A total that moves while nothing is written is found."""
     answers = await found(quirks=Quirks(count_drift=drift))
     assert (answers["count_true"], answers["count_stable"]) == (False, False)
+
+
+@pytest.mark.parametrize("cap", [120, 200, 299])
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_a_total_that_is_capped(*, cap: int, newest_first: bool) -> None:
+    """How many rows a query has at most is found by counting its parts."""
+    answers = await found(quirks=Quirks(max_count=cap), newest_first=newest_first)
+    assert answers["max_count"] == cap
+    assert answers["count_true"] is True
+
+
+@pytest.mark.parametrize("cap", [None, 300, 5000])
+async def test_a_total_below_any_cap(cap: int | None) -> None:
+    """Where all rows are given, no cap is found, rows of one second or not."""
+    assert (await found(quirks=Quirks(max_count=cap)))["max_count"] is None
+    rows = [{"createdDate": "2025-02-20 12:00:00"}] * 400
+    assert (await found(cases=0, rows=rows))["max_count"] is None
 
 
 @pytest.mark.parametrize("too_deep", ["refuse", "empty"])

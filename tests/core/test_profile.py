@@ -26,6 +26,7 @@ PROFILES = st.builds(
     date_field=st.none() | st.sampled_from(["createdDate", "other"]),
     order=st.none() | st.sampled_from(["newest_first", "oldest_first", "neither"]),
     page_size=st.none() | st.integers(1, 2**53),
+    max_count=st.none() | st.integers(1, 2**53),
     deepest_start=st.none() | st.integers(0, 2**53),
     span=st.none() | st.sampled_from(["seconds", "days", "dates", "none"]),
     content_type=st.none() | st.text(st.characters(codec="ascii", categories=["L"]), min_size=1),

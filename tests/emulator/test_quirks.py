@@ -132,6 +132,14 @@ async def test_too_deep_is_refused(client: BareClient) -> None:
     assert (await client.code(start=151)).startswith(REFUSED)
 
 
+async def test_too_deep_is_a_failure(client: BareClient) -> None:
+    """Some services answer HTTP 500 to a page that begins beyond the deepest offset."""
+    client.tenant.quirks = Quirks(deepest_start=150, too_deep="fail")
+    assert len(await client.ids(start=150)) == 100
+    response = await client.post(LIST, {"start": 151, "limit": 1})
+    assert response.status == 500
+
+
 async def test_too_deep_is_empty(client: BareClient) -> None:
     """A page that begins beyond the deepest offset has no rows, but the right count."""
     client.tenant.quirks = Quirks(deepest_start=150, too_deep="empty")
@@ -160,6 +168,16 @@ async def test_drifting_counts(client: BareClient) -> None:
     client.tenant.quirks = Quirks(count_drift=2)
     first, *rest = [await client.count(start) for start in (0, 100, 0)]
     assert rest == [first + 2, first + 4]
+
+
+async def test_a_query_has_so_many_rows_at_most(client: BareClient) -> None:
+    """Rows beyond the cap are neither served nor counted, whatever is asked for."""
+    first = await client.ids(0) + await client.ids(100)
+    client.tenant.quirks = Quirks(max_count=150)
+    assert await client.page(0) == (first[:100], 150)
+    assert await client.page(100) == (first[100:150], 150)
+    assert await client.page(150) == ([], 150)
+    assert await client.page(120, 40) == (first[120:150], 150)
 
 
 @pytest.mark.parametrize(

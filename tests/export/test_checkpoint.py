@@ -22,11 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ConfigError, ExportError, export_cases
+from aicc_async._listing.plan import PlannedWindow
 from aicc_async._listing.windows import Window
 from aicc_async.export.checkpoint import Checkpoint
 from aicc_async.export.dedupe import deduplicate, ids_by_window
 from aicc_async.export.manifest import WindowReport, WindowVerdict
-from aicc_async.export.plan import PlannedWindow
 from aicc_async.export.row_file import RowFile
 from aicc_async.export.window_table import FinishedWindow
 

@@ -9,6 +9,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,8 @@ import msgspec
 import pytest
 from helpers.exports import SINCE, read_lines
 
-from aicc_async import AICCClient, CaseQuery, ExportReport, StaticToken, export_cases
+from aicc_async import AICCClient, CaseQuery, ExportError, ExportReport, StaticToken, export_cases
+from aicc_async._listing import divide
 from aicc_async.emulator import Emulator, PageFault, Quirks
 from aicc_async.export import plan, window_reader
 from aicc_async.export.manifest import WindowReport
@@ -72,6 +74,8 @@ class Adversary:
         self.hot = [self._moment() for _ in range(3)]
         for _ in range(self.draw.choice([0, 3, 30, 70])):
             self.insert()
+        if Adversary.cap in self.moves:
+            self.cap()
         self.touched.clear()
         self.before = {row["id"]: row["createdDate"] for row in self.tenant.rows()}
         end = SINCE + self.span
@@ -133,6 +137,18 @@ class Adversary:
         """Give rows of the same second, or all, in any order; or no longer."""
         self._quirk(order=self.draw.choice(["created", "shuffled_ties", "shuffled"]))
 
+    def cap(self) -> None:
+        """Give and count so many rows of a query at most, the same number for good."""
+        self._quirk(max_count=[3, 12, 25, 50, None][self.seed % 5])
+
+    def refuse(self) -> None:
+        """Answer no deep offsets, or an empty page in their place; or answer them again."""
+        deepest, too_deep = (
+            self.draw.choice([2, 7, 30, None]),
+            self.draw.choice(["refuse", "empty"]),
+        )
+        self._quirk(deepest_start=deepest, too_deep=too_deep)
+
     def untouched(self) -> dict[str, str]:
         """Return the cases of the range that nobody touched, and when they were created."""
         start, end = str(self.query.start_time or ""), str(self.query.end_time)
@@ -186,12 +202,32 @@ cuts off, or a move doubles.
 """
 
 
+LIMITS: list[list[Move]] = [
+    [Adversary.cap],
+    [Adversary.refuse],
+    [Adversary.cap, Adversary.refuse],
+    [Adversary.cap, Adversary.insert],
+    [Adversary.refuse, Adversary.insert, Adversary.delete],
+    [Adversary.refuse, Adversary.exchange],
+    [Adversary.refuse, *FAULTS],
+    [Adversary.cap, Adversary.misplace, Adversary.clamp],
+    [Adversary.cap, Adversary.refuse, Adversary.clamp, Adversary.insert],
+]
+"""Limits of what a query gives, alone and with others.
+
+Not together with a cap are totals that lie, offsets that are ignored, and rows that go: as many as
+a cap hid may be gone when the halves are counted, and nobody could see it.
+"""
+
+
 async def exported(
     adversary: Adversary, out: Path, patch: pytest.MonkeyPatch, *, detail: bool = False
 ) -> ExportReport:
     """Export from the adversary's tenant, with bounds so small that few rows reach them."""
     patch.setattr(plan, "MAX_ROWS_PER_WINDOW", adversary.max_rows)
     patch.setattr(window_reader, "MAX_ROWS_PER_PAGE", adversary.max_rows)
+    if Adversary.cap in adversary.moves:
+        patch.setattr(divide, "MIN_CAP", 2)
     async with adversary.tenant as tenant:
         adversary.fill()
         tenant.on_page(adversary.on_page)
@@ -279,6 +315,25 @@ async def test_nothing_is_lost_in_silence(
         check_figures(report, out)
         check_windows(report)
         check_requests(adversary, report)
+
+
+@pytest.mark.parametrize("chunk", range(4))
+async def test_limits_are_no_silence(
+    chunk: int, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is anything lost in silence where totals are capped and depths refused: or it says so."""
+    for seed in range(9000 + chunk * RUNS, 9000 + (chunk + 1) * RUNS):
+        adversary = Adversary(seed=seed, moves=LIMITS[seed % len(LIMITS)])
+        file, report = out.with_name(f"{seed}.jsonl"), None
+        # It names the second that is too deep.
+        with suppress(ExportError):
+            report = await exported(adversary, file, monkeypatch)
+        if report is None:
+            assert Adversary.refuse in adversary.moves
+            continue
+        check_file(adversary, report, file)
+        check_figures(report, file)
+        check_windows(report)
 
 
 @pytest.mark.parametrize("chunk", range(3))

@@ -39,7 +39,7 @@ from aicc_async._create.match import clock_skew, extras_differ, looks_like
 from aicc_async._listing.windows import Window
 from aicc_async._protocol.aicc import CaseProtocol, Listing
 from aicc_async._protocol.converter import RecordConverter
-from aicc_async.emulator import Emulator, Fault, Latency
+from aicc_async.emulator import Emulator, Fault, Latency, Quirks
 from aicc_async.journal import Entry, SQLiteJournal
 from aicc_async.models.details import CaseInfo
 from aicc_async.profile import Profile
@@ -272,6 +272,22 @@ async def test_a_case_with_another_description_is_not_taken(
     with pytest.raises(UnknownOutcome) as caught:
         await connect(on_unknown="reconcile").create_case(new_case(), key="k")
     assert caught.value.candidates == (stranger,)
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("quirks", [Quirks(max_count=150), Quirks(deepest_start=150)])
+async def test_a_list_that_is_cut_does_not_hide_the_case(
+    quirks: Quirks, tenant: Emulator, connect: Connect, *, newest_first: bool
+) -> None:
+    """Where the list gives so many rows at most, or refuses deep pages, the case is found still."""
+    made = datetime.now(UTC)
+    others = [wire(made - timedelta(seconds=n % 100)) | {"title": "other"} for n in range(300)]
+    tenant.insert_many(others)
+    tenant.newest_first, tenant.quirks = newest_first, quirks
+    tenant.fail("create", Fault.DROP_AFTER)
+    case_id = await connect(on_unknown="reconcile").create_case(new_case(), key="k")
+    assert creates(tenant) == 1
+    assert case_id in tenant.ids()
 
 
 async def test_spaces_are_no_difference(tenant: Emulator, connect: Connect) -> None:

@@ -21,6 +21,7 @@ QUESTIONS = {
     "over_limit": "A larger limit is",
     "count_stable": "count stays the same",
     "count_true": "count is true",
+    "max_count": "Most rows of a query",
     "deepest_start": "Deepest offset allowed",
     "offset_reached": "Deepest offset reached",
     "span": "31 days are counted in",

@@ -18,15 +18,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..._api import CaseApi
+from ..._listing.counting import Totals, find_first_day, is_refusal, row_counter
+from ..._listing.plan import plan_windows
+from ..._listing.run_all import run_all
 from ..._listing.windows import Window
 from ..._listing.zones import SECOND
 from ...errors import ApiError
-from ...export.concurrency import run_all
-from ...export.export_range import find_first_day, is_refusal
-from ...export.plan import Count, max_rows_per_window, plan_windows
+from ...export.plan import max_rows_per_window
 from ...models import CaseQuery
 
 # Of a listing that is large enough: more than most clusters have cores.
@@ -37,10 +38,14 @@ MIN_ROWS_PER_PART = 1000
 
 @frozen
 class Part:
-    """What one task reads: a window, without the rows of ``before``, which another task has."""
+    """What one task reads: a window, without the rows of ``before``, which another task has.
+
+    ``highest`` is the highest total that the driver was told: lower ones are no cap.
+    """
 
     window: Window
     before: Window | None = None
+    highest: int = 0
 
 
 def to_parts(windows: Sequence[Window], before: Window | None = None) -> list[Part]:
@@ -52,9 +57,10 @@ def to_parts(windows: Sequence[Window], before: Window | None = None) -> list[Pa
 
 async def plan_listing(api: CaseApi, query: CaseQuery) -> list[Part]:
     """Cut all that a query asks for; an open end is now, and stays so for all tasks."""
-    count = row_counter(api, query)
-    windows = await _closed_windows(api, query, count)
-    return to_parts(await even_windows(api, windows, count))
+    totals = _totals(api, query)
+    windows = await _closed_windows(api, query, totals)
+    parts = to_parts(await even_windows(api, windows, totals))
+    return await _with_highest(parts, totals)
 
 
 async def plan_range(
@@ -65,8 +71,10 @@ async def plan_range(
     When it ``goes_on`` from an earlier range that ended at ``start``, no row of that one comes.
     """
     first = start - SECOND if goes_on else start
-    windows = await even_windows(api, api.split(first, end), row_counter(api, query))
-    return to_parts(windows, Window(first, start) if goes_on else None)
+    totals = _totals(api, query)
+    windows = await even_windows(api, api.split(first, end), totals)
+    parts = to_parts(windows, Window(first, start) if goes_on else None)
+    return await _with_highest(parts, totals)
 
 
 async def batch_end(
@@ -79,35 +87,30 @@ async def batch_end(
     # Not the bound itself: no date is that many days later where it is a huge number.
     days = min(max_days, (end - start).days + 1)
     windows = api.split(start, min(end, start + timedelta(days=days)))
-    count = row_counter(api, query)
+    count = _totals(api, query).count
     planned = await plan_windows(windows, count, api.zone, max_rows=max_rows, span=api.span)
     fitting = sum(rows <= max_rows for rows in accumulate(piece.count for piece in planned))
     return planned[max(fitting, 1) - 1].window.end or end
 
 
-def row_counter(api: CaseApi, query: CaseQuery) -> Count:
-    """Return a function that counts the rows of a window, each window by one request."""
-    fetch = api.dated_pages(query)
-    known: dict[Window, int] = {}
-
-    async def count(window: Window) -> int:
-        if window not in known:
-            page = await fetch(window, 0, 1)
-            # A total of 0 beside a row is wrong.
-            known[window] = max(page.count, len(page.ids))
-        return known[window]
-
-    return count
+async def _with_highest(parts: Sequence[Part], totals: Totals) -> list[Part]:
+    """Tell each task the highest total there is, or each would ask for it."""
+    await totals.count_everything()
+    return [evolve(part, highest=totals.highest) for part in parts]
 
 
-async def _closed_windows(api: CaseApi, query: CaseQuery, count: Count) -> list[Window]:
+def _totals(api: CaseApi, query: CaseQuery) -> Totals:
+    return Totals(row_counter(api.dated_pages(query)))
+
+
+async def _closed_windows(api: CaseApi, query: CaseQuery, totals: Totals) -> list[Window]:
     """Cut a query's range, which begins with the first case where it has no beginning."""
     windows = api.windows(query)
     if windows[0].start is not None:
         return windows
     end = windows[0].end or api.now()
     try:
-        start = await find_first_day(end, count)
+        start = await find_first_day(end, totals.count)
     except ApiError as error:
         if not is_refusal(error):
             raise
@@ -116,11 +119,11 @@ async def _closed_windows(api: CaseApi, query: CaseQuery, count: Count) -> list[
     return api.split(start, end) if start else [Window(None, end)]
 
 
-async def even_windows(api: CaseApi, windows: Sequence[Window], count: Count) -> list[Window]:
+async def even_windows(api: CaseApi, windows: Sequence[Window], totals: Totals) -> list[Window]:
     """Cut and join windows until they have like numbers of rows; an open one stays as it is."""
     if any(window.start is None for window in windows):
         return list(windows)
-    total = sum(await run_all(count(window) for window in windows))
-    most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), max_rows_per_window(api.profile))
-    planned = await plan_windows(windows, count, api.zone, max_rows=most, span=api.span)
+    total = sum(await run_all(totals.count(window) for window in windows))
+    most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), max_rows_per_window(api))
+    planned = await plan_windows(windows, totals.count, api.zone, max_rows=most, span=api.span)
     return [piece.window for piece in planned]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from ..._listing.windows import Window
@@ -38,9 +39,10 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
     async with source.client() as aicc:
         api, typed = aicc.api, TypedRows(aicc.api.zone)
         listing = api.protocol.dated_cases(source.query)
+        read = partial(api.batches, listing, strict=source.strict, highest=part.highest)
         others: set[str] = set()
         if part.before is not None:
-            async with aclosing(api.batches(listing, [part.before], strict=source.strict)) as pages:
+            async with aclosing(read([part.before])) as pages:
                 others = {row_id async for page in pages for row_id in page.ids}
 
         def record(rows: list[bytes]) -> Any:
@@ -50,7 +52,7 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
             return ARROW_ROWS.record(cases)
 
         held: list[bytes] = []
-        async with aclosing(api.batches(listing, [part.window], strict=source.strict)) as pages:
+        async with aclosing(read([part.window])) as pages:
             async for page in pages:
                 rows = zip(page.ids, page.rows, strict=True)
                 held += [bytes(row) for row_id, (_, row) in rows if row_id not in others]

@@ -27,7 +27,7 @@ class Answer:
 
 
 class BusinessError(Exception):
-    """A request that the tenant refuses with HTTP 200 and a ``resCode`` other than ``"0"``."""
+    """A request that the tenant refuses with a ``resCode`` other than ``"0"``, and HTTP 200."""
 
     # The documents name no codes for these refusals. The numbers are invented, in the range of the
     # two codes that were observed (405230602 and 405230603).
@@ -38,14 +38,15 @@ class BusinessError(Exception):
     TOO_DEEP = "405230005"
     NOT_FOUND = "405230404"
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, status: int = 200) -> None:
         super().__init__(message)
+        self.status = status
         self.code = code
         self.message = message
 
     def to_answer(self) -> Answer:
         """Return the answer that reports this error."""
-        return platform_error(200, self.code, self.message)
+        return platform_error(self.status, self.code, self.message)
 
 
 def platform_error(status: int, code: str, message: str) -> Answer:

@@ -83,6 +83,9 @@ class CaseService:
         if fault is not None:
             query = misplace(query, fault)
         rows, count = self.store.page(query, newest_first=rules.newest_first, order=quirks.order)
+        if quirks.max_count is not None:
+            rows = rows[: max(quirks.max_count - query.start, 0)]
+            count = min(count, quirks.max_count)
         count += quirks.count_offset + quirks.count_drift * self._pages_requested
         return shapes.encode_page(rows, max(count, 0))
 
@@ -98,8 +101,10 @@ def _parse_by_rules(body: bytes, rules: PageRules) -> Query:
         raise BusinessError(BusinessError.MALFORMED, f"limit: must be in 1..{rules.max_limit}")
     start = 0 if quirks.ignore_start else query.start
     if quirks.deepest_start is not None and start > quirks.deepest_start:
-        if quirks.too_deep == "refuse":
-            raise BusinessError(BusinessError.TOO_DEEP, f"start: at most {quirks.deepest_start}")
+        if quirks.too_deep != "empty":
+            status = 500 if quirks.too_deep == "fail" else 200
+            message = f"start: at most {quirks.deepest_start}"
+            raise BusinessError(BusinessError.TOO_DEEP, message, status=status)
         # With a limit of 0 the page is empty, and its count the same as everywhere else.
         limit = 0
     return attrs.evolve(query, start=start, limit=limit)

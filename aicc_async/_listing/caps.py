@@ -1,0 +1,39 @@
+"""Totals that may be a cap: a service may give and count so many rows of a query at most.
+
+The idea: a cap is the same for all queries, so a total is proven by any other one that is higher.
+One that nothing exceeds is proven where two halves, each with fewer rows, have no more than it.
+Where they have more, it is a cap. Where one half has all rows, its own halves are counted.
+
+What it can't see: a cap that differs from query to query, one below ``MIN_CAP``, and one that hid
+as many rows as were deleted before the halves were counted.
+"""
+
+from __future__ import annotations
+
+from .counting import Totals
+from .run_all import run_all
+from .windows import Window, bisect
+
+# A page holds as many.
+MIN_CAP = 100
+
+
+async def is_proven(total: int, halves: tuple[Window, Window] | None, totals: Totals) -> bool:
+    """Return whether halves prove the total of their whole."""
+    while halves:
+        counts = await run_all(totals.count(half) for half in halves)
+        if total not in counts:
+            return max(counts) < total and await _is_sum(counts, total, halves, totals)
+        if sum(counts) > total:
+            return False
+        halves = bisect(halves[counts.index(total)])
+    return False
+
+
+async def _is_sum(
+    counts: list[int], total: int, halves: tuple[Window, Window], totals: Totals
+) -> bool:
+    """Return whether halves have no more rows than their whole, those of a shared second once."""
+    before, after = halves
+    excess = sum(counts) - total
+    return excess <= 0 or excess <= await totals.count(Window(after.start, before.end))
