@@ -136,7 +136,7 @@ async def test_too_deep_is_a_failure(client: BareClient) -> None:
     """Some services answer HTTP 500 to a page that begins beyond the deepest offset."""
     client.tenant.quirks = Quirks(deepest_start=150, too_deep="fail")
     assert len(await client.ids(start=150)) == 100
-    response = await client.post(LIST, {"start": 151, "limit": 1})
+    response = await client.send("POST", LIST, {"start": 151, "limit": 1})
     assert response.status == 500
 
 

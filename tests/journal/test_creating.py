@@ -522,7 +522,7 @@ class Service:
             raise UnknownOutcome("lost", operation="create")
         return "second"
 
-    async def rows(self, listing: Listing[Case], _: object) -> AsyncIterator[Case]:
+    async def rows(self, listing: Listing[Case], _: object, **_options: int) -> AsyncIterator[Case]:
         """Show the case when it is time."""
         passed = asyncio.get_running_loop().time() - self._sent_at
         self.looks.append(passed)
