@@ -8,7 +8,7 @@ from attrs import frozen
 
 from .._api import CaseApi
 from .._listing.pages import Fetch
-from .._listing.windows import Window
+from .._listing.windows import EARLIEST_START, Window
 from .._listing.zones import SECOND
 from .._protocol.raw import DatedRow
 from ..errors import ApiError
@@ -19,8 +19,6 @@ from .plan import Count, PlannedWindow, max_rows_per_window, plan_windows
 
 # A killed run asks for the details of its unfinished window again: at most so many requests.
 MAX_ROWS_PER_DETAILED_WINDOW = 1000
-# No case is older than that.
-EARLIEST_START = datetime(1990, 1, 1)  # noqa: DTZ001  (wall-clock time)
 
 
 @frozen
@@ -28,12 +26,15 @@ class RangePlan:
     """A frozen range in windows, and how many rows it had as a whole when it was planned.
 
     ``start`` None is open; ``announced`` None means that the service does not count the whole.
+    ``windows`` have a second more at both ends. ``rows_after`` were announced as later than the end
+    of what can exist: none are, unless the zones differ.
     """
 
     start: datetime | None
     end: datetime
     windows: list[PlannedWindow]
     announced: int | None
+    rows_after: int
 
 
 def window_counter(fetch: Fetch[DatedRow]) -> Count:
@@ -57,26 +58,29 @@ async def plan_range(
     max_rows = max_rows_per_window(api.profile)
     if detail:
         max_rows = min(max_rows, MAX_ROWS_PER_DETAILED_WINDOW)
-    now = api.now()
-    windows = api.windows(query)
-    start, end = windows[0].start, windows[-1].end or now
+    now, asked = api.now(), api.range(query)
+    start, end = asked.start, asked.end or now
+    wide = api.widen(Window(start, end))
 
     async def plan() -> list[PlannedWindow]:
-        parts = await _cut(api, count, start=start, end=end, settled=now - settle)
+        parts = await _cut(api, count, wide, settled=now - settle)
         planned = await run_all(
             plan_windows(part, count, api.zone, max_rows=max_rows, span=api.span) for part in parts
         )
         return [window for part in planned for window in part]
 
+    # First, so that no case can have been dated by a clock that went on meanwhile.
+    after = await api.count_rows_after(query, end)
     # At the same time: each takes as long as a few answers.
     announced, planned = await run_both(count_whole_range(count, start, end), plan())
-    return RangePlan(start, end, planned, announced)
+    return RangePlan(start, end, planned, announced, after)
 
 
 async def _cut(
-    api: CaseApi, count: Count, *, start: datetime | None, end: datetime, settled: datetime
+    api: CaseApi, count: Count, whole: Window, *, settled: datetime
 ) -> tuple[list[Window], list[Window]]:
-    """Cut a range into windows that are settled, and those that are not."""
+    """Cut a range that has an end into windows that are settled, and those that are not."""
+    start, end = whole.start, whole.end or settled
     if start is None:
         try:
             start = await find_first_day(end, count)
@@ -141,12 +145,11 @@ async def compare_whole_range(
     """
     if announced is None:
         return None
-    # It is not documented whether the last second belongs to the range: its rows may be missing.
-    last_second = count(Window(end - SECOND, end + SECOND))
-    now, edge = await run_both(count_whole_range(count, start, end), last_second)
+    now = await count_whole_range(count, start, end)
     if now is None:
         return None
-    return WholeCount(announced=now, agrees=rows + edge >= min(announced, now))
+    # Either count leaves out one of the range's very seconds, whose rows were read.
+    return WholeCount(announced=now, agrees=rows >= min(announced, now))
 
 
 def is_refusal(error: ApiError) -> bool:

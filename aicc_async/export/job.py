@@ -14,6 +14,8 @@ from attrs import asdict, evolve, frozen
 
 from .._api import CaseApi, HasCaseApi
 from .._files import replace
+from .._listing.creation_dates import CreationDates
+from .._listing.windows import Window
 from ..errors import ExportError
 from ..models import CaseQuery
 from . import manifest
@@ -171,6 +173,7 @@ class _Job:
                 end=time_text(plan.end),
                 began=utc_text(),
                 announced=plan.announced,
+                rows_after=plan.rows_after,
                 runs=1,
                 **asdict(self._meter.totals()),
             )
@@ -182,6 +185,7 @@ class _Job:
             self._api,
             self._fetch,
             self._checkpoint,
+            dates=self._creation_dates(),
             meter=self._meter,
             settle=self._settle,
             detail=self._detail,
@@ -200,6 +204,12 @@ class _Job:
             rows=days.total(),
         )
         return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)
+
+    def _creation_dates(self) -> CreationDates:
+        """Return what compares rows' dates with the range as it was frozen."""
+        saved = self._checkpoint.values()
+        asked = Window(parse_time(saved["start"]), parse_time(saved["end"]))
+        return self._api.creation_dates(asked, rows_after=saved["rows_after"])
 
     async def write(self, rows: _RowsRead) -> ExportReport:
         """Write the target, then its manifest."""

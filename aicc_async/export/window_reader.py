@@ -18,12 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing, closing
 from datetime import timedelta
+from itertools import compress
 
 from attrs import frozen
 
 from .._api import CaseApi
+from .._listing.creation_dates import CreationDates
 from .._listing.pages import MAX_ROWS_PER_PAGE, Fetch
-from .._listing.paging import ReadingVerdict, readings
+from .._listing.paging import Batch, ReadingVerdict, readings
 from .._listing.windows import Window, bisect
 from .._protocol.raw import DatedRow
 from .checkpoint import Checkpoint
@@ -41,6 +43,7 @@ async def read_windows(
     fetch: Fetch[DatedRow],
     checkpoint: Checkpoint,
     *,
+    dates: CreationDates,
     meter: RunMeter,
     settle: timedelta,
     detail: bool,
@@ -57,6 +60,7 @@ async def read_windows(
             api=api,
             fetch=fetch,
             checkpoint=checkpoint,
+            dates=dates,
             rows=rows,
             sync=sync,
             meter=meter,
@@ -78,6 +82,7 @@ class _WindowReader:
     api: CaseApi
     fetch: Fetch[DatedRow]
     checkpoint: Checkpoint
+    dates: CreationDates
     rows: RowFile
     sync: WindowSync
     meter: RunMeter
@@ -94,7 +99,7 @@ class _WindowReader:
             async with aclosing(pages) as batches:
                 async for batch in batches:
                     if batch.verdict is None:
-                        self.rows.write(batch.reading, batch.ids, batch.rows)
+                        self._write(batch)
                         # Rows without their details are not done yet.
                         self.progress.advance(rows=0 if self.detail else len(batch.rows))
                     elif halves := self._split(batch.window, batch.verdict):
@@ -104,6 +109,14 @@ class _WindowReader:
                         await self.read([half.window for half in halves])
                     else:
                         await self._finish(batch.window, batch.verdict)
+
+    def _write(self, batch: Batch[DatedRow]) -> None:
+        """Write rows, without those of the seconds beyond the range."""
+        ids, rows = batch.ids, batch.rows
+        if wanted := self.dates.are_wanted(batch, [date for date, _ in rows]):
+            ids, rows = (list(compress(each, wanted)) for each in (ids, rows))
+        if rows:
+            self.rows.write(batch.reading, ids, rows)
 
     def _split(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
         """Return halves in place of a window whose rows keep moving, and take its rows back.
@@ -139,7 +152,8 @@ class _WindowReader:
         self, window: Window, verdict: ReadingVerdict, *, is_settled: bool, without_detail: int
     ) -> WindowReport:
         outcome: WindowVerdict = "verified" if verdict.readings == 1 else "repaired"
-        if verdict.problem:
+        doubt = verdict.problem or self.dates.judge(window, verdict.readings)
+        if doubt:
             outcome = "unverified"
         elif not is_settled:
             outcome = "open"
@@ -148,7 +162,7 @@ class _WindowReader:
             start=time_text(window.start),
             end=time_text(window.end),
             verdict=outcome,
-            reason=verdict.problem or "",
+            reason=doubt or "",
             announced=verdict.announced,
             announced_last=verdict.announced_last,
             received=verdict.received,

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any
 
+from ..._listing.creation_dates import wanted_batches
 from ..._listing.windows import Window
 from ...errors import ExportError
 from ...export.sinks.arrow import ArrowRows
@@ -38,6 +39,7 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
     async with source.client() as aicc:
         api, typed = aicc.api, TypedRows(aicc.api.zone)
         listing = api.protocol.dated_cases(source.query)
+        dates = api.creation_dates(api.range(source.query))
         others: set[str] = set()
         if part.before is not None:
             async with aclosing(api.batches(listing, [part.before], strict=source.strict)) as pages:
@@ -50,8 +52,10 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
             return ARROW_ROWS.record(cases)
 
         held: list[bytes] = []
-        async with aclosing(api.batches(listing, [part.window], strict=source.strict)) as pages:
-            async for page in pages:
+        batches = api.batches(listing, [part.window], strict=source.strict)
+        wanted = wanted_batches(batches, dates, lambda row: row[0])
+        async with aclosing(wanted):
+            async for page in wanted:
                 rows = zip(page.ids, page.rows, strict=True)
                 held += [bytes(row) for row_id, (_, row) in rows if row_id not in others]
                 if len(held) >= ROWS_PER_BATCH:
