@@ -170,7 +170,10 @@ class CaseApi:
         return self.split(wide.start, wide.end)
 
     def widen(self, whole: Window) -> Window:
-        """Add a second at both ends, unless its rows could not be told and a profile has no need."""
+        """Add a second at both ends.
+
+        Where its rows could not be told from the others, only where a bound may be exclusive.
+        """
         wide = widen(whole)
         if self.filters_creation:
             return wide

@@ -541,11 +541,12 @@ class AICCClient(SessionHolder):
         A range without an end ends now; one without a beginning, or no range at all, is read by
         offset alone. The very seconds of ``start_time`` and ``end_time`` are within, whether or not
         the service includes them: it is asked for a second more, and what was created then is
-        dropped. (Where a profile says that another date is filtered, a second more may come.) Rows
-        that are dated outside of what was asked for, or after now, make a RuntimeWarning: then
-        ``timezone`` is not the tenant's. Within 31 days the order is the service's. Pages are fetched ahead. When
-        rows move between pages, the 31 days are read again; when they keep moving, ExportError is
-        raised, or with ``strict=False`` a warning is issued.
+        dropped. (Where a profile says that another date is filtered, a second more may come.) What
+        is before 1990 or more than a day after now is not asked for. Rows that are dated outside of
+        what was asked for, or after now, make a RuntimeWarning: then ``timezone`` is not the
+        tenant's. Within 31 days the order is the service's. Pages are fetched ahead. When rows move
+        between pages, the 31 days are read again; when they keep moving, ExportError is raised, or
+        with ``strict=False`` a warning is issued.
 
         Break out under ``contextlib.aclosing`` to end the fetching ahead at that very moment.
         """

@@ -52,6 +52,11 @@ class Batch(Generic[R]):
     reading: int = 1
     verdict: ReadingVerdict | None = None
 
+    def select(self, wanted: Sequence[bool]) -> Batch[R]:
+        """Return the same batch with those rows that are wanted."""
+        ids, rows = compress(self.ids, wanted), compress(self.rows, wanted)
+        return evolve(self, ids=list(ids), rows=list(rows))
+
 
 @frozen
 class ReadingVerdict:
@@ -87,8 +92,7 @@ async def read(
                 ids, fresh = batch.ids, batch
                 if not (ids_before.isdisjoint(ids) and ids_here.isdisjoint(ids)):
                     is_new = [each not in ids_before and each not in ids_here for each in ids]
-                    new_ids, new_rows = compress(ids, is_new), compress(batch.rows, is_new)
-                    fresh = evolve(batch, ids=list(new_ids), rows=list(new_rows))
+                    fresh = batch.select(is_new)
                 ids_here.update(ids)
                 if fresh.rows:
                     yield fresh

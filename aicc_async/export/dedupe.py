@@ -78,6 +78,8 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
             seen.count(ids)
         for ids in ids_by_window(checkpoint):
             is_new += bytes(seen.are_new(ids))
+    if len(is_new) != days.total():
+        raise checkpoint.discard_changed_rows()
     if 0 not in is_new:
         return checkpoint.rows_path, days
     path = checkpoint.folder / "unique.jsonl"
@@ -108,7 +110,11 @@ def _read_ids(checkpoint: Checkpoint, start: int, stop: int) -> list[str]:
         while start < stop:
             line = file.readline()
             start += len(line)
-            ids.append(_read_key(line).id)
+            try:
+                ids.append(_read_key(line).id)
+            except ValueError:
+                # Not even its end is there, or it is another line's.
+                raise checkpoint.discard_changed_rows() from None
         return ids
 
 

@@ -80,6 +80,8 @@ class ExportReport:
       started or resumed.
     - ``rows``: different cases read; ``added``: those that were not in the target before (all of
       them in a new file; in a table, those inserted or updated).
+    - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
+      all of them; None for a file.
     - ``size``, ``sha256``: of the file; None for a database.
     - ``requests``, ``retries``, ``throttled``: HTTP requests of all runs, those sent again, 429s.
     - ``whole``: a count of the whole range; None when the service does not answer one.
@@ -104,6 +106,7 @@ class ExportReport:
     rows: int
     added: int
     without_detail: int = 0
+    in_table: int | None = None
     size: int | None = None
     sha256: str | None = None
     requests: int

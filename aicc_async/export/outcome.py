@@ -44,6 +44,8 @@ def build_report(
         rows=days.total(),
         added=added,
         without_detail=sum(window.without_detail for window in windows),
+        # A sink that finds another number commits nothing.
+        in_table=days.total() if target.newest_date else None,
         size=target.file.stat().st_size if target.file else None,
         sha256=sha256,
         requests=totals.requests,

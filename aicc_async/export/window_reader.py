@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing, closing
 from datetime import timedelta
-from itertools import compress
 
 from attrs import frozen
 
@@ -112,11 +111,10 @@ class _WindowReader:
 
     def _write(self, batch: Batch[DatedRow]) -> None:
         """Write rows, without those of the seconds beyond the range."""
-        ids, rows = batch.ids, batch.rows
-        if wanted := self.dates.are_wanted(batch, [date for date, _ in rows]):
-            ids, rows = (list(compress(each, wanted)) for each in (ids, rows))
-        if rows:
-            self.rows.write(batch.reading, ids, rows)
+        wanted = self.dates.are_wanted(batch, [date for date, _ in batch.rows])
+        kept = batch.select(wanted) if wanted else batch
+        if kept.rows:
+            self.rows.write(kept.reading, kept.ids, kept.rows)
 
     def _split(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
         """Return halves in place of a window whose rows keep moving, and take its rows back.

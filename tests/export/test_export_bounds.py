@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from helpers.exports import read_jsonl
-from helpers.tenants import pair
+from helpers.tenants import client_of, pair
 
 from aicc_async import AICCClient, CaseQuery, export_cases
 from aicc_async.emulator import Emulator, Quirks
@@ -57,19 +57,12 @@ async def test_until_a_day_has_the_days_last_second(
     read: Read, *, start_inclusive: bool, end_inclusive: bool, date_field: str | None, out: Path
 ) -> None:
     """The range's first and last seconds are within, and no other second, by any bounds."""
-    bounds = {"start_inclusive": start_inclusive, "end_inclusive": end_inclusive}
-    async with pair(cases=0, **bounds) as (tenant, aicc):
+    bounds: dict[str, Any] = {"start_inclusive": start_inclusive, "end_inclusive": end_inclusive}
+    profile = Profile(date_field=date_field, **bounds)
+    async with Emulator(cases=0, **bounds) as tenant:
         tenant.insert_many({"createdDate": date} for date in EDGES)
-        profile = Profile(date_field=date_field, **bounds)
-        async with AICCClient(tenant.url, auth=aicc_token(tenant), profile=profile) as knowing:
-            assert await read(knowing, out) == WITHIN
-
-
-def aicc_token(tenant: Emulator) -> Any:
-    """Return credentials of a tenant that need no request."""
-    from aicc_async import StaticToken  # noqa: PLC0415
-
-    return StaticToken(tenant.token())
+        async with client_of(tenant, signs_in=False, profile=profile) as aicc:
+            assert await read(aicc, out) == WITHIN
 
 
 async def test_cases_that_are_filtered_by_another_date_are_not_dropped_by_their_creation() -> None:
@@ -78,8 +71,7 @@ async def test_cases_that_are_filtered_by_another_date_are_not_dropped_by_their_
         tenant.insert(createdDate="2024-12-31 23:59:59", closedDate="2025-01-05 10:00:00")
         tenant.insert(createdDate="2024-11-11 11:11:11", closedDate="2025-01-06 10:00:00")
         profile = Profile(date_field="closedDate")
-        auth = aicc_token(tenant)
-        async with AICCClient(tenant.url, auth=auth, profile=profile) as knowing:
+        async with client_of(tenant, signs_in=False, profile=profile) as knowing:
             assert len([case async for case in knowing.iter_cases(JANUARY)]) == 2
         with pytest.warns(RuntimeWarning, match="timezone"):
             assert len([case async for case in aicc.iter_cases(JANUARY)]) == 2

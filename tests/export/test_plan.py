@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async._listing.windows import MAX_SPAN, Window, bisect, join, split
+from aicc_async._listing.windows import EARLIEST_START, MAX_SPAN, Window, bisect, join, split
 from aicc_async._listing.zones import SECOND
 from aicc_async.export.concurrency import run_all
-from aicc_async.export.export_range import EARLIEST_START, find_first_day
+from aicc_async.export.export_range import find_first_day
 from aicc_async.export.plan import PlannedWindow, plan_windows
 
 ZONE = ZoneInfo("Europe/Berlin")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ...errors import ConfigError, ExportError
 from ...models import Case
-from .sink import Batch
+from .sink import Batch, check_count
 from .typed import COLUMNS, TypedRows, json_cell
 
 try:
@@ -45,6 +45,8 @@ _UPSERT = f"""
     INSERT INTO aicc_cases ({_LIST}) SELECT {_LIST} FROM pg_temp.aicc_incoming
     ON CONFLICT (id) DO UPDATE SET {_SET} WHERE ({_OLD}) IS DISTINCT FROM ({_NEW})
 """  # noqa: S608  (names of ours)
+_KEEP_IDS = "INSERT INTO pg_temp.aicc_loaded SELECT id FROM pg_temp.aicc_incoming"
+_COUNT_IDS = "SELECT count(*) FROM pg_temp.aicc_loaded JOIN aicc_cases USING (id)"
 _FIND_COLUMNS = """
     SELECT attname FROM pg_attribute
     WHERE attrelid = to_regclass('aicc_cases') AND attnum > 0 AND NOT attisdropped
@@ -99,7 +101,7 @@ class Postgres:
         Raises ConfigError when the table is not ours, ExportError when the database can't be
         reached or refuses, DecodeError for a row that is not as documented.
         """
-        typed, rest, written = TypedRows(self._zone), iter(batches), 0
+        typed, rest, read, written = TypedRows(self._zone), iter(batches), 0, 0
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
             for first in rest:
@@ -107,9 +109,13 @@ class Postgres:
                     for batch in chain([first], islice(rest, BATCHES_PER_COPY - 1)):
                         for case in typed.read([replace_nul(row) for row in batch]):
                             copy.write_row([json_cell(getattr(case, name)) for name in COLUMNS])
+                        read += len(batch)
                 cursor.execute(_UPSERT)
                 written += cursor.rowcount
+                cursor.execute(_KEEP_IDS)
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
+            [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
+            check_count(self._name, read=read, found=found)
         return written
 
     def newest_date(self) -> datetime | None:
@@ -147,6 +153,7 @@ class Postgres:
         for name in [name for name in COLUMNS if found and name not in found]:
             cursor.execute(f"ALTER TABLE aicc_cases ADD COLUMN {name} {_COLUMN_TYPES[name]}")
         cursor.execute(f"CREATE TEMPORARY TABLE aicc_incoming ({_DEFINITIONS}) ON COMMIT DROP")
+        cursor.execute("CREATE TEMPORARY TABLE aicc_loaded (id text) ON COMMIT DROP")
 
 
 def safe_name(url: str) -> str:

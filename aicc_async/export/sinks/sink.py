@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from ...errors import ExportError
 from ..concurrency import call_in_thread
 
 Batch = Sequence[bytes]
@@ -17,7 +18,10 @@ LINES_PER_BATCH = 1000
 
 
 class Sink(Protocol):
-    """Where rows go: it has them all when ``write`` ends, or is as it was."""
+    """Where rows go: it has them all when ``write`` ends, or is as it was.
+
+    A table counts the rows' ids before it commits, and raises ExportError when any is not there.
+    """
 
     @property
     def upserts(self) -> bool:
@@ -36,12 +40,14 @@ def batch_lines(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-async def write_rows(sink: Sink, rows: Path, *, keep: bool, show: Callable[[int], None]) -> int:
-    """Write a file of rows into a sink, and return how many of them are new.
+async def write_rows(
+    sink: Sink, rows: Path, *, total: int, keep: bool, show: Callable[[int], None]
+) -> int:
+    """Write a file of ``total`` rows into a sink, and return how many of them are new.
 
-    ``show`` is called now and then with the number of rows so far. When it raises or the task is
-    cancelled, the sink is stopped at the next batch, leaves the target as it was, and is waited
-    for.
+    When it has another number of rows, ExportError is raised. ``show`` is called now and then with
+    the number of rows so far. When it raises or the task is cancelled, the sink is stopped at the
+    next batch, leaves the target as it was, and is waited for.
     """
     stop, written = threading.Event(), 0
 
@@ -53,10 +59,26 @@ async def write_rows(sink: Sink, rows: Path, *, keep: bool, show: Callable[[int]
                     raise _StoppedError
                 yield batch
                 written += len(batch)
+        # Within the sink's transaction, so that nothing is committed.
+        if written != total:
+            raise ExportError(
+                f"cannot use {rows}: it must have {total} rows, got {written}",
+                resume="run the same again with restart=True (--restart)",
+            )
 
     return await call_in_thread(
         lambda: sink.write(batches(), keep=keep), stop=stop, tick=lambda: show(written)
     )
+
+
+def check_count(target: object, *, read: int, found: int) -> None:
+    """Raise ExportError unless a table has the ids of all rows that were read."""
+    if read != found:
+        raise ExportError(
+            f"cannot commit to {target}: it must have the ids of all {read} rows that were read,"
+            f" got {found}. Something drops rows: a trigger, a rule or a policy?",
+            resume="find it, then run the same again",
+        )
 
 
 class _StoppedError(BaseException):

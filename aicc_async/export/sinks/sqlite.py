@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ...errors import ConfigError, ExportError
 from ...models import Case
-from .sink import Batch
+from .sink import Batch, check_count
 from .typed import COLUMNS, TypedRows, json_cell
 
 # How long another program's lock is waited for.
@@ -27,6 +27,7 @@ _LIST = ", ".join(COLUMNS)
 _SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
 _OLD = ", ".join(f"cases.{name}" for name in COLUMNS)
 _NEW = ", ".join(f"excluded.{name}" for name in COLUMNS)
+_COUNT_IDS = "SELECT count(*) FROM temp.aicc_incoming JOIN cases USING (id)"
 _UPSERT = f"""
     INSERT INTO cases ({_LIST}) VALUES ({", ".join("?" * len(COLUMNS))})
     ON CONFLICT (id) DO UPDATE SET {_SET} WHERE ({_OLD}) IS NOT ({_NEW})
@@ -85,13 +86,19 @@ class SQLite:
                 for value in values
             ]
 
-        rows = TypedRows(self._zone)
+        rows, read, written = TypedRows(self._zone), 0, 0
         with self._transaction() as database:
             _create_table(database, self._target)
-            return sum(
-                database.executemany(_UPSERT, map(cells, rows.read(batch))).rowcount
-                for batch in batches
-            )
+            database.execute("CREATE TEMP TABLE aicc_incoming (id TEXT)")
+            for batch in batches:
+                cases = rows.read(batch)
+                written += database.executemany(_UPSERT, map(cells, cases)).rowcount
+                ids = ((case.id,) for case in cases)
+                database.executemany("INSERT INTO temp.aicc_incoming VALUES (?)", ids)
+                read += len(cases)
+            [found] = database.execute(_COUNT_IDS).fetchone()
+            check_count(self._target, read=read, found=found)
+        return written
 
     def newest_date(self) -> datetime | None:
         """Return the newest ``created_date``, aware; None if there is no table, or no such row."""
