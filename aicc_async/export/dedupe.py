@@ -24,6 +24,7 @@ import msgspec
 
 from .checkpoint import BUFFER_SIZE, Checkpoint
 from .state import disk_errors
+from .stop import current_stop
 
 DAY_LENGTH = len("2025-01-31")
 # A window may share rows with that many before it.
@@ -99,6 +100,7 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
 def ids_by_window(checkpoint: Checkpoint) -> Iterator[list[str]]:
     """Yield the ids of the lines of the row file, window by window."""
     for start, stop in checkpoint.windows.byte_ranges():
+        current_stop().check()
         yield _read_ids(checkpoint, start, stop)
 
 

@@ -13,7 +13,7 @@ from .._protocol.converter import RecordConverter, dumps
 from ..errors import ConfigError
 from ..models import CaseQuery
 from .manifest import ExportReport
-from .outcome import file_sha256
+from .prefix_digest import file_sha256
 from .sinks.registry import Target
 
 # All extension fields are hidden too: nobody knows what they hold.
@@ -84,7 +84,12 @@ def next_start(
             f"cannot continue {target.name}: its last run was"
             f" {'with' if last.detail else 'without'} details. Choose another target"
         )
-    again = [window.start for window in last.windows if window.verdict in {"open", "unverified"}]
+    again = [
+        # The first window begins a second before the range.
+        max(window.start, last.start or "")
+        for window in last.windows
+        if window.start and window.verdict in {"open", "unverified"}
+    ]
     is_table = target.newest_date is not None
     if is_table and newest is None and (last.rows or last.in_table):
         return None
@@ -94,7 +99,7 @@ def next_start(
             # An older backup may have been restored, whose manifest was not.
             ends.append(wall(newest, api.zone))
         ends = [end - back for end in ends]
-        return min(ends + [datetime.fromisoformat(start) for start in again if start], default=None)
+        return min(ends + [datetime.fromisoformat(start) for start in again], default=None)
     except (TypeError, ValueError):
         raise ConfigError(
             f"{target.manifest} must have times as YYYY-MM-DD HH:MM:SS. Choose another target"

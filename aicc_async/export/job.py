@@ -25,7 +25,8 @@ from .dedupe import deduplicate
 from .export_range import compare_whole_range, plan_range, window_counter
 from .fingerprint import check_file, check_fingerprint, fingerprint, next_start
 from .manifest import ExportReport, WholeCount, parse_time, time_text
-from .outcome import build_report, file_sha256, utc_text
+from .outcome import build_report, utc_text
+from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
 from .sinks.registry import Target, resolve_target
 from .sinks.sink import write_rows

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 from .checkpoint import Checkpoint
 from .manifest import ExportReport, WholeCount
@@ -59,12 +57,6 @@ def build_report(
             "python": python_version(),
         },
     )
-
-
-def file_sha256(file: Path) -> str:
-    """Return the digest of a whole file; call it in a thread."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def utc_text() -> str:

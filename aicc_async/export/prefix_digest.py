@@ -6,8 +6,17 @@ import hashlib
 from errno import EIO
 from pathlib import Path
 
+from .stop import current_stop
+
 # Larger pieces keep the loop waiting for its turn.
 DIGEST_PIECE = 2**21  # bytes
+
+
+def file_sha256(file: Path) -> str:
+    """Return the digest of a whole file; call it in a thread."""
+    digest = PrefixDigest(file)
+    digest.extend_to(file.stat().st_size)
+    return digest.hexdigest()
 
 
 class PrefixDigest:
@@ -23,10 +32,12 @@ class PrefixDigest:
         if size == self._size:
             return
         # One buffer, used again: new memory costs more than reading.
+        stop = current_stop()
         piece = memoryview(bytearray(DIGEST_PIECE))
         with self._path.open("rb", buffering=0) as file:
             file.seek(self._size)
             while self._size < size:
+                stop.check()
                 count = file.readinto(piece[: size - self._size])
                 if not count:
                     raise OSError(EIO, "the file of the rows was cut by somebody else")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,10 +9,12 @@ from typing import Protocol
 
 from ...errors import ExportError
 from ..concurrency import call_in_thread
+from ..stop import current_stop
 
 Batch = Sequence[bytes]
 # Of a file that is read or written line by line.
 BUFFER_SIZE = 2**20  # bytes
+# After so many it is looked whether the user interrupted.
 LINES_PER_BATCH = 1000
 
 
@@ -34,9 +35,10 @@ class Sink(Protocol):
 
 
 def batch_lines(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yield lines in lists, none of them empty."""
-    rest = iter(lines)
+    """Yield lines in lists, none of them empty, until the thread is stopped."""
+    rest, stop = iter(lines), current_stop()
     while batch := list(islice(rest, LINES_PER_BATCH)):
+        stop.check()
         yield batch
 
 
@@ -49,14 +51,12 @@ async def write_rows(
     the number of rows so far. When it raises or the task is cancelled, the sink is stopped at the
     next batch, leaves the target as it was, and is waited for.
     """
-    stop, written = threading.Event(), 0
+    written = 0
 
     def batches() -> Iterator[Batch]:
         nonlocal written
         with rows.open("rb", buffering=BUFFER_SIZE) as file:
             for batch in batch_lines(file):
-                if stop.is_set():
-                    raise _StoppedError
                 yield batch
                 written += len(batch)
         # Within the sink's transaction, so that nothing is committed.
@@ -67,8 +67,19 @@ async def write_rows(
             )
 
     return await call_in_thread(
-        lambda: sink.write(batches(), keep=keep), stop=stop, tick=lambda: show(written)
+        lambda: sink.write(batches(), keep=keep), tick=lambda: show(written)
     )
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file over another one, however long that takes; call it in a thread."""
+    stop = current_stop()
+    with source.open("rb", buffering=0) as whole, target.open("wb", buffering=0) as copy:
+        while piece := whole.read(BUFFER_SIZE):
+            stop.check()
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[copy.write(rest) :]
 
 
 def check_count(target: object, *, read: int, found: int) -> None:
@@ -79,7 +90,3 @@ def check_count(target: object, *, read: int, found: int) -> None:
             f" got {found}. Something drops rows: a trigger, a rule or a policy?",
             resume="find it, then run the same again",
         )
-
-
-class _StoppedError(BaseException):
-    """Ends the thread of a cancelled export; nobody sees it, and no sink takes it for its own."""

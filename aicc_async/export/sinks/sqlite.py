@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, get_type_hints
+from time import monotonic
+from typing import ClassVar, TypeVar, get_type_hints
 from zoneinfo import ZoneInfo
 
 from ...errors import ConfigError, ExportError
 from ...models import Case
+from ..stop import current_stop
 from .sink import Batch, check_count
 from .typed import COLUMNS, TypedRows, json_cell
 
+T = TypeVar("T")
 # How long another program's lock is waited for.
 LOCK_TIMEOUT = 5.0  # seconds
+LOCK_RETRY_INTERVAL = 0.02  # seconds
 # Ids come in no order, so that an upsert touches pages all over the table.
 CACHE_KIBIBYTES = 65536
 _HINTS = get_type_hints(Case)
@@ -105,7 +109,7 @@ class SQLite:
         if not self._exists():
             return None
         with self._connected() as database:
-            if "created_date" not in _columns(database):
+            if "created_date" not in _wait_for_lock(lambda: _columns(database)):
                 return None
             # By the moment, not the text: offsets differ where clocks change.
             row = database.execute(
@@ -126,7 +130,7 @@ class SQLite:
         try:
             with self._connected() as database, database:
                 # So a reader in the way is noticed now, not when all is written.
-                database.execute("BEGIN EXCLUSIVE")
+                _wait_for_lock(lambda: database.execute("BEGIN EXCLUSIVE"))
                 yield database
         finally:
             # It may never have been created.
@@ -137,9 +141,14 @@ class SQLite:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection = sqlite3.connect(self._file, timeout=LOCK_TIMEOUT, isolation_level=None)
-            with closing(connection) as database:
-                database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+            # Not SQLite's own time-out: nothing could interrupt that wait.
+            connection = sqlite3.connect(
+                self._file, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            stop = current_stop()
+            with closing(connection) as database, stop.woken_by(database.interrupt):
+                cache = f"PRAGMA cache_size = -{CACHE_KIBIBYTES}"
+                _wait_for_lock(lambda: database.execute(cache))
                 yield database
         except sqlite3.Error as error:
             # The lowest byte is the kind of error; errors of the module itself have no code.
@@ -164,6 +173,19 @@ class SQLite:
             raise ConfigError(
                 f"target must be a file, got {self._target}: {error.strerror}"
             ) from error
+
+
+def _wait_for_lock(work: Callable[[], T]) -> T:
+    """Do what another program's lock may hold up, for a while."""
+    give_up_at = monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or monotonic() > give_up_at:
+                raise
+        current_stop().wait(LOCK_RETRY_INTERVAL)
 
 
 def _create_table(database: sqlite3.Connection, target: Path) -> None:
