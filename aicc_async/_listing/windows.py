@@ -21,6 +21,8 @@ from .zones import SECOND, elapsed
 MAX_SPAN = timedelta(days=31)
 # No case is older than that.
 EARLIEST_START = datetime(1990, 1, 1)  # noqa: DTZ001  (wall-clock time)
+# The calendar has one second more.
+LAST_END = datetime(9999, 12, 31, 23, 59, 58)  # noqa: DTZ001  (same)
 
 
 @frozen
@@ -59,7 +61,7 @@ def split(
 def widen(window: Window) -> Window:
     """Add a second at both ends, so that the very seconds of its bounds are within; open stays."""
     start, end = window.start, window.end
-    return Window(start and start - SECOND, end and end + SECOND)
+    return Window(start and start - SECOND, end and min(end, LAST_END) + SECOND)
 
 
 def bisect(window: Window) -> tuple[Window, Window] | None:

@@ -281,6 +281,7 @@ FIRST, LAST = clock(1, 1, 1), clock(9999, 12, 31, 23, 59, 59)
         (FIRST.replace(tzinfo=UTC), clock(1, 2, 1).replace(tzinfo=UTC)),
         (clock(9999, 1, 1), LAST.replace(tzinfo=UTC)),
         (LAST, LAST.replace(tzinfo=WEST)),
+        (LAST, None),
     ],
 )
 @pytest.mark.parametrize("zone", [EAST, WEST])

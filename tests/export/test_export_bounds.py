@@ -136,3 +136,21 @@ async def test_cases_dated_after_now_within_a_range_that_ends_later_are_not_veri
         with pytest.warns(RuntimeWarning, match="timezone UTC"):
             report = await export_cases(aicc, query, out)
         assert (report.rows, report.verified) == (60, False)
+
+
+# ---- the ends of the calendar ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("last", [True, False])
+async def test_until_the_end_of_the_calendar_plans_no_window_of_the_future(
+    out: Path, *, last: bool
+) -> None:
+    """A range of ten thousand years takes no more requests than one until tomorrow."""
+    first_day, last_day = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001
+    start = datetime(2025, 1, 1) if last else first_day  # noqa: DTZ001
+    end = last_day if last else datetime(2025, 1, 1)  # noqa: DTZ001
+    async with pair(cases=100) as (tenant, aicc):
+        report = await export_cases(aicc, CaseQuery(start_time=start, end_time=end), out)
+        assert (report.rows, report.verified) == (100 if last else 0, True)
+        assert len(tenant.requests) < 1000
+        assert [case.id async for case in aicc.iter_cases(CaseQuery(start_time=start))]

@@ -201,12 +201,17 @@ def test_a_signal_ends_a_command_that_waits_for_a_journal(tmp_path: Path) -> Non
         settings = {"AICC_BASE_URL": tenant.url, "AICC_ACCESS_TOKEN": tenant.token()}
         with interruptible():
             process = subprocess.Popen(  # noqa: S603  (our own command)
-                [*COMMAND, "create", "--from", str(rows), "--journal", str(path)],
+                [*COMMAND, "create", "--from", str(rows), "--key-field", "key",
+                 "--results", str(tmp_path / "results.jsonl"), "--journal", str(path)],
                 env={**os.environ, **settings}, text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
         with pytest.raises(subprocess.TimeoutExpired):
-            process.communicate(timeout=2.0)
+            # Long enough for the command to be where it waits.
+            process.communicate(timeout=3.0)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode != 0, said
+    assert (process.returncode, said) == (
+        130,
+        "interrupted; run the same command again to resume\n",
+    )
