@@ -184,8 +184,14 @@ class CaseApi:
 
     def creation_dates(self, asked: Window, *, rows_after: int = 0) -> CreationDates:
         """Return what compares rows' dates with a range as it was asked for."""
-        field, now = self.profile.date_field, self.now
-        return CreationDates(asked, self.zone, date_field=field, now=now, rows_after=rows_after)
+        return CreationDates(
+            asked,
+            self.zone,
+            date_field=self.profile.date_field,
+            hours_ahead=self.profile.hours_ahead,
+            now=self.now,
+            rows_after=rows_after,
+        )
 
     async def count_rows_after(self, query: CaseQuery, end: datetime | None) -> int:
         """Count the rows behind a range that ends now or later: there are some if zones differ.

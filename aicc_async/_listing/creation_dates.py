@@ -44,8 +44,11 @@ class CreationDates:
         *,
         date_field: str | None,
         now: Callable[[], datetime],
+        hours_ahead: float | None = None,
         rows_after: int = 0,
     ) -> None:
+        # What a profile knows: rows show dates so far ahead of those that are filtered.
+        self._hours_ahead = hours_ahead
         # So many are dated later than the range, which ends now or later.
         self._rows_after = rows_after
         self._asked = asked
@@ -75,6 +78,11 @@ class CreationDates:
         doubt, end = self._doubts.get((window, reading)), self._asked.end
         if self._rows_after and end and window.end and window.end >= end:
             doubt = doubt or f"{self._rows_after} rows are dated after {end}: {self._advice()}"
+        if self._hours_ahead:
+            doubt = (
+                f"the dates that rows show are {self._hours_ahead:g} h ahead of those that are"
+                f" filtered, by the profile: no timezone fits both, {self._zone} neither"
+            )
         if doubt and not self._has_warned:
             self._has_warned = True
             warnings.warn(f"{window}: {doubt}", RuntimeWarning, stacklevel=2)

@@ -115,6 +115,16 @@ async def test_a_month_filtered_in_another_zone_than_it_shows_is_not_verified(ou
             assert [case async for case in aicc.iter_cases(JANUARY)]
 
 
+async def test_what_a_profile_knows_of_the_zone_is_never_verified(out: Path) -> None:
+    """Where a probe found hours between shown and filtered dates, no row need show it again."""
+    async with Emulator(cases=0, quirks=Quirks(hours_ahead=8)) as tenant:
+        profile = Profile(date_field="createdDate", hours_ahead=8.0)
+        async with client_of(tenant, profile=profile) as aicc:
+            with pytest.warns(RuntimeWarning, match="8 h ahead.*timezone"):
+                report = await export_cases(aicc, JANUARY, out)
+    assert not report.verified
+
+
 async def test_the_right_zone_is_verified_up_to_now(out: Path) -> None:
     """In the tenant's own zone nothing is dated after now, and nobody is warned."""
     async with pair(cases=0) as (tenant, aicc):
