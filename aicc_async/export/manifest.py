@@ -26,7 +26,8 @@ class WindowReport:
     """One window of time, and whether what came is what was announced.
 
     - ``start``, ``end``: wall-clock times of the zone, both meant to be included; None is open.
-      Neighbours overlap by a second or two, whose rows count in both.
+      Neighbours overlap by a second or two, whose rows count in both. The first one begins a second
+      before the range, the last one ends a second after it; what was created then is dropped.
     - ``verdict``: ``verified``: announced totals, rows, ids and seams agreed at the first reading;
       ``repaired``: they agreed after more of them; ``unverified``: they never did, see ``reason``:
       all rows that any reading brought are in the file; ``open``: they agreed, but the window ended

@@ -14,7 +14,7 @@ QUESTIONS = {
     "start_inclusive": "startTime is inclusive",
     "end_inclusive": "endTime is inclusive",
     "date_field": "The date that a range is of",
-    "hours_ahead": "Hours that rows show ahead of it",
+    "hours_ahead": "Hours shown ahead of it",
     "utc_offset": "Rows' clock, hours from UTC",
     "order": "Order of rows, by creation",
     "order_stable": "The order stays the same",
