@@ -16,24 +16,27 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from ._listing import zones
-from ._listing.counting import Totals, row_counter
+from ._listing.counting import Totals, is_refusal, row_counter
+from ._listing.creation_dates import CLOCK_TOLERANCE, CREATED, CreationDates, wanted_batches
 from ._listing.divide import Divider
 from ._listing.limits import Limits
 from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, Page, with_totals
 from ._listing.paging import Batch
 from ._listing.reading import read_windows
-from ._listing.windows import MAX_SPAN, Window, split
+from ._listing.windows import EARLIEST_START, MAX_SPAN, Window, split, widen
 from ._protocol.aicc import CaseProtocol, Listing
 from ._protocol.operations import Operation
 from ._protocol.raw import DatedRow, RawParts
 from ._protocol.requests import Request
 from ._transport.session import Session, Stats
-from .errors import ConfigError
-from .models import CaseDetail, CaseQuery, NewCase
+from .errors import ApiError, ConfigError
+from .models import Case, CaseDetail, CaseQuery, NewCase
 from .profile import Profile
 
 R = TypeVar("R")
 T = TypeVar("T")
+# No case is created later than that, whatever the zone: they differ by 26 hours at most.
+MAX_FUTURE = timedelta(hours=26)
 
 
 @frozen(kw_only=True)
@@ -159,12 +162,91 @@ class CaseApi:
                 "start_time and end_time must not be near the first or the last day of the calendar"
             ) from None
 
+    @property
+    def filters_creation(self) -> bool:
+        """Whether ranges may be of ``createdDate``: nothing else is known of this tenant."""
+        return self.profile.date_field in {None, CREATED}
+
+    def range(self, query: CaseQuery) -> Window:
+        """Return the part of a query's range that can have cases: from 1990 to a day after now.
+
+        An end that is open behind a start is now. Where another date than the creation is filtered,
+        a later end stays.
+        """
+        whole, now = self.window(query), self.now()
+        start, end = whole.start and max(whole.start, EARLIEST_START), whole.end
+        if start and end is None:
+            end = now
+        elif end and self.filters_creation:
+            end = min(end, now + MAX_FUTURE)
+        return Window(start, end and max(end, start or EARLIEST_START))
+
     def windows(self, query: CaseQuery) -> list[Window]:
         """Cut a query's range into the windows that it is read in; an open end is now."""
-        whole = self.window(query)
-        if whole.start is None:
-            return [whole]
-        return self.split(whole.start, whole.end or max(self.now(), whole.start))
+        return self.cut(self.range(query))
+
+    def cut(self, asked: Window) -> list[Window]:
+        """Cut a range into windows, oldest first; one that is open at an end stays whole.
+
+        They have a second more at both ends: ``creation_dates`` says which rows of it to drop.
+        """
+        wide = self.widen(asked)
+        if wide.start is None or wide.end is None:
+            return [wide]
+        return self.split(wide.start, wide.end)
+
+    def widen(self, whole: Window) -> Window:
+        """Add a second at both ends.
+
+        Where its rows could not be told from the others, only where a bound may be exclusive.
+        """
+        wide = widen(whole)
+        if self.filters_creation:
+            return wide
+        return Window(
+            whole.start if self.profile.start_inclusive else wide.start,
+            whole.end if self.profile.end_inclusive else wide.end,
+        )
+
+    def creation_dates(self, asked: Window, *, rows_after: int = 0) -> CreationDates:
+        """Return what compares rows' dates with a range as it was asked for."""
+        return CreationDates(
+            asked,
+            self.zone,
+            date_field=self.profile.date_field,
+            hours_ahead=self.profile.hours_ahead,
+            now=self.now,
+            rows_after=rows_after,
+        )
+
+    async def count_rows_after(self, query: CaseQuery, end: datetime | None) -> int:
+        """Count the rows behind a range that ends now or later: there are some if zones differ.
+
+        0 where nothing can be told: the range ends earlier or is open, another date than the
+        creation is filtered, or the service takes no range without an end.
+        """
+        if end is None or end < self.now() - CLOCK_TOLERANCE or not self.filters_creation:
+            return 0
+        listing = self.protocol.dated_cases(query)
+        try:
+            page = await self.page(listing, Window(end + CLOCK_TOLERANCE), 0, 1)
+        except ApiError as error:
+            if not is_refusal(error):
+                raise
+            return 0
+        return max(page.count, len(page.ids))
+
+    async def cases(self, query: CaseQuery, *, strict: bool = True) -> AsyncGenerator[Case]:
+        """Read all cases of a query's range one by one, and none beyond it."""
+        asked = self.range(query)
+        rows_after = await self.count_rows_after(query, asked.end)
+        dates = self.creation_dates(asked, rows_after=rows_after)
+        batches = self.batches(self.protocol.cases(query), self.cut(asked), strict=strict)
+        wanted = wanted_batches(batches, dates, lambda case: case.created_date)
+        async with aclosing(wanted):
+            async for batch in wanted:
+                for row in batch.rows:
+                    yield row
 
     def split(self, start: datetime, end: datetime) -> list[Window]:
         """Cut a range of wall-clock time into windows that this tenant takes, oldest first."""

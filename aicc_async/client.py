@@ -539,10 +539,14 @@ class AICCClient(SessionHolder):
         """Read all cases that match, each once, oldest 31 days first, over any range of time.
 
         A range without an end ends now; one without a beginning, or no range at all, is read by
-        offset alone. Whether the very seconds of ``start_time`` and ``end_time`` are within is the
-        service's to say. Within 31 days the order is the service's. Pages are fetched ahead. When
-        rows move between pages, the 31 days are read again; when they keep moving, ExportError is
-        raised, or with ``strict=False`` a warning is issued.
+        offset alone. The very seconds of ``start_time`` and ``end_time`` are within, whether or not
+        the service includes them: it is asked for a second more, and what was created then is
+        dropped. (Where a profile says that another date is filtered, a second more may come.) What
+        is before 1990 or more than a day after now is not asked for. Rows that are dated outside of
+        what was asked for, or after now, make a RuntimeWarning: then ``timezone`` is not the
+        tenant's. Within 31 days the order is the service's. Pages are fetched ahead. When rows move
+        between pages, the 31 days are read again; when they keep moving, ExportError is raised, or
+        with ``strict=False`` a warning is issued.
 
         Where the service refuses deep pages, or gives and counts so many rows of a query at most,
         a range is read in halves. A second that has more rows than that is an ExportError, a total
@@ -553,8 +557,9 @@ class AICCClient(SessionHolder):
         Break out under ``contextlib.aclosing`` to end the fetching ahead at that very moment.
         """
         query = _query(query, CaseQuery)
-        listing, windows = self._api.protocol.cases(query), self._api.windows(query)
-        return self._api.rows(listing, windows, strict=strict)
+        # A range that cannot be right is an error now, not at the first row.
+        self._api.window(query)
+        return self._api.cases(query, strict=strict)
 
     async def transfer_case(self, transfer: CaseTransfer) -> None:
         """Hand a case over to a user or a queue (Case 2.0, ``POST /case/transfer``).

@@ -40,7 +40,7 @@ from sys import float_info
 from typing import Any, Self
 
 from attrs import Attribute, asdict, fields, frozen
-from attrs.validators import gt, le
+from attrs.validators import ge, gt, le
 
 from ._optional import load
 from ._validators import integer, is_a, kind, kind_of, must, one_of, optional, shown
@@ -52,10 +52,20 @@ SHARE_OF_RATE = 0.8
 MAX_LABEL_CHARACTERS = 200
 # TOML writers and readers agree on whole numbers up to this one.
 MAX_INTEGER = 2**53
+# Between the westernmost and the easternmost zone.
+MAX_HOURS = 26
 
 # An int may exceed all floats; the margin of one could not be computed.
 _is_rate = must(
     "be a finite number > 0", is_a(int, float, is_exact=True), gt(0), le(float_info.max)
+)
+
+
+_is_hours = must(
+    f"be a number from -{MAX_HOURS} to {MAX_HOURS}",
+    is_a(int, float, is_exact=True),
+    ge(-MAX_HOURS),
+    le(MAX_HOURS),
 )
 
 
@@ -77,7 +87,10 @@ class Profile:
 
     ``probed`` is when. ``start_inclusive`` and ``end_inclusive`` say whether a row of the very
     second of ``startTime`` or ``endTime`` is within; ``date_field`` which date they filter, by its
-    wire name, or ``other``: one that rows do not show.
+    wire name, or ``other``: one that rows do not show. ``hours_ahead`` is how many hours the dates
+    that rows show are ahead of those that are filtered (8: it shows +8, and filters in UTC): ranges
+    cannot be verified then. ``utc_offset`` is how many hours the clock that dates rows is ahead of
+    UTC, at least; only known where it is ahead of the client's ``timezone``, which is wrong then.
 
     ``order`` is that of ``createdDate``: ``newest_first``, ``oldest_first``, or ``neither``.
     ``order_stable`` says that rows of different seconds came in the same order whenever they were
@@ -104,6 +117,8 @@ class Profile:
     start_inclusive: bool | None = optional(kind(bool))
     end_inclusive: bool | None = optional(kind(bool))
     date_field: str | None = optional(_is_label)
+    hours_ahead: float | None = optional(_is_hours)
+    utc_offset: float | None = optional(_is_hours)
     order: str | None = optional(one_of("newest_first", "oldest_first", "neither"))
     order_stable: bool | None = optional(kind(bool))
     ties_stable: bool | None = optional(kind(bool))

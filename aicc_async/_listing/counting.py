@@ -8,13 +8,11 @@ from typing import Any
 
 from ..errors import ApiError
 from .pages import Fetch
-from .windows import Window
+from .windows import EARLIEST_START, Window
 from .zones import SECOND
 
 Count = Callable[[Window], Coroutine[Any, Any, int]]
 
-# No case is older than that.
-EARLIEST_START = datetime(1990, 1, 1)  # noqa: DTZ001  (wall-clock time)
 # A service that announces rows here announces them whatever the time.
 NO_CASES = Window(EARLIEST_START - 3 * SECOND, EARLIEST_START - SECOND)
 

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from itertools import compress
 from typing import Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ..errors import ApiError
 from .counting import is_refusal
@@ -53,6 +54,11 @@ class Batch(Generic[R]):
     done: int
     reading: int = 1
     verdict: ReadingVerdict | None = None
+
+    def select(self, wanted: Sequence[bool]) -> Batch[R]:
+        """Return the same batch with those rows that are wanted."""
+        ids, rows = compress(self.ids, wanted), compress(self.rows, wanted)
+        return evolve(self, ids=list(ids), rows=list(rows))
 
 
 @frozen

@@ -13,7 +13,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from itertools import compress
 from typing import TypeVar
 
 from attrs import evolve
@@ -57,8 +56,7 @@ async def read_windows(
             ids, fresh = batch.ids, batch
             if not (ids_before.isdisjoint(ids) and ids_here.isdisjoint(ids)):
                 is_new = [each not in ids_before and each not in ids_here for each in ids]
-                new_ids, new_rows = compress(ids, is_new), compress(batch.rows, is_new)
-                fresh = evolve(batch, ids=list(new_ids), rows=list(new_rows))
+                fresh = batch.select(is_new)
             ids_here.update(ids)
             if fresh.rows:
                 yield fresh

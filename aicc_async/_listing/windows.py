@@ -3,7 +3,8 @@
 All times here are wall-clock times of the tenant's zone, naive and in whole seconds, as the wire
 has them. Whether ``startTime`` and ``endTime`` are inclusive is not documented: if neither is, a
 boundary second that is only shared is in neither window. So neighbours overlap by one second more,
-and rows seen twice are dropped by id elsewhere.
+and rows seen twice are dropped by id elsewhere. For the same reason a whole range is widened by a
+second at both ends, and what was created in these is dropped elsewhere (``creation_dates.py``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from .zones import SECOND, elapsed
 
 # Document 001, ``endTime``.
 MAX_SPAN = timedelta(days=31)
+# No case is older than that.
+EARLIEST_START = datetime(1990, 1, 1)  # noqa: DTZ001  (wall-clock time)
+# The calendar has one second more.
+LAST_END = datetime(9999, 12, 31, 23, 59, 58)  # noqa: DTZ001  (same)
 
 
 @frozen
@@ -51,6 +56,12 @@ def split(
         if stop == end:
             return
         start = stop - SECOND
+
+
+def widen(window: Window) -> Window:
+    """Add a second at both ends, so that the very seconds of its bounds are within; open stays."""
+    start, end = window.start, window.end
+    return Window(start and start - SECOND, end and min(end, LAST_END) + SECOND)
 
 
 def bisect(window: Window) -> tuple[Window, Window] | None:

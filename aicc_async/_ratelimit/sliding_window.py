@@ -74,7 +74,9 @@ class Limiter:
     def __init__(self, limit: int | None = None, *, per: float = 1.0, strict: bool = False) -> None:
         self._strict = strict
         self._busy_seconds = per + (MIN_SLEEP_SECONDS if strict else SLACK_SECONDS)
-        self._free = None if limit is None else deque(Slot() for _ in range(limit))
+        self._free: deque[Slot] | None = None if limit is None else deque()
+        # Slots are made when they are needed: a limit of millions must not take memory.
+        self._unused = limit or 0
         self._paused_until = 0.0
         self._lock = asyncio.Lock()
         self._returned = asyncio.Event()
@@ -89,14 +91,17 @@ class Limiter:
             return None
         async with self._lock:
             # Only a strict limit runs out of slots: the others come back before they are free.
-            while self._free is not None and not self._free:
+            while self._free is not None and not self._free and not self._unused:
                 self._returned.clear()
                 await self._returned.wait()
             while (seconds := self._seconds_left()) > 0:  # noqa: ASYNC110  (it waits for the clock)
                 await asyncio.sleep(max(seconds, MIN_SLEEP_SECONDS))
             if self._free is None:
                 return None
-            self._free.popleft()
+            if self._unused and not (self._free and self._free[0].free_at <= self._now()):
+                self._unused -= 1
+            else:
+                self._free.popleft()
             return None if self._strict else self._give_back()
 
     def release(self) -> None:
@@ -112,8 +117,7 @@ class Limiter:
     def resize(self, limit: int) -> None:
         """Change the limit; when it shrinks, the latest sends are those that count (not strict)."""
         if self._free is not None:
-            while len(self._free) < limit:
-                self._free.appendleft(Slot())
+            self._unused = max(limit - len(self._free), 0)
             while len(self._free) > limit:
                 self._free.popleft()
 
@@ -133,5 +137,9 @@ class Limiter:
         return slot
 
     def _seconds_left(self) -> float:
-        free_at = self._free[0].free_at if self._free else 0.0
-        return max(free_at, self._paused_until) - asyncio.get_running_loop().time()
+        free_at = self._free[0].free_at if self._free and not self._unused else 0.0
+        return max(free_at, self._paused_until) - self._now()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -99,6 +99,9 @@ class Quirks:
     (whole days that pass, the rest dropped: up to a second less than 32), ``dates`` (the calendar
     dates that a span touches: 31 times 24 hours touch 32 and are refused) or ``none`` (any span).
 
+    ``hours_ahead`` is by how many hours the dates that rows show are ahead of those that startTime
+    and endTime filter: 8 is a tenant that shows +8 and filters in UTC.
+
     ``content_type`` is that of the answers of the AICC operations. Errors of the platform and of
     gateways keep theirs.
     """
@@ -115,6 +118,7 @@ class Quirks:
     too_deep: str = attrs.field(default="refuse", validator=one_of(("refuse", "fail", "empty")))
     ignore_start: bool = False
     span: str = attrs.field(default="seconds", validator=one_of(SPAN_RULES))
+    hours_ahead: int = 0
     content_type: str = AICC_JSON
 
     @property

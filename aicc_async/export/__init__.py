@@ -79,6 +79,14 @@ read in parts that announce less. A second that announces as much as anything do
 ``unverified``: the total may be capped at that. Where the service refuses deep pages, windows are
 read in halves too; a second that has more rows than offsets reach is an ExportError.
 
+The very seconds of ``--since`` and ``--until`` are within, whether or not the service includes
+them: the first window begins a second earlier, the last one ends a second later, and what was
+created in these seconds is dropped. What lies more than a day after now is not asked for.
+
+Rows that are dated outside their window or after now, and rows that the service counts behind a
+range that ends now, say that ``timezone`` is not the tenant's: their windows are ``unverified``,
+and a ``RuntimeWarning`` says so. ``aicc-async probe`` finds the offset that fits.
+
 ``report.whole`` compares a count of the whole range with the sum of the windows: a case that is in
 no window, for want of a date, is noticed. ``report.verified`` is True when no window is unverified
 and the whole agrees. What cannot be seen: a row that changes its place in the order while as many
@@ -86,7 +94,8 @@ others come and go, so that every seam and every total look as they did; and a c
 hundred rows.
 
 The manifest, beside the target as ``cases.jsonl.manifest.json``, holds the same report with the
-SHA-256 of the file. It holds no secrets, and of contacts only ids.
+SHA-256 of the file, or how many ids were counted in the table before it was committed: all of them,
+or nothing is. It holds no secrets, and of contacts only ids.
 
 In detail
 ---------
@@ -94,7 +103,7 @@ In detail
 ``detail=True`` (``--detail``) adds history, contact and tasks to each case, at a request each::
 
     $ aicc-async export detail.jsonl --since 2025-01-01 --until 2025-01-01 --detail
-    detail.jsonl: 50 cases in 1 windows (1 verified), …, 59 requests, 0 retries, 0 throttles
+    detail.jsonl: 50 cases in 1 windows (1 verified), …, 58 requests, 0 retries, 0 throttles
 
 A case that the service does not know any more keeps its row, and counts in
 ``report.without_detail``.
@@ -104,8 +113,9 @@ Resuming
 
 Kill it at any instant, and run the same again: finished windows are not read again, and the result
 is as if nothing had happened. What was read is in a hidden folder beside the target
-(``.cases.jsonl.export``) until then. Another query, zone or format is refused; ``restart=True``
-(``--restart``) begins anew.
+(``.cases.jsonl.export``) until then, with a digest: where somebody else has cut or changed it, all
+is read again. An interrupt ends the command within two seconds, whatever it waits for. Another
+query, zone or format is refused; ``restart=True`` (``--restart``) begins anew.
 
 Every night
 -----------
@@ -135,6 +145,10 @@ Without ``--until`` it ends now. In Python::
 
 
     asyncio.run(main())
+
+The target is compared with its manifest first. In a table the newest case counts if it is before
+the last run's end: one that was restored from a backup gets what it lacks. A file must have the
+size and the digest of its manifest, else a ``ConfigError`` says so.
 
 Tables get new cases, and changes of those that were created within the lookback. Files get new
 cases only, and a ``RuntimeWarning`` says so. A change of a case that is older is not seen: the

@@ -10,8 +10,10 @@ windows. So after a kill those windows are there, whatever is behind them in the
 and a window is as if it had never been begun until it is finished. SQLite's lock, which the system
 takes back from a killed process, keeps a second run out.
 
-What it cannot see: rows that somebody changes in the file without making it shorter, and a disk
-that says "synced" and is not. Rows that are missing are seen: then everything is read again.
+The digest of those bytes is kept as well. Where the file has another one, somebody else has cut or
+changed it: a run that begins reads everything again, and one that ends is refused.
+
+What it cannot see: a disk that says "synced" and is not.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ExportError
+from .prefix_digest import PrefixDigest
 from .state import StateDatabase, disk_errors, put_values
 from .window_table import WindowTable
 
@@ -64,6 +67,17 @@ class Checkpoint:
         """The file of the rows, a line each."""
         return self.folder / "rows.jsonl"
 
+    def has_its_rows(self) -> bool:
+        """Return whether the rows of the finished windows are as written; call it in a thread."""
+        digest = self.values().get("sha256")
+        size = self.windows.finished_bytes()
+        if not size or digest is None:
+            return True
+        found = PrefixDigest(self.rows_path)
+        with disk_errors(self.folder):
+            found.extend_to(size)
+        return bool(found.hexdigest() == digest)
+
     def close(self) -> None:
         """Unlock the folder; what is finished stays."""
         self._database.close()
@@ -75,6 +89,15 @@ class Checkpoint:
             connection.execute("DELETE FROM windows")
         with disk_errors(self.folder):
             self.rows_path.unlink(missing_ok=True)
+
+    def discard_changed_rows(self) -> ExportError:
+        """Forget everything: somebody else changed the rows. Return the error that says so."""
+        path = self.rows_path
+        self.clear()
+        return ExportError(
+            f"cannot use {path}: somebody else has changed it since it was written",
+            resume="run the same again: all is read anew",
+        )
 
     def delete(self) -> None:
         """Unlock the folder and delete it."""

@@ -5,48 +5,76 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, TypeVar
+
+from .stop import Stop, run_with
 
 T = TypeVar("T")
 TICK_INTERVAL = 0.1  # seconds
 
 
-async def call_in_thread(
-    work: Callable[[], T],
-    *,
-    stop: threading.Event | None = None,
-    tick: Callable[[], object] = lambda: None,
-) -> T:
+async def call_in_thread(work: Callable[[], T], *, tick: Callable[[], object] = lambda: None) -> T:
     """Call a function in a thread, and ``tick`` ten times a second meanwhile.
 
-    When ``tick`` raises or the task is cancelled, ``stop`` is set and the thread is waited for.
+    When ``tick`` raises or the task is cancelled, the function's ``current_stop`` is set, and it is
+    waited for; unless it only waits for somebody else.
     """
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    stop = Stop()
+    task = _start_thread(stop, work)
     try:
         while not (await asyncio.wait([task], timeout=TICK_INTERVAL))[0]:
             tick()
         return task.result()
     finally:
         if not task.done():
-            if stop:
-                stop.set()
-            await wait_until_done(task)
+            stop.set()
+            await wait_until_done(task, stop)
 
 
-async def wait_until_done(task: asyncio.Future[Any]) -> None:
+def _start_thread(stop: Stop, work: Callable[[], T]) -> asyncio.Future[T]:
+    """Start a thread for some work. It is a daemon, since one may be left behind: nothing waits."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(found: Future[T]) -> None:
+        if outcome.done():
+            return
+        if error := found.exception():
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(found.result())
+
+    def run() -> None:
+        found: Future[T] = Future()
+        try:
+            found.set_result(run_with(stop, work))
+        except BaseException as error:  # noqa: BLE001  (the caller has it)
+            found.set_exception(error)
+        # The loop of one who was left behind may be closed.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, found)
+
+    threading.Thread(target=copy_context().run, args=[run], name="aicc-export", daemon=True).start()
+    return outcome
+
+
+async def wait_until_done(task: asyncio.Future[Any], stop: Stop | None = None) -> None:
     """Wait for work that must not go on behind the caller, however often that is cancelled.
 
-    What the work raises is nobody's any more.
+    Work that only waits is left behind when it is to ``stop``. What the work raises is nobody's any
+    more.
     """
     cancelled: asyncio.CancelledError | None = None
-    pending = {task}
-    while pending:
+    while not task.done() and not (stop and stop.may_be_left):
         try:
-            _, pending = await asyncio.wait(pending)
+            await asyncio.wait([task], timeout=TICK_INTERVAL)
         except asyncio.CancelledError as error:
             # It is raised below: before the thread ends, two of them could write to one file.
             cancelled = error
     # Reading the exception keeps asyncio from reporting it as never retrieved.
-    task.exception()
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
     if cancelled:
         raise cancelled

@@ -24,6 +24,7 @@ import msgspec
 
 from .checkpoint import BUFFER_SIZE, Checkpoint
 from .state import disk_errors
+from .stop import current_stop
 
 DAY_LENGTH = len("2025-01-31")
 # A window may share rows with that many before it.
@@ -78,6 +79,8 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
             seen.count(ids)
         for ids in ids_by_window(checkpoint):
             is_new += bytes(seen.are_new(ids))
+    if len(is_new) != days.total():
+        raise checkpoint.discard_changed_rows()
     if 0 not in is_new:
         return checkpoint.rows_path, days
     path = checkpoint.folder / "unique.jsonl"
@@ -97,6 +100,7 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
 def ids_by_window(checkpoint: Checkpoint) -> Iterator[list[str]]:
     """Yield the ids of the lines of the row file, window by window."""
     for start, stop in checkpoint.windows.byte_ranges():
+        current_stop().check()
         yield _read_ids(checkpoint, start, stop)
 
 
@@ -108,7 +112,11 @@ def _read_ids(checkpoint: Checkpoint, start: int, stop: int) -> list[str]:
         while start < stop:
             line = file.readline()
             start += len(line)
-            ids.append(_read_key(line).id)
+            try:
+                ids.append(_read_key(line).id)
+            except ValueError:
+                # Not even its end is there, or it is another line's.
+                raise checkpoint.discard_changed_rows() from None
         return ids
 
 

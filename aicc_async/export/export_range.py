@@ -26,8 +26,9 @@ class RangePlan:
     """A frozen range in windows, and how many rows it had as a whole when it was planned.
 
     ``start`` None is open; ``announced`` None means that the service does not count the whole,
-    or not beyond a cap.
-    ``highest`` is the highest total of anything that was counted.
+    or not beyond a cap. ``windows`` have a second more at both ends. ``highest`` is the highest
+    total of anything that was counted. ``rows_after`` were announced as later than the end of what
+    can exist: none are, unless the zones differ.
     """
 
     start: datetime | None
@@ -35,6 +36,7 @@ class RangePlan:
     windows: list[PlannedWindow]
     announced: int | None
     highest: int
+    rows_after: int
 
 
 async def plan_range(
@@ -47,31 +49,34 @@ async def plan_range(
     max_rows = max_rows_per_window(api)
     if detail:
         max_rows = min(max_rows, MAX_ROWS_PER_DETAILED_WINDOW)
-    now = api.now()
-    windows = api.windows(query)
-    start, end = windows[0].start, windows[-1].end or now
+    now, asked = api.now(), api.range(query)
+    start, end = asked.start, asked.end or now
+    wide = api.widen(Window(start, end))
 
     totals = Totals(count)
 
     async def plan() -> list[PlannedWindow]:
-        parts = await _cut(api, totals.count, start=start, end=end, settled=now - settle)
+        parts = await _cut(api, totals.count, wide, settled=now - settle)
         planned = await run_all(
             plan_windows(part, totals.count, api.zone, max_rows=max_rows, span=api.span)
             for part in parts
         )
         return [window for part in planned for window in part]
 
+    # First, so that no case can have been dated by a clock that went on meanwhile.
+    after = await api.count_rows_after(query, end)
     # At the same time: each takes as long as a few answers.
     announced, planned = await run_both(count_whole_range(totals.count, start, end), plan())
     if api.limits().may_be_capped(totals.highest):
         announced = None
-    return RangePlan(start, end, planned, announced, totals.highest)
+    return RangePlan(start, end, planned, announced, totals.highest, after)
 
 
 async def _cut(
-    api: CaseApi, count: Count, *, start: datetime | None, end: datetime, settled: datetime
+    api: CaseApi, count: Count, whole: Window, *, settled: datetime
 ) -> tuple[list[Window], list[Window]]:
-    """Cut a range into windows that are settled, and those that are not."""
+    """Cut a range that has an end into windows that are settled, and those that are not."""
+    start, end = whole.start, whole.end or settled
     if start is None:
         try:
             start = await find_first_day(end, count)
@@ -112,9 +117,8 @@ async def compare_whole_range(
     """
     if announced is None:
         return None
-    # It is not documented whether the last second belongs to the range: its rows may be missing.
-    last_second = count(Window(end - SECOND, end + SECOND))
-    now, edge = await run_both(count_whole_range(count, start, end), last_second)
+    now = await count_whole_range(count, start, end)
     if now is None:
         return None
-    return WholeCount(announced=now, agrees=rows + edge >= min(announced, now))
+    # Either count leaves out one of the range's very seconds, whose rows were read.
+    return WholeCount(announced=now, agrees=rows >= min(announced, now))

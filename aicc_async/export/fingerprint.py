@@ -12,7 +12,8 @@ from .._listing.zones import wall
 from .._protocol.converter import RecordConverter, dumps
 from ..errors import ConfigError
 from ..models import CaseQuery
-from . import manifest
+from .manifest import ExportReport
+from .prefix_digest import file_sha256
 from .sinks.registry import Target
 
 # All extension fields are hidden too: nobody knows what they hold.
@@ -58,17 +59,18 @@ def next_start(
     query: CaseQuery,
     target: Target,
     *,
+    last: ExportReport | None,
     newest: datetime | None,
     back: timedelta,
     detail: bool,
 ) -> datetime | None:
     """Return where an export since the last one begins; None when there was none before.
 
-    That is where the last run ended, or the ``newest`` case of a table, less ``back``; and before
-    what that run left open or unverified. Raises ConfigError when it was a run of another query, or
+    That is where the ``last`` run ended, or the ``newest`` case of a table if that is earlier, less
+    ``back``; and before what that run left open or unverified. A table that had rows and has none
+    begins anew. Raises ConfigError when it was a run of another query, or
     with another choice of details: some rows of the target would have them, and others not.
     """
-    last = manifest.load(target.manifest)
     if last is None:
         return newest and wall(newest, api.zone) - back
     filters = _visible(RecordConverter(api.zone).dump(query), query)
@@ -82,14 +84,49 @@ def next_start(
             f"cannot continue {target.name}: its last run was"
             f" {'with' if last.detail else 'without'} details. Choose another target"
         )
-    again = [window.start for window in last.windows if window.verdict in {"open", "unverified"}]
+    again = [
+        # The first window begins a second before the range.
+        max(window.start, last.start or "")
+        for window in last.windows
+        if window.start and window.verdict in {"open", "unverified"}
+    ]
+    is_table = target.newest_date is not None
+    if is_table and newest is None and (last.rows or last.in_table):
+        return None
     try:
-        ends = [datetime.fromisoformat(last.end) - back] if last.end else []
-        return min(ends + [datetime.fromisoformat(start) for start in again if start], default=None)
+        ends = [datetime.fromisoformat(last.end)] if last.end else []
+        if is_table and newest:
+            # An older backup may have been restored, whose manifest was not.
+            ends.append(wall(newest, api.zone))
+        ends = [end - back for end in ends]
+        return min(ends + [datetime.fromisoformat(start) for start in again], default=None)
     except (TypeError, ValueError):
         raise ConfigError(
             f"{target.manifest} must have times as YYYY-MM-DD HH:MM:SS. Choose another target"
         ) from None
+
+
+def check_file(target: Target, last: ExportReport) -> None:
+    """Raise ConfigError unless a file is as its manifest says; call it in a thread.
+
+    A table is not looked at: others may write to it, and its newest row says where it ends.
+    """
+    file = target.file
+    if file is None or target.newest_date or last.sha256 is None:
+        return
+    try:
+        size = file.stat().st_size
+        if size == last.size and file_sha256(file) == last.sha256:
+            return
+        found = f"it has {size:,} bytes" if size != last.size else "its content differs"
+    except FileNotFoundError:
+        found = "it is gone"
+    except OSError as error:
+        found = str(error.strerror)
+    raise ConfigError(
+        f"cannot continue {target.name}: it must be as its last run left it, with {last.size:,}"
+        f" bytes, but {found}. Put it back, or re-run without since_last"
+    )
 
 
 def _visible(wire: Mapping[str, Any], query: CaseQuery) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from attrs import asdict, evolve, frozen
 from .._api import CaseApi, HasCaseApi
 from .._files import replace
 from .._listing.counting import row_counter
+from .._listing.creation_dates import CreationDates
+from .._listing.windows import Window
 from ..errors import ExportError
 from ..models import CaseQuery
 from . import manifest
@@ -22,9 +24,10 @@ from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .dedupe import deduplicate
 from .export_range import compare_whole_range, plan_range
-from .fingerprint import check_fingerprint, fingerprint, next_start
+from .fingerprint import check_file, check_fingerprint, fingerprint, next_start
 from .manifest import ExportReport, WholeCount, parse_time, time_text
-from .outcome import build_report, file_sha256, utc_text
+from .outcome import build_report, utc_text
+from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
 from .sinks.registry import Target, resolve_target
 from .sinks.sink import write_rows
@@ -66,6 +69,11 @@ async def export_cases(
     they are, also those that a spreadsheet would run. ``on_progress`` is called after every page,
     with ``detail`` after every row, and must be quick.
 
+    What is known of the target is compared with it. ``since_last`` begins at the newest case of a
+    table if that is before the last run's end, as in one that was restored from a backup; a file
+    must have the size and digest that its manifest says. A table is committed only when it has the
+    ids of all rows that were read.
+
     With ``detail`` each row gets the parts of its case's detail (document 004) that it has not
     itself, as the service wrote them: ``caseInfo``, ``caseTrace``, ``customerInfo``, ``tasks``,
     ``isFollower``. They go where extension fields go, so as JSON in formats other than JSON. That
@@ -75,22 +83,28 @@ async def export_cases(
     ``report.without_detail``; look at it: a tenant that refuses all details with a code of its own
     looks the same.
 
-    Raises ConfigError when the target cannot be created or holds an unfinished export of something
-    else, ExportError when it cannot be written or when a second has more rows than the service
-    answers offsets, else what the client raises. After each of these
-    the same call resumes.
+    Raises ConfigError when the target cannot be created, is not as its manifest says, or holds an
+    unfinished export of something else, ExportError when it cannot be written or when a second has
+    more rows than the service answers offsets, else what the client raises. After each of these the
+    same call resumes.
     """
     api, query = aicc.api, query or CaseQuery()
     destination = resolve_target(fspath(target), api.zone, name=format, raw_cells=raw_cells)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
-    if since_last is not None:
-        start = next_start(api, query, destination, newest=newest, back=since_last, detail=detail)
-        query = evolve(query, start_time=start)
-        if start and not destination.sink.upserts:
-            message = f"{destination.name}: new cases are added; changes of older ones are not seen"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
     with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:
+        if since_last is not None:
+            last = await _last_run(destination, checkpoint)
+            start = next_start(
+                api, query, destination, last=last, newest=newest, back=since_last, detail=detail
+            )
+            if checkpoint.is_planned:
+                # The target may have its rows already, and would give another start.
+                start = parse_time(checkpoint.values()["since"])
+            query = evolve(query, start_time=start)
+            if start and not destination.sink.upserts:
+                message = "new cases are added; changes of older ones are not seen"
+                warnings.warn(f"{destination.name}: {message}", RuntimeWarning, stacklevel=2)
         job = _Job(
             api,
             query,
@@ -104,6 +118,17 @@ async def export_cases(
         with job.saving_totals():
             await job.start()
             return await job.write(await job.read())
+
+
+async def _last_run(target: Target, checkpoint: Checkpoint) -> ExportReport | None:
+    """Return the manifest of the last run, whose file must be as that run left it.
+
+    Not while a run is unfinished: a kill may have left its file without its manifest.
+    """
+    last = manifest.load(target.manifest)
+    if last and not checkpoint.is_planned:
+        await call_in_thread(lambda: check_file(target, last))
+    return last
 
 
 @frozen(kw_only=True)
@@ -163,6 +188,9 @@ class _Job:
         saved, windows = self._checkpoint.values(), self._checkpoint.windows
         if self._checkpoint.is_planned:
             check_fingerprint(self._target, saved["fingerprint"], described)
+            if not await call_in_thread(self._checkpoint.has_its_rows):
+                self._checkpoint.clear()
+        if self._checkpoint.is_planned:
             self._checkpoint.save(runs=saved["runs"] + 1)
         else:
             plan = await plan_range(
@@ -176,6 +204,8 @@ class _Job:
                 began=utc_text(),
                 announced=plan.announced,
                 highest=plan.highest,
+                rows_after=plan.rows_after,
+                since=time_text(self._query.start_time),
                 runs=1,
                 **asdict(self._meter.totals()),
             )
@@ -187,11 +217,13 @@ class _Job:
             self._api,
             self._fetch,
             self._checkpoint,
+            dates=self._creation_dates(),
             meter=self._meter,
             settle=self._settle,
             detail=self._detail,
             progress=self._progress,
         )
+        await self._check_rows(sha256)
         path, days = self._checkpoint.rows_path, self._checkpoint.windows.days()
         if not is_distinct:
             path, days = await call_in_thread(lambda: deduplicate(self._checkpoint))
@@ -207,6 +239,18 @@ class _Job:
         )
         return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)
 
+    async def _check_rows(self, sha256: str) -> None:
+        """Raise ExportError unless the row file has what was written into it, and nothing else."""
+        path = self._checkpoint.rows_path
+        if await call_in_thread(lambda: file_sha256(path)) != sha256:
+            raise self._checkpoint.discard_changed_rows()
+
+    def _creation_dates(self) -> CreationDates:
+        """Return what compares rows' dates with the range as it was frozen."""
+        saved = self._checkpoint.values()
+        asked = Window(parse_time(saved["start"]), parse_time(saved["end"]))
+        return self._api.creation_dates(asked, rows_after=saved["rows_after"])
+
     async def write(self, rows: _RowsRead) -> ExportReport:
         """Write the target, then its manifest."""
         target, file = self._target, self._target.file
@@ -220,6 +264,7 @@ class _Job:
             added = await write_rows(
                 target.sink,
                 rows.path,
+                total=total,
                 keep=self._keep,
                 show=lambda written: self._progress.show_writing(written, total),
             )

@@ -26,7 +26,8 @@ class WindowReport:
     """One window of time, and whether what came is what was announced.
 
     - ``start``, ``end``: wall-clock times of the zone, both meant to be included; None is open.
-      Neighbours overlap by a second or two, whose rows count in both.
+      Neighbours overlap by a second or two, whose rows count in both. The first one begins a second
+      before the range, the last one ends a second after it; what was created then is dropped.
     - ``verdict``: ``verified``: announced totals, rows, ids and seams agreed at the first reading;
       ``repaired``: they agreed after more of them; ``unverified``: they never did, see ``reason``:
       all rows that any reading brought are in the file, or they did, and the total may be the most
@@ -81,6 +82,8 @@ class ExportReport:
       started or resumed.
     - ``rows``: different cases read; ``added``: those that were not in the target before (all of
       them in a new file; in a table, those inserted or updated).
+    - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
+      all of them; None for a file.
     - ``size``, ``sha256``: of the file; None for a database.
     - ``requests``, ``retries``, ``throttled``: HTTP requests of all runs, those sent again, 429s.
     - ``whole``: a count of the whole range; None when the service does not answer one.
@@ -105,6 +108,7 @@ class ExportReport:
     rows: int
     added: int
     without_detail: int = 0
+    in_table: int | None = None
     size: int | None = None
     sha256: str | None = None
     requests: int

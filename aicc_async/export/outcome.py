@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 from .checkpoint import Checkpoint
 from .manifest import ExportReport, WholeCount
@@ -44,6 +42,8 @@ def build_report(
         rows=days.total(),
         added=added,
         without_detail=sum(window.without_detail for window in windows),
+        # A sink that finds another number commits nothing.
+        in_table=days.total() if target.newest_date else None,
         size=target.file.stat().st_size if target.file else None,
         sha256=sha256,
         requests=totals.requests,
@@ -57,12 +57,6 @@ def build_report(
             "python": python_version(),
         },
     )
-
-
-def file_sha256(file: Path) -> str:
-    """Return the digest of a whole file; call it in a thread."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def utc_text() -> str:

@@ -15,26 +15,22 @@ changed meanwhile. ``is_distinct`` says whether that can be, and ``dedupe.py`` f
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from errno import EIO
 from itertools import compress
 from operator import itemgetter
-from pathlib import Path
 
 from .._listing.windows import Window
 from .._protocol.raw import DatedRow
 from .checkpoint import Checkpoint
 from .dedupe import DAY_LENGTH, RecentIds
 from .manifest import WindowReport
+from .prefix_digest import PrefixDigest
 from .state import disk_errors
 from .window_rows import WindowRows
 from .window_table import FinishedWindow
 
-# Larger pieces keep the loop waiting for its turn.
-DIGEST_PIECE = 2**21  # bytes
 # They take about 10 MB.
 MAX_IDS_IN_MEMORY = 100_000
 _day = itemgetter(slice(DAY_LENGTH))
@@ -44,12 +40,13 @@ class RowFile:
     """Takes the rows of one window after the other; a new reading of one replaces its rows."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
         self._folder = checkpoint.folder
         self._recent = RecentIds(checkpoint)
         with disk_errors(self._folder):
             start = checkpoint.windows.finished_bytes()
             self._rows = WindowRows(checkpoint.rows_path, start)
-        self._digest = _PrefixDigest(checkpoint.rows_path)
+        self._digest = PrefixDigest(checkpoint.rows_path)
         # What an earlier run wrote is not read again for this: then it is not known.
         self._distinct: set[str] | None = None if start else set()
         self._count = 0
@@ -106,7 +103,7 @@ class RowFile:
             self._rows.write([row])
 
     def end_window(self, window: Window, report: WindowReport) -> FinishedWindow:
-        """End a window that is settled; its rows stay."""
+        """End a window that is settled; its rows stay. Raises ExportError when any were cut off."""
         reading = self._rows.reading
         ids = set(reading.ids)
         self._recent.end_window(ids | reading.known)
@@ -116,9 +113,11 @@ class RowFile:
             if self._count > MAX_IDS_IN_MEMORY:
                 self._distinct = None
         days = Counter(map(_day, reading.dates))
-        finished = FinishedWindow(window, report, self._rows.size(), days)
+        if self._rows.is_cut():
+            # Windows that wait for their sync may be finished with what is left.
+            raise self._checkpoint.discard_changed_rows()
         self._rows.begin_window()
-        return finished
+        return FinishedWindow(window, report, self._rows.size(), days)
 
     def undo_window(self) -> None:
         """Take the window's rows back."""
@@ -145,31 +144,3 @@ class RowFile:
     def is_distinct(self) -> bool:
         """Return whether it is known that no id is there twice: they are few, and of one run."""
         return self._distinct is not None and len(self._distinct) == self._count
-
-
-class _PrefixDigest:
-    """The SHA-256 of the beginning of a file that grows; each byte is read once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._digest = hashlib.sha256()
-        self._size = 0
-
-    def extend_to(self, size: int) -> None:
-        """Digest up to the first ``size`` bytes, which are no fewer than before."""
-        if size == self._size:
-            return
-        # One buffer, used again: new memory costs more than reading.
-        piece = memoryview(bytearray(DIGEST_PIECE))
-        with self._path.open("rb", buffering=0) as file:
-            file.seek(self._size)
-            while self._size < size:
-                count = file.readinto(piece[: size - self._size])
-                if not count:
-                    raise OSError(EIO, "the file of the rows was cut by somebody else")
-                self._digest.update(piece[:count])
-                self._size += count
-
-    def hexdigest(self) -> str:
-        """Return the digest of what was read so far."""
-        return self._digest.hexdigest()

@@ -24,10 +24,11 @@ from attrs import frozen
 
 from .._api import CaseApi
 from .._listing.counting import Totals, row_counter
+from .._listing.creation_dates import CreationDates
 from .._listing.divide import Divider
 from .._listing.limits import describe_cap, too_deep
 from .._listing.pages import MAX_ROWS_PER_PAGE, Fetch
-from .._listing.paging import ReadingVerdict, readings
+from .._listing.paging import Batch, ReadingVerdict, readings
 from .._listing.plan import PlannedWindow
 from .._listing.windows import Window, bisect
 from .._protocol.raw import DatedRow
@@ -45,6 +46,7 @@ async def read_windows(
     fetch: Fetch[DatedRow],
     checkpoint: Checkpoint,
     *,
+    dates: CreationDates,
     meter: RunMeter,
     settle: timedelta,
     detail: bool,
@@ -66,6 +68,7 @@ async def read_windows(
             divider=api.divider(totals, limits),
             fetch=fetch,
             checkpoint=checkpoint,
+            dates=dates,
             rows=rows,
             sync=sync,
             meter=meter,
@@ -88,6 +91,7 @@ class _WindowReader:
     divider: Divider
     fetch: Fetch[DatedRow]
     checkpoint: Checkpoint
+    dates: CreationDates
     rows: RowFile
     sync: WindowSync
     meter: RunMeter
@@ -109,7 +113,7 @@ class _WindowReader:
             async with aclosing(pages) as batches:
                 async for batch in batches:
                     if batch.verdict is None:
-                        self.rows.write(batch.reading, batch.ids, batch.rows)
+                        self._write(batch)
                         # Rows without their details are not done yet.
                         self.progress.advance(rows=0 if self.detail else len(batch.rows))
                     elif parts := await self._divide(batch.window, batch.verdict):
@@ -119,6 +123,13 @@ class _WindowReader:
                         await self.read([part.window for part in parts])
                     else:
                         await self._finish(batch.window, batch.verdict)
+
+    def _write(self, batch: Batch[DatedRow]) -> None:
+        """Write rows, without those of the seconds beyond the range."""
+        wanted = self.dates.are_wanted(batch, [date for date, _ in batch.rows])
+        kept = batch.select(wanted) if wanted else batch
+        if kept.rows:
+            self.rows.write(kept.reading, kept.ids, kept.rows)
 
     async def _divide(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
         """Return parts in place of a window, and take its rows back; none when it is done."""
@@ -170,7 +181,7 @@ class _WindowReader:
         self, window: Window, verdict: ReadingVerdict, *, is_settled: bool, without_detail: int
     ) -> WindowReport:
         outcome: WindowVerdict = "verified" if verdict.readings == 1 else "repaired"
-        reason = verdict.problem or ""
+        reason = verdict.problem or self.dates.judge(window, verdict.readings) or ""
         if not reason and self.divider.limits.may_be_capped(verdict.announced_last):
             reason = describe_cap(verdict.announced_last)
         if reason:

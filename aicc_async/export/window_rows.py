@@ -34,7 +34,7 @@ class WindowRows:
         self._path = path
         # A page of rows is written at once: a buffer would only copy it.
         self._file = path.open("ab", buffering=0)
-        self._start = start
+        self._start = self._size = start
         self.cut()
         self.begin_window()
 
@@ -43,8 +43,12 @@ class WindowRows:
         self._file.close()
 
     def size(self) -> int:
-        """Return the size of the whole file."""
-        return self._file.tell()
+        """Return the size of the whole file, as far as it was written here."""
+        return self._size
+
+    def is_cut(self) -> bool:
+        """Return whether the file is shorter than what was written."""
+        return os.fstat(self._file.fileno()).st_size < self._size
 
     def sync(self) -> None:
         """Make durable what is written."""
@@ -52,7 +56,7 @@ class WindowRows:
 
     def begin_window(self) -> None:
         """Keep what is written, and begin another window behind it."""
-        self._start = self._file.tell()
+        self._start = self._size
         self.reading = WrittenReading(1)
         self._earlier: list[WrittenReading] = []
 
@@ -73,6 +77,7 @@ class WindowRows:
     def write(self, lines: Sequence[bytes]) -> None:
         """Write lines; without a buffer the system may take a part of them at a time."""
         rest = memoryview(b"\n".join([*lines, b""]))
+        self._size += len(rest)
         while rest:
             rest = rest[self._file.write(rest) :]
 
@@ -99,6 +104,7 @@ class WindowRows:
         """Cut the window's lines off."""
         self._file.truncate(self._start)
         self._file.seek(self._start)
+        self._size = self._start
 
     def delete_earlier(self) -> None:
         """Delete the readings that were set aside."""

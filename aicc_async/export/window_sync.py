@@ -55,7 +55,8 @@ class WindowSync:
             totals = asdict(self._meter.totals())
 
             def sync() -> None:
-                self._rows.sync(windows[-1].size)
-                self._windows.finish(windows, **totals)
+                size = windows[-1].size
+                self._rows.sync(size)
+                self._windows.finish(windows, **totals, sha256=self._rows.sha256(size))
 
             self._syncing = asyncio.create_task(call_in_thread(sync))

@@ -14,6 +14,7 @@ from ..errors import JournalError
 
 T = TypeVar("T")
 MAX_JOBS_PER_TRANSACTION = 256
+CLOSE_TIMEOUT = 1.0  # seconds
 _Job = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
 
 
@@ -34,8 +35,8 @@ class Writer:
         self._connect = connect
         self._at_end = at_end
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._ended: Future[None] = Future()
+        threading.Thread(target=self._work, daemon=True).start()
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a job within a transaction, and return its result when that is on the disk.
@@ -53,9 +54,14 @@ class Writer:
         return outcome
 
     async def close(self) -> None:
-        """Run what waits, and end; when this is cancelled, the thread does so all the same."""
+        """Run what waits, and end; when this is cancelled, the thread does so all the same.
+
+        A database that is locked is not waited for longer than ``CLOSE_TIMEOUT``: the thread goes
+        on, and what a process that ends takes with it is looked up by the next one.
+        """
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        # No thread of the loop's: the end of the program would wait for it.
+        await asyncio.wait([asyncio.wrap_future(self._ended)], timeout=CLOSE_TIMEOUT)
 
     def _work(self) -> None:
         db = None
@@ -75,6 +81,7 @@ class Writer:
         if db:
             db.close()
         self._at_end()
+        self._ended.set_result(None)
 
     def _wait_for_jobs(self) -> list[_Job]:
         """Wait for a job, and return it with those that wait behind it; none at the end."""

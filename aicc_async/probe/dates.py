@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from .._listing.windows import MAX_SPAN, Window
 from .._listing.zones import SECOND
 from .asking import Asker
+from .clock import find_shift
 from .pages import CREATED, DATE_FIELDS, ObservedPage, RowDates
 from .survey import MONTH, Survey
 
@@ -58,6 +59,10 @@ async def find_date_field(survey: Survey, asker: Asker) -> None:
             survey.answers["date_field"] = name
             await find_bounds(name, moment, survey=survey, asker=asker)
             return
+    # Not another date, if it is the creation by the clock of another zone.
+    if shift := await find_shift(survey, asker):
+        survey.answers |= {"date_field": CREATED, "hours_ahead": shift / timedelta(hours=1)}
+        return
     survey.answers["date_field"] = "other"
 
 

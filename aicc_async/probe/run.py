@@ -14,6 +14,7 @@ from .._api import HasCaseApi
 from ..profile import Profile
 from .asking import Asker, BudgetSpent, Question
 from .cap import find_cap
+from .clock import find_utc_offset
 from .dates import find_date_field, find_quiet_month, find_span
 from .depth import find_deepest_start, find_offset_reached
 from .order import find_order, find_stability
@@ -26,6 +27,7 @@ from .survey import Survey
 QUESTIONS: tuple[Question, ...] = (
     find_offset_reached,
     find_quiet_month,
+    find_utc_offset,
     find_stability,
     find_date_field,
     find_order,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from typing import Any, TypeVar
@@ -286,3 +287,17 @@ def test_a_slot_counts_from_when_the_request_left() -> None:
         return now()
 
     assert run(main) == pytest.approx(1.5 + SLACK_SECONDS, abs=2e-3)
+
+
+async def test_a_huge_limit_takes_memory_by_use() -> None:
+    """A limit of ten million costs no more than the requests that were sent."""
+    tracemalloc.start()
+    try:
+        limiter = Limiter(10_000_000)
+        for _ in range(100):
+            await limiter.acquire()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+    assert limiter.count_sent() == 100

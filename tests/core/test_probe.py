@@ -406,3 +406,21 @@ def test_the_command_without_the_extra(
     assert run() == 2
     assert "pip install 'aicc-async[cli]'" in capsys.readouterr().err
     assert not path.exists()
+
+
+@pytest.mark.parametrize("cases", [300, 30_000])
+@pytest.mark.parametrize("hours", [8, -8, 1, -11])
+async def test_hours_between_what_is_shown_and_what_is_filtered(cases: int, hours: int) -> None:
+    """A tenant that shows another zone than it filters is no tenant that filters another date."""
+    answers = await found(cases=cases, quirks=Quirks(hours_ahead=hours))
+    assert (answers["date_field"], answers["hours_ahead"]) == ("createdDate", hours)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles"])
+async def test_the_offset_that_fits_rows_dated_after_now(zone: str) -> None:
+    """Where the newest rows are of the client's future, the tenant's offset is told."""
+    now = datetime.now(UTC) + timedelta(hours=8)
+    rows = [{"createdDate": f"{now - timedelta(minutes=m):%Y-%m-%d %H:%M:%S}"} for m in range(90)]
+    answers = await found(rows=rows, timezone=zone)
+    assert answers["utc_offset"] == 8
+    assert (await found(rows=rows))["utc_offset"] is None

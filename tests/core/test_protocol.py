@@ -671,7 +671,7 @@ def test_an_enqueue_needs_a_case_id() -> None:
 async def test_raw_and_typed_rows_of_a_tenant_agree(aicc: AICCClient) -> None:
     """The same cases, whether read as records or as bytes."""
     typed = [case.id async for case in aicc.iter_cases()]
-    raw = [row async for batch in raw_batches(aicc) for row in batch.rows]
+    raw = [bytes(row) async for batch in raw_batches(aicc) for _, row in batch.rows]
 
     assert [json.loads(row)["id"] for row in raw] == typed
     assert len(typed) == 300

@@ -155,7 +155,7 @@ class Adversary:
         return {
             row_id: date
             for row_id, date in self.before.items()
-            if row_id not in self.touched and self.is_between(date, start, end)
+            if row_id not in self.touched and start <= date <= end
         }
 
     def is_between(self, date: str, start: str, end: str) -> bool:
@@ -276,11 +276,17 @@ def check_figures(report: ExportReport, out: Path) -> None:
     assert report.sha256 == hashlib.sha256(content).hexdigest()
 
 
+def moved(time: str | None, step: timedelta) -> str:
+    """Return the wall-clock time that is so much later."""
+    assert time
+    return str(datetime.fromisoformat(time) + step)
+
+
 def check_windows(report: ExportReport) -> None:
-    """Check that the windows cover the range, and that each verdict fits its figures."""
+    """Check that the windows cover the range and a second more, and that verdicts fit figures."""
     first, last = report.windows[0], report.windows[-1]
-    assert report.start in (first.start, None)
-    assert report.end == last.end
+    assert report.start in (first.start and moved(first.start, SECOND), None)
+    assert report.end == moved(last.end, -SECOND)
     for window, next_ in pairwise(report.windows):
         assert window.end
         assert next_.start

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async._listing.counting import EARLIEST_START, find_first_day
+from aicc_async._listing.counting import find_first_day
 from aicc_async._listing.plan import PlannedWindow, plan_windows
 from aicc_async._listing.run_all import run_all
-from aicc_async._listing.windows import MAX_SPAN, Window, bisect, join, split
+from aicc_async._listing.windows import EARLIEST_START, MAX_SPAN, Window, bisect, join, split
 from aicc_async._listing.zones import SECOND
 
 ZONE = ZoneInfo("Europe/Berlin")

@@ -14,6 +14,8 @@ QUESTIONS = {
     "start_inclusive": "startTime is inclusive",
     "end_inclusive": "endTime is inclusive",
     "date_field": "The date that a range is of",
+    "hours_ahead": "Hours shown ahead of it",
+    "utc_offset": "Rows' clock, hours from UTC",
     "order": "Order of rows, by creation",
     "order_stable": "The order stays the same",
     "ties_stable": "The same within a second",

@@ -49,7 +49,7 @@ class Load:
         """Read what came since the last load, and what is to be read again."""
         aicc = self.client()
         key = state_key(aicc.api, self.query, detail=self.detail)
-        first = aicc.api.windows(self.query)[0].start
+        first = aicc.api.range(self.query).start
         state = dlt.current.resource_state("cases").get(key)
         if state is not None and not covers(state, first):
             state = None

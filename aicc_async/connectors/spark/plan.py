@@ -56,8 +56,13 @@ def to_parts(windows: Sequence[Window], before: Window | None = None) -> list[Pa
 
 
 async def plan_listing(api: CaseApi, query: CaseQuery) -> list[Part]:
-    """Cut all that a query asks for; an open end is now, and stays so for all tasks."""
-    totals = _totals(api, query)
+    """Cut all that a query asks for; an open end is now, and stays so for all tasks.
+
+    Rows that are dated later make a RuntimeWarning.
+    """
+    asked, totals = api.range(query), _totals(api, query)
+    rows_after = await api.count_rows_after(query, asked.end)
+    api.creation_dates(asked, rows_after=rows_after).judge(asked, 1)
     windows = await _closed_windows(api, query, totals)
     parts = to_parts(await even_windows(api, windows, totals))
     return await _with_highest(parts, totals)
@@ -69,8 +74,9 @@ async def plan_range(
     """Cut the rows after one time up to another (wall-clock).
 
     When it ``goes_on`` from an earlier range that ended at ``start``, no row of that one comes.
+    Either way it begins a second earlier: the service may leave out a window's first second.
     """
-    first = start - SECOND if goes_on else start
+    first = start - SECOND
     totals = _totals(api, query)
     windows = await even_windows(api, api.split(first, end), totals)
     parts = to_parts(windows, Window(first, start) if goes_on else None)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
+from ..._listing.creation_dates import wanted_batches
 from ..._listing.windows import Window
 from ...errors import ExportError
 from ...export.sinks.arrow import ArrowRows
@@ -40,6 +41,7 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
         api, typed = aicc.api, TypedRows(aicc.api.zone)
         listing = api.protocol.dated_cases(source.query)
         read = partial(api.batches, listing, strict=source.strict, highest=part.highest)
+        dates = api.creation_dates(api.range(source.query))
         others: set[str] = set()
         if part.before is not None:
             async with aclosing(read([part.before])) as pages:
@@ -52,8 +54,9 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
             return ARROW_ROWS.record(cases)
 
         held: list[bytes] = []
-        async with aclosing(read([part.window])) as pages:
-            async for page in pages:
+        wanted = wanted_batches(read([part.window]), dates, lambda row: row[0])
+        async with aclosing(wanted):
+            async for page in wanted:
                 rows = zip(page.ids, page.rows, strict=True)
                 held += [bytes(row) for row_id, (_, row) in rows if row_id not in others]
                 if len(held) >= ROWS_PER_BATCH:

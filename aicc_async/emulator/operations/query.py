@@ -1,6 +1,7 @@
 """The request of case/list: its bounds, and its filters as SQL (document 001, table 2)."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from ..data.shapes import ROW_KEYS
@@ -83,10 +84,11 @@ def _time_conditions(wire: Wire, lower: str, upper: str, quirks: Quirks) -> Iter
         raise BusinessError(BusinessError.SPAN, "startTime to endTime: more than 31 days")
     # Both sides are texts of one fixed form, which sort as the times do.
     date = DATE_EXPRESSIONS[quirks.date_field]
+    ahead = timedelta(hours=quirks.hours_ahead)
     if "startTime" in wire:
-        yield f"{date} {lower} ?", (wire["startTime"],)
+        yield f"{date} {lower} ?", (str(bounds["startTime"] + ahead),)
     if "endTime" in wire:
-        yield f"{date} {upper} ?", (wire["endTime"],)
+        yield f"{date} {upper} ?", (str(bounds["endTime"] + ahead),)
 
 
 def _documented_conditions(wire: Wire) -> Iterator[Condition]:

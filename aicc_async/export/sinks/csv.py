@@ -17,8 +17,9 @@ from ..._files import replacing
 from ..._protocol.names import wire_names
 from ...errors import ConfigError, DecodeError
 from ...models import Case
+from ..stop import current_stop
 from .defuse import defuse
-from .sink import BUFFER_SIZE, Batch
+from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch
 
 # The csv module reads 128 Ki by default, and writes any.
 MAX_CELL_LENGTH = 2**31 - 1  # characters
@@ -80,9 +81,11 @@ class CSV:
             if header:
                 rows = (row for row in rows if defuse(row["id"]) in ids)
             names, added = list(columns.values()), 0
-            for row in rows:
+            stop = current_stop()
+            for added, row in enumerate(rows, 1):
+                if not added % LINES_PER_BATCH:
+                    stop.check()
                 out.writerow([self._cell(row.get(name)) for name in names])
-                added += 1
             return added
 
     def _cell(self, value: Any) -> str:
@@ -107,7 +110,10 @@ class CSV:
                 if "id" not in header or len(set(header)) < len(header):
                     raise self._refusal("line 1 must name a column 'id', and no column twice")
                 yield header
+                stop = current_stop()
                 for number, row in enumerate(rows, 1):
+                    if not number % LINES_PER_BATCH:
+                        stop.check()
                     if len(row) != len(header):
                         raise self._refusal(
                             f"row {number} must have {len(header)} cells, got {len(row)}"

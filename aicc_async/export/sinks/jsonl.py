@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,7 +14,7 @@ import msgspec
 from ..._files import replacing
 from ..._optional import load
 from ...errors import ConfigError
-from .sink import BUFFER_SIZE, Batch, batch_lines
+from .sink import BUFFER_SIZE, Batch, batch_lines, copy_file
 
 GZIP_LEVEL = 6
 
@@ -48,7 +47,7 @@ class JSONLines:
                 return self._append(part, batches)
             with TemporaryFile(dir=part.parent) as spill:
                 new_ids = self._spill(batches, spill)
-                shutil.copyfile(self._target, part)
+                copy_file(self._target, part)
                 if not new_ids:
                     return 0
                 rows = (row for row in spill if _read_key(row).id in new_ids)
@@ -74,8 +73,8 @@ class JSONLines:
                 self._target.open("rb", buffering=BUFFER_SIZE) as raw,
                 self._stream(raw, "rb") as file,
             ):
-                for row in file:
-                    new_ids.discard(_read_key(row).id)
+                for lines in batch_lines(file):
+                    new_ids.difference_update([_read_key(row).id for row in lines])
         except (ValueError, EOFError, OSError) as error:
             raise ConfigError(
                 f"cannot append to {self._target}: it has lines that are not cases"

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from ..._files import replacing
 from ..._optional import load
 from ...errors import ConfigError, ExportError
+from ..stop import current_stop
 from .arrow import ArrowRows
 from .sink import BUFFER_SIZE, Batch
 from .typed import TypedRows
@@ -85,7 +86,9 @@ class Parquet:
     def _group(self, records: Iterable[Any]) -> Iterator[Any]:
         """Gather record batches to tables that make a row group each."""
         held, rows, size = [], 0, 0
+        stop = current_stop()
         for record in records:
+            stop.check()
             held.append(record)
             rows += record.num_rows
             size += record.nbytes

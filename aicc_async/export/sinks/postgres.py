@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from itertools import chain, islice
 from typing import Any, ClassVar, get_type_hints
 from urllib.parse import quote
@@ -13,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from ...errors import ConfigError, ExportError
 from ...models import Case
-from .sink import Batch
+from ..stop import current_stop
+from .sink import Batch, check_count
 from .typed import COLUMNS, TypedRows, json_cell
 
 try:
@@ -26,6 +30,9 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 # After so many the iterable is looked at again: it may say that the user interrupted.
 BATCHES_PER_COPY = 50
+CONNECT_TIMEOUT = 10  # seconds
+LOCK_TIMEOUT = 60  # seconds
+CANCEL_TIMEOUT = 1.0  # seconds
 _HINTS = get_type_hints(Case)
 _KINDS = {
     str: "text PRIMARY KEY",
@@ -45,6 +52,13 @@ _UPSERT = f"""
     INSERT INTO aicc_cases ({_LIST}) SELECT {_LIST} FROM pg_temp.aicc_incoming
     ON CONFLICT (id) DO UPDATE SET {_SET} WHERE ({_OLD}) IS DISTINCT FROM ({_NEW})
 """  # noqa: S608  (names of ours)
+_KEEP_IDS = "INSERT INTO pg_temp.aicc_loaded SELECT id FROM pg_temp.aicc_incoming"
+_COUNT_IDS = "SELECT count(*) FROM pg_temp.aicc_loaded JOIN aicc_cases USING (id)"
+# One that the user has set stays.
+_SET_LOCK_TIMEOUT = f"""
+    SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}s', false)
+    WHERE current_setting('lock_timeout') = '0'
+"""
 _FIND_COLUMNS = """
     SELECT attname FROM pg_attribute
     WHERE attrelid = to_regclass('aicc_cases') AND attnum > 0 AND NOT attisdropped
@@ -62,8 +76,9 @@ class Postgres:
     It is created when missing.
 
     ``target`` is a URL of libpq, ``postgresql://user:password@host/database``; what it leaves out
-    comes from the environment (PGPASSWORD, PGSSLMODE, …). ``zone`` is that of the times on the
-    wire.
+    comes from the environment (PGPASSWORD, PGSSLMODE, …). Unless they say otherwise, a connection
+    is waited for ten seconds (``connect_timeout``) and a lock for a minute (``lock_timeout``).
+    ``zone`` is that of the times on the wire.
 
     One row per case and one column per field of ``Case``, by its Python name: text, boolean,
     double precision, timestamptz; and ``extra``, the extension fields, as a jsonb object. Postgres
@@ -78,6 +93,10 @@ class Postgres:
     def __init__(self, target: str, zone: ZoneInfo) -> None:
         self._url = target
         self._name = safe_name(target)
+        has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
+            "PGCONNECT_TIMEOUT"
+        )
+        self._timeout: dict[str, Any] = {} if has_timeout else {"connect_timeout": CONNECT_TIMEOUT}
         self._zone = zone
 
     @property
@@ -99,7 +118,7 @@ class Postgres:
         Raises ConfigError when the table is not ours, ExportError when the database can't be
         reached or refuses, DecodeError for a row that is not as documented.
         """
-        typed, rest, written = TypedRows(self._zone), iter(batches), 0
+        typed, rest, read, written = TypedRows(self._zone), iter(batches), 0, 0
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
             for first in rest:
@@ -107,9 +126,13 @@ class Postgres:
                     for batch in chain([first], islice(rest, BATCHES_PER_COPY - 1)):
                         for case in typed.read([replace_nul(row) for row in batch]):
                             copy.write_row([json_cell(getattr(case, name)) for name in COLUMNS])
+                        read += len(batch)
                 cursor.execute(_UPSERT)
                 written += cursor.rowcount
+                cursor.execute(_KEEP_IDS)
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
+            [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
+            check_count(self._name, read=read, found=found)
         return written
 
     def newest_date(self) -> datetime | None:
@@ -124,9 +147,18 @@ class Postgres:
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection]:
-        """Open a transaction that is committed when the block ends well."""
+        """Open a transaction that is committed when the block ends well.
+
+        Whoever stops the thread interrupts what it waits for: a lock, or a server that is silent.
+        """
+        stop = current_stop()
         try:
-            with psycopg.connect(self._url, client_encoding="utf8") as connection:
+            # A name may be looked up for long, which nothing can interrupt.
+            with stop.left_alone():
+                opened = psycopg.connect(self._url, client_encoding="utf8", **self._timeout)
+            # The commit is waited for as well.
+            with closing(opened), stop.woken_by(partial(_interrupt, opened)), opened as connection:
+                connection.execute(_SET_LOCK_TIMEOUT)
                 yield connection
         except psycopg.Error as error:
             raise ExportError(
@@ -147,6 +179,7 @@ class Postgres:
         for name in [name for name in COLUMNS if found and name not in found]:
             cursor.execute(f"ALTER TABLE aicc_cases ADD COLUMN {name} {_COLUMN_TYPES[name]}")
         cursor.execute(f"CREATE TEMPORARY TABLE aicc_incoming ({_DEFINITIONS}) ON COMMIT DROP")
+        cursor.execute("CREATE TEMPORARY TABLE aicc_loaded (id text) ON COMMIT DROP")
 
 
 def safe_name(url: str) -> str:
@@ -172,6 +205,16 @@ def safe_name(url: str) -> str:
 def replace_nul(row: bytes) -> bytes:
     """Return JSON with U+FFFD for each NUL, which Postgres cannot store."""
     return _NUL.sub(rb"\1\\ufffd", row) if rb"\u0000" in row else row
+
+
+def _interrupt(connection: psycopg.Connection) -> None:
+    """End what a connection waits for; from another thread."""
+    with suppress(psycopg.Error):
+        # Else the server would go on waiting for its lock.
+        connection.cancel_safe(timeout=CANCEL_TIMEOUT)
+    # A server that is silent answers no cancel either. Without its socket the wait ends.
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 def _columns(cursor: Cursor) -> set[str]:

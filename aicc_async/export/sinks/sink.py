@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from ...errors import ExportError
 from ..concurrency import call_in_thread
+from ..stop import current_stop
 
 Batch = Sequence[bytes]
 # Of a file that is read or written line by line.
 BUFFER_SIZE = 2**20  # bytes
+# After so many it is looked whether the user interrupted.
 LINES_PER_BATCH = 1000
 
 
 class Sink(Protocol):
-    """Where rows go: it has them all when ``write`` ends, or is as it was."""
+    """Where rows go: it has them all when ``write`` ends, or is as it was.
+
+    A table counts the rows' ids before it commits, and raises ExportError when any is not there.
+    """
 
     @property
     def upserts(self) -> bool:
@@ -30,34 +35,58 @@ class Sink(Protocol):
 
 
 def batch_lines(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yield lines in lists, none of them empty."""
-    rest = iter(lines)
+    """Yield lines in lists, none of them empty, until the thread is stopped."""
+    rest, stop = iter(lines), current_stop()
     while batch := list(islice(rest, LINES_PER_BATCH)):
+        stop.check()
         yield batch
 
 
-async def write_rows(sink: Sink, rows: Path, *, keep: bool, show: Callable[[int], None]) -> int:
-    """Write a file of rows into a sink, and return how many of them are new.
+async def write_rows(
+    sink: Sink, rows: Path, *, total: int, keep: bool, show: Callable[[int], None]
+) -> int:
+    """Write a file of ``total`` rows into a sink, and return how many of them are new.
 
-    ``show`` is called now and then with the number of rows so far. When it raises or the task is
-    cancelled, the sink is stopped at the next batch, leaves the target as it was, and is waited
-    for.
+    When it has another number of rows, ExportError is raised. ``show`` is called now and then with
+    the number of rows so far. When it raises or the task is cancelled, the sink is stopped at the
+    next batch, leaves the target as it was, and is waited for.
     """
-    stop, written = threading.Event(), 0
+    written = 0
 
     def batches() -> Iterator[Batch]:
         nonlocal written
         with rows.open("rb", buffering=BUFFER_SIZE) as file:
             for batch in batch_lines(file):
-                if stop.is_set():
-                    raise _StoppedError
                 yield batch
                 written += len(batch)
+        # Within the sink's transaction, so that nothing is committed.
+        if written != total:
+            raise ExportError(
+                f"cannot use {rows}: it must have {total} rows, got {written}",
+                resume="run the same again with restart=True (--restart)",
+            )
 
     return await call_in_thread(
-        lambda: sink.write(batches(), keep=keep), stop=stop, tick=lambda: show(written)
+        lambda: sink.write(batches(), keep=keep), tick=lambda: show(written)
     )
 
 
-class _StoppedError(BaseException):
-    """Ends the thread of a cancelled export; nobody sees it, and no sink takes it for its own."""
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file over another one, however long that takes; call it in a thread."""
+    stop = current_stop()
+    with source.open("rb", buffering=0) as whole, target.open("wb", buffering=0) as copy:
+        while piece := whole.read(BUFFER_SIZE):
+            stop.check()
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[copy.write(rest) :]
+
+
+def check_count(target: object, *, read: int, found: int) -> None:
+    """Raise ExportError unless a table has the ids of all rows that were read."""
+    if read != found:
+        raise ExportError(
+            f"cannot commit to {target}: it must have the ids of all {read} rows that were read,"
+            f" got {found}. Something drops rows: a trigger, a rule or a policy?",
+            resume="find it, then run the same again",
+        )

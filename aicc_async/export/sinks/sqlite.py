@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, get_type_hints
+from time import monotonic
+from typing import ClassVar, TypeVar, get_type_hints
 from zoneinfo import ZoneInfo
 
 from ...errors import ConfigError, ExportError
 from ...models import Case
-from .sink import Batch
+from ..stop import current_stop
+from .sink import Batch, check_count
 from .typed import COLUMNS, TypedRows, json_cell
 
+T = TypeVar("T")
 # How long another program's lock is waited for.
 LOCK_TIMEOUT = 5.0  # seconds
+LOCK_RETRY_INTERVAL = 0.02  # seconds
 # Ids come in no order, so that an upsert touches pages all over the table.
 CACHE_KIBIBYTES = 65536
 _HINTS = get_type_hints(Case)
@@ -27,6 +31,7 @@ _LIST = ", ".join(COLUMNS)
 _SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
 _OLD = ", ".join(f"cases.{name}" for name in COLUMNS)
 _NEW = ", ".join(f"excluded.{name}" for name in COLUMNS)
+_COUNT_IDS = "SELECT count(*) FROM temp.aicc_incoming JOIN cases USING (id)"
 _UPSERT = f"""
     INSERT INTO cases ({_LIST}) VALUES ({", ".join("?" * len(COLUMNS))})
     ON CONFLICT (id) DO UPDATE SET {_SET} WHERE ({_OLD}) IS NOT ({_NEW})
@@ -85,20 +90,26 @@ class SQLite:
                 for value in values
             ]
 
-        rows = TypedRows(self._zone)
+        rows, read, written = TypedRows(self._zone), 0, 0
         with self._transaction() as database:
             _create_table(database, self._target)
-            return sum(
-                database.executemany(_UPSERT, map(cells, rows.read(batch))).rowcount
-                for batch in batches
-            )
+            database.execute("CREATE TEMP TABLE aicc_incoming (id TEXT)")
+            for batch in batches:
+                cases = rows.read(batch)
+                written += database.executemany(_UPSERT, map(cells, cases)).rowcount
+                ids = ((case.id,) for case in cases)
+                database.executemany("INSERT INTO temp.aicc_incoming VALUES (?)", ids)
+                read += len(cases)
+            [found] = database.execute(_COUNT_IDS).fetchone()
+            check_count(self._target, read=read, found=found)
+        return written
 
     def newest_date(self) -> datetime | None:
         """Return the newest ``created_date``, aware; None if there is no table, or no such row."""
         if not self._exists():
             return None
         with self._connected() as database:
-            if "created_date" not in _columns(database):
+            if "created_date" not in _wait_for_lock(lambda: _columns(database)):
                 return None
             # By the moment, not the text: offsets differ where clocks change.
             row = database.execute(
@@ -119,7 +130,7 @@ class SQLite:
         try:
             with self._connected() as database, database:
                 # So a reader in the way is noticed now, not when all is written.
-                database.execute("BEGIN EXCLUSIVE")
+                _wait_for_lock(lambda: database.execute("BEGIN EXCLUSIVE"))
                 yield database
         finally:
             # It may never have been created.
@@ -130,9 +141,14 @@ class SQLite:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection = sqlite3.connect(self._file, timeout=LOCK_TIMEOUT, isolation_level=None)
-            with closing(connection) as database:
-                database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+            # Not SQLite's own time-out: nothing could interrupt that wait.
+            connection = sqlite3.connect(
+                self._file, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            stop = current_stop()
+            with closing(connection) as database, stop.woken_by(database.interrupt):
+                cache = f"PRAGMA cache_size = -{CACHE_KIBIBYTES}"
+                _wait_for_lock(lambda: database.execute(cache))
                 yield database
         except sqlite3.Error as error:
             # The lowest byte is the kind of error; errors of the module itself have no code.
@@ -157,6 +173,19 @@ class SQLite:
             raise ConfigError(
                 f"target must be a file, got {self._target}: {error.strerror}"
             ) from error
+
+
+def _wait_for_lock(work: Callable[[], T]) -> T:
+    """Do what another program's lock may hold up, for a while."""
+    give_up_at = monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or monotonic() > give_up_at:
+                raise
+        current_stop().wait(LOCK_RETRY_INTERVAL)
 
 
 def _create_table(database: sqlite3.Connection, target: Path) -> None:
