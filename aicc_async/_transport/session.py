@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -47,6 +48,9 @@ _ERRORS_BEFORE_SENDING = (
     aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
 )
+# Turns of the event loop after which the end of a connection has been read: one until the socket is
+# looked at, one to read it.
+_TURNS_TO_READ = 2
 # Every request of an operation has the same address, and its first attempt the same time limits.
 _cached_url = lru_cache(maxsize=64)(URL)
 _cached_timeout = lru_cache(maxsize=8)(aiohttp.ClientTimeout)
@@ -74,6 +78,48 @@ class _Body(aiohttp.BytesPayload):
     ) -> None:
         await super().write_with_length(writer, content_length)
         self._slot.mark_sent()
+
+
+class _StaleConnection(Exception):  # noqa: N818  (it never leaves this file)
+    """A kept connection ended, or said something, while it was idle."""
+
+
+def _check_connection(turns: int) -> aiohttp.ClientMiddlewareType:
+    """Return a middleware that sends on a connection only if nothing came on it while it was idle.
+
+    What came could be taken for the answer of this request. ``turns`` of the event loop are left
+    for reading what the system has already: a loop that stood still has not seen the end of a
+    connection, and what is written after it is in doubt.
+    """
+
+    async def middleware(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        send = request.send
+
+        async def send_if_fresh(conn: Connection) -> aiohttp.ClientResponse:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            protocol = conn.protocol
+            if protocol is None or protocol.should_close or not protocol.is_connected():
+                raise _StaleConnection
+            return await send(conn)
+
+        request.send = send_if_fresh  # type: ignore[method-assign]  # of this request alone
+        try:
+            while True:
+                # Each one is closed by this, and a new one is not stale for long.
+                with suppress(_StaleConnection):
+                    return await handler(request)
+        finally:
+            # Nothing would free the two before the garbage collection.
+            del request.send
+
+    return middleware
+
+
+# The answer of what may be sent again is not worth a wait.
+_middlewares = {True: _check_connection(0), False: _check_connection(_TURNS_TO_READ)}
 
 
 @define
@@ -209,11 +255,11 @@ class Session:
     def _request(
         self, request: Request[Any], seconds: float, token: str | None, slot: AcquiredSlot | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        limits = self._endpoint.timeouts
+        limits, http = self._endpoint.timeouts, self._client()
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:
             headers[self._signing.header] = self._signing.prefix + token
-        return self._client().request(
+        return http.request(
             request.method,
             _cached_url(self._endpoint.base_url + request.path, encoded=True),
             data=_Body(request.body, slot) if slot else request.body,
@@ -222,6 +268,8 @@ class Session:
             allow_redirects=False,
             raise_for_status=False,
             timeout=_cached_timeout(seconds, sock_connect=limits.connect, sock_read=limits.read),
+            # These replace the session's own, which a caller's may have.
+            middlewares=[*http._middlewares, _middlewares[request.repeatable]],  # noqa: SLF001
         )
 
     async def _read(self, request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
