@@ -288,7 +288,8 @@ def test_a_dialect_is_read_from_the_environment() -> None:
     [
         (
             "POST",
-            "dialect must name only auto_assign, swap_statistics, task_detail, got 'POST'",
+            "dialect must name only auto_assign, swap_statistics, task_detail, throttle_statuses,"
+            " got 'POST'",
         ),
         ("task_detail=PUT", "task_detail must be one of GET, POST, got 'PUT'"),
         ("swap_statistics=1", "swap_statistics must be a bool, got str"),
