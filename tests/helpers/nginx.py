@@ -18,6 +18,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 START_TIMEOUT = 10.0  # seconds that it may take to listen
+REFUSE_429 = "limit_req zone=q; limit_req_status 429;"
+# Its default status.
+REFUSE_503 = "limit_req zone=q;"
 CONFIG = """
 daemon off;
 worker_processes 1;
@@ -37,7 +40,6 @@ http {{
         listen 127.0.0.1:{port};
         server_name quota;
         location / {{
-            limit_req zone=q;
             {options}
             proxy_http_version 1.1;
             proxy_set_header Connection "";
@@ -50,14 +52,17 @@ http {{
 
 @contextmanager
 def limiting(
-    tenant: str, *, rate: int = 20, options: str = "limit_req_status 429;"
+    tenant: str, *, rate: int = 20, options: str = REFUSE_429, port: int = 0
 ) -> Iterator[str]:
-    """Run nginx before a tenant, letting through so many requests a second; give its address."""
+    """Run nginx before a tenant, letting through so many requests a second; give its address.
+
+    ``port`` 0 is one that was free.
+    """
     # It is not on the path of every user.
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if not program:
         pytest.skip("no nginx is installed (Debian: apt-get install nginx-light)")
-    port = _free_port()
+    port = port or _free_port()
     with TemporaryDirectory(prefix="aicc-nginx-") as folder:
         config = Path(folder) / "nginx.conf"
         address = tenant.removeprefix("http://")
