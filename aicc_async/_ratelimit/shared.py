@@ -34,7 +34,7 @@ from .budget import (
     Terms,
     current_priority,
 )
-from .pace import Pace, initial_pace, lower_limit, raise_limit
+from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
 from .sliding_window import MIN_SLEEP_SECONDS, AcquiredSlot, Limiter
 
 # Sends that are T apart may arrive closer together, and small delays are not reported.
@@ -127,7 +127,8 @@ class SharedLimiter:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def acquire(self, *, is_even: bool = False) -> AcquiredSlot | None:
+    # The store spaces: beyond half of the limit, and everything after a refusal.
+    async def acquire(self, *, is_even: bool = False) -> AcquiredSlot | None:  # noqa: ARG002
         """Wait for a slot and take it; None when the limiter is closed."""
         queue = self._queues[current_priority() or self._priority]
         queue.waiting += 1
@@ -228,7 +229,8 @@ class SharedLimiter:
 
     async def _pause(self, seconds: float) -> None:
         def lower(pace: Pace, state: BudgetState) -> Pace:
-            now, sent, per = state.time, state.sent, self._terms.per
+            now, per = state.time, self._terms.per
+            sent = assume_sent(pace, state.sent)
             return lower_limit(pace, now=now, sent=sent, seconds=seconds, per=per)
 
         state = await self._unless_lost(self._budget.pause(seconds))
