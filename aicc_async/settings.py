@@ -166,7 +166,8 @@ class RetryPolicy:
 
     A refusal with HTTP 429 costs no attempt: the call goes on until its deadline, and everybody is
     slowed down. ``patience`` is for how many seconds of an outage (errors of the service, no
-    connection) the requests of exports and iterators are tried, whatever ``attempts`` says.
+    connection) the requests of exports and iterators are tried, whatever ``attempts`` says; with 0
+    they are as any other.
     """
 
     attempts: int = field(default=5, validator=integer(1))

@@ -178,7 +178,7 @@ class Call:
         pause = min(asked or 0.0, self._policy.max_retry_after)
         if self.is_refused:
             self._pause_all(pause)
-        elif self.is_patient and not self._budget.take():
+        elif self._waits_out(0.0) and not self._budget.take():
             # It goes on, but slowly.
             pause = max(pause, self._policy.cap)
         return max(full_jitter(state), pause)
@@ -186,19 +186,23 @@ class Call:
     def _should_stop(self, state: RetryCallState) -> bool:
         if self._policy.attempts == 1:
             return True
-        failing = asyncio.get_running_loop().time() - self._failing_since + state.upcoming_sleep
-        if self.is_patient:
-            limit = max(self._policy.patience, self._policy.deadline if self.is_refused else 0.0)
-            return failing >= limit
+        if self._waits_out(state.upcoming_sleep):
+            return False
         is_too_late = self.spent + state.upcoming_sleep >= self._policy.deadline
-        # Others are refused meanwhile, and this one waits for its turn: all of that counts.
         if self.is_refused:
-            return is_too_late or failing >= self._policy.deadline
+            # Others are refused meanwhile, and this one waits for its turn: all of that counts.
+            failing = asyncio.get_running_loop().time() - self._failing_since
+            return is_too_late or failing + state.upcoming_sleep >= self._policy.deadline
         if is_too_late or stop_after_attempt(self._policy.attempts)(state):
             return True
         return not self._budget.take()
 
+    def _waits_out(self, seconds: float) -> bool:
+        """Whether an outage is still waited out so many seconds from now."""
+        failing = asyncio.get_running_loop().time() - self._failing_since
+        return self.is_patient and failing + seconds < self._policy.patience
+
     def _note_retry(self, state: RetryCallState) -> None:
         self.retries += 1
         # Patience is about the outage; each attempt in it may take as long as any.
-        self.spent = 0.0 if self.is_patient else self.spent + state.upcoming_sleep
+        self.spent = 0.0 if self._waits_out(0.0) else self.spent + state.upcoming_sleep
