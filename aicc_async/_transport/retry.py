@@ -205,4 +205,5 @@ class Call:
     def _note_retry(self, state: RetryCallState) -> None:
         self.retries += 1
         # Patience is about the outage; each attempt in it may take as long as any.
-        self.spent = 0.0 if self._waits_out(0.0) else self.spent + state.upcoming_sleep
+        is_waiting = self._waits_out(state.upcoming_sleep)
+        self.spent = 0.0 if is_waiting else self.spent + state.upcoming_sleep
