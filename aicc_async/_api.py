@@ -63,9 +63,12 @@ class CaseApi:
         """The headers of the last answer, whatever its status."""
         return self.session.last_headers
 
-    async def send(self, request: Request[T]) -> T:
-        """Send a request until it is answered, or may not or should not be sent again."""
-        return await self.session.send(request)
+    async def send(self, request: Request[T], *, is_patient: bool = False) -> T:
+        """Send a request until it is answered, or may not or should not be sent again.
+
+        ``is_patient``: it belongs to a long reading, which goes on through an outage.
+        """
+        return await self.session.send(request, is_patient=is_patient)
 
     async def act(self, operation: Operation, record: Any) -> None:
         """Send a record that is answered without a result."""
@@ -80,41 +83,63 @@ class CaseApi:
         return await self.send(self.protocol.detail(case_id))
 
     async def raw_detail(self, case_id: str) -> RawParts:
-        """Read a case in parts as the service wrote them; no bound is checked."""
-        return await self.send(self.protocol.raw_detail(case_id))
+        """Read a case for an export, in parts as the service wrote them; no bound is checked."""
+        return await self.send(self.protocol.raw_detail(case_id), is_patient=True)
 
-    async def page(self, listing: Listing[R], window: Window, start: int, limit: int) -> Page[R]:
+    async def page(
+        self,
+        listing: Listing[R],
+        window: Window,
+        start: int,
+        limit: int,
+        *,
+        is_patient: bool = False,
+    ) -> Page[R]:
         """Read a page of a listing; no larger than the tenant gives."""
         limit = min(limit, self.profile.page_size or MAX_ROWS_PER_PAGE)
-        return await self.send(listing.request(window, start, limit))
+        return await self.send(listing.request(window, start, limit), is_patient=is_patient)
 
-    def pages(self, listing: Listing[R]) -> Fetch[R]:
-        """Return the function that reads a page of a listing."""
-        return partial(self.page, listing)
+    def pages(self, listing: Listing[R], *, is_patient: bool = True) -> Fetch[R]:
+        """Return the function that reads a page of a listing, one of many unless told otherwise."""
+        return partial(self.page, listing, is_patient=is_patient)
 
     def dated_pages(self, query: CaseQuery) -> Fetch[DatedRow]:
         """Return the function that reads a page of cases as raw rows, each with its date."""
         return self.pages(self.protocol.dated_cases(query))
 
     def batches(
-        self, listing: Listing[R], windows: list[Window], *, strict: bool = True, highest: int = 0
+        self,
+        listing: Listing[R],
+        windows: list[Window],
+        *,
+        strict: bool = True,
+        highest: int = 0,
+        is_patient: bool = True,
     ) -> AsyncGenerator[Batch[R]]:
         """Read all rows of windows, each once; see ``_listing.reading``.
 
         ``highest`` is the highest total that is known of this listing. With 0 a total is doubted
         only where it is so large that asking hardly counts.
         """
-        fetch = self.pages(listing)
+        fetch = self.pages(listing, is_patient=is_patient)
         divider = self.divider(Totals(row_counter(fetch), highest=highest), self.limits())
         return read_windows(
             windows, fetch, concurrency=self.concurrency, strict=strict, divider=divider
         )
 
     async def rows(
-        self, listing: Listing[R], windows: list[Window], *, strict: bool = True, highest: int = 0
+        self,
+        listing: Listing[R],
+        windows: list[Window],
+        *,
+        strict: bool = True,
+        highest: int = 0,
+        is_patient: bool = True,
     ) -> AsyncGenerator[R]:
         """Read the same rows one by one."""
-        pages = self.batches(listing, windows, strict=strict, highest=highest)
+        pages = self.batches(
+            listing, windows, strict=strict, highest=highest, is_patient=is_patient
+        )
         async with aclosing(pages) as batches:
             async for batch in batches:
                 for row in batch.rows:

@@ -46,11 +46,17 @@ def parse_dialect(text: str) -> Dialect:
         "auto_assign": lambda value: value.split(","),
         "swap_statistics": lambda value: {"true": True, "false": False}.get(value, value),
         "task_detail": str,
+        "throttle_statuses": lambda value: [_number_or_text(each) for each in value.split(",")],
     }
     if unknown := given.keys() - words.keys():
         known = ", ".join(words)
         raise ConfigError(f"dialect must name only {known}, got {shown(min(unknown))}")
     return Dialect(**{name: words[name](value) for name, value in given.items()})
+
+
+def _number_or_text(text: str) -> int | str:
+    # What is no number is refused by what it is for.
+    return int(text) if text.isdecimal() else text
 
 
 def parse_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:

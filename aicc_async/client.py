@@ -317,6 +317,7 @@ class AICCClient(SessionHolder):
         if isinstance(profile, str | PathLike):
             profile = Profile.load(profile)
         profile = check("profile", Profile() if profile is None else profile, kind(Profile))
+        dialect = check("dialect", Dialect() if dialect is None else dialect, kind(Dialect))
         endpoint = Endpoint(
             base_url=settings.check_base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
@@ -324,9 +325,9 @@ class AICCClient(SessionHolder):
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
             max_body=max_body,
+            throttle_statuses=dialect.throttle_statuses,
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
-        dialect = check("dialect", Dialect() if dialect is None else dialect, kind(Dialect))
         zone = settings.find_zone(timezone)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
         self._session = Session(endpoint, signing=Signing.from_credentials(auth), session=session)

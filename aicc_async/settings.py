@@ -28,8 +28,8 @@ It prints::
     12000 cases, with times of Europe/Berlin
 
 ``AICC_RATE_LIMIT`` takes ``10``, or ``600/60`` for 600 in any 60 seconds; ``AICC_DIALECT`` takes
-``task_detail=POST swap_statistics=true``; ``AICC_TIMEZONE`` takes the zone. Arguments go before
-variables.
+``task_detail=POST swap_statistics=true throttle_statuses=503``; ``AICC_TIMEZONE`` takes the zone.
+Arguments go before variables.
 
 Where the quota is not known, an adaptive limit finds it: up while it is used, down when the service
 refuses with HTTP 429::
@@ -94,6 +94,11 @@ class RateLimit:
     workers take all, bulk still gets as much as the tenth.
 
     ``ceiling`` makes it an adaptive one, see ``adaptive``.
+
+    After a rest ``limit`` requests may leave at once, or ``burst``. A quota that counts as nginx's
+    ``limit_req`` does refuses the second of two that arrive together, however few they are:
+    ``burst=1`` spaces all requests evenly. Exports and iterators do so in any case, and so does
+    everybody once the limit is used fully, or after a refusal.
     """
 
     limit: int = field(validator=integer(1))
@@ -106,13 +111,22 @@ class RateLimit:
         default="worker", validator=one_of(*REQUEST_PRIORITIES), kw_only=True
     )
     ceiling: int | None = field(default=None, kw_only=True)
+    burst: int | None = field(default=None, kw_only=True)
 
     @ceiling.validator
     def _check_ceiling(self, attribute: Attribute[Any], value: object) -> None:
         if value is not None:
             integer(self.limit)(self, attribute, value)
 
+    @burst.validator
+    def _check_burst(self, attribute: Attribute[Any], value: object) -> None:
+        if value is not None:
+            integer(1, self.limit)(self, attribute, value)
+
     def __attrs_post_init__(self) -> None:
+        if self.burst is not None and (self.shared is not None or self.ceiling is not None):
+            other = "ceiling" if self.shared is None else "shared"
+            raise ConfigError(f"burst={self.burst} cannot be combined with {other}=…")
         if self.strict and (self.shared is not None or self.ceiling is not None):
             other = "ceiling" if self.shared is None else "shared"
             raise ConfigError(f"strict=True cannot be combined with {other}=…")
@@ -145,10 +159,15 @@ class RateLimit:
 class RetryPolicy:
     """How often and how long a request is tried.
 
-    ``attempts`` counts the first one. ``deadline`` bounds one call in seconds, waits between
-    attempts included, waits for the rate limit not. Waits are drawn from 0 to ``base``, doubled at
-    each attempt (full jitter), at most ``cap``; a ``Retry-After`` is honoured up to
-    ``max_retry_after`` seconds.
+    ``attempts`` counts the first one; with 1 nothing is ever sent again. ``deadline`` bounds one
+    call in seconds, waits between attempts included, waits for the rate limit not. Waits are drawn
+    from 0 to ``base``, doubled at each attempt (full jitter), at most ``cap``; a ``Retry-After`` is
+    honoured up to ``max_retry_after`` seconds.
+
+    A refusal with HTTP 429 costs no attempt: the call goes on until its deadline, and everybody is
+    slowed down. ``patience`` is for how many seconds of an outage (errors of the service, no
+    connection) the requests of exports and iterators are tried, whatever ``attempts`` says; with 0
+    they are as any other.
     """
 
     attempts: int = field(default=5, validator=integer(1))
@@ -156,6 +175,7 @@ class RetryPolicy:
     base: float = field(default=0.5, validator=number(0))
     cap: float = field(default=30.0, validator=number(0))
     max_retry_after: float = field(default=120.0, validator=number(0))
+    patience: float = field(default=300.0, validator=number(0))
 
 
 @frozen(kw_only=True)
@@ -175,6 +195,15 @@ def _check_spellings(names: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
+def _check_statuses(statuses: Iterable[int]) -> tuple[int, ...]:
+    found = tuple(statuses) if isinstance(statuses, Iterable) else (statuses,)
+    if not all(status.__class__ is int and 400 <= status <= 599 for status in found):  # noqa: PLR2004
+        raise ConfigError(
+            f"throttle_statuses must be HTTP statuses from 400 to 599, got {shown(statuses)}"
+        )
+    return found
+
+
 @frozen(kw_only=True)
 class Dialect:
     """What a tenant speaks where the documents contradict each other.
@@ -184,11 +213,15 @@ class Dialect:
     the verb that reads one task: the Chinese page says GET, the English one POST.
     ``swap_statistics`` exchanges the paths ``statistics/case/current`` and
     ``statistics/case/report``: each of the vendor's two pages claims the other's.
+    ``throttle_statuses`` are HTTP statuses beside 429 that refuse a request for haste alone, so
+    that anything may be sent again after one: ``(503,)`` where a gateway such as nginx keeps the
+    quota and was not told another status. Without it, nginx's own 503s are known by their bursts.
     """
 
     auto_assign: tuple[str, ...] = field(default=AUTO_ASSIGN, converter=_check_spellings)
     task_detail: Literal["GET", "POST"] = field(default="GET", validator=one_of("GET", "POST"))
     swap_statistics: bool = field(default=False, validator=kind(bool))
+    throttle_statuses: tuple[int, ...] = field(default=(), converter=_check_statuses)
 
 
 @frozen(kw_only=True)
@@ -201,6 +234,7 @@ class Endpoint:
     retry: RetryPolicy = field(factory=RetryPolicy, validator=kind(RetryPolicy))
     timeouts: Timeouts = field(factory=Timeouts, validator=kind(Timeouts))
     max_body: int = field(default=64 * 2**20, validator=integer(1))
+    throttle_statuses: tuple[int, ...] = ()
 
 
 def check_base_url(text: str, *, allow_http: bool = False) -> str:

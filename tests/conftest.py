@@ -34,5 +34,7 @@ async def tenant() -> AsyncIterator[Emulator]:
 async def aicc(tenant: Emulator) -> AsyncIterator[AICCClient]:
     """Run a client of that tenant that signs in and hardly waits between attempts."""
     auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-    async with AICCClient(tenant.url, auth=auth, retry=RetryPolicy(base=0.001)) as client:
+    async with AICCClient(
+        tenant.url, auth=auth, retry=RetryPolicy(base=0.001, patience=0)
+    ) as client:
         yield client

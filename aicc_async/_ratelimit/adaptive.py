@@ -2,15 +2,17 @@
 
 The idea: a sliding window whose size follows a ``Pace``. The invariant: the window is never larger
 than the pace's limit, and the last tenth of it is handed out one by one; so a limit that is a
-little too high is refused once or twice, not by the whole window at once. What it can't see: other
-processes, each of which finds a limit of its own (see ``shared``).
+little too high is refused once or twice, not by the whole window at once. The first refusal may be
+that of a burst, which says nothing about the limit: it makes all sends even, and those after it
+count. What it can't see: other processes, each of which finds a limit of its own (see ``shared``).
 """
 
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
-from .pace import Pace, initial_pace, lower_limit, raise_limit
+from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
 from .sliding_window import Limiter, Slot
 
 # Of an even distance between sends: closer than that, so that the time of a pause is made up for.
@@ -29,17 +31,22 @@ class AdaptiveLimiter:
         self._limiter = Limiter(start, per=per)
         self._lock = asyncio.Lock()
         self._next_at = 0.0
+        # From the first refusal, or the first even send, on all sends are even.
+        self._even_since: float | None = None
 
     @property
     def limit(self) -> int:
         """The limit at this moment."""
         return self._pace.limit
 
-    async def acquire(self) -> Slot | None:
+    async def acquire(self, *, is_even: bool = False) -> Slot | None:
         """Wait for a slot and take it."""
         async with self._lock:
-            slot = await self._limiter.acquire()
-            sent, loop = self._limiter.count_sent(), asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
+            if is_even and self._even_since is None:
+                self._even_since = loop.time()
+            slot = await self._limiter.acquire(is_even=self._even_since is not None)
+            sent = self._limiter.count_sent()
             if sent > self._pace.limit * BURST_SHARE and self._next_at > loop.time():
                 await asyncio.sleep(self._next_at - loop.time())
             now, per, ceiling = loop.time(), self._per, self._ceiling
@@ -50,11 +57,16 @@ class AdaptiveLimiter:
     def release(self) -> None:
         """Do nothing: this limit counts from the send, not from the answer."""
 
-    def pause(self, seconds: float) -> None:
-        """Hold everybody back for some seconds after a 429, and lower the limit."""
+    def pause(self, seconds: float, *, sent_at: float = inf) -> None:
+        """Hold everybody back after a 429 to what was sent then, and lower the limit."""
         now, sent = asyncio.get_running_loop().time(), self._limiter.count_sent()
-        self._apply(lower_limit(self._pace, now=now, sent=sent, seconds=seconds, per=self._per))
-        self._limiter.pause(seconds)
+        self._limiter.hold(seconds)
+        is_first, shows_limit = self._even_since is None, sent > self._pace.proven_limit + 1
+        if is_first:
+            self._even_since = now
+        if shows_limit or (not is_first and sent_at > (self._even_since or now)):
+            sent, per = assume_sent(self._pace, sent), self._per
+            self._apply(lower_limit(self._pace, now=now, sent=sent, seconds=seconds, per=per))
 
     async def close(self) -> None:
         """Do nothing: nothing is open here."""

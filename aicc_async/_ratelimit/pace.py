@@ -75,6 +75,19 @@ def _next_limit(pace: Pace, now: float) -> int:
     return pace.limit + 1 if now >= pace.retrial_at else pace.limit
 
 
+def assume_sent(pace: Pace, sent: int) -> int:
+    """Return what to take for the requests of the last T when evenly spaced ones are refused.
+
+    More than passed before is what the quota was exceeded by. Otherwise it may be a leaky bucket,
+    which refuses at once after a raise: half of the raise is tried, once.
+    """
+    if sent > pace.proven_limit + 1:
+        return sent
+    if pace.refused_limit == pace.limit + 1:
+        return pace.proven_limit
+    return (pace.proven_limit + pace.limit) // 2 + 1
+
+
 def lower_limit(pace: Pace, *, now: float, sent: int, seconds: float, per: float) -> Pace:
     """Lower the limit on a 429 that asks for a pause of so many seconds.
 

@@ -17,6 +17,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,7 +34,7 @@ from .budget import (
     Terms,
     current_priority,
 )
-from .pace import Pace, initial_pace, lower_limit, raise_limit
+from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
 from .sliding_window import MIN_SLEEP_SECONDS, AcquiredSlot, Limiter
 
 # Sends that are T apart may arrive closer together, and small delays are not reported.
@@ -126,7 +127,8 @@ class SharedLimiter:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def acquire(self) -> AcquiredSlot | None:
+    # The store spaces: beyond half of the limit, and everything after a refusal.
+    async def acquire(self, *, is_even: bool = False) -> AcquiredSlot | None:  # noqa: ARG002
         """Wait for a slot and take it; None when the limiter is closed."""
         queue = self._queues[current_priority() or self._priority]
         queue.waiting += 1
@@ -145,11 +147,11 @@ class SharedLimiter:
     def release(self) -> None:
         """Do nothing: the budget counts from the send, not from the answer."""
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, *, sent_at: float = inf) -> None:
         """Hold everybody back for some seconds, here at once, and in all other processes."""
         self._paused_until = max(self._paused_until, _loop_time() + seconds)
         if self._fallback:
-            self._fallback.pause(seconds)
+            self._fallback.pause(seconds, sent_at=sent_at)
         else:
             self._start(self._pause(seconds))
 
@@ -227,7 +229,8 @@ class SharedLimiter:
 
     async def _pause(self, seconds: float) -> None:
         def lower(pace: Pace, state: BudgetState) -> Pace:
-            now, sent, per = state.time, state.sent, self._terms.per
+            now, per = state.time, self._terms.per
+            sent = assume_sent(pace, state.sent)
             return lower_limit(pace, now=now, sent=sent, seconds=seconds, per=per)
 
         state = await self._unless_lost(self._budget.pause(seconds))
@@ -286,7 +289,7 @@ class SharedLimiter:
             share, per = 1, per * self._processes / self.limit
         self._fallback = Limiter(share, per=per)
         wait = self._terms.per + self._terms.slack + self._terms.horizon
-        self._fallback.pause(max(wait, self._paused_until - _loop_time()))
+        self._fallback.hold(max(wait, self._paused_until - _loop_time()))
         logger.warning(
             "the shared budget can't be reached (%s): at most %d requests in %g s until it can",
             *(error, share, per),
@@ -315,7 +318,7 @@ class SharedLimiter:
             except (BudgetUnreachable, TimeoutError):
                 continue
         # Nobody sends until all other processes have noticed as well.
-        fallback.pause(MAX_SECONDS)
+        fallback.hold(MAX_SECONDS)
         await asyncio.sleep(wait)
         for queue in self._queues.values():
             queue.reserved.clear()

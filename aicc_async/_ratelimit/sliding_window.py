@@ -8,20 +8,30 @@ more than "limit:XX,time:1 second": https://support.huaweicloud.com/bpconsole_fa
 What it can't see: when a request arrives, which is what the service counts. A strict limit frees a
 slot T after the answer, which holds under any delay of the network; the other one adds a small
 slack to the send, and a longer delay meets a 429. Nor does it see other processes (see ``shared``).
+
+N slots that are free may be used at once. When there were more than N sends to make, what waited is
+sent evenly, and so is everything after a refusal (see ``spacing``).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
 from typing import Protocol
 
 from attrs import define
+
+from .spacing import Spacing
 
 # Sends that are T apart may arrive closer together than that.
 SLACK_SECONDS = 0.02
 # A wait below the clock's resolution would return at once, again and again.
 MIN_SLEEP_SECONDS = 0.001
+# What is left of a wait then is not worth a sleep, which may take ten times as long.
+MIN_WAIT_SECONDS = 0.0001
+# After all slots were in use, sends are even for so many T; or each T would begin with a burst.
+EVEN_WINDOWS = 2
 
 
 class AcquiredSlot(Protocol):
@@ -35,16 +45,19 @@ class AcquiredSlot(Protocol):
 class AnyLimiter(Protocol):
     """What a session needs of a limiter."""
 
-    async def acquire(self) -> AcquiredSlot | None:
-        """Wait for a slot and take it; None where the time of sending doesn't count."""
+    async def acquire(self, *, is_even: bool = False) -> AcquiredSlot | None:
+        """Wait for a slot and take it; None where the time of sending doesn't count.
+
+        ``is_even``: it is one of many, which are to leave evenly spaced.
+        """
         ...
 
     def release(self) -> None:
         """Note that the answer arrived."""
         ...
 
-    def pause(self, seconds: float) -> None:
-        """Hold everybody back for some seconds, after a 429."""
+    def pause(self, seconds: float, *, sent_at: float = inf) -> None:
+        """Hold everybody back after a 429 to what was sent then, and go slower from then on."""
         ...
 
     async def close(self) -> None:
@@ -58,10 +71,14 @@ class Slot:
 
     free_at: float = 0.0
     _busy_seconds: float = 0.0
+    _spacing: Spacing | None = None
 
     def mark_sent(self) -> None:
         """Count T from now."""
-        self.free_at = asyncio.get_running_loop().time() + self._busy_seconds
+        now = asyncio.get_running_loop().time()
+        self.free_at = now + self._busy_seconds
+        if self._spacing:
+            self._spacing.mark_sent(now)
 
 
 class Limiter:
@@ -71,51 +88,67 @@ class Limiter:
     A cancelled waiter takes nothing.
     """
 
-    def __init__(self, limit: int | None = None, *, per: float = 1.0, strict: bool = False) -> None:
+    def __init__(
+        self,
+        limit: int | None = None,
+        *,
+        per: float = 1.0,
+        strict: bool = False,
+        burst: int | None = None,
+    ) -> None:
         self._strict = strict
+        self._per = per
         self._busy_seconds = per + (MIN_SLEEP_SECONDS if strict else SLACK_SECONDS)
         self._free: deque[Slot] | None = None if limit is None else deque()
         # Slots are made when they are needed: a limit of millions must not take memory.
         self._unused = limit or 0
+        self._spacing = Spacing(limit, per, burst=burst)
+        self._even_until = 0.0
         self._paused_until = 0.0
         self._lock = asyncio.Lock()
         self._returned = asyncio.Event()
 
-    async def acquire(self) -> Slot | None:
+    async def acquire(self, *, is_even: bool = False) -> Slot | None:
         """Wait for a slot and take it; None where the time of sending doesn't count.
 
         The slot counts from now on, and anew when it is marked as sent: in between there may be a
         new connection, or a stall.
         """
-        if self._free is None and (not self._paused_until or self._seconds_left() <= 0):
+        now = asyncio.get_running_loop().time()
+        if self._spacing.is_free and self._paused_until <= now:
+            self._spacing.add(now)
             return None
         async with self._lock:
             # Only a strict limit runs out of slots: the others come back before they are free.
             while self._free is not None and not self._free and not self._unused:
                 self._returned.clear()
                 await self._returned.wait()
-            while (seconds := self._seconds_left()) > 0:  # noqa: ASYNC110  (it waits for the clock)
+            free_at = self._free_at()
+            if free_at > asyncio.get_running_loop().time():
+                self._even_until = free_at + EVEN_WINDOWS * self._per
+            while (seconds := self._seconds_left(is_even=is_even)) > MIN_WAIT_SECONDS:  # noqa: ASYNC110
                 await asyncio.sleep(max(seconds, MIN_SLEEP_SECONDS))
-            if self._free is None:
-                return None
-            if self._unused and not (self._free and self._free[0].free_at <= self._now()):
-                self._unused -= 1
-            else:
-                self._free.popleft()
-            return None if self._strict else self._give_back()
+            return self._take()
 
     def release(self) -> None:
         """Note that the answer arrived; only a strict limit waits for that."""
-        if self._strict:
-            self._give_back()
+        if self._strict and self._free is not None:
+            now = asyncio.get_running_loop().time()
+            self._free.append(Slot(now + self._busy_seconds))
             self._returned.set()
 
-    def pause(self, seconds: float) -> None:
-        """Hold everybody back for some seconds; a shorter pause never ends a longer one."""
+    def hold(self, seconds: float) -> None:
+        """Hold everybody back for some seconds; a shorter time never ends a longer one."""
         self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
+
+    def pause(self, seconds: float, *, sent_at: float = inf) -> None:
+        """Hold everybody back after a 429 to what was sent then, and go slower from then on."""
+        self.hold(seconds)
+        self._spacing.slow_down(asyncio.get_running_loop().time(), sent_at)
 
     def resize(self, limit: int) -> None:
         """Change the limit; when it shrinks, the latest sends are those that count (not strict)."""
+        self._spacing.resize(limit)
         if self._free is not None:
             self._unused = max(limit - len(self._free), 0)
             while len(self._free) > limit:
@@ -129,17 +162,24 @@ class Limiter:
     async def close(self) -> None:
         """Do nothing: nothing is open here."""
 
-    def _give_back(self) -> Slot:
-        slot = Slot(busy_seconds=self._busy_seconds)
-        slot.mark_sent()
+    def _take(self) -> Slot:
+        now = asyncio.get_running_loop().time()
+        self._spacing.add(now)
+        slot = Slot(now + self._busy_seconds, self._busy_seconds, self._spacing)
         if self._free is not None:
-            self._free.append(slot)
+            if self._unused and not (self._free and self._free[0].free_at <= now):
+                self._unused -= 1
+            else:
+                self._free.popleft()
+            if not self._strict:
+                self._free.append(slot)
         return slot
 
-    def _seconds_left(self) -> float:
-        free_at = self._free[0].free_at if self._free and not self._unused else 0.0
-        return max(free_at, self._paused_until) - self._now()
+    def _seconds_left(self, *, is_even: bool) -> float:
+        now = asyncio.get_running_loop().time()
+        spaced_at = self._spacing.next_at(is_even=is_even or now < self._even_until)
+        return max(self._free_at(), self._paused_until, spaced_at) - now
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+    def _free_at(self) -> float:
+        """Return when the next slot is free; 0 when one was never used."""
+        return self._free[0].free_at if self._free and not self._unused else 0.0

@@ -2,7 +2,10 @@
 
 By operation, never by HTTP verb (see the table of operations). Whatever it is, it is sent again
 when it is certain that it never left, or that it was refused with HTTP 429; after HTTP 5xx, a
-time-out or a lost connection only if it is repeatable. The back-off is AWS's "full jitter"
+time-out or a lost connection only if it is repeatable. A refusal ends a call by its deadline, and
+what belongs to a long reading goes on through an outage; anything else has its attempts.
+
+The back-off is AWS's "full jitter"
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), the retry budget that
 of botocore's standard mode.
 """
@@ -90,7 +93,9 @@ class Call:
     ``spent`` is the time that counts against the deadline: attempts and waits between them, not the
     waits for the rate limit. ``failure`` is what the last attempt ended with: an error from
     anywhere else, such as a failed sign-in, was retried there already and says nothing about this
-    request. ``pause_all`` holds back every call for so many seconds.
+    request. ``is_throttled`` says that it was a refusal though it doesn't look like one.
+    ``sent_at`` is when the last attempt left. ``pause_all`` holds back every call for so many
+    seconds. An ``is_patient`` call, which must be repeatable, goes on for the policy's patience.
     """
 
     def __init__(
@@ -100,19 +105,29 @@ class Call:
         *,
         repeatable: bool,
         pause_all: Callable[[float], None],
+        is_patient: bool = False,
     ) -> None:
         self._policy = policy
         self._budget = budget
         self._repeatable = repeatable
         self._pause_all = pause_all
+        self.is_patient = is_patient
         self.spent = 0.0
         self.retries = 0
+        self.sent_at = 0.0
         self.failure: AICCError | None = None
+        self.is_throttled = False
+        self._failing_since = 0.0
 
     @property
     def left(self) -> float:
         """Seconds that an attempt may still take."""
         return max(self._policy.deadline - self.spent, MIN_TIMEOUT)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the last attempt was one too many for the service."""
+        return self.is_throttled or isinstance(self.failure, RateLimitError)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -129,6 +144,7 @@ class Call:
             return await attempt()
         except AICCError as error:
             failed = [error]
+            self._failing_since = asyncio.get_running_loop().time()
 
         async def again() -> T:
             if failed:
@@ -152,22 +168,42 @@ class Call:
         return answer
 
     def _wait(self, state: RetryCallState) -> float:
-        """Honour ``Retry-After`` over the back-off; a 429 holds everybody back."""
+        """Honour ``Retry-After`` over the back-off; a refusal holds everybody back.
+
+        Not by the back-off, which is drawn for this call alone.
+        """
         full_jitter = wait_random_exponential(multiplier=self._policy.base, max=self._policy.cap)
         error = self.failure
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
-        pause = max(full_jitter(state), min(asked or 0.0, self._policy.max_retry_after))
-        if isinstance(error, RateLimitError):
+        pause = min(asked or 0.0, self._policy.max_retry_after)
+        if self.is_refused:
             self._pause_all(pause)
-        return pause
+        elif self._waits_out(0.0) and not self._budget.take():
+            # It goes on, but slowly.
+            pause = max(pause, self._policy.cap)
+        return max(full_jitter(state), pause)
 
     def _should_stop(self, state: RetryCallState) -> bool:
+        if self._policy.attempts == 1:
+            return True
+        if self._waits_out(state.upcoming_sleep):
+            return False
         is_too_late = self.spent + state.upcoming_sleep >= self._policy.deadline
+        if self.is_refused:
+            # Others are refused meanwhile, and this one waits for its turn: all of that counts.
+            failing = asyncio.get_running_loop().time() - self._failing_since
+            return is_too_late or failing + state.upcoming_sleep >= self._policy.deadline
         if is_too_late or stop_after_attempt(self._policy.attempts)(state):
             return True
-        # A 429 pauses everybody: that is no storm.
-        return not isinstance(self.failure, RateLimitError) and not self._budget.take()
+        return not self._budget.take()
+
+    def _waits_out(self, seconds: float) -> bool:
+        """Whether an outage is still waited out so many seconds from now."""
+        failing = asyncio.get_running_loop().time() - self._failing_since
+        return self.is_patient and failing + seconds < self._policy.patience
 
     def _note_retry(self, state: RetryCallState) -> None:
         self.retries += 1
-        self.spent += state.upcoming_sleep
+        # Patience is about the outage; each attempt in it may take as long as any.
+        is_waiting = self._waits_out(state.upcoming_sleep)
+        self.spent = 0.0 if is_waiting else self.spent + state.upcoming_sleep

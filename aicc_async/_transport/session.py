@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -34,6 +35,7 @@ from ..errors import (
 )
 from ..settings import Endpoint, RateLimit
 from .retry import Call, RetryBudget, retry_after
+from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
 
 T = TypeVar("T")
@@ -47,6 +49,9 @@ _ERRORS_BEFORE_SENDING = (
     aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
 )
+# Turns of the event loop after which the end of a connection has been read: one until the socket is
+# looked at, one to read it.
+_TURNS_TO_READ = 2
 # Every request of an operation has the same address, and its first attempt the same time limits.
 _cached_url = lru_cache(maxsize=64)(URL)
 _cached_timeout = lru_cache(maxsize=8)(aiohttp.ClientTimeout)
@@ -74,6 +79,48 @@ class _Body(aiohttp.BytesPayload):
     ) -> None:
         await super().write_with_length(writer, content_length)
         self._slot.mark_sent()
+
+
+class _StaleConnection(Exception):  # noqa: N818  (it never leaves this file)
+    """A kept connection ended, or said something, while it was idle."""
+
+
+def _check_connection(turns: int) -> aiohttp.ClientMiddlewareType:
+    """Return a middleware that sends on a connection only if nothing came on it while it was idle.
+
+    What came could be taken for the answer of this request. ``turns`` of the event loop are left
+    for reading what the system has already: a loop that stood still has not seen the end of a
+    connection, and what is written after it is in doubt.
+    """
+
+    async def middleware(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        send = request.send
+
+        async def send_if_fresh(conn: Connection) -> aiohttp.ClientResponse:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            protocol = conn.protocol
+            if protocol is None or protocol.should_close or not protocol.is_connected():
+                raise _StaleConnection
+            return await send(conn)
+
+        request.send = send_if_fresh  # type: ignore[method-assign]  # of this request alone
+        try:
+            while True:
+                # Each one is closed by this, and a new one is not stale for long.
+                with suppress(_StaleConnection):
+                    return await handler(request)
+        finally:
+            # Nothing would free the two before the garbage collection.
+            del request.send
+
+    return middleware
+
+
+# The answer of what may be sent again is not worth a wait.
+_middlewares = {True: _check_connection(0), False: _check_connection(_TURNS_TO_READ)}
 
 
 @define
@@ -108,12 +155,16 @@ class Session:
         # Interactive calls do not wait behind others.
         self._interactive_slots = asyncio.Semaphore(endpoint.max_concurrency)
         self._budget = RetryBudget()
+        self._throttles = ThrottleDetector()
         self._http = session
         self._owned = session is None
         self._closed = False
 
-    async def send(self, request: Request[T]) -> T:
+    async def send(self, request: Request[T], *, is_patient: bool = False) -> T:
         """Send a request until it is answered, or may not or should not be sent again.
+
+        ``is_patient``: it is one of many of a long reading, which leave evenly spaced and go on
+        through an outage.
 
         Raises UnknownOutcome when a request that may not be repeated may have been acted on, else
         one of TransportError, ApiError, DecodeError; ConfigError when the session is closed.
@@ -124,7 +175,8 @@ class Session:
             self._endpoint.retry,
             self._budget,
             repeatable=request.repeatable,
-            pause_all=self._limiter.pause,
+            pause_all=lambda seconds: self._limiter.pause(seconds, sent_at=call.sent_at),
+            is_patient=is_patient and request.repeatable,
         )
         try:
             answer = await call.run(lambda: self._attempt(request, call))
@@ -159,11 +211,11 @@ class Session:
             # A sign-in: others hold the places and wait for it.
             return await self._exchange(request, call, None)
         # Before the queue: one failed sign-in is for all who wait.
-        await self._token(request)
+        await self._token(request, call)
         is_interactive = current_priority() == "interactive"
         async with self._interactive_slots if is_interactive else self._slots:
             # In the queue, an earlier token may have run out.
-            token = await self._token(request)
+            token = await self._token(request, call)
             try:
                 return await self._exchange(request, call, token)
             except AuthError as error:
@@ -172,22 +224,28 @@ class Session:
                 )
                 if not (token and self._tokens and is_expired and self._tokens.refuse(token)):
                     raise
-            return await self._exchange(request, call, await self._token(request))
+            return await self._exchange(request, call, await self._token(request, call))
 
-    async def _token(self, request: Request[Any]) -> str | None:
+    async def _token(self, request: Request[Any], call: Call) -> str | None:
         try:
             return await self._tokens.token() if self._tokens else None
-        except TransportError as error:
-            # The sign-in was sent, the request itself was not.
-            raise type(error)(
-                f"{request.operation}: sign-in failed: {error}", sent=False
-            ) from error
+        except (TransportError, ServerError) as error:
+            failure = error
+            if isinstance(error, TransportError):
+                # The sign-in was sent, the request itself was not.
+                failure = type(error)(f"{request.operation}: sign-in failed: {error}", sent=False)
+            # An outage that begins with the renewal of a token is one of the request as well.
+            if call.is_patient:
+                call.failure, call.is_throttled = failure, False
+            if failure is error:
+                raise
+            raise failure from error
 
     async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
         """Send it once, when the limiter lets it, and read the answer."""
-        slot = await self._limiter.acquire()
+        slot = await self._limiter.acquire(is_even=call.is_patient)
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        call.sent_at = started = loop.time()
         self.stats.requests += 1
         outcome: object = "no answer"
         try:
@@ -195,10 +253,11 @@ class Session:
                 async with self._request(request, call.left, token, slot) as response:
                     body = await self._read(request, response)
             outcome, self.last_headers = response.status, response.headers
-            return _decode(request, response.status, response.headers, body)
+            return self._decode(request, response.status, response.headers, body)
         except AICCError as error:
             call.failure = error
-            self.stats.throttled += isinstance(error, RateLimitError)
+            call.is_throttled = self._throttles.is_throttle(error, loop.time())
+            self.stats.throttled += call.is_refused
             raise
         finally:
             took = loop.time() - started
@@ -209,11 +268,11 @@ class Session:
     def _request(
         self, request: Request[Any], seconds: float, token: str | None, slot: AcquiredSlot | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        limits = self._endpoint.timeouts
+        limits, http = self._endpoint.timeouts, self._client()
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:
             headers[self._signing.header] = self._signing.prefix + token
-        return self._client().request(
+        return http.request(
             request.method,
             _cached_url(self._endpoint.base_url + request.path, encoded=True),
             data=_Body(request.body, slot) if slot else request.body,
@@ -222,6 +281,8 @@ class Session:
             allow_redirects=False,
             raise_for_status=False,
             timeout=_cached_timeout(seconds, sock_connect=limits.connect, sock_read=limits.read),
+            # These replace the session's own, which a caller's may have.
+            middlewares=[*http._middlewares, _middlewares[request.repeatable]],  # noqa: SLF001
         )
 
     async def _read(self, request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
@@ -236,6 +297,25 @@ class Session:
                     f"{request.operation}: body must be at most {limit} bytes, got more @ $"
                 )
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _decode(
+        self, request: Request[T], status: int, headers: Mapping[str, str], body: bytes
+    ) -> T:
+        if 200 <= status < 300:  # noqa: PLR2004
+            self._throttles.add_success(asyncio.get_running_loop().time())
+            return request.decode(body)
+        error = build_error(request, status, headers, body)
+        if status in self._endpoint.throttle_statuses and not isinstance(error, RateLimitError):
+            error = RateLimitError(
+                str(error),
+                status=status,
+                code=error.code,
+                message=error.message,
+                request_id=error.request_id,
+            )
+        if isinstance(error, RateLimitError | ServerError):
+            error.retry_after = retry_after(headers)
+        raise error
 
     def _client(self) -> aiohttp.ClientSession:
         if self._closed or (self._http is not None and self._http.closed):
@@ -269,7 +349,9 @@ def limiter_of(rate: RateLimit | None) -> AnyLimiter:
         from .._ratelimit.adaptive import AdaptiveLimiter  # noqa: PLC0415
 
         return AdaptiveLimiter(rate.limit, rate.ceiling, per=rate.per)
-    return Limiter(rate.limit, per=rate.per, strict=rate.strict) if rate else Limiter()
+    if rate is None:
+        return Limiter()
+    return Limiter(rate.limit, per=rate.per, strict=rate.strict, burst=rate.burst)
 
 
 class SessionHolder:
@@ -323,12 +405,3 @@ def _may_be_sent(error: BaseException) -> bool:
     # A redirect is an answer.
     is_redirect = isinstance(error, aiohttp.RedirectClientError)
     return is_redirect or not isinstance(error, _ERRORS_BEFORE_SENDING)
-
-
-def _decode(request: Request[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
-    if 200 <= status < 300:  # noqa: PLR2004
-        return request.decode(body)
-    error = build_error(request, status, headers, body)
-    if isinstance(error, RateLimitError | ServerError):
-        error.retry_after = retry_after(headers)
-    raise error

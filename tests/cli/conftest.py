@@ -66,7 +66,8 @@ def empty_tenant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 def _retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("client", "qflow"):
-        policy = partial(RetryPolicy, base=0.001)
+        # What never ends is given up after a second.
+        policy = partial(RetryPolicy, base=0.001, deadline=1.0, patience=0.0)
         monkeypatch.setattr(f"aicc_async.{module}.RetryPolicy", policy)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,19 @@ async def test_a_pause_holds_every_process(connect: Connect) -> None:
     await one.pause(1.0)
     wait = (await reserve(other, 1, "interactive")).slots[0][1]
     assert 4.5 < wait <= 5.0
+
+
+async def test_after_a_refusal_nobody_gets_a_burst(connect: Connect) -> None:
+    """The slots of all processes and priorities are evenly spaced, from the first on."""
+    one, other = connect(evolve(TERMS, limit=20)), connect(evolve(TERMS, limit=20))
+    await one.pause(0.0)
+    waits = []
+    for connection in (one, other) * 2:
+        answer = await reserve(connection, 2, "interactive")
+        waits += [wait + answer.state.time for _, wait in answer.slots]
+    assert len(waits) >= 4
+    gaps = [later - earlier for earlier, later in pairwise(waits)]
+    assert min(gaps) >= TERMS.per / 20 - 0.0001
 
 
 async def test_a_forgetful_server_holds_all_up(connect: Connect) -> None:

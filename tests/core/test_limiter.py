@@ -6,6 +6,7 @@ import asyncio
 import tracemalloc
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import looptime
@@ -99,9 +100,12 @@ def test_strict_holds_when_each_arrives_at_the_worst_moment() -> None:
 
 
 def test_loose_spaces_by_the_send() -> None:
-    """Without strict, a slot comes back T and the slack after the send, answered or not."""
+    """Without strict, a slot comes back T and the slack after the send, answered or not.
+
+    What didn't find one free is sent evenly.
+    """
     log = run(lambda: calls_at(Limiter(2), [0.0] * 5, [60.0]))
-    expected = [0, 0, 1 + SLACK_SECONDS, 1 + SLACK_SECONDS, 2 + 2 * SLACK_SECONDS]
+    expected = [0, 0, 1 + SLACK_SECONDS, 1 + 0.97 / 2 + SLACK_SECONDS, 2 + 2 * SLACK_SECONDS]
     assert [went for went, _ in log] == pytest.approx(expected, abs=2e-3)
 
 
@@ -153,7 +157,9 @@ def test_a_cancelled_waiter_takes_nothing(
     went, survivors = run(main)
     assert len(went) >= survivors
     for i, moment in enumerate(sorted(went)):  # as if the cancelled ones had never been
-        assert moment <= (i // rate.limit) * (rate.per + SLACK_SECONDS) + 0.02
+        turn, place = divmod(i, rate.limit)
+        even = place * rate.per / rate.limit if turn else 0.0
+        assert moment <= turn * (rate.per + SLACK_SECONDS) + even + 0.02
 
 
 @pytest.mark.parametrize("steps", range(12))
@@ -195,7 +201,7 @@ def test_a_pause_holds_everybody(rate: RateLimit | None) -> None:
 
     async def main() -> list[tuple[float, float]]:
         limiter = make(rate)
-        limiter.pause(3.0)
+        limiter.hold(3.0)
         return await calls_at(limiter, [0.0, 1.0, 2.9, 3.1])
 
     assert [went for went, _ in run(main)] == pytest.approx([3, 3, 3, 3.1], abs=2e-3)
@@ -206,7 +212,7 @@ def test_a_pause_holds_those_who_wait_already() -> None:
 
     async def main() -> list[tuple[float, float]]:
         limiter = Limiter(1)
-        asyncio.get_running_loop().call_later(0.5, limiter.pause, 10.0)
+        asyncio.get_running_loop().call_later(0.5, limiter.hold, 10.0)
         return await calls_at(limiter, [0.0, 0.0])
 
     assert [went for went, _ in run(main)] == pytest.approx([0, 10.5], abs=2e-3)
@@ -221,7 +227,7 @@ def test_the_longest_pause_counts(pauses: list[tuple[float, float]]) -> None:
         limiter, last = Limiter(), 0.0
         for wait, pause in sorted(pauses):
             await asyncio.sleep(wait - now())
-            limiter.pause(pause)
+            limiter.hold(pause)
             last = max(last, now() + pause)
         await limiter.acquire()
         return max(now() - max(last, max(pauses)[0]), last - now())
@@ -301,3 +307,108 @@ async def test_a_huge_limit_takes_memory_by_use() -> None:
         tracemalloc.stop()
     assert peak < 1_000_000
     assert limiter.count_sent() == 100
+
+
+# ---- evenly --------------------------------------------------------------------------------
+
+
+def gaps_of(moments: Sequence[float]) -> list[float]:
+    """Return the times between neighbours."""
+    return [later - earlier for earlier, later in pairwise(moments)]
+
+
+def test_a_burst_of_one_spaces_all_evenly() -> None:
+    """With burst=1 no two leave closer than T divided by the limit, from the first on."""
+    log = run(lambda: calls_at(Limiter(10, burst=1), [0.0] * 30))
+    assert gaps_of([went for went, _ in log]) == pytest.approx([0.1] * 29, abs=0.025)
+    assert min(gaps_of([went for went, _ in log])) >= 0.097 - TINY
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 6), st.data(), arrivals)
+def test_never_more_at_once_than_the_burst(
+    limit: int, data: st.DataObject, moments: list[float]
+) -> None:
+    """Whatever the arrivals, no moment has more sends than the burst, and no T more than N."""
+    burst = data.draw(st.integers(1, limit))
+    log = run(lambda: calls_at(Limiter(limit, burst=burst), moments))
+    went = [moment for moment, _ in log]
+    assert max(went.count(moment) for moment in went) <= burst
+    assert most_in(1.0, went) <= limit
+
+
+def test_many_of_one_reading_are_even_from_the_start() -> None:
+    """What asks for it is spaced though all slots are free; what doesn't goes at once."""
+
+    async def main() -> list[float]:
+        limiter, went = Limiter(5), list[float]()
+        for is_even in (True, True, True, False):
+            await limiter.acquire(is_even=is_even)
+            went.append(now())
+        return went
+
+    assert run(main) == pytest.approx([0, 0.2, 0.4, 0.4], abs=5e-3)
+
+
+def test_after_a_rest_a_burst_goes_at_once_again() -> None:
+    """Sends are even only while the limit is used fully."""
+    log = run(lambda: calls_at(Limiter(4), [0.0] * 6 + [10.0] * 4))
+    assert [went for went, _ in log][6:] == pytest.approx([10] * 4, abs=2e-3)
+
+
+@pytest.mark.parametrize("limit", [None, 100])
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_after_a_refusal_one_goes_first(limit: int | None, is_strict: bool) -> None:
+    """Nobody goes during the pause; then one does, and the others follow at half the rate seen."""
+
+    async def main() -> list[tuple[float, float]]:
+        limiter = Limiter(limit, strict=is_strict)
+        for _ in range(40):
+            await call(limiter, [])
+        limiter.pause(2.0, sent_at=now())
+        return await calls_at(limiter, [0.0] * 10)
+
+    went = [moment for moment, _ in run(main)]
+    assert went[0] == pytest.approx(2.0, abs=5e-3)
+    assert gaps_of(went) == pytest.approx([1 / 20] * 9, abs=5e-3)
+
+
+async def drain(limiter: Limiter, seconds: float, interval: float) -> tuple[int, int]:
+    """Send with eight tasks for so long; count what a leaky bucket lets through and refuses."""
+    passed, refusals, last = 0, 0, -interval
+
+    async def ask() -> None:
+        nonlocal passed, refusals, last
+        while now() < seconds:
+            await limiter.acquire()
+            sent_at = now()
+            if sent_at - last >= interval - TINY:
+                passed, last = passed + 1, sent_at
+            else:
+                refusals += 1
+                await asyncio.sleep(0.002)
+                limiter.pause(0.0, sent_at=sent_at)
+            await asyncio.sleep(0.004)
+            limiter.release()
+
+    await asyncio.gather(*(ask() for _ in range(8)))
+    return passed, refusals
+
+
+@pytest.mark.parametrize("limit", [None, 100, 25])
+@pytest.mark.parametrize("quota", [3, 20, 70])
+def test_a_leaky_bucket_is_used(limit: int | None, quota: int) -> None:
+    """Most of what it lets through in half a minute is used, at few refusals."""
+    passed, refusals = run(lambda: drain(Limiter(limit), 30.0, 1 / quota))
+    assert passed >= 0.7 * 30 * min(quota, limit or quota)
+    assert refusals <= 40
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+@settings(max_examples=20, deadline=None)
+def test_a_limit_below_a_leaky_bucket_is_refused_nothing(limit: int, more: int) -> None:
+    """Spaced evenly, no limit that is 3 % below the rate of the bucket is refused once."""
+    limiter = Limiter(limit, burst=1)
+    passed, refusals = run(lambda: drain(limiter, 5.0, 0.97 / (limit + more / 10)))
+    assert refusals == 0
+    assert passed >= 0.9 * 5 * limit - 1

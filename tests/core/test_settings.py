@@ -281,6 +281,7 @@ def test_a_dialect_is_read_from_the_environment() -> None:
 
     assert parse_environment(environ) == ("https://h", {"dialect": whole})
     assert parse_dialect("task_detail=GET") == Dialect()
+    assert parse_dialect("throttle_statuses=503,420") == Dialect(throttle_statuses=(503, 420))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,18 @@ def test_a_dialect_is_read_from_the_environment() -> None:
     [
         (
             "POST",
-            "dialect must name only auto_assign, swap_statistics, task_detail, got 'POST'",
+            (
+                "dialect must name only auto_assign, swap_statistics, task_detail,"
+                " throttle_statuses, got 'POST'"
+            ),
+        ),
+        (
+            "throttle_statuses=503,soon",
+            r"throttle_statuses must be HTTP statuses from 400 to 599, got \[503, 'soon'\]",
+        ),
+        (
+            "throttle_statuses=200",
+            r"throttle_statuses must be HTTP statuses from 400 to 599, got \[200\]",
         ),
         ("task_detail=PUT", "task_detail must be one of GET, POST, got 'PUT'"),
         ("swap_statistics=1", "swap_statistics must be a bool, got str"),

@@ -30,6 +30,7 @@ from aicc_async import (
     ExportError,
     ExportReport,
     RateLimitError,
+    RetryPolicy,
     ServerError,
     StaticToken,
     export_cases,
@@ -368,6 +369,8 @@ async def test_a_failure_while_planning_is_no_answer(
 ) -> None:
     """A service in trouble is not taken for one that counts no range without an end."""
     tenant.retry_after = None
+    hurried = RetryPolicy(base=0.001, deadline=1.0, patience=0.0)
+    aicc._session._endpoint = attrs.evolve(aicc._session._endpoint, retry=hurried)
     tenant.fail("list", fault, times=None)
     with pytest.raises((ServerError, AuthError, RateLimitError)):
         await export_cases(aicc, None, out)

@@ -9,7 +9,7 @@ from typing import Any
 from aicc_async import AICCClient, ClientCredentials, NewCase, RetryPolicy, StaticToken
 from aicc_async.emulator import Emulator
 
-QUICK = RetryPolicy(base=0.001)
+QUICK = RetryPolicy(base=0.001, patience=0)
 NEW = NewCase(title="t", description="d", type="T", contact_id="c", creator_id="u")
 
 

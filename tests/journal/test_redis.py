@@ -200,6 +200,34 @@ async def test_without_redis_nothing_is_sent(
     assert tenant.count() == 302
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_hundreds_of_keyed_creates_at_once(
+    redis_url: str, prefix: str, tenant: Emulator, connect: Connect, is_ours: bool
+) -> None:
+    """More creates than a pool has connections wait their turn: all are made."""
+    async with Redis.from_url(redis_url) as client:
+        journal = RedisJournal(redis_url if is_ours else client, prefix)
+        async with connect(journal=journal) as aicc:
+            news = [evolve(NEW, title=f"{number}") for number in range(220)]
+            ids = await asyncio.gather(*(aicc.create_case(new, key=new.title) for new in news))
+    assert len(set(ids)) == 220
+    assert tenant.count() == 300 + 220
+
+
+def test_a_journal_in_a_second_loop_after_hundreds_at_once(redis_url: str, prefix: str) -> None:
+    """Waiting for a turn binds a journal to no loop: closed, it is used in the next one."""
+    journal = RedisJournal(redis_url, prefix)
+
+    async def claim_many(loop: int) -> int:
+        async with journal:
+            digests = {"digest": "d", "match_digest": "m"}
+            keys = [f"{loop}-{number}" for number in range(220)]
+            entries = await asyncio.gather(*(journal.claim(key, **digests) for key in keys))
+        return sum(entry.held for entry in entries)
+
+    assert [asyncio.run(claim_many(loop)) for loop in range(2)] == [220, 220]
+
+
 async def test_redis_dies_while_a_case_is_made(
     redis_server: RedisServer, opened: Open, store: Store, tenant: Emulator, connect: Connect
 ) -> None:

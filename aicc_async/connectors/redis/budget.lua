@@ -13,7 +13,8 @@
 -- (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/):
 --   slots   all slots of the last T and the near future, by their time
 --   bulk    those of them that have the lowest priority
---   state   a hash: the server that ran last, the ends of the hold and the pause, the adaptive pace
+--   state   a hash: the server that ran last, the ends of the hold, the pause and the even spacing,
+--           the adaptive pace
 -- ARGV: the step, then n, T, T with its slack, the horizon, the hold, and the step's own arguments.
 -- Times are microseconds of this server's clock.
 local SLOTS, BULK, STATE = KEYS[1], KEYS[2], KEYS[3]
@@ -24,6 +25,8 @@ local horizon, hold = tonumber(ARGV[5]), tonumber(ARGV[6])
 local BATCH_TIME = 30000
 -- Of an even distance between slots: closer than that, so that lost time is made up for.
 local MIN_SPACING_SHARE = 0.8
+-- So long after a refusal all slots are evenly spaced (microseconds).
+local EVEN_TIME = 60000000
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
@@ -113,13 +116,16 @@ local function find_earliest_bulk(n, s)
 end
 
 -- Once half of the limit is used, the rest is given one by one, a little faster than the limit: in
--- a burst the quick processes would get all of it. Interactive calls don't wait for that.
+-- a burst the quick processes would get all of it. Interactive calls don't wait for that. For a
+-- while after a refusal nobody gets a burst: the service may count as a leaky bucket does.
 local function space_out(priority, n, s)
-    if priority == 'interactive' or redis.call('ZCARD', SLOTS) < n / 2 then
+    local is_even = now < get_time('even_until')
+    if not is_even and (priority == 'interactive' or redis.call('ZCARD', SLOTS) < n / 2) then
         return s
     end
-    local latest = redis.call('ZREVRANGE', SLOTS, 0, 0, 'WITHSCORES')[2]
-    return math.max(s, math.ceil(latest + MIN_SPACING_SHARE * span / n))
+    local share = is_even and 1 or MIN_SPACING_SHARE
+    local latest = tonumber(redis.call('ZREVRANGE', SLOTS, 0, 0, 'WITHSCORES')[2]) or 0
+    return math.max(s, math.ceil(latest + share * span / n))
 end
 
 local function read_state()
@@ -182,7 +188,8 @@ end
 
 function steps.pause(length)
     local paused_until = math.max(get_time('paused_until'), now + length)
-    redis.call('HSET', STATE, 'paused_until', to_text(paused_until))
+    redis.call('HSET', STATE, 'paused_until', to_text(paused_until),
+        'even_until', to_text(paused_until + EVEN_TIME))
     return read_state()
 end
 

@@ -29,6 +29,8 @@ MAX_LEASE_SECONDS = 3600.0
 # A Redis that hangs must not use up the lease.
 REPLY_TIMEOUT_SECONDS = 5.0
 MAX_RETRIES = 3
+# A pool of connections refuses what is more than it has (100, unless its owner says otherwise).
+MAX_STEPS_AT_ONCE = 50
 # A script holds up all other clients while it runs.
 KEYS_PER_STEP = 500
 # What a step of taking returns.
@@ -84,6 +86,7 @@ class RedisJournal:
         )
         self._script = self._redis.register_script(SCRIPT)
         self._is_checked = False
+        self._turns = self._new_turns()
         self._leases = LeaseKeeper(lease, self._renew)
         self._releasing: set[asyncio.Task[None]] = set()
 
@@ -101,6 +104,8 @@ class RedisJournal:
             await asyncio.wait(self._releasing)
         if self._is_owned:
             await self._redis.aclose()
+        # It may be used again in another event loop.
+        self._turns = self._new_turns()
 
     async def claim(self, key: str, *, digest: str, match_digest: str) -> Entry:
         """Take a key that nobody holds, and return what is known of it (see ``Journal``).
@@ -268,16 +273,26 @@ class RedisJournal:
             lost |= set(_texts(await self._run("renew", self._span, *claims)))
         return lost
 
+    def _new_turns(self) -> asyncio.Semaphore:
+        connections: int = self._redis.connection_pool.max_connections
+        return asyncio.Semaphore(min(MAX_STEPS_AT_ONCE, connections))
+
+    async def _check_policy(self) -> None:
+        """Raise ConfigError, at the first step, when Redis would evict keys without a time to live.
+
+        Only "allkeys" policies do: https://redis.io/docs/latest/develop/reference/eviction/.
+        """
+        if not self._is_checked:
+            policy = (await self._redis.info("memory")).get("maxmemory_policy", "")
+            if policy.startswith("allkeys"):
+                raise ConfigError(f"maxmemory-policy must be noeviction, got {policy}")
+            self._is_checked = True
+
     async def _run(self, step: str, *values: str | int) -> Any:
         try:
-            # https://redis.io/docs/latest/develop/reference/eviction/: only "allkeys" policies
-            # evict keys without a time to live.
-            if not self._is_checked:
-                policy = (await self._redis.info("memory")).get("maxmemory_policy", "")
-                if policy.startswith("allkeys"):
-                    raise ConfigError(f"maxmemory-policy must be noeviction, got {policy}")
-                self._is_checked = True
-            return await self._script(args=[step, self._prefix, *values])
+            async with self._turns:
+                await self._check_policy()
+                return await self._script(args=[step, self._prefix, *values])
         except (RedisError, OSError) as error:
             if isinstance(error, ResponseError) and str(error).startswith("LAYOUT "):
                 _, known, found = str(error).split(" ", 2)

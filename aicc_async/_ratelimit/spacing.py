@@ -1,0 +1,99 @@
+"""How far apart sends are, and how fast they are again after a refusal.
+
+The idea: a service may count in another way than a sliding window. A leaky bucket (nginx's
+``limit_req``) refuses the second of two requests that arrive together, however few there are in a
+second: https://nginx.org/en/docs/http/ngx_http_limit_req_module.html. So what is known to go on for
+long is sent evenly. After a refusal everything is, whatever the limit: one request first, the next
+ones at half the rate that was seen, and then at a rate that follows a ``Pace``. The invariant: in
+those times no two sends are closer than ``per`` divided by the rate, less a few per cent, counted
+from when the first of them left. What it can't see: how long each is on its way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
+
+# Sends that are remembered, to know the rate at which something was refused.
+MAX_LOGGED = 1000
+# The rate after the first refusal, where half of what was seen is less: a client that has just
+# begun has seen next to nothing.
+MIN_FIRST_LIMIT = 5
+# Of the distance: so much closer sends may be, to make up for a timer that was late.
+CATCH_UP_SHARE = 0.03
+# Without a limit the rate is not held back any more once it is that high again.
+MAX_PACED_LIMIT = 500
+
+
+class Spacing:
+    """The distance between sends under a limit (None: there is none); all times are the loop's.
+
+    ``burst`` is how many may go at once after a rest (None: as many as the limit lets through).
+    """
+
+    def __init__(self, limit: int | None, per: float, *, burst: int | None = None) -> None:
+        self._limit = limit
+        self._per = per
+        self._burst = burst
+        self._pace: Pace | None = None
+        self._paced_since = 0.0
+        self._sent: deque[float] = deque(maxlen=MAX_LOGGED)
+        # When the next send is due if all are evenly spaced.
+        self._due_at = 0.0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether sends need no distance, limit or not."""
+        return self._pace is None and self._limit is None
+
+    def next_at(self, *, is_even: bool) -> float:
+        """Return when the next send may leave at the earliest; ``is_even``: evenly in any case."""
+        if self._pace or is_even:
+            return self._due_at
+        if self._burst is None:
+            return 0.0
+        return self._due_at - (self._burst - 1) * self._interval
+
+    def resize(self, limit: int) -> None:
+        """Change the limit."""
+        self._limit = limit
+
+    def add(self, now: float) -> None:
+        """Note a send, and go faster if it is time."""
+        self._sent.append(now)
+        if self._pace:
+            ceiling = self._limit or MAX_PACED_LIMIT
+            sent, per = self._count(now), self._per
+            pace = raise_limit(self._pace, now=now, sent=sent, per=per, ceiling=ceiling)
+            self._pace = None if self._limit is None and pace.limit >= ceiling else pace
+        interval = self._interval
+        self._due_at = max(self._due_at + interval, now + interval * (1 - CATCH_UP_SHARE))
+
+    def mark_sent(self, now: float) -> None:
+        """Note that the latest send left only now: distances count from then."""
+        self._due_at = max(self._due_at, now + self._interval * (1 - CATCH_UP_SHARE))
+
+    def slow_down(self, now: float, sent_at: float) -> None:
+        """Note a refusal of what was sent then, and go slower.
+
+        What was sent before the first refusal shows nothing about the rate that was chosen then.
+        """
+        if self._pace is None:
+            first = max(self._count(now) // 2, MIN_FIRST_LIMIT)
+            self._pace = initial_pace(min(first, self._limit or first))
+            self._paced_since, self._due_at = now, now + self._interval
+        elif sent_at > self._paced_since:
+            sent, per = assume_sent(self._pace, self._count(now)), self._per
+            self._pace = lower_limit(self._pace, now=now, sent=sent, seconds=0.0, per=per)
+
+    @property
+    def _interval(self) -> float:
+        limit = self._pace.limit if self._pace else self._limit
+        return self._per / limit if limit else 0.0
+
+    def _count(self, now: float) -> int:
+        """Count the sends of the last T."""
+        while self._sent and self._sent[0] <= now - self._per:
+            self._sent.popleft()
+        return len(self._sent)
