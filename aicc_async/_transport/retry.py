@@ -90,7 +90,8 @@ class Call:
     ``spent`` is the time that counts against the deadline: attempts and waits between them, not the
     waits for the rate limit. ``failure`` is what the last attempt ended with: an error from
     anywhere else, such as a failed sign-in, was retried there already and says nothing about this
-    request. ``pause_all`` holds back every call for so many seconds.
+    request. ``pause_all`` holds back every call for so many seconds; ``on_departure`` as
+    ``Session.send`` has it.
     """
 
     def __init__(
@@ -100,11 +101,13 @@ class Call:
         *,
         repeatable: bool,
         pause_all: Callable[[float], None],
+        on_departure: Callable[[bool], None] | None = None,
     ) -> None:
         self._policy = policy
         self._budget = budget
         self._repeatable = repeatable
         self._pause_all = pause_all
+        self.on_departure = on_departure
         self.spent = 0.0
         self.retries = 0
         self.failure: AICCError | None = None
