@@ -6,7 +6,7 @@ they need. Nobody above the transport reaches into anything else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
@@ -63,6 +63,10 @@ class CaseApi:
         """The headers of the last answer, whatever its status."""
         return self.session.last_headers
 
+    def service_time(self) -> datetime | None:
+        """Return what the service's clock shows, by its last answer; None: it does not say."""
+        return self.session.service_time()
+
     async def send(self, request: Request[T], *, is_patient: bool = False) -> T:
         """Send a request until it is answered, or may not or should not be sent again.
 
@@ -74,9 +78,14 @@ class CaseApi:
         """Send a record that is answered without a result."""
         await self.send(self.protocol.act(operation, record))
 
-    async def create(self, new: NewCase) -> str:
-        """Create a case, whatever was created before, and return its id."""
-        return await self.send(self.protocol.create(new))
+    async def create(
+        self, new: NewCase, *, on_departure: Callable[[bool], None] | None = None
+    ) -> str:
+        """Create a case, whatever was created before, and return its id.
+
+        ``on_departure`` is told whether the record may have left (see ``Session.send``).
+        """
+        return await self.session.send(self.protocol.create(new), on_departure=on_departure)
 
     async def detail(self, case_id: str) -> CaseDetail:
         """Read a case with its history, contact and tasks."""

@@ -198,6 +198,7 @@ Every call
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -275,6 +276,8 @@ ON_UNKNOWN = one_of("raise", "reconcile")
 # Creates under way for each request at once: those that wait for a list hold up no others.
 CREATES_PER_REQUEST = 4
 MAX_ID_BYTES = 20
+# That of the public cloud, most likely.
+DEFAULT_TIMEZONE = "Asia/Shanghai"
 Q = TypeVar("Q")
 
 
@@ -282,7 +285,8 @@ class AICCClient(SessionHolder):
     """A tenant's cases.
 
     ``base_url`` is the domain, such as ``https://service.besclouds.com``. ``timezone`` is the zone
-    of the naive times on the wire: the tenant's; it is not documented which that is. ``rate_limit``
+    of the naive times on the wire: the tenant's; it is not documented which that is. None is
+    ``Asia/Shanghai``, with a warning when a key is used first. ``rate_limit``
     is for all calls of this client together. ``session`` is the caller's own, and never closed
     here. ``dialect`` says what the tenant speaks where the documents contradict each other.
     ``profile`` is what ``probe`` found out, or the file of it: its rate is kept unless
@@ -304,7 +308,7 @@ class AICCClient(SessionHolder):
         max_concurrency: int = 8,
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
-        timezone: str | ZoneInfo = "Asia/Shanghai",
+        timezone: str | ZoneInfo | None = None,
         session: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
         max_body: int = 64 * 2**20,
@@ -328,7 +332,7 @@ class AICCClient(SessionHolder):
             throttle_statuses=dialect.throttle_statuses,
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
-        zone = settings.find_zone(timezone)
+        zone = settings.find_zone(DEFAULT_TIMEZONE if timezone is None else timezone)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
         self._session = Session(endpoint, signing=Signing.from_credentials(auth), session=session)
         self._api = CaseApi(
@@ -339,6 +343,7 @@ class AICCClient(SessionHolder):
             protocol=CaseProtocol(converter, dialect),
             session=self._session,
         )
+        self._should_warn_of_zone = timezone is None
         self._has_journal = journal is not None
         self._journal = journal
         self._on_unknown = check("on_unknown", on_unknown, ON_UNKNOWN)
@@ -400,11 +405,16 @@ class AICCClient(SessionHolder):
         first. Another record under the key is a ConfigError. While another call is at work on it,
         this one waits, or with ``wait=False`` raises KeyInUse. A rejected one may be sent again.
 
+        Before it is sent again, a last look is taken over 26 hours before and after: an equal case
+        that clocks or zones may have moved there, and one of these minutes with the description but
+        another title, make it an UnknownOutcome that says why. ``timezone`` should be set: until a
+        case of this client has shown how the tenant dates them, one in another zone can't be told
+        from a stranger's.
+
         What looking up can't see: a case that shows later than ``list_lag`` is made twice, and so
-        is one whose contact, creator, type or title was changed before it was looked for, or that
-        the service dates more than two minutes off (its clock, as its answers tell it, is made
-        good; ``timezone`` must be right). An equal case that somebody else made within these
-        minutes is taken for it; the cases of other keys never are.
+        is one whose contact, creator or type, or both title and description, were changed before it
+        was looked for. An equal case that somebody else made within these minutes is taken for it;
+        the cases of other keys never are. One that is cancelled before it left is not in doubt.
         """
         check("new", new, kind(NewCase))
         how = self._on_unknown if on_unknown is None else on_unknown
@@ -454,6 +464,14 @@ class AICCClient(SessionHolder):
     def _check_journal(self) -> None:
         if not self._has_journal:
             raise ConfigError("key must come with a journal: AICCClient(journal=…)")
+        if self._should_warn_of_zone:
+            self._should_warn_of_zone = False
+            warnings.warn(
+                "timezone should be set where keys are used: a case that may have been made is"
+                f" looked for by its date, which is taken for one of {DEFAULT_TIMEZONE}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     async def change_case(
         self,

@@ -97,7 +97,8 @@ async def journal(server: Tenant, path: Path) -> str:
     plain: list[float] = []
     kept: list[float] = []
     opened = SQLiteJournal(path)
-    async with AICCClient(server.url, auth=StaticToken(server.token), journal=opened) as aicc:
+    auth, zone = StaticToken(server.token), "Asia/Shanghai"
+    async with AICCClient(server.url, auth=auth, journal=opened, timezone=zone) as aicc:
         for number in range(4):
             without = await waits(lambda _: aicc.create_case(NEW), "")
             with_it = await waits(lambda key: aicc.create_case(NEW, key=key), f"run-{number}")

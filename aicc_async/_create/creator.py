@@ -8,19 +8,22 @@ The invariant: a create leaves only while its key is held, and after a doubt onl
 been asked for longer than it lags. What was sent is in the journal before it can be lost: at worst
 as ``sent``, which is looked for as well.
 
-What it can't see: a case that shows later than ``list_lag``, one whose contact, creator, type or
-title was changed before it was looked for, one that the service dates more than two minutes off,
-and an equal case that somebody else made within these minutes.
+What the clocks, the zone and the service's spelling may hide is looked for once more before a
+create is sent again, and ends as an unknown outcome (see ``last_look.py``).
+
+What it can't see: a case that shows later than ``list_lag``, one whose contact, creator or type was
+changed before it was looked for, or both title and description, and an equal case that somebody
+else made within these minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Literal
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from .._api import CaseApi
 from .._validators import shown
@@ -37,9 +40,13 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..journal import Entry, Journal
+from ..journal.clock import wall_now
 from ..models import NewCase
+from .last_look import LastLook, describe_candidates
 from .match import digest_match, digest_record
+from .readings import CLOCK_TOLERANCE, NONE, CallClock
 from .search import CaseSearch, backoff
+from .zone import TenantZone
 
 OnUnknown = Literal["raise", "reconcile"]
 # Server-side scripts may take 3 minutes.
@@ -88,6 +95,7 @@ class Creator:
     api: CaseApi
     journal: Journal
     list_lag: float
+    zone: TenantZone = Factory(TenantZone)
 
     async def create(
         self, new: NewCase, *, key: str, on_unknown: OnUnknown, wait: bool
@@ -137,7 +145,11 @@ class Creator:
         digest = digest_record(self.api.base_url, fields)
         match_digest = digest_match(self.api.base_url, fields)
         for pause in backoff(*KEY_POLL_INTERVALS):
-            entry = await self.journal.claim(key, digest=digest, match_digest=match_digest)
+            service_time = self.api.service_time()
+            skew = None if service_time is None else service_time - wall_now()
+            entry = await self.journal.claim(
+                key, digest=digest, match_digest=match_digest, skew=skew
+            )
             # A rejected one is just being released, and may come with another record then.
             if entry.digest != digest and entry.state != "rejected":
                 raise ConfigError(f"key must be new or of the same record, got {shown(key)}")
@@ -150,23 +162,33 @@ class Creator:
 
     async def _settle(self, new: NewCase, entry: Entry, on_unknown: OnUnknown) -> CreatedCase:
         """Send it, after it was looked for where it may have been sent before."""
+        clock, is_resent = CallClock(), False
         for sends_left in reversed(range(MAX_SENDS)):
             if entry.state == "unknown":
-                if case_id := await self._reconcile(new, entry):
+                search = await self._open_search(new, entry, clock)
+                if case_id := await self._reconcile(search):
                     return CreatedCase(case_id)
-                await self.journal.resend(entry.key)
+                skew, is_resent = _common_skew(search), True
+                await self.journal.resend(entry.key, skew=skew)
+                entry = evolve(entry, skew=skew)
             try:
-                return CreatedCase(await self._send(new, entry.key))
+                return CreatedCase(await self._send(new, entry.key, is_resent=is_resent))
             except UnknownOutcome:
                 if on_unknown == "raise" or not sends_left:
                     raise
-            entry = evolve(entry, state="unknown", updated_at=datetime.now(UTC))
+            entry = evolve(entry, state="unknown", updated_at=clock.now(), updated_drift=NONE)
         raise AssertionError("the last send returns or raises")
 
-    async def _send(self, new: NewCase, key: str) -> str:
+    async def _send(self, new: NewCase, key: str, *, is_resent: bool) -> str:
+        may_have_left = is_resent
+
+        def note_departure(has_left: bool) -> None:
+            nonlocal may_have_left
+            may_have_left = has_left or is_resent
+
         try:
             async with self.journal.holding(key):
-                case_id = await self.api.create(new)
+                case_id = await self.api.create(new, on_departure=note_departure)
         except UnknownOutcome as error:
             # The journal has it as sent, which is looked for as well.
             with suppress(JournalError):
@@ -179,6 +201,11 @@ class Creator:
             with suppress(JournalError):
                 await self.journal.reject(key, _describe(error))
             raise
+        except asyncio.CancelledError:
+            if not may_have_left:
+                self.journal.withdraw(key)
+            raise
+        self.zone.note_confirmed(case_id, wall_now(), self.api.service_time())
         try:
             await self.journal.confirm(key, case_id)
         except JournalError as error:
@@ -186,20 +213,30 @@ class Creator:
             raise
         return case_id
 
-    async def _reconcile(self, new: NewCase, entry: Entry) -> str | None:
-        """Find the case that it may have made; None: there is none, it may be sent again."""
-        search = CaseSearch(
-            api=self.api, journal=self.journal, new=new, entry=entry, list_lag=self.list_lag
+    async def _open_search(self, new: NewCase, entry: Entry, clock: CallClock) -> CaseSearch:
+        return CaseSearch(
+            api=self.api,
+            journal=self.journal,
+            new=new,
+            entry=entry,
+            list_lag=self.list_lag,
+            clock=clock,
+            offset=await self.zone.learn(self.api),
         )
+
+    async def _reconcile(self, search: CaseSearch) -> str | None:
+        """Find the case that it may have made; None: there is none, it may be sent again."""
         try:
             finding = await search.run()
+            note = describe_candidates(finding)
+            if finding.status == "none":
+                finding, note = await LastLook(search=search).run()
         except (JournalError, UnknownOutcome):
             raise
         except AICCError as error:
             raise _SearchFailed(error) from error
         if finding.status == "unsure":
-            note = f"{len(finding.ids)} cases look like it"
-            await self.journal.doubt(entry.key, note, finding.ids)
+            await self.journal.doubt(search.entry.key, note, finding.ids)
             raise UnknownOutcome(
                 f"create: it may have happened, {note}",
                 operation="create",
@@ -226,6 +263,14 @@ def check_key(key: object) -> None:
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_CHARACTERS or not key.isprintable():
         condition = f"be a printable string of 1 to {MAX_KEY_CHARACTERS} characters"
         raise ConfigError(f"key must {condition}, got {shown(key)}")
+
+
+def _common_skew(search: CaseSearch) -> timedelta | None:
+    """Return the skew that all sends so far and the next one have; None: they have not one."""
+    before, now = search.entry.skew, search.readings().skew
+    if before is None or now is None or abs(before - now) > CLOCK_TOLERANCE:
+        return None
+    return before
 
 
 def _describe(error: AICCError) -> str:

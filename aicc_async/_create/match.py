@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -44,13 +43,27 @@ def looks_like(case: Case, new: NewCase, start: datetime, end: datetime) -> bool
 
     Fields that the row lacks say nothing, and other spaces in the title are no difference.
     """
-    shown = (case.contact_id, case.creator_id, case.type)
-    sent = (new.contact_id, new.creator_id, new.type)
-    if any(value not in {None, wanted} for value, wanted in zip(shown, sent, strict=True)):
-        return False
-    if (case.title or "").split() != new.title.split():
+    if not is_of_same_people(case, new) or not is_titled_like(case, new):
         return False
     return case.created_date is None or is_within(case.created_date, start, end)
+
+
+def is_of_same_people(case: Case, new: NewCase) -> bool:
+    """Return whether contact, creator and type are the record's, where the row has them."""
+    shown = (case.contact_id, case.creator_id, case.type)
+    sent = (new.contact_id, new.creator_id, new.type)
+    return all(value in {None, wanted} for value, wanted in zip(shown, sent, strict=True))
+
+
+def is_titled_like(case: Case, new: NewCase) -> bool:
+    """Return whether the title is the record's; other spaces are no difference."""
+    return (case.title or "").split() == new.title.split()
+
+
+def digest_row(tenant: str, case: Case, new: NewCase) -> str:
+    """Return the match digest of a record that has the row's title, and is the record otherwise."""
+    people = {"contactId": new.contact_id, "creatorId": new.creator_id, "type": new.type}
+    return digest_match(tenant, people | {"title": case.title or ""})
 
 
 def compare_detail(new: NewCase, case: Case, detail: CaseInfo) -> Match:
@@ -66,12 +79,3 @@ def extras_differ(sent: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
         shown.get(name) is not None and str(shown[name]).casefold() != str(value).casefold()
         for name, value in sent.items()
     )
-
-
-def clock_skew(headers: Mapping[str, str]) -> timedelta:
-    """Return by how much the service's clock is ahead of this one, by its answer's ``Date``."""
-    try:
-        date = parsedate_to_datetime(headers.get("Date", ""))
-    except (ValueError, TypeError, IndexError):
-        return timedelta(0)
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.now(UTC)

@@ -1,16 +1,17 @@
 """The search for the case that a create in doubt may have made.
 
 The list is asked for what looks like the record, from when its key was first used until it was
-last sent, with a tolerance for clocks that differ. Cases of other keys are left out; the rest are
-read in detail and compared. The search ends when one case can only be this key's, or when the case
-should have shown by now.
+last sent, by the best of all clocks (see ``readings.py``) and with a tolerance for those that
+differ. Cases of other keys are left out; the rest are read in detail and compared. The search ends
+when one case can only be this key's, or when the case should have shown by now. How long that is
+ago is counted by a clock that nobody sets.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from attrs import Factory, field, frozen
 
@@ -18,12 +19,9 @@ from .._api import CaseApi
 from ..errors import ExportError
 from ..journal import Entry, Finding, Journal
 from ..models import Case, CaseQuery, NewCase
-from .match import Match, clock_skew, compare_detail, looks_like
+from .match import Match, compare_detail, is_of_same_people, is_titled_like
+from .readings import CLOCK_TOLERANCE, MAX_SKEW, NONE, CallClock, Readings, Span, is_dated_within
 
-# By how much clocks may differ; the more of it, the more cases of strangers are found.
-CLOCK_TOLERANCE = timedelta(minutes=2)
-# When the service's clock is further off than that, it is made good in a second request.
-MAX_SKEW = timedelta(seconds=30)
 # Each costs a request for its detail.
 MAX_COMPARED_CASES = 100
 SEARCH_INTERVALS = 0.25, 30.0  # seconds, at first and at last
@@ -31,74 +29,101 @@ SEARCH_INTERVALS = 0.25, 30.0  # seconds, at first and at last
 
 @frozen(kw_only=True)
 class CaseSearch:
-    """The search for the case of one key; ``list_lag`` as the creator has it."""
+    """The search for the case of one key; ``list_lag`` as the creator has it.
+
+    ``offset`` is by how much the tenant dates cases ahead of the client's zone; None: that is not
+    known, and others may learn it while this search goes on.
+    """
 
     api: CaseApi
     journal: Journal
     new: NewCase
     entry: Entry
     list_lag: float
+    clock: CallClock
+    offset: timedelta | None = None
     _matches: dict[str, Match] = field(default=Factory(dict), init=False)
 
     async def run(self) -> Finding:
         """Look until the case is found, or should have shown by now."""
-        # The wall clock may be set meanwhile.
-        clock = asyncio.get_running_loop().time
-        shown_by = self.entry.updated_at + timedelta(seconds=self.list_lag)
-        last = clock() + min((shown_by - datetime.now(UTC)).total_seconds(), self.list_lag)
+        began = self.clock.now()
         for pause in backoff(*SEARCH_INTERVALS):
-            asked, left = datetime.now(UTC), last - clock()
+            asked = asyncio.get_running_loop().time()
             try:
-                cases = await self._find_candidates(min(asked, shown_by))
-            except ExportError:
+                cases, has_moved = await self._find_candidates(), False
+            except ExportError as error:
                 # Rows kept moving: others create cases as well.
+                cases, has_moved, moved = [], True, error
+            left = self._left(began)
+            if has_moved:
                 if left <= 0:
-                    raise
-                await asyncio.sleep(min(pause, left))
-                continue
-            finding = await self._take(cases, asked)
-            if finding.status == "found" or (finding.status != "busy" and left <= 0):
-                return finding
+                    raise moved
+            else:
+                finding = await self.take(cases, asked)
+                if finding.status == "found" or (finding.status != "busy" and left <= 0):
+                    return finding
             await asyncio.sleep(min(pause, left) if left > 0 else pause)
         raise AssertionError("backoff has no end")
 
-    async def _find_candidates(self, until: datetime) -> list[Case]:
-        """List the cases that look like it and are no other key's, oldest first."""
-        began = self.entry.created_at
-        cases = await self._list(began, until)
-        skew = clock_skew(self.api.last_headers)
-        if abs(skew) > MAX_SKEW:
-            cases = await self._list(began + skew, until + skew)
-        free = set(await self.journal.untaken([case.id for case in cases]))
-        return [case for case in cases if case.id in free]
+    def readings(self) -> Readings:
+        """Return when it can have been sent, by what the clocks show now."""
+        now, service_time = self.clock.now(), self.api.service_time()
+        skew = None if service_time is None else service_time - now
+        return Readings(entry=self.entry, now=now, skew=skew, offset=self.offset or NONE)
 
-    async def _list(self, began: datetime, until: datetime) -> list[Case]:
-        start, end = began - CLOCK_TOLERANCE, until + CLOCK_TOLERANCE
+    def window(self) -> Span:
+        """Return when its case is dated: after the first sending, or while it can still show."""
+        readings = self.readings()
+        sent = readings.likely
+        shown_by = sent.end + timedelta(seconds=self.list_lag)
+        now = readings.now + (readings.skew or NONE) + readings.offset
+        return Span(sent.start, min(shown_by, max(now, sent.end))).widened(CLOCK_TOLERANCE)
+
+    async def list_cases(self, span: Span) -> list[Case]:
+        """List the cases of the same contact, creator and type that are dated within."""
         # Where the range filters by another date, it would hide the case.
         filters_by_creation = self.api.profile.date_field in {None, "createdDate"}
         query = CaseQuery(
             contact_id=self.new.contact_id,
             creator_id=self.new.creator_id,
             type=self.new.type,
-            start_time=start if filters_by_creation else None,
-            end_time=end if filters_by_creation else None,
+            start_time=span.start if filters_by_creation else None,
+            end_time=span.end if filters_by_creation else None,
         )
         listing, windows = self.api.protocol.cases(query), self.api.windows(query)
         # A case that is hidden by a capped total would be made twice: small ones are doubted too.
         # And a create must not wait as long as an export may.
         rows = self.api.rows(listing, windows, highest=1, is_patient=False)
-        cases = [case async for case in rows if looks_like(case, self.new, start, end)]
-        return sorted(cases, key=lambda case: (case.created_date or start, case.id))
+        cases = [
+            case
+            async for case in rows
+            if is_of_same_people(case, self.new) and is_dated_within(case, span)
+        ]
+        return sorted(cases, key=lambda case: (case.created_date or span.start, case.id))
 
-    async def _take(self, cases: list[Case], asked: datetime) -> Finding:
+    async def pick_free(self, cases: list[Case]) -> list[Case]:
+        """Return the cases that no key has."""
+        free = set(await self.journal.untaken([case.id for case in cases]))
+        return [case for case in cases if case.id in free]
+
+    async def compare(self, case: Case) -> Match:
+        """Read a case in detail, once, and compare it."""
+        if case.id not in self._matches:
+            detail = (await self.api.detail(case.id)).case
+            self._matches[case.id] = compare_detail(self.new, case, detail)
+        return self._matches[case.id]
+
+    def has_compared(self, case: Case) -> bool:
+        """Return whether the case was seen, and read in detail."""
+        return case.id in self._matches
+
+    async def take(self, cases: list[Case], asked: float) -> Finding:
         """Take one of the cases, if it can only be this key's."""
         ids = [case.id for case in cases]
         if len(ids) > MAX_COMPARED_CASES:
             return Finding("unsure", tuple(ids[:MAX_COMPARED_CASES]))
         for case in cases:
-            if case.id not in self._matches:
-                detail = (await self.api.detail(case.id)).case
-                self._matches[case.id] = compare_detail(self.new, case, detail)
+            await self.compare(case)
         same = [each for each in ids if self._matches[each] == "same"]
         alike = [each for each in ids if self._matches[each] != "same"]
         finding = await self.journal.take(self.entry.key, same, alike, asked=asked)
@@ -106,6 +131,22 @@ class CaseSearch:
             # The only one, and nobody else's: the service may write extension fields its own way.
             return await self.journal.take(self.entry.key, ids, [], asked=asked)
         return finding
+
+    def _left(self, began: datetime) -> float:
+        """Return for how many seconds the case may still not show."""
+        # What the clocks can't show counts from when this search began.
+        known = max(self.readings().age, self.clock.now() - began)
+        return self.list_lag - known.total_seconds()
+
+    async def _find_candidates(self) -> list[Case]:
+        """List the cases that look like it and are no other key's, oldest first."""
+        span = self.window()
+        cases = await self.list_cases(span)
+        # Only an answer shows the service's clock. Where it is far off, the list is asked again.
+        better = self.window()
+        if abs(better.start - span.start) > MAX_SKEW:
+            cases = await self.list_cases(better)
+        return await self.pick_free([case for case in cases if is_titled_like(case, self.new)])
 
 
 def backoff(first: float, longest: float) -> Iterator[float]:

@@ -96,6 +96,7 @@ class Call:
     request. ``is_throttled`` says that it was a refusal though it doesn't look like one.
     ``sent_at`` is when the last attempt left. ``pause_all`` holds back every call for so many
     seconds. An ``is_patient`` call, which must be repeatable, goes on for the policy's patience.
+    ``on_departure`` is as ``Session.send`` has it.
     """
 
     def __init__(
@@ -106,12 +107,14 @@ class Call:
         repeatable: bool,
         pause_all: Callable[[float], None],
         is_patient: bool = False,
+        on_departure: Callable[[bool], None] | None = None,
     ) -> None:
         self._policy = policy
         self._budget = budget
         self._repeatable = repeatable
         self._pause_all = pause_all
         self.is_patient = is_patient
+        self.on_departure = on_departure
         self.spent = 0.0
         self.retries = 0
         self.sent_at = 0.0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
@@ -34,7 +37,7 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..settings import Endpoint, RateLimit
-from .retry import Call, RetryBudget, retry_after
+from .retry import Call, RetryBudget, may_have_happened, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
 
@@ -58,12 +61,15 @@ _cached_timeout = lru_cache(maxsize=8)(aiohttp.ClientTimeout)
 
 
 class _Body(aiohttp.BytesPayload):
-    """A body that takes its slot anew when it leaves; a request without one doesn't."""
+    """A body that says when it leaves, and takes its slot, where it has one, anew after that."""
 
-    def __init__(self, body: bytes, slot: AcquiredSlot) -> None:
+    def __init__(
+        self, body: bytes, slot: AcquiredSlot | None, on_departure: Callable[[bool], None] | None
+    ) -> None:
         super().__init__(body)
         self._body = body
         self._slot = slot
+        self._on_departure = on_departure
 
     # Mocks see this payload in the place of bytes: it compares as they do.
     def __bytes__(self) -> bytes:
@@ -77,8 +83,12 @@ class _Body(aiohttp.BytesPayload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
+        # The headers may have left before. Without the body the service does not act on them.
+        if self._on_departure:
+            self._on_departure(True)
         await super().write_with_length(writer, content_length)
-        self._slot.mark_sent()
+        if self._slot:
+            self._slot.mark_sent()
 
 
 class _StaleConnection(Exception):  # noqa: N818  (it never leaves this file)
@@ -146,6 +156,7 @@ class Session:
         self.stats = Stats()
         # Those of the last answer, whatever its status.
         self.last_headers: Mapping[str, str] = {}
+        self._answered_at = 0.0
         self._endpoint = endpoint
         self._signing = signing
         self._tokens = Tokens(signing.source, self.send) if signing else None
@@ -159,12 +170,33 @@ class Session:
         self._http = session
         self._owned = session is None
         self._closed = False
+        # Of the process that uses the connections.
+        self._pid: int | None = None
 
-    async def send(self, request: Request[T], *, is_patient: bool = False) -> T:
+    def service_time(self) -> datetime | None:
+        """Return what the service's clock shows, by the ``Date`` of its last answer.
+
+        None without a valid one. How the clock of this machine is set does not matter.
+        """
+        try:
+            date = parsedate_to_datetime(self.last_headers.get("Date", ""))
+            passed = timedelta(seconds=asyncio.get_running_loop().time() - self._answered_at)
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)) + passed
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+
+    async def send(
+        self,
+        request: Request[T],
+        *,
+        is_patient: bool = False,
+        on_departure: Callable[[bool], None] | None = None,
+    ) -> T:
         """Send a request until it is answered, or may not or should not be sent again.
 
         ``is_patient``: it is one of many of a long reading, which leave evenly spaced and go on
-        through an outage.
+        through an outage. ``on_departure`` is called with True before the body leaves, with False
+        when it is known that the service did not act on it.
 
         Raises UnknownOutcome when a request that may not be repeated may have been acted on, else
         one of TransportError, ApiError, DecodeError; ConfigError when the session is closed.
@@ -177,6 +209,7 @@ class Session:
             repeatable=request.repeatable,
             pause_all=lambda seconds: self._limiter.pause(seconds, sent_at=call.sent_at),
             is_patient=is_patient and request.repeatable,
+            on_departure=on_departure,
         )
         try:
             answer = await call.run(lambda: self._attempt(request, call))
@@ -195,6 +228,9 @@ class Session:
     async def close(self) -> None:
         """Close what is ours; a session of the caller's stays open."""
         self._closed = True
+        # After a fork, the connections are the parent's, which goes on with them.
+        if self._pid not in {None, os.getpid()}:
+            return
         try:
             if self._tokens:
                 await self._tokens.close()
@@ -250,12 +286,15 @@ class Session:
         outcome: object = "no answer"
         try:
             with _own_errors(request.operation):
-                async with self._request(request, call.left, token, slot) as response:
+                async with self._request(request, call, token, slot) as response:
                     body = await self._read(request, response)
             outcome, self.last_headers = response.status, response.headers
+            self._answered_at = loop.time()
             return self._decode(request, response.status, response.headers, body)
         except AICCError as error:
             call.failure = error
+            if call.on_departure and not may_have_happened(error):
+                call.on_departure(False)
             call.is_throttled = self._throttles.is_throttle(error, loop.time())
             self.stats.throttled += call.is_refused
             raise
@@ -266,21 +305,21 @@ class Session:
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
 
     def _request(
-        self, request: Request[Any], seconds: float, token: str | None, slot: AcquiredSlot | None
+        self, request: Request[Any], call: Call, token: str | None, slot: AcquiredSlot | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        limits, http = self._endpoint.timeouts, self._client()
+        limits, http, notify = self._endpoint.timeouts, self._client(), call.on_departure
         headers = {**self._headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:
             headers[self._signing.header] = self._signing.prefix + token
         return http.request(
             request.method,
             _cached_url(self._endpoint.base_url + request.path, encoded=True),
-            data=_Body(request.body, slot) if slot else request.body,
+            data=_Body(request.body, slot, notify) if slot or notify else request.body,
             headers=headers,
             # The token's header would travel to another host.
             allow_redirects=False,
             raise_for_status=False,
-            timeout=_cached_timeout(seconds, sock_connect=limits.connect, sock_read=limits.read),
+            timeout=_cached_timeout(call.left, sock_connect=limits.connect, sock_read=limits.read),
             # These replace the session's own, which a caller's may have.
             middlewares=[*http._middlewares, _middlewares[request.repeatable]],  # noqa: SLF001
         )
@@ -320,6 +359,13 @@ class Session:
     def _client(self) -> aiohttp.ClientSession:
         if self._closed or (self._http is not None and self._http.closed):
             raise ConfigError("the client is closed")
+        if self._pid is None:
+            self._pid = os.getpid()
+        elif self._pid != os.getpid():
+            raise ConfigError(
+                "the client was used before os.fork(), and cannot be used after it: its connections"
+                " are the parent's. Make one in each process"
+            )
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 # Our own semaphores count; a sign-in goes beside them.

@@ -50,7 +50,7 @@ def use_journal(place: Path | str, work: Callable[[OperatorJournal], Awaitable[T
 
 def printable(entry: Entry) -> dict[str, Any]:
     """Return the fields of an entry for JSON."""
-    fields = attrs.asdict(entry)
-    del fields["held"]
+    hidden = {"held", "skew", "created_drift", "updated_drift"}
+    fields = attrs.asdict(entry, filter=lambda field, _: field.name not in hidden)
     times = {name: fields[name].isoformat(" ", "seconds") for name in ("created_at", "updated_at")}
     return fields | times

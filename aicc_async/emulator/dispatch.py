@@ -101,7 +101,7 @@ class Dispatcher:
         if call.operation == "get":
             return self.service.get(id_from_path(call.path))
         if call.operation == "create":
-            return self.service.create(call.body)
+            return self.service.create(call.body, self.settings.quirks)
         if call.operation == "modify":
             return self.service.modify(call.body)
         request = OperationRequest(

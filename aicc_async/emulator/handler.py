@@ -100,7 +100,7 @@ class RequestHandler:
     async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
         await self._delay(call)
         call.status = answer.status
-        return connection.build_response(answer)
+        return connection.build_response(answer, date_ahead=self.tenant.quirks.date_ahead)
 
     async def _delay(self, call: Recorded) -> None:
         # The work is done on arrival and the answer delayed, as by a slow network. A client that

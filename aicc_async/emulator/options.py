@@ -1,7 +1,9 @@
 """Settings: what the documents leave open, what a service may get wrong, and how long it takes."""
 
+import html
 import math
 import random
+import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, Self
@@ -40,6 +42,16 @@ SPAN_RULES: dict[str, Callable[[datetime, datetime], bool]] = {
     "days": lambda start, end: (end - start).days > MAX_SPAN.days,
     "dates": lambda start, end: (end.date() - start.date()).days + 1 > MAX_SPAN.days,
     "none": lambda _start, _end: False,
+}
+
+# How a tenant writes the titles of new cases. No document promises that it keeps them.
+TITLE_FORMS: dict[str, Callable[[str], str]] = {
+    "kept": lambda title: title,
+    "escaped": html.escape,
+    "decomposed": lambda title: unicodedata.normalize("NFD", title),
+    "plane_0": lambda title: "".join(each if each <= "\uffff" else "?" for each in title),
+    "upper": str.upper,
+    "cut": lambda title: title[:100],
 }
 
 
@@ -104,6 +116,12 @@ class Quirks:
 
     ``content_type`` is that of the answers of the AICC operations. Errors of the platform and of
     gateways keep theirs.
+
+    ``created_ahead`` is by how many seconds the dates of new cases are ahead of this machine's
+    clock: the tenant's own clock is off, or it writes the time of another zone. ``date_ahead`` is
+    the same for the header ``Date`` of answers; None: they have none. ``title_form`` is how the
+    titles of new cases are written: ``kept``, ``escaped`` (as in HTML), ``decomposed`` (NFD),
+    ``plane_0`` (a question mark for each emoji), ``upper`` or ``cut`` (to 100 characters).
     """
 
     date_field: str = attrs.field(default="createdDate", validator=one_of(DATE_EXPRESSIONS))
@@ -120,6 +138,9 @@ class Quirks:
     span: str = attrs.field(default="seconds", validator=one_of(SPAN_RULES))
     hours_ahead: int = 0
     content_type: str = AICC_JSON
+    created_ahead: float = 0.0
+    date_ahead: float | None = 0.0
+    title_form: str = attrs.field(default="kept", validator=one_of(TITLE_FORMS))
 
     @property
     def is_unstable(self) -> bool:

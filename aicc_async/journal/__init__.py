@@ -9,7 +9,8 @@ Which journal
 -------------
 
 - **One machine**: ``SQLiteJournal("cases.journal")``, a file on a local disk (not on a network
-  file system). Any number of processes may share it, each with an object of its own.
+  file system). Any number of processes may share it, each with an object of its own, made after
+  ``os.fork()``. Containers mount the folder that it is in, not the file.
 - **Several machines**: ``RedisJournal`` of ``aicc_async.connectors.redis``.
 - **No journal**: without a key nothing is remembered. A create whose answer is lost raises
   ``UnknownOutcome``; with ``on_unknown="reconcile"`` the client looks for the case first.
@@ -58,7 +59,12 @@ What a key's entry says decides what the next call does:
   anything is sent: by contact, creator, type and title, then description and extension fields, in
   the minutes in which it can have been made. One that matches is the outcome. With none, after
   ``list_lag`` (180 seconds; a script of the service may take as long), the create is sent again.
-  With several, ``UnknownOutcome`` names them in ``candidates``.
+  With several, ``UnknownOutcome`` names them in ``candidates``. So it does with one that it can't
+  be sure of: an equal one that is dated elsewhere (a clock was set, or ``timezone`` is not the
+  tenant's), or one with the description and another title (the service writes titles its own way).
+
+Set ``timezone`` where you use keys: a client that was never told it warns once. Until a case of its
+own has shown how the tenant dates cases, it can't tell one of another zone from a stranger's.
 
 ``on_unknown="raise"``, the default, raises ``UnknownOutcome`` when an answer is lost, and leaves
 the looking to the next call with that key. Another record under the same key is a ``ConfigError``.
@@ -121,8 +127,10 @@ before the first is sent. After any end, also a kill, run the same command again
     {"line":2,"key":"1","outcome":"already","caseId":"…"}
     {"line":3,"key":"2","outcome":"already","caseId":"…"}
 
-The journal lies beside the file (``cases.csv.journal``) unless ``--journal`` names another one.
-Exit code 3 says that some were rejected or are unknown.
+The journal is ``aicc-creates.journal`` in the working directory, unless ``--journal`` or
+``AICC_JOURNAL`` names another one. All files share it, so that a copy of the file, or tomorrow's
+with some of today's lines, creates no case again: a key names one case, whichever file it is in.
+Keys of several sources need a prefix each. Exit code 3 says that some were rejected or are unknown.
 
 For an operator
 ---------------

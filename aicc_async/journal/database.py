@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from time import monotonic, sleep
@@ -11,7 +12,7 @@ from .entry import describe_layout
 # "AICC", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x41494343
 # Raise it with every change of the schema: a file of another layout is refused.
-LAYOUT = 1
+LAYOUT = 2
 # Another process may take so long over a transaction.
 BUSY_TIMEOUT_SECONDS = 30.0
 BUSY_RETRY_SECONDS = 0.01
@@ -19,10 +20,60 @@ SCHEMA = """
 CREATE TABLE creates (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, match_digest TEXT NOT NULL, state TEXT NOT NULL,
     created_at REAL NOT NULL, updated_at REAL NOT NULL, case_id TEXT UNIQUE,
-    note TEXT NOT NULL DEFAULT '', candidates TEXT NOT NULL DEFAULT '[]', owner TEXT
+    note TEXT NOT NULL DEFAULT '', candidates TEXT NOT NULL DEFAULT '[]', owner TEXT,
+    created_steady REAL, updated_steady REAL NOT NULL, boot TEXT NOT NULL, skew REAL
 ) WITHOUT ROWID;
 CREATE INDEX creates_open ON creates (match_digest) WHERE state IN ('sent', 'unknown');
 """
+
+
+class JournalFile:
+    """The file of an open journal, which must stay what its name says; None: it is in memory.
+
+    Processes find one another by the name. One that goes on with a file which the name does not
+    lead to any more, or which has a second name, works beside the others unseen.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._identity: tuple[int, int] | None = None
+
+    def open(self) -> sqlite3.Connection:
+        """Return a connection to it (see ``open_database``); a mount point is refused."""
+        if self._path is None:
+            return open_database(Path(":memory:"))
+        if self._path.exists():
+            self._identify(self._path)
+            if is_mount_point(self._path):
+                raise OSError("it must not be a mount point. Mount its folder instead")
+        db = open_database(self._path)
+        self._identity = self._identify(self._path)
+        return db
+
+    def check_same(self) -> None:
+        """Raise OSError unless the name still leads to the file that was opened, and no other."""
+        if self._path and self._identify(self._path) != self._identity:
+            raise OSError("it was replaced while it was open")
+
+    def _identify(self, path: Path) -> tuple[int, int]:
+        status = path.stat()
+        if status.st_nlink > 1:
+            raise OSError(f"it must have one name only, got {status.st_nlink} hard links")
+        return status.st_dev, status.st_ino
+
+
+def is_mount_point(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Return whether something is mounted over a file; ``path`` must be resolved."""
+    if os.path.ismount(path):
+        return True
+    # Python does not see a mount from the same disk; Linux lists it, in the fifth field, with
+    # spaces as octal numbers (https://www.man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html).
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    escaped = str(path).replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011")
+    return any(line.split(" ")[4:5] == [escaped] for line in lines)
 
 
 def open_database(path: Path) -> sqlite3.Connection:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from attrs.validators import gt, instance_of
 
 from .._validators import must
+from .clock import wall_now
 
 State = Literal["sent", "confirmed", "rejected", "unknown", "reconciled"]
 STATES: tuple[State, ...] = ("sent", "confirmed", "rejected", "unknown", "reconciled")
@@ -30,6 +31,10 @@ class Entry:
     first to be sent, ``updated_at`` when it was last sent or last changed its state: unless it is
     ``sent``, nothing of it leaves after that. ``note`` says what went wrong, ``candidates`` which
     cases it may have made. ``held``: by whoever claimed it.
+
+    All times are the wall clock's of the machine that noted them. ``created_drift`` and
+    ``updated_drift`` are by how much that clock was set since, as another clock shows; ``skew`` is
+    by how much the service's clock was ahead of it at the sending. None: that is not known.
     """
 
     key: str
@@ -42,6 +47,10 @@ class Entry:
     note: str = ""
     candidates: tuple[str, ...] = ()
     held: bool = False
+    skew: timedelta | None = None
+    # Of the moment at which the entry was read: two readings of it are the same entry.
+    created_drift: timedelta | None = field(default=None, eq=False)
+    updated_drift: timedelta | None = field(default=None, eq=False)
 
 
 @frozen
@@ -62,12 +71,14 @@ class Journal(Protocol):
     is settled or it is released, and by nobody after its process has died.
     """
 
-    async def claim(self, key: str, *, digest: str, match_digest: str) -> Entry:
+    async def claim(
+        self, key: str, *, digest: str, match_digest: str, skew: timedelta | None = None
+    ) -> Entry:
         """Take a key that nobody holds, and return what is known of it.
 
-        A new or rejected one becomes ``sent``, with this digest. One that was ``sent`` or
-        ``unknown`` becomes ``unknown``. Another digest, a settled entry and one that somebody holds
-        are left as they are: then ``held`` is False.
+        A new or rejected one becomes ``sent``, with this digest and ``skew``. One that was ``sent``
+        or ``unknown`` becomes ``unknown``. Another digest, a settled entry and one that somebody
+        holds are left as they are: then ``held`` is False.
         """
         ...
 
@@ -79,8 +90,8 @@ class Journal(Protocol):
         """
         ...
 
-    async def resend(self, key: str) -> None:
-        """Note that a key which is held is about to be sent again.
+    async def resend(self, key: str, *, skew: timedelta | None = None) -> None:
+        """Note that a key which is held is about to be sent again, and the ``skew`` of all sends.
 
         Raises JournalError when it is not held any more: it must not be sent then.
         """
@@ -102,14 +113,18 @@ class Journal(Protocol):
         """Return those of the cases that no key has."""
         ...
 
+    async def open_digests(self, digests: Sequence[str]) -> list[str]:
+        """Return those of the match digests that a key has which is sent or in doubt."""
+        ...
+
     async def take(
-        self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: datetime
+        self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: float
     ) -> Finding:
         """Settle with one of the cases that a list showed, if it can only be this key's.
 
         ``same`` are the ids of those that equal the record, oldest first; ``alike`` differ where a
         list can't show whether the service changed it. Those of other keys don't count. ``asked``
-        is when the list was requested.
+        is when the list was requested, by the loop's clock.
         """
         ...
 
@@ -117,14 +132,18 @@ class Journal(Protocol):
         """Hold a key no longer, at once and without waiting for the disk."""
         ...
 
+    def withdraw(self, key: str) -> None:
+        """Release a key under which nothing was sent; it is rejected then."""
+        ...
+
     async def close(self) -> None:
         """Release all keys, and close what is open."""
         ...
 
 
-def new_entry(key: str, *, digest: str, match_digest: str) -> Entry:
+def new_entry(key: str, *, digest: str, match_digest: str, skew: timedelta | None = None) -> Entry:
     """Return the entry of a create that is about to be sent, held by who claims it."""
-    now = datetime.now(UTC)
+    now = wall_now()
     return Entry(
         key=key,
         digest=digest,
@@ -133,6 +152,9 @@ def new_entry(key: str, *, digest: str, match_digest: str) -> Entry:
         created_at=now,
         updated_at=now,
         held=True,
+        skew=skew,
+        created_drift=timedelta(0),
+        updated_drift=timedelta(0),
     )
 
 

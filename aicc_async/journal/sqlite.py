@@ -11,6 +11,8 @@ https://www.sqlite.org/howtocorrupt.html), and a disk that says "synced" too ear
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -24,7 +26,8 @@ from attrs import evolve
 
 from .._validators import check, one_of
 from ..errors import ConfigError, JournalError
-from .database import open_database
+from .clock import read_clocks, steady_now
+from .database import JournalFile
 from .entry import SETTLED, STATES, Entry, Finding, State, decide, is_age, new_entry
 from .owner import Owner
 from .writer import Writer
@@ -34,17 +37,25 @@ T = TypeVar("T")
 CLAIMS_PER_PRUNE = 1000
 MEMORY_RETENTION = timedelta(days=1)
 IS_HELD = "SELECT 1 FROM creates WHERE key = ? AND owner = ?"
-# What was on its way is in doubt, from this moment on; another state stays, with its time.
+# What was on its way is in doubt, from this moment on; another state stays, with its time. What the
+# steady clock showed says nothing after the machine was started again.
 UNKNOWN_IF_SENT = (
-    "updated_at = iif(state = 'sent', ?, updated_at), state = iif(state = 'sent', 'unknown', state)"
+    "created_steady = iif(state <> 'sent' OR boot = :boot, created_steady, NULL),"
+    " updated_at = iif(state = 'sent', :updated_at, updated_at),"
+    " updated_steady = iif(state = 'sent', :updated_steady, updated_steady),"
+    " boot = iif(state = 'sent', :boot, boot),"
+    " state = iif(state = 'sent', 'unknown', state)"
 )
-# What looks like a create in doubt stays: its case could be taken for the other's.
+# Old by both clocks: one that was put forward must not forget what may still come again. What looks
+# like a create in doubt stays: its case could be taken for the other's.
 PRUNE = (
-    "DELETE FROM creates WHERE updated_at < ? AND match_digest NOT IN"
+    "DELETE FROM creates WHERE updated_at < :updated_at"
+    " AND (boot <> :boot OR updated_steady < :updated_steady) AND match_digest NOT IN"
     " (SELECT match_digest FROM creates WHERE state IN ('sent', 'unknown'))"
 )
 COLUMNS = (
-    "key, digest, match_digest, state, created_at, updated_at, case_id, note, candidates, owner"
+    "key, digest, match_digest, state, created_at, updated_at, case_id, note, candidates, owner,"
+    " created_steady, updated_steady, boot, skew"
 )
 
 
@@ -55,8 +66,12 @@ class SQLiteJournal:
     work lie beside it. Each change is synced to the disk before the coroutine returns, those of
     many tasks together. ``:memory:`` keeps it for as long as it is open.
 
-    Raises JournalError when the file can't be read or written, or another version wrote it: nothing
-    is sent then. The client closes it with itself; it opens again when it is used again.
+    The locks are found by the file's name, so it must have one only: a file with hard links, or one
+    that is mounted itself, is refused. For containers, mount the folder that it is in.
+
+    Raises JournalError when the file can't be read or written, another version wrote it, it was
+    replaced or removed while it was open, or it was opened before ``os.fork()``: nothing is sent
+    then. The client closes it with itself; it opens again when it is used again.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -66,6 +81,7 @@ class SQLiteJournal:
         if self._is_file and (self._path.is_dir() or not self._path.parent.is_dir()):
             raise ConfigError(f"journal must be a file in an existing folder, got {self._path}")
         self._at_work: tuple[Owner, Writer] | None = None
+        self._pid = os.getpid()
         self._mine: set[str] = set()
         self._claims = 0
 
@@ -77,11 +93,14 @@ class SQLiteJournal:
 
     async def close(self) -> None:
         """Write what waits, and release every key."""
-        if self._at_work:
+        # After a fork, what is open is the parent's.
+        if self._at_work and self._pid == os.getpid():
             (_, writer), self._at_work = self._at_work, None
             await writer.close()
 
-    async def claim(self, key: str, *, digest: str, match_digest: str) -> Entry:
+    async def claim(
+        self, key: str, *, digest: str, match_digest: str, skew: timedelta | None = None
+    ) -> Entry:
         """Take a key that nobody holds, and return what is known of it (see ``Journal``)."""
         # Another task of this process is at work on it.
         if key in self._mine:
@@ -90,21 +109,19 @@ class SQLiteJournal:
         owner, writer = self._open()
 
         def work(db: sqlite3.Connection) -> Entry:
-            new = new_entry(key, digest=digest, match_digest=match_digest)
+            new = new_entry(key, digest=digest, match_digest=match_digest, skew=skew)
             return _claim(db, owner, new)
 
         self._mine.add(key)
         self._claims += 1
         if not self._is_file and self._claims % CLAIMS_PER_PRUNE == 0:
-            before = (datetime.now(UTC) - MEMORY_RETENTION).timestamp()
-            writer.put(lambda db: db.execute(PRUNE, (before,)))
+            before = _stamp(MEMORY_RETENTION)
+            writer.put(lambda db: db.execute(PRUNE, before))
         try:
             entry = await self._write(work)
         except BaseException:
-            # It may be claimed all the same, but nothing was sent.
-            undo = "UPDATE creates SET state = 'rejected' WHERE state = 'sent' AND key = ?"
-            writer.put(lambda db: db.execute(f"{undo} AND owner = ?", (key, owner.name)))
-            self.release(key)
+            # It may be claimed all the same.
+            self.withdraw(key)
             raise
         if not entry.held:
             self._mine.discard(key)
@@ -114,9 +131,9 @@ class SQLiteJournal:
         """Send within this; a key is held here until it is released, or the process dies."""
         return nullcontext()
 
-    async def resend(self, key: str) -> None:
-        """Note that a key which is held is about to be sent again."""
-        if not await self._change(key, state="sent", updated_at=_timestamp()):
+    async def resend(self, key: str, *, skew: timedelta | None = None) -> None:
+        """Note that a key which is held is about to be sent again, and the skew of all sends."""
+        if not await self._change(key, state="sent", skew=_seconds(skew), **_stamp()):
             raise JournalError(f"the key {key!r} is not held any more")
 
     async def confirm(self, key: str, case_id: str) -> None:
@@ -134,34 +151,43 @@ class SQLiteJournal:
 
     async def reject(self, key: str, note: str) -> None:
         """Settle: no case was made."""
-        await self._change(key, state="rejected", note=note, owner=None, updated_at=_timestamp())
+        await self._change(key, state="rejected", note=note, owner=None, **_stamp())
 
     async def doubt(self, key: str, note: str, candidates: Sequence[str] = ()) -> None:
         """Note that it may have happened; the key stays held."""
-        ids, now = msgspec.json.encode(candidates).decode(), _timestamp()
         sql = (
-            f"UPDATE creates SET {UNKNOWN_IF_SENT}, note = ?, candidates = ?"  # noqa: S608  (fixed)
-            " WHERE key = ? AND owner = ?"
+            f"UPDATE creates SET {UNKNOWN_IF_SENT}, note = :note, candidates = :candidates"  # noqa: S608  (fixed)
+            " WHERE key = :key AND owner = :owner"
         )
         owner, _ = self._open()
-        await self._write(lambda db: db.execute(sql, (now, note, ids, key, owner.name)))
+        values = {"note": note, "candidates": msgspec.json.encode(candidates).decode()}
+        values |= {"key": key, "owner": owner.name, **_stamp()}
+        await self._write(lambda db: db.execute(sql, values))
 
     async def untaken(self, ids: Sequence[str]) -> list[str]:
         """Return those of the cases that no key has."""
         return await self._write(lambda db: [each for each in ids if not _is_taken(db, each)])
 
+    async def open_digests(self, digests: Sequence[str]) -> list[str]:
+        """Return those of the match digests that a key has which is sent or in doubt."""
+        sql = "SELECT 1 FROM creates WHERE match_digest = ? AND state IN ('sent', 'unknown')"
+        return await self._write(
+            lambda db: [each for each in digests if db.execute(sql, (each,)).fetchone()]
+        )
+
     async def take(
-        self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: datetime
+        self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: float
     ) -> Finding:
         """Settle with one of the cases that a list showed (see ``Journal``)."""
         owner, _ = self._open()
+        listed_at = steady_now() - (asyncio.get_running_loop().time() - asked)
 
         def work(db: sqlite3.Connection) -> Finding:
             entry = _entry(_row(db, key) or {})
             finding = decide(
                 [each for each in same if not _is_taken(db, each)],
                 [each for each in alike if not _is_taken(db, each)],
-                **self._count_open(db, owner, entry, asked),
+                **self._count_open(db, owner, entry, listed_at),
             )
             if finding.status == "found":
                 _settle(db, key, "reconciled", case_id=finding.ids[0])
@@ -174,11 +200,25 @@ class SQLiteJournal:
         if key not in self._mine:
             return
         self._mine.discard(key)
-        if self._at_work:
+        if self._at_work and self._pid == os.getpid():
             owner, writer = self._at_work
-            sql = f"UPDATE creates SET {UNKNOWN_IF_SENT}, owner = NULL WHERE key = ? AND owner = ?"  # noqa: S608  (fixed)
-            now = _timestamp()
-            writer.put(lambda db: db.execute(sql, (now, key, owner.name)))
+            sql = (
+                f"UPDATE creates SET {UNKNOWN_IF_SENT}, owner = NULL"  # noqa: S608  (fixed)
+                " WHERE key = :key AND owner = :owner"
+            )
+            values = {"key": key, "owner": owner.name, **_stamp()}
+            writer.put(lambda db: db.execute(sql, values))
+
+    def withdraw(self, key: str) -> None:
+        """Release a key under which nothing was sent; it is rejected then."""
+        if self._at_work and self._pid == os.getpid():
+            owner, writer = self._at_work
+            sql = (
+                "UPDATE creates SET state = 'rejected'"
+                " WHERE state = 'sent' AND key = ? AND owner = ?"
+            )
+            writer.put(lambda db: db.execute(sql, (key, owner.name)))
+        self.release(key)
 
     async def entry(self, key: str) -> Entry | None:
         """Return the entry of a key, or None."""
@@ -226,25 +266,26 @@ class SQLiteJournal:
         What looks like one in doubt stays as well: its case could be taken for the other's.
         """
         check("older_than", older_than, is_age)
-        before = (datetime.now(UTC) - older_than).timestamp()
-        return await self._write(lambda db: db.execute(PRUNE, (before,)).rowcount)
+        before = _stamp(older_than)
+        return await self._write(lambda db: db.execute(PRUNE, before).rowcount)
 
     def _count_open(
-        self, db: sqlite3.Connection, owner: Owner, entry: Entry, listed_at: datetime
+        self, db: sqlite3.Connection, owner: Owner, entry: Entry, listed_at: float
     ) -> dict[str, int]:
         """Count the open creates that look like it: equal, others, and rivals on their way.
 
         What a dead process had sent is in doubt, though nobody has noted that yet.
         """
         sql = (
-            "SELECT key, digest, state, updated_at, owner FROM creates"
+            "SELECT key, digest, state, updated_steady, owner FROM creates"
             " WHERE match_digest = ? AND key <> ? AND state IN ('sent', 'unknown')"
         )
         counts = {"equals": 1, "others": 0, "rivals": 0}
         for row in db.execute(sql, (entry.match_digest, entry.key)):
             is_at_work = row["key"] in self._mine or owner.is_elsewhere(row["owner"])
             if row["state"] == "sent" and is_at_work:
-                counts["rivals"] += row["updated_at"] <= listed_at.timestamp()
+                # Its process lives: both readings are of the same start of the machine.
+                counts["rivals"] += row["updated_steady"] <= listed_at
             else:
                 counts["equals" if row["digest"] == entry.digest else "others"] += 1
         return counts
@@ -256,10 +297,17 @@ class SQLiteJournal:
                 owner = Owner(self._path if self._is_file else None)
             except sqlite3.Error as error:
                 raise JournalError(f"cannot use the journal {self._path}: {error}") from error
+            file = JournalFile(self._path if self._is_file else None)
             writer = Writer(
-                str(self._path), connect=lambda: open_database(self._path), at_end=owner.close
+                str(self._path), connect=file.open, check=file.check_same, at_end=owner.close
             )
-            self._at_work = owner, writer
+            self._at_work, self._pid = (owner, writer), os.getpid()
+        if self._pid != os.getpid():
+            # The thread that writes was not copied, and the locks are the parent's.
+            raise JournalError(
+                f"the journal {self._path} was opened before os.fork(), and cannot be used after"
+                " it. Open one in each process"
+            )
         return self._at_work
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -287,12 +335,10 @@ def _claim(db: sqlite3.Connection, owner: Owner, new: Entry) -> Entry:
     found = _entry(row)
     if found.state in SETTLED or found.digest != new.digest or owner.is_elsewhere(row["owner"]):
         return found
-    doubt: dict[str, Any] = {"state": "unknown", "owner": owner.name}
     # It may have been on its way until its process died.
-    if found.state == "sent":
-        doubt["updated_at"] = _timestamp()
-    _set(db, new.key, **doubt)
-    return _entry({**row, **doubt}, held=True)
+    stamp = _stamp() if found.state == "sent" else {}
+    _set(db, new.key, state="unknown", owner=owner.name, **stamp)
+    return _entry(_row(db, new.key) or {}, held=True)
 
 
 def _row(db: sqlite3.Connection, key: str) -> dict[str, Any] | None:
@@ -301,25 +347,29 @@ def _row(db: sqlite3.Connection, key: str) -> dict[str, Any] | None:
 
 
 def _insert(db: sqlite3.Connection, entry: Entry, owner: str) -> None:
+    clocks = read_clocks()
     db.execute(
-        "INSERT OR REPLACE INTO creates"
-        " (key, digest, match_digest, state, created_at, updated_at, owner) VALUES (?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO creates (key, digest, match_digest, state, created_at, updated_at,"
+        " owner, created_steady, updated_steady, boot, skew) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         (
             *(entry.key, entry.digest, entry.match_digest, entry.state),
             *(entry.created_at.timestamp(), entry.updated_at.timestamp(), owner),
+            *(clocks.steady, clocks.steady, clocks.boot, _seconds(entry.skew)),
         ),
     )
 
 
 def _set(db: sqlite3.Connection, key: str, **values: Any) -> None:
     # The names are ours, never a caller's.
-    columns = ", ".join(f"{name} = ?" for name in values)
-    db.execute(f"UPDATE creates SET {columns} WHERE key = ?", (*values.values(), key))  # noqa: S608
+    columns = ", ".join(f"{name} = :{name}" for name in values)
+    if "boot" in values:
+        columns += ", created_steady = iif(boot = :boot, created_steady, NULL)"
+    db.execute(f"UPDATE creates SET {columns} WHERE key = :key", {**values, "key": key})  # noqa: S608
 
 
 def _settle(db: sqlite3.Connection, key: str, state: State, *, case_id: str | None) -> None:
-    settled: dict[str, Any] = {"state": state, "case_id": case_id, "updated_at": _timestamp()}
-    _set(db, key, **settled, owner=None, note="", candidates="[]")
+    settled: dict[str, Any] = {"state": state, "case_id": case_id, "owner": None, **_stamp()}
+    _set(db, key, **settled, note="", candidates="[]")
 
 
 def _is_taken(db: sqlite3.Connection, case_id: str) -> bool:
@@ -327,19 +377,35 @@ def _is_taken(db: sqlite3.Connection, case_id: str) -> bool:
 
 
 def _entry(row: Mapping[str, Any], *, held: bool = False) -> Entry:
+    created_at = datetime.fromtimestamp(row["created_at"], UTC)
+    updated_at = datetime.fromtimestamp(row["updated_at"], UTC)
+    clocks, boot = read_clocks(), row["boot"]
     return Entry(
         key=row["key"],
         digest=row["digest"],
         match_digest=row["match_digest"],
         state=row["state"],
-        created_at=datetime.fromtimestamp(row["created_at"], UTC),
-        updated_at=datetime.fromtimestamp(row["updated_at"], UTC),
+        created_at=created_at,
+        updated_at=updated_at,
         case_id=row["case_id"],
         note=row["note"],
         candidates=tuple(msgspec.json.decode(row["candidates"])),
         held=held,
+        skew=None if row["skew"] is None else timedelta(seconds=row["skew"]),
+        created_drift=clocks.drift_since(created_at, row["created_steady"], boot),
+        updated_drift=clocks.drift_since(updated_at, row["updated_steady"], boot),
     )
 
 
-def _timestamp() -> float:
-    return datetime.now(UTC).timestamp()
+def _stamp(ago: timedelta = timedelta(0)) -> dict[str, Any]:
+    """Return what the clocks show now, or showed so long ago, by the names of the columns."""
+    clocks = read_clocks()
+    return {
+        "updated_at": (clocks.wall - ago).timestamp(),
+        "updated_steady": clocks.steady - ago.total_seconds(),
+        "boot": clocks.boot,
+    }
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()

@@ -21,7 +21,8 @@ _Job = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
 class Writer:
     """Runs jobs in the order in which they come; those that wait share one sync of the disk.
 
-    ``name`` is that of the journal, for errors; ``at_end`` is called when all jobs are done.
+    ``name`` is that of the journal, for errors. ``check`` is called before each commit, and raises
+    what it must not go through with; ``at_end`` is called when all jobs are done.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class Writer:
         name: str,
         *,
         connect: Callable[[], sqlite3.Connection],
+        check: Callable[[], None],
         at_end: Callable[[], None],
     ) -> None:
         self._name = name
         self._connect = connect
+        self._check = check
         self._at_end = at_end
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._ended: Future[None] = Future()
@@ -68,7 +71,7 @@ class Writer:
         while jobs := self._wait_for_jobs():
             try:
                 db = db or self._connect()
-                results = _transaction(db, [job for job, _ in jobs])
+                results = _transaction(db, [job for job, _ in jobs], self._check)
             except BaseException as error:  # noqa: BLE001  (the callers have it; the thread goes on)
                 is_ours = isinstance(error, sqlite3.Error | OSError)
                 text = f"cannot use the journal {self._name}: {error}"
@@ -101,11 +104,14 @@ class Writer:
 
 
 def _transaction(
-    db: sqlite3.Connection, jobs: list[Callable[[sqlite3.Connection], Any]]
+    db: sqlite3.Connection,
+    jobs: list[Callable[[sqlite3.Connection], Any]],
+    check: Callable[[], None],
 ) -> list[Any]:
     db.execute("BEGIN IMMEDIATE")
     try:
         results = [job(db) for job in jobs]
+        check()
         db.execute("COMMIT")
     except BaseException:
         # A full disk may have ended the transaction already.

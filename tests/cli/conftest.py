@@ -50,6 +50,7 @@ def tenant(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     monkeypatch.setenv("AICC_CLIENT_ID", shared.client_id)
     monkeypatch.setenv("AICC_CLIENT_SECRET", shared.client_secret)
     monkeypatch.setenv("AICC_QFLOW_URL", shared.qflow_url)
+    monkeypatch.setenv("AICC_TIMEZONE", "Asia/Shanghai")
     _retry_at_once(monkeypatch)
     return shared
 
@@ -61,6 +62,7 @@ def empty_tenant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with run_in_thread(cases=0, retry_after=None) as emulator:
         monkeypatch.setenv("AICC_BASE_URL", emulator.url)
         monkeypatch.setenv("AICC_ACCESS_TOKEN", emulator.token())
+        monkeypatch.setenv("AICC_TIMEZONE", "Asia/Shanghai")
         yield emulator
 
 

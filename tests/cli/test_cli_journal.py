@@ -246,7 +246,10 @@ def test_prune_removes_what_was_settled_long_ago(
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
     assert (ended.code, ended.out) == (0, "0 removed\n")
     assert listed(call) == list(filled.values())
-    change("UPDATE creates SET updated_at = updated_at - 91 * 86400")
+    change(
+        "UPDATE creates SET updated_at = updated_at - 91 * 86400,"
+        " updated_steady = updated_steady - 91 * 86400"
+    )
     ended = call("journal", "prune", "--older-than", "90d", "--journal", "j")
     assert (ended.code, ended.out) == (0, "2 removed\n")
     assert [entry["key"] for entry in listed(call)] == ["doubtful"]

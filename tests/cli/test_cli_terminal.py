@@ -139,12 +139,13 @@ def test_the_emulator_serves_until_a_signal_and_ends_well(
     """It prints the variables that another command needs; to be stopped is its normal end."""
     process = start("emulator", "--port", "0", "--cases", "3")
     assert process.stdout
-    printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(4))
+    printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(5))
     assert printed.keys() == {
         "AICC_BASE_URL",
         "AICC_CLIENT_ID",
         "AICC_CLIENT_SECRET",
         "AICC_QFLOW_URL",
+        "AICC_TIMEZONE",
     }
     if sent == signal.SIGINT:
         other = start("list", env={**os.environ, "AICC_ACCESS_TOKEN": "", **printed})

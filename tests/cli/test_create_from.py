@@ -474,6 +474,43 @@ def test_the_same_keys_in_another_file(tenant: Emulator, create: Call, tmp_path:
     assert tenant.count() == 2
 
 
+def test_the_same_file_under_another_name_makes_no_case_again(
+    tenant: Emulator, create: Call, tmp_path: Path
+) -> None:
+    """All files of a working directory share one journal."""
+    first = write_json(tmp_path / "monday.jsonl", [row(1), row(2)])
+    assert create(first).code == 0
+    (tmp_path / first).rename("tuesday.jsonl")
+    ended = create("tuesday.jsonl")
+    assert (ended.code, ended.out) == (0, "r.jsonl: 0 created, 2 already, 0 rejected, 0 unknown\n")
+    assert tenant.count() == 2
+    assert "aicc-creates.journal" in there()
+
+
+def test_a_variable_names_the_journal(
+    tenant: Emulator, create: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves all working directories."""
+    monkeypatch.setenv("AICC_JOURNAL", str(tmp_path / "shared.journal"))
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        assert create(write_json(Path("c.jsonl"), [row(1)])).code == 0
+    assert tenant.count() == 1
+    assert there() == ["c.jsonl", "r.jsonl"]
+
+
+def test_a_zone_that_was_never_set_is_a_warning(
+    tenant: Emulator, create: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command says so on a line of its own, and goes on."""
+    monkeypatch.delenv("AICC_TIMEZONE")
+    ended = create(write_json(tmp_path / "c.jsonl", [row(1), row(2)]))
+    assert ended.code == 0
+    assert ended.err.startswith("warning: timezone should be set where keys are used")
+    assert tenant.count() == 2
+
+
 # ---- what ends it --------------------------------------------------------------------------
 
 
@@ -681,7 +718,7 @@ def test_a_signal_ends_it_in_order(
     out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out) == (130, "")
     assert err == "interrupted; run the same command again to resume\n"
-    assert there() == ["c.jsonl", "c.jsonl.journal"]
+    assert there() == ["aicc-creates.journal", "c.jsonl"]
     assert tenant.count() < 1000
     assert create(source).code == 0
     assert (len(results()), tenant.count()) == (1000, 1000)
@@ -716,7 +753,7 @@ def test_two_runs_with_the_same_results_are_one_too_many(
     )
     assert first.wait(SECONDS) == 0
     assert (len(results()), tenant.count()) == (1000, 1000)
-    assert there() == ["c.jsonl", "c.jsonl.journal", "r.jsonl"]
+    assert there() == ["aicc-creates.journal", "c.jsonl", "r.jsonl"]
 
 
 LINES = 10_000

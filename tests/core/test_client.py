@@ -267,7 +267,9 @@ async def test_an_outcome_is_raised_or_reconciled(tmp_path: Path, word: Any) -> 
     """Another word is refused where it is said, an empty one too: only None is as not set."""
     journal, auth = SQLiteJournal(tmp_path / "journal.db"), StaticToken("t")
     text = f"^on_unknown must be one of raise, reconcile, got {word!r}$"
-    async with AICCClient("https://host.invalid", auth=auth, journal=journal) as aicc:
+    async with AICCClient(
+        "https://host.invalid", auth=auth, journal=journal, timezone="UTC"
+    ) as aicc:
         with pytest.raises(ConfigError, match=text):
             await aicc.create_case(new_case(), on_unknown=word)
         with pytest.raises(ConfigError, match=text):

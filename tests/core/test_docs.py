@@ -77,6 +77,7 @@ def environ(tenant: Emulator) -> dict[str, str]:
         "AICC_CLIENT_ID": tenant.client_id,
         "AICC_CLIENT_SECRET": tenant.client_secret,
         "AICC_QFLOW_URL": tenant.qflow_url,
+        "AICC_TIMEZONE": "Asia/Shanghai",
         "COLUMNS": "100",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
@@ -150,7 +151,9 @@ async def lose_an_answer(journal: Path) -> None:
     async with Emulator(cases=0) as tenant:
         tenant.fail("create", Fault.DROP_BEFORE)
         auth = StaticToken(tenant.token())
-        async with AICCClient(tenant.url, auth=auth, journal=SQLiteJournal(journal)) as aicc:
+        async with AICCClient(
+            tenant.url, auth=auth, journal=SQLiteJournal(journal), timezone="Asia/Shanghai"
+        ) as aicc:
             new = NewCase(title="t", description="d", type="y", contact_id="c", creator_id="u")
             with pytest.raises(UnknownOutcome):
                 await aicc.create_case(new, key="order-4712")

@@ -34,6 +34,7 @@ def service(tenant: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AICC_BASE_URL", tenant.url)
     monkeypatch.setenv("AICC_CLIENT_ID", tenant.client_id)
     monkeypatch.setenv("AICC_CLIENT_SECRET", tenant.client_secret)
+    monkeypatch.setenv("AICC_TIMEZONE", "Asia/Shanghai")
     return runpy.run_path("service.py")
 
 

@@ -106,6 +106,7 @@ def environ(tenant: Emulator, redis_url: str) -> dict[str, str]:
         "AICC_BASE_URL": tenant.url,
         "AICC_CLIENT_ID": tenant.client_id,
         "AICC_CLIENT_SECRET": tenant.client_secret,
+        "AICC_TIMEZONE": "Asia/Shanghai",
     }
 
 

@@ -264,7 +264,7 @@ def test_each_case_appears_when_its_lag_is_over(lag: int, steps: list[tuple[str,
         for step, passes in steps:
             clock.now += passes
             if step == "create":
-                service.create(body)
+                service.create(body, tenant.quirks)
                 created.append(clock.now)
             [result] = json.loads(service.list(FIRST_PAGE, PageRules.of(tenant)).body)["result"]
             visible = sum(clock.now - at >= lag for at in created)

@@ -1,5 +1,8 @@
 """The quirks of case/list: hostile orders, counts, pages and spans."""
 
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+
 import pytest
 from emulator.bare_client import LIST, BareClient, Wire
 
@@ -7,6 +10,7 @@ from aicc_async.emulator import PageFault, Quirks
 
 REFUSED = "40523000"
 SECOND = "2025-02-01 12:00:00"
+CHINA = timezone(timedelta(hours=8))
 
 
 # ---- which date, which order ---------------------------------------------------------------
@@ -242,6 +246,53 @@ async def test_the_content_type_is_set(client: BareClient) -> None:
     for limit in (1, 0):
         reply = await client.send("POST", LIST, {"start": 0, "limit": limit})
         assert reply.content_type == "text/plain"
+
+
+@pytest.mark.parametrize("ahead", [-28_800.0, -90.0, 20_700.0])
+async def test_new_cases_are_dated_ahead(client: BareClient, ahead: float) -> None:
+    """The tenant's own clock is off, or it writes the time of another zone."""
+    client.tenant.quirks = Quirks(created_ahead=ahead)
+    case_id = await client.create()
+    row = next(row for row in client.tenant.rows() if row["id"] == case_id)
+    off = datetime.fromisoformat(row["createdDate"]) - datetime.now(CHINA).replace(tzinfo=None)
+    assert abs(off.total_seconds() - ahead) < 30
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 0.0, 300.0])
+async def test_answers_are_dated_ahead(client: BareClient, ahead: float) -> None:
+    """The header is that of a gateway whose clock is off."""
+    client.tenant.quirks = Quirks(date_ahead=ahead)
+    reply = await client.send("POST", LIST, {"start": 0, "limit": 1})
+    off = parsedate_to_datetime(reply.headers["Date"]) - datetime.now(UTC)
+    assert abs(off.total_seconds() - ahead) < 30
+
+
+async def test_answers_may_have_no_date(client: BareClient) -> None:
+    """A gateway may leave the header out."""
+    client.tenant.quirks = Quirks(date_ahead=None)
+    reply = await client.send("POST", LIST, {"start": 0, "limit": 1})
+    assert (reply.status, "Date" in reply.headers) == (200, False)
+
+
+@pytest.mark.parametrize(
+    ("form", "title", "written"),
+    [
+        ("kept", "a & b", "a & b"),
+        ("escaped", "a & b", "a &amp; b"),
+        ("decomposed", "\u00fc", "u\u0308"),
+        ("plane_0", "so \U0001f600", "so ?"),
+        ("upper", "Rechnung", "RECHNUNG"),
+        ("cut", "x" * 128, "x" * 100),
+    ],
+)
+async def test_titles_are_written_another_way(
+    client: BareClient, form: str, title: str, written: str
+) -> None:
+    """A new case has the title that the tenant makes of it."""
+    client.tenant.quirks = Quirks(title_form=form)
+    case_id = await client.create(title=title)
+    row = next(row for row in client.tenant.rows() if row["id"] == case_id)
+    assert row["title"] == written
 
 
 async def test_cached_pages_follow_the_settings(client: BareClient) -> None:

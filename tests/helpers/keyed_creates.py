@@ -57,6 +57,7 @@ async def work(url: str, journal: str, numbers: list[int]) -> None:
         timeouts=Timeouts(read=0.5),
         max_concurrency=MAX_CONCURRENCY,
         journal=SQLiteJournal(journal),
+        timezone="Asia/Shanghai",
         on_unknown="reconcile",
         list_lag=LIST_LAG,
     )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from aicc_async import NewCase
 
-DIGESTS = {"digest": "d", "match_digest": "m"}
+
+class Digests(TypedDict):
+    """The digests of a record."""
+
+    digest: str
+    match_digest: str
+
+
+DIGESTS: Digests = {"digest": "d", "match_digest": "m"}
 
 
 def new_case(**fields: Any) -> NewCase:

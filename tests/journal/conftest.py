@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -38,9 +39,40 @@ async def connect(
                 "retry": RetryPolicy(base=0.001),
                 "list_lag": 0,
                 "journal": SQLiteJournal(path),
+                "timezone": "Asia/Shanghai",
             }
             made = AICCClient(tenant.url, **usual | client_options | options)
             stack.push_async_callback(made.close)
             return made
 
         yield client
+
+
+class MachineClock:
+    """The clocks of this machine as a journal sees them, set as a test wants."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+        self._starts = 0
+
+    def set_ahead(self, ahead: timedelta) -> None:
+        """Set the wall clock so far ahead of the true time."""
+
+        class Set(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Self:
+                return super().now(tz) + ahead
+
+        self._patch.setattr("aicc_async.journal.clock.datetime", Set)
+
+    def restart(self) -> None:
+        """Start the machine again: its steady clock says nothing of what was before."""
+        self._starts += 1
+        name = f"start {self._starts}"
+        self._patch.setattr("aicc_async.journal.clock.boot_id", lambda: name)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> MachineClock:
+    """Set the clocks of this machine."""
+    return MachineClock(monkeypatch)

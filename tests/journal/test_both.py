@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 import pytest
@@ -24,6 +25,13 @@ pytest_plugins = ["helpers.redis_server"]
 Either = RedisJournal | SQLiteJournal
 
 
+class Machine(Protocol):
+    """The clocks of this machine, set as a test wants."""
+
+    def set_ahead(self, ahead: timedelta) -> None:
+        """Set the wall clock."""
+
+
 @pytest.fixture(params=["redis", "sqlite"])
 async def pair(
     request: pytest.FixtureRequest, tmp_path: Path
@@ -39,14 +47,16 @@ async def pair(
         yield first, second
 
 
-def now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
+def now() -> float:
+    """Return the time of the loop's clock."""
+    return asyncio.get_running_loop().time()
 
 
-async def claim_in_doubt(journal: Either, key: str, **digests: str) -> None:
+async def claim_in_doubt(
+    journal: Either, key: str, *, digest: str = "d", match_digest: str = "m"
+) -> None:
     """Put a key in doubt, and hold it."""
-    await journal.claim(key, **DIGESTS | digests)
+    await journal.claim(key, digest=digest, match_digest=match_digest)
     await journal.doubt(key, "no answer")
 
 
@@ -64,7 +74,7 @@ async def test_a_new_key_is_sent_and_held(pair: tuple[Either, Either]) -> None:
     assert (entry.state, entry.held, entry.digest) == ("sent", True, "d")
     assert (seen.state, seen.held) == ("sent", False)
     assert not (await mine.claim("k", **DIGESTS)).held
-    assert abs(entry.created_at - now()) < timedelta(seconds=5)
+    assert abs(entry.created_at - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 async def test_a_confirmed_key_gives_its_case(pair: tuple[Either, Either]) -> None:
@@ -180,11 +190,60 @@ async def test_a_rival_keeps_a_case_from_being_taken(pair: tuple[Either, Either]
     """A create on its way that looks the same may be whose case it is, unless it came later."""
     mine, other = pair
     await claim_in_doubt(mine, "k")
-    before = now() - timedelta(seconds=5)
+    before = now() - 5
     await other.claim("rival", **DIGESTS)
 
     assert (await mine.take("k", ["c1"], [], asked=now())).status == "busy"
     assert (await mine.take("k", ["c1"], [], asked=before)).status == "found"
+
+
+async def test_open_digests(pair: tuple[Either, Either]) -> None:
+    """What is sent or in doubt has its match digest open, what is settled has not."""
+    mine, other = pair
+    for key in ("sent", "doubted", "done"):
+        await mine.claim(key, digest=key, match_digest=key)
+    await mine.doubt("doubted", "no answer")
+    await mine.confirm("done", "c1")
+
+    assert await other.open_digests(["done", "doubted", "none", "sent"]) == ["doubted", "sent"]
+    assert await other.open_digests([]) == []
+
+
+async def test_a_key_that_was_not_sent_is_withdrawn(pair: tuple[Either, Either]) -> None:
+    """It is rejected at once, so that nobody looks for its case; a doubt stays one."""
+    mine, other = pair
+    await mine.claim("k", **DIGESTS)
+    await claim_in_doubt(mine, "doubted", digest="x", match_digest="x")
+    mine.withdraw("k")
+    mine.withdraw("doubted")
+    again = await other.claim("k", **DIGESTS)
+    while not again.held:  # a withdrawal waits for nothing
+        again = await other.claim("k", **DIGESTS)
+
+    assert again.state == "sent"
+    assert (await other.entry("doubted") or again).state == "unknown"
+
+
+async def test_the_clocks_of_a_send_are_noted(
+    pair: tuple[Either, Either], machine: Machine
+) -> None:
+    """The skew comes back, and by how much the wall clock was set since."""
+    mine, other = pair
+    skew = timedelta(seconds=-90)
+    first = await mine.claim("k", **DIGESTS, skew=skew)
+    assert (first.created_drift or timedelta(0)) < timedelta(seconds=5)
+    await mine.doubt("k", "no answer")
+    await mine.close()
+    machine.set_ahead(timedelta(hours=1))
+    again = await other.claim("k", **DIGESTS)
+
+    assert (again.held, again.skew) == (True, skew)
+    for drift in (again.created_drift, again.updated_drift):
+        assert drift
+        assert abs(drift - timedelta(hours=1)) < timedelta(seconds=5)
+    assert abs(again.created_at - first.created_at) < timedelta(seconds=5)
+    await other.resend("k", skew=None)
+    assert (await other.entry("k") or first).skew is None
 
 
 async def test_the_one_that_made_a_case_has_it(pair: tuple[Either, Either]) -> None:

@@ -297,6 +297,7 @@ async def test_an_unreachable_service_ends_it(connect: Connect) -> None:
         auth=StaticToken("x"),
         retry=RetryPolicy(attempts=1),
         journal=SQLiteJournal(":memory:"),
+        timezone="Asia/Shanghai",
     )
     async with away:
         with pytest.raises(TransportError) as raised:

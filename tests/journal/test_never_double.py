@@ -8,7 +8,9 @@ import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import pytest
@@ -26,7 +28,8 @@ from aicc_async import (
     Timeouts,
     UnknownOutcome,
 )
-from aicc_async.emulator import Emulator, Fault, run_in_thread
+from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
+from aicc_async.emulator.options import TITLE_FORMS
 
 MESSAGES = 2000
 PROCESSES = 3
@@ -153,6 +156,83 @@ async def _wrong(tenant: Emulator, ids: dict[int, str]) -> list[int]:
         details = [detail.case async for detail in aicc.get_cases(told_apart.values())]
     pairs = zip(told_apart, details, strict=True)
     return wrong + [each for each, case in pairs if case.description != record_of(each).description]
+
+
+# ---- with clocks, zones and titles that nobody can rely on ---------------------------------
+
+KEYS = 60
+ROUNDS = 6
+JUMPS = [timedelta(minutes=each) for each in (0, 0, -180, -60, -3, 3, 10, 61, 1440)]
+ZONES = [0, 0, -8 * 3600, 20_700]
+DATES = [0.0, 0.0, None, 300.0, -3600.0]
+
+
+class Machine(Protocol):
+    """The clocks of this machine, set as a test wants."""
+
+    def set_ahead(self, ahead: timedelta) -> None:
+        """Set the wall clock."""
+
+    def restart(self) -> None:
+        """Start the machine again."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.filterwarnings("ignore:the tenant dates cases:RuntimeWarning")
+@pytest.mark.parametrize("attempt", range(4))
+async def test_no_clock_zone_or_title_makes_a_second_case(
+    attempt: int, machine: Machine, tmp_path: Path
+) -> None:
+    """Clocks jump, dates are missing or wrong, titles are rewritten: one case, or nobody knows."""
+    seed = random.randrange(10**6)  # noqa: S311  (to be repeated)
+    draw = random.Random(seed)  # noqa: S311  (same)
+    zone = draw.choice(ZONES)
+    told: dict[int, set[str]] = defaultdict(set)
+    async with Emulator(cases=0, seed=seed, list_lag=0.02, retry_after=None) as tenant:
+        for fault in (Fault.DROP_AFTER, Fault.DROP_BEFORE, Fault.HTTP_500_AFTER, Fault.HTTP_503):
+            tenant.fail("create", fault, share=0.15)
+        for _ in range(ROUNDS):
+            forms = draw.choice(list(TITLE_FORMS)), "kept"
+            tenant.quirks = Quirks(
+                created_ahead=zone, date_ahead=draw.choice(DATES), title_form=draw.choice(forms)
+            )
+            machine.set_ahead(draw.choice(JUMPS))
+            if draw.random() < 0.3:
+                machine.restart()
+            async with AICCClient(
+                tenant.url,
+                auth=StaticToken(tenant.token()),
+                retry=RetryPolicy(base=0.001),
+                timezone="Asia/Shanghai",
+                journal=SQLiteJournal(tmp_path / "journal.db"),
+                on_unknown=draw.choice(["raise", "reconcile"]),
+                list_lag=0.2,
+            ) as aicc:
+                numbers = draw.sample(range(KEYS), KEYS // 2)
+                results = await asyncio.gather(*(_deliver(aicc, number) for number in numbers))
+            for number, case_id in zip(numbers, results, strict=True):
+                if case_id:
+                    told[number].add(case_id)
+        machine.set_ahead(timedelta(0))
+        rows = {row["id"] for row in tenant.rows()}
+        async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
+            cases = [detail.case async for detail in aicc.get_cases(rows)]
+    made = Counter(case.description for case in cases)
+    where = seed, attempt
+    assert made.total() == len(made), where
+    assert all(len(ids) == 1 for ids in told.values()), where
+    texts = {case.id: case.description for case in cases}
+    assert all(texts[case_id] == f"text {number}" for number, [case_id] in told.items()), where
+    assert told, where
+
+
+async def _deliver(aicc: AICCClient, number: int) -> str | None:
+    new = new_case(title=f"Hinz & K\u00fcnz {number}", description=f"text {number}")
+    try:
+        return await aicc.create_case(new, key=f"{number}")
+    except AICCError:
+        return None
 
 
 # ---- without a journal ---------------------------------------------------------------------

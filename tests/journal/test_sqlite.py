@@ -88,7 +88,7 @@ async def take(
     journal: SQLiteJournal, key: str, same: Sequence[str] = (), alike: Sequence[str] = ()
 ) -> Finding:
     """Take a case that a list shows now."""
-    return await journal.take(key, same, alike, asked=datetime.now(UTC))
+    return await journal.take(key, same, alike, asked=asyncio.get_running_loop().time())
 
 
 async def state(journal: SQLiteJournal, key: str = "k") -> str | None:
@@ -409,7 +409,7 @@ async def test_a_create_on_its_way_may_have_made_the_case(
 ) -> None:
     """Whatever its process: wait for it, unless it was sent after the list was requested."""
     await in_doubt(journal, "k")
-    asked = datetime.now(UTC)
+    asked = asyncio.get_running_loop().time()
     await claim(other, "l")
     await claim(journal, "m")
     assert await take(journal, "k", ["c1"]) == Finding("busy")
@@ -560,7 +560,9 @@ async def test_without_a_journal_nothing_is_sent(
     assert callable(spoil)
     spoil(path)
     before = path.read_bytes() if path.exists() else None
-    client = AICCClient(tenant.url, auth=StaticToken(tenant.token()), journal=journal)
+    client = AICCClient(
+        tenant.url, auth=StaticToken(tenant.token()), journal=journal, timezone="Asia/Shanghai"
+    )
     async with client as aicc:
         for _ in range(2):
             with pytest.raises(JournalError, match=r"cannot use the journal .*journal.db: "):
@@ -579,7 +581,10 @@ def first_layout(path: Path) -> int:
 def later_layout(path: Path) -> int:
     """Write a journal as a later version may, and return its layout."""
     with closing(open_database(path)) as db:
-        db.execute("INSERT INTO creates VALUES ('k', 'd', 'm', 'sent', 1, 2, NULL, '', '[]', NULL)")
+        db.execute(
+            "INSERT INTO creates (key, digest, match_digest, state, created_at, updated_at,"
+            " updated_steady, boot) VALUES ('k', 'd', 'm', 'sent', 1, 2, 3, 'b')"
+        )
         db.execute(f"PRAGMA user_version = {LAYOUT + 1}")
     return LAYOUT + 1
 
@@ -593,7 +598,9 @@ async def test_a_journal_of_another_layout_is_refused(
     layout = write(path)
     before = path.read_bytes()
     journal = SQLiteJournal(path)
-    client = AICCClient(tenant.url, auth=StaticToken(tenant.token()), journal=journal)
+    client = AICCClient(
+        tenant.url, auth=StaticToken(tenant.token()), journal=journal, timezone="Asia/Shanghai"
+    )
     async with client as aicc:
         with pytest.raises(JournalError) as caught:
             await aicc.create_case(new_case(), key="k")
@@ -611,7 +618,9 @@ async def test_a_journal_of_another_layout_is_refused(
 async def test_a_full_disk_sends_nothing(size: int, tenant: Emulator, path: Path) -> None:
     """Creates fail before they are sent, or the error has their case; with room they succeed."""
     auth = StaticToken(tenant.token())
-    async with AICCClient(tenant.url, auth=auth, journal=SQLiteJournal(path)) as aicc:
+    async with AICCClient(
+        tenant.url, auth=auth, journal=SQLiteJournal(path), timezone="Asia/Shanghai"
+    ) as aicc:
         failed = 0
         with no_file_beyond(size):
             for number in range(30):

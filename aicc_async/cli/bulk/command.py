@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from datetime import timedelta
 from itertools import combinations
@@ -20,6 +21,8 @@ from ..console import INCOMPLETE, RESUME, echo, run_async, say
 from .records import Records
 from .run import create_all, format_counts
 
+# Of a tenant, whatever the file is called: a key must mean the same case in all of them.
+DEFAULT_JOURNAL = Path("aicc-creates.journal")
 # A file that is wrong throughout must not fill the screen.
 MAX_SHOWN_PROBLEMS = 100
 
@@ -40,7 +43,7 @@ def create_from(
     **options: Any,
 ) -> None:
     """Create the case of every line, once."""
-    path = journal or source.with_name(f"{source.name}.journal")
+    path = journal or DEFAULT_JOURNAL
     files = {"--from": source, "--results": results, "--journal": path}
     for (name, one), (other, two) in combinations(files.items(), 2):
         exist = one.exists() and two.exists()
@@ -58,7 +61,12 @@ def create_from(
             console = Console(stderr=True)
             return await create_all(aicc, records, results, total=total, console=console)
 
-    counts = run_async(go(), advice=RESUME)
+    # Printed when it has ended: within a live bar they would be erased.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        counts = run_async(go(), advice=RESUME)
+    for warning in caught:
+        say(f"warning: {warning.message}")
     echo(f"{results}: {format_counts(counts)}")
     if counts["rejected"] or counts["unknown"]:
         raise click.exceptions.Exit(INCOMPLETE)

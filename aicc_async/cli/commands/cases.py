@@ -82,7 +82,10 @@ def get(case_id: str, **options: Any) -> None:
 @click.option("--key-field", help="With --from: the field that is the key of each case.")
 @click.option("--results", type=OUTPUT_FILE, help="With --from: where the outcomes go, as JSONL.")
 @click.option(
-    "--journal", type=OUTPUT_FILE, envvar="AICC_JOURNAL", help="With --from.  [FROM.journal]"
+    "--journal",
+    type=OUTPUT_FILE,
+    envvar="AICC_JOURNAL",
+    help="With --from.  [AICC_JOURNAL, aicc-creates.journal]",
 )
 @click.option("--dry-run", is_flag=True, help="With --from: only list the problems of the file.")
 @click.option(
@@ -109,9 +112,10 @@ def create(
     Reads JSON (a file, or standard input) and prints the id.
 
     With --from cases.csv --key-field ref --results results.jsonl, every line is created once: the
-    journal beside the file holds what was sent, so run the same command again after any end. All
-    lines are checked before the first is sent. Exit code 3: some are rejected or unknown, see the
-    results.
+    journal aicc-creates.journal, in the working directory, holds what was sent, so run the same
+    command again after any end. All files share it: a key names one case, whichever file it is in.
+    All lines are checked before the first is sent. Exit code 3: some are rejected or unknown, see
+    the results.
 
     \b
     Example:

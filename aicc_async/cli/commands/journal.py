@@ -51,7 +51,7 @@ def list_(place: Path | str, state: str | None) -> None:
 
     \b
     Example:
-      aicc-async journal list --journal cases.jsonl.journal --state unknown
+      aicc-async journal list --journal aicc-creates.journal --state unknown
     """
     from ..operator import printable, use_journal
 
@@ -67,7 +67,7 @@ def show(key: str, place: Path | str) -> None:
 
     \b
     Example:
-      aicc-async journal show order-4711 --journal cases.jsonl.journal
+      aicc-async journal show order-4711 --journal aicc-creates.journal
     """
     from ..operator import printable, use_journal
 
@@ -88,7 +88,7 @@ def resolve(key: str, place: Path | str, case_id: str | None, *, not_created: bo
     \b
     Example:
       aicc-async journal resolve order-4711 --case-id coiO0000014hmYpZIqYq \\
-        --journal cases.jsonl.journal
+        --journal aicc-creates.journal
     """
     from ..operator import printable, use_journal
 
@@ -106,7 +106,7 @@ def prune(place: Path | str, older_than: timedelta) -> None:
 
     \b
     Example:
-      aicc-async journal prune --older-than 90d --journal cases.jsonl.journal
+      aicc-async journal prune --older-than 90d --journal aicc-creates.journal
     """
     from ..operator import use_journal
 

@@ -9,16 +9,17 @@
 -- because its answer was lost, does no more than once. What it can't see: whether an owner whose
 -- lease has ended still sends (see leases.py), and what Redis itself forgets.
 --
--- ARGV: the step, the prefix of all keys, then the step's own arguments. A Redis Cluster is not
+-- ARGV: the step, the prefix of all keys, the caller's wall clock, then the step's own arguments. A Redis Cluster is not
 -- supported: which keys a step needs shows only on the way.
 --   <prefix>layout               the number of this layout, from the first entry on
 --   <prefix>entry:<key>          a hash: the entry, its owner, and until when it is leased
 --   <prefix>open:<match digest>  a set: the keys sent or in doubt, by what a list shows of them
 --   <prefix>cases                a hash: the key that has a case
 --   <prefix>created, settled     sorted sets: all keys by created_at, the settled ones by since when
--- Times are microseconds of this server's clock, the only one.
-local LAYOUT = '1'
-local step, prefix = ARGV[1], ARGV[2]
+-- Times are microseconds of this server's clock, which decides everything here. What the wall clock
+-- of the caller showed is noted beside them: the two together show whether either was set.
+local LAYOUT = '2'
+local step, prefix, wall = ARGV[1], ARGV[2], ARGV[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
@@ -63,7 +64,7 @@ end
 
 local function set_state(key, state, case_id)
     local open_keys = prefix .. 'open:' .. get(key, 'match_digest')
-    set(key, 'state', state, 'updated_at', to_text(now), 'case_id', case_id)
+    set(key, 'state', state, 'updated_at', to_text(now), 'updated_wall', wall, 'case_id', case_id)
     if is_open(key) then
         redis.call('SADD', open_keys, key)
         redis.call('ZREM', prefix .. 'settled', key)
@@ -88,11 +89,11 @@ local function mark_unknown_if_sent(key)
     end
 end
 
-local function create_entry(key, digest, match_digest)
+local function create_entry(key, digest, match_digest, skew)
     redis.call('SETNX', prefix .. 'layout', LAYOUT)
     redis.call('DEL', prefix .. 'entry:' .. key)
     set(key, 'digest', digest, 'match_digest', match_digest, 'created_at', to_text(now))
-    set(key, 'note', '', 'candidates', '[]')
+    set(key, 'note', '', 'candidates', '[]', 'created_wall', wall, 'skew', skew)
     set_state(key, 'sent', '')
     redis.call('ZADD', prefix .. 'created', to_text(now), key)
 end
@@ -106,7 +107,8 @@ local function read(key)
         return {}
     end
     return redis.call('HMGET', prefix .. 'entry:' .. key, 'digest', 'match_digest', 'state',
-        'created_at', 'updated_at', 'case_id', 'note', 'candidates')
+        'created_at', 'updated_at', 'case_id', 'note', 'candidates', 'created_wall',
+        'updated_wall', 'skew')
 end
 
 local function select_untaken(ids)
@@ -137,13 +139,13 @@ end
 
 local steps = {}
 
-function steps.claim(key, token, length, digest, match_digest)
+function steps.claim(key, token, length, digest, match_digest, skew)
     local state = get(key, 'state')
     if is_owner(key, token) then
         -- The step came before, and its answer was lost.
         return {1, to_text(now), read(key)}
     elseif state == '' or state == 'rejected' then
-        create_entry(key, digest, match_digest)
+        create_entry(key, digest, match_digest, skew)
     elseif not is_open(key) or get(key, 'digest') ~= digest or is_leased(key) then
         return {0, to_text(now), read(key)}
     else
@@ -168,11 +170,12 @@ function steps.renew(length, ...)
     return lost
 end
 
-function steps.resend(key, token, length)
+function steps.resend(key, token, length, skew)
     if not is_owner(key, token) then
         return 0
     end
     set_state(key, 'sent', '')
+    set(key, 'skew', skew)
     lease(key, token, length)
     return 1
 end
@@ -188,9 +191,9 @@ function steps.confirm(key, digest, case_id)
     local other = redis.call('HGET', prefix .. 'cases', case_id)
     if other and other ~= key then
         set(other, 'note', case_id .. ' was made by another key', 'owner', '')
-        local updated_at = get(other, 'updated_at')
+        local updated_at, updated_wall = get(other, 'updated_at'), get(other, 'updated_wall')
         set_state(other, 'unknown', '')
-        set(other, 'updated_at', updated_at)
+        set(other, 'updated_at', updated_at, 'updated_wall', updated_wall)
     end
     settle(key, 'confirmed', case_id)
     return case_id
@@ -268,6 +271,16 @@ function steps.untaken(ids)
     return select_untaken(ids)
 end
 
+function steps.open_digests(digests)
+    local open = {}
+    for _, each in ipairs(cjson.decode(digests)) do
+        if redis.call('EXISTS', prefix .. 'open:' .. each) == 1 then
+            table.insert(open, each)
+        end
+    end
+    return open
+end
+
 function steps.keys()
     return redis.call('ZRANGE', prefix .. 'created', 0, -1)
 end
@@ -305,4 +318,4 @@ end
 if get_layout() ~= LAYOUT then
     return redis.error_reply('LAYOUT ' .. LAYOUT .. ' ' .. get_layout())
 end
-return steps[step](unpack(ARGV, 3))
+return steps[step](unpack(ARGV, 4))

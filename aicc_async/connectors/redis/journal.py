@@ -7,6 +7,7 @@ a process keeps to its leases.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from attrs import evolve
 from ..._validators import check, number, one_of, text
 from ...errors import ConfigError, JournalError
 from ...journal import STATES, Entry, Finding
+from ...journal.clock import wall_now
 from ...journal.entry import decide, describe_layout, is_age, new_entry
 from .connection import FullJitterBackoff, Redis, RedisError, ResponseError, Retry, open_redis
 from .leases import Lease, LeaseKeeper, loop_time, lost_lease
@@ -43,11 +45,12 @@ class RedisJournal:
     ``redis`` is a URL (``redis://``, ``rediss://``, ``unix://``), or a ``redis.asyncio.Redis`` that
     is the caller's own and never closed here. ``prefix`` begins all its keys. A key is held by a
     lease of ``lease`` seconds (1 to 3600), renewed in the background at a third of it, so that it
-    ends that soon after its holder has died. Each change is one script, and Redis's clock the only
-    one. The client closes it with itself; it opens again when it is used again.
+    ends that soon after its holder has died. Each change is one script, and Redis's clock decides.
+    The client closes it with itself; it opens again when it is used again.
 
     Raises JournalError when Redis can't be reached or refuses: nothing is sent then. The same when
-    a lease was lost, and when another version wrote the journal; and ConfigError when Redis would
+    a lease was lost, when another version wrote the journal, and when it was used before
+    ``os.fork()``; and ConfigError when Redis would
     evict keys (``maxmemory-policy`` is one of ``allkeys-*``; none of ours has a time to live, so
     that others don't touch them).
 
@@ -87,6 +90,8 @@ class RedisJournal:
         self._script = self._redis.register_script(SCRIPT)
         self._is_checked = False
         self._turns = self._new_turns()
+        # Of the process that uses it.
+        self._pid: int | None = None
         self._leases = LeaseKeeper(lease, self._renew)
         self._releasing: set[asyncio.Task[None]] = set()
 
@@ -98,6 +103,9 @@ class RedisJournal:
 
     async def close(self) -> None:
         """Release every key, and close the connections that are ours."""
+        # After a fork, leases and connections are the parent's.
+        if self._pid not in {None, os.getpid()}:
+            return
         for key in await self._leases.close():
             self.release(key)
         if self._releasing:
@@ -107,11 +115,10 @@ class RedisJournal:
         # It may be used again in another event loop.
         self._turns = self._new_turns()
 
-    async def claim(self, key: str, *, digest: str, match_digest: str) -> Entry:
-        """Take a key that nobody holds, and return what is known of it (see ``Journal``).
-
-        Its times are this machine's, however Redis's clock is set.
-        """
+    async def claim(
+        self, key: str, *, digest: str, match_digest: str, skew: timedelta | None = None
+    ) -> Entry:
+        """Take a key that nobody holds, and return what is known of it (see ``Journal``)."""
         # Another task of this process is at work on it.
         if self._leases.find(key):
             unknown = new_entry(key, digest=digest, match_digest=match_digest)
@@ -119,29 +126,29 @@ class RedisJournal:
         lease, requested_at = self._leases.add(key, digest), loop_time()
         try:
             held, time, row = await self._run(
-                "claim", key, lease.token, self._span, digest, match_digest
+                "claim", key, lease.token, self._span, digest, match_digest, _span_text(skew)
             )
         except BaseException:
             # It may be claimed all the same.
-            self._give_up(key, "withdraw")
+            self.withdraw(key)
             raise
         if held:
             self._leases.start(lease, requested_at)
         else:
             self._leases.drop(key)
-        return _entry(key, row, shift=datetime.now(UTC) - _moment(time), held=bool(held))
+        return _entry(key, row, redis_ahead=_moment(time) - wall_now(), held=bool(held))
 
     def holding(self, key: str) -> AbstractAsyncContextManager[None]:
         """Send within this: it is cancelled when the lease ends (see ``Journal``)."""
         return self._leases.require(key).sending()
 
-    async def resend(self, key: str) -> None:
-        """Note that a key which is held is about to be sent again.
+    async def resend(self, key: str, *, skew: timedelta | None = None) -> None:
+        """Note that a key which is held is about to be sent again, and the skew of all sends.
 
         Raises JournalError when the lease is lost: it must not be sent then.
         """
         lease, requested_at = self._leases.require(key), loop_time()
-        await self._change("resend", lease, self._span)
+        await self._change("resend", lease, self._span, _span_text(skew))
         self._leases.start(lease, requested_at)
 
     async def confirm(self, key: str, case_id: str) -> None:
@@ -171,8 +178,12 @@ class RedisJournal:
         """Return those of the cases that no key has."""
         return _texts(await self._run("untaken", _json(ids)))
 
+    async def open_digests(self, digests: Sequence[str]) -> list[str]:
+        """Return those of the match digests that a key has which is sent or in doubt."""
+        return _texts(await self._run("open_digests", _json(digests)))
+
     async def take(
-        self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: datetime
+        self, key: str, same: Sequence[str], alike: Sequence[str], *, asked: float
     ) -> Finding:
         """Settle with one of the cases that a list showed (see ``Journal``).
 
@@ -180,7 +191,7 @@ class RedisJournal:
         """
         lease, basis = self._leases.require(key), ""
         while True:
-            age = _microseconds(datetime.now(UTC) - asked)
+            age = round((loop_time() - asked) * 1e6)
             result, found = await self._run(
                 "take", key, lease.token, age, basis, _json(same), _json(alike)
             )
@@ -200,6 +211,10 @@ class RedisJournal:
     def release(self, key: str) -> None:
         """Hold a key no longer, at once and without waiting for Redis."""
         self._give_up(key, "release")
+
+    def withdraw(self, key: str) -> None:
+        """Release a key under which nothing was sent; it is rejected then."""
+        self._give_up(key, "withdraw")
 
     async def entry(self, key: str) -> Entry | None:
         """Return the entry of a key, or None."""
@@ -289,10 +304,17 @@ class RedisJournal:
             self._is_checked = True
 
     async def _run(self, step: str, *values: str | int) -> Any:
+        self._pid = self._pid or os.getpid()
+        if self._pid != os.getpid():
+            raise JournalError(
+                f"the journal {self._prefix!r} was used before os.fork(), and cannot be used after"
+                " it. Open one in each process"
+            )
         try:
             async with self._turns:
                 await self._check_policy()
-                return await self._script(args=[step, self._prefix, *values])
+                wall = round(wall_now().timestamp() * 1e6)
+                return await self._script(args=[step, self._prefix, wall, *values])
         except (RedisError, OSError) as error:
             if isinstance(error, ResponseError) and str(error).startswith("LAYOUT "):
                 _, known, found = str(error).split(" ", 2)
@@ -302,20 +324,35 @@ class RedisJournal:
 
 
 def _entry(
-    key: str, row: Sequence[bytes | str], *, shift: timedelta = timedelta(0), held: bool = False
+    key: str,
+    row: Sequence[bytes | str],
+    *,
+    redis_ahead: timedelta | None = None,
+    held: bool = False,
 ) -> Entry:
-    digest, match_digest, state, created_at, updated_at, case_id, note, candidates = _texts(row)
+    """Return an entry with times of the wall clocks; ``redis_ahead`` is of this one, now."""
+    digest, match_digest, state, created_at, updated_at, case_id, note, candidates, *rest = _texts(
+        row
+    )
+    created_wall, updated_wall, skew = rest
+
+    def drift(noted: str, wall: str) -> timedelta | None:
+        return None if redis_ahead is None else _moment(noted) - redis_ahead - _moment(wall)
+
     return Entry(
         key=key,
         digest=digest,
         match_digest=match_digest,
         state=state,  # type: ignore[arg-type]  # the script writes no other
-        created_at=_moment(created_at) + shift,
-        updated_at=_moment(updated_at) + shift,
+        created_at=_moment(created_wall),
+        updated_at=_moment(updated_wall),
         case_id=case_id or None,
         note=note,
         candidates=tuple(msgspec.json.decode(candidates)),
         held=held,
+        skew=timedelta(microseconds=int(skew)) if skew else None,
+        created_drift=drift(created_at, created_wall),
+        updated_drift=drift(updated_at, updated_wall),
     )
 
 
@@ -334,6 +371,10 @@ def _json(ids: Sequence[str]) -> str:
 
 def _moment(microseconds: bytes | str) -> datetime:
     return datetime.fromtimestamp(int(microseconds) / 1e6, UTC)
+
+
+def _span_text(span: timedelta | None) -> str:
+    return "" if span is None else str(_microseconds(span))
 
 
 def _microseconds(span: timedelta) -> int:

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import struct
+import time
+from email.utils import formatdate
 
 from aiohttp import web
 
@@ -12,10 +14,21 @@ from .answer import Answer
 LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
-def build_response(answer: Answer) -> web.Response:
-    """Build the response that sends a whole answer."""
+class _UndatedResponse(web.Response):
+    """A response without the header ``Date``, which aiohttp adds to every other one."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Date", None)
+
+
+def build_response(answer: Answer, *, date_ahead: float | None = 0.0) -> web.Response:
+    """Build the response that sends a whole answer, dated so many seconds ahead, or not at all."""
     headers = {"Content-Type": answer.content_type, **answer.headers}
-    return web.Response(status=answer.status, body=answer.body, headers=headers)
+    if date_ahead:
+        headers["Date"] = formatdate(time.time() + date_ahead, usegmt=True)
+    response = _UndatedResponse if date_ahead is None else web.Response
+    return response(status=answer.status, body=answer.body, headers=headers)
 
 
 async def wait_forever() -> None:

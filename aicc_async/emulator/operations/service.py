@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from datetime import datetime, timedelta
 
 import attrs
 import msgspec
@@ -10,7 +11,7 @@ from ..data import seed, shapes
 from ..data.store import Query, Store
 from ..faults.page_faults import PageFault, misplace
 from ..http.answer import Answer, BusinessError
-from ..options import PageRules
+from ..options import TITLE_FORMS, PageRules, Quirks
 from .page_cache import PageCache
 from .query import parse
 from .request import answer_done, change_case, not_found
@@ -28,11 +29,14 @@ class CaseService:
     _pages_requested: int = attrs.field(default=0, init=False)
     _young: deque[tuple[float, str]] = attrs.field(factory=deque, init=False, repr=False)
 
-    def create(self, body: bytes) -> Answer:
+    def create(self, body: bytes, quirks: Quirks) -> Answer:
         """Create a case (document 000)."""
         # The interface has no idempotency key, so a second request like the first is a second case.
         fields = parse_create(body, self.auto_assign_key)
         case = seed.build_created_case(self.store.next_number(), fields, seed=self.seed)
+        case["title"] = TITLE_FORMS[quirks.title_form](case["title"])
+        created = datetime.fromisoformat(case["createdDate"])
+        case["createdDate"] = str(created + timedelta(seconds=quirks.created_ahead))
         self.store.insert([case])
         self._young.append((time.monotonic(), case["id"]))
         return Answer(200, shapes.encode_created({"caseId": case["id"]}), applied=True)
