@@ -49,7 +49,7 @@ class Stop:
 
     @contextmanager
     def woken_by(self, wake: Callable[[], object]) -> Iterator[None]:
-        """Let a function end what the block waits in; it is never called after the block."""
+        """Call a function to end what the block waits in; never after the block."""
         with self._lock:
             self.check()
             self._wake = wake

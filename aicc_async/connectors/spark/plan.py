@@ -100,7 +100,7 @@ async def batch_end(
 
 
 async def _with_highest(parts: Sequence[Part], totals: Totals) -> list[Part]:
-    """Tell each task the highest total there is, or each would ask for it."""
+    """Give each task the highest total there is, or each would ask for it."""
     await totals.count_everything()
     return [evolve(part, highest=totals.highest) for part in parts]
 
