@@ -24,6 +24,8 @@ from .zone import ZONE_STEP, describe
 
 # From UTC-12 to UTC+14: no two zones are further apart.
 MAX_ZONE_DIFFERENCE = timedelta(hours=26)
+# Where no second clock vouches for this one, it may be off by a day as well.
+MAX_CLOCK_ERROR = timedelta(days=1)
 
 
 @frozen(kw_only=True)
@@ -71,8 +73,10 @@ class LastLook:
 
     def _range(self, searched: Span, readings: Readings) -> Span:
         possible = readings.possible.widened(CLOCK_TOLERANCE)
-        if not (self.search.offset is not None and readings.are_sure):
+        if self.search.offset is None or not readings.are_sure:
             possible = possible.widened(MAX_ZONE_DIFFERENCE)
+        if not readings.are_sure:
+            possible = possible.widened(MAX_CLOCK_ERROR)
         return Span(min(searched.start, possible.start), max(searched.end, possible.end))
 
     def _suspect(self, case: Case, searched: Span, readings: Readings) -> str | None:

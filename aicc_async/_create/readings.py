@@ -98,18 +98,17 @@ class Readings:
             return False
         if entry.skew is not None and abs(entry.skew - skew) > CLOCK_TOLERANCE:
             return False
+        # Without the steady clock, two that agree may have been wrong by as much.
         drifts = [drift for _, drift in self._both()]
-        if None in drifts and entry.skew is None:
-            return False
-        return all(abs(drift or NONE) <= CLOCK_TOLERANCE for drift in drifts)
+        return all(drift is not None and abs(drift) <= CLOCK_TOLERANCE for drift in drifts)
 
     @property
     def age(self) -> timedelta:
         """For how long it was certainly sent already; zero when nothing shows that."""
         updated_at, drift = self.entry.updated_at, self.entry.updated_drift
-        if drift is None and not self.are_sure:
+        if drift is None:
             return NONE
-        return max(self.now - updated_at - max(drift or NONE, NONE), NONE)
+        return max(self.now - updated_at - max(drift, NONE), NONE)
 
     def _both(self) -> list[tuple[datetime, timedelta | None]]:
         entry = self.entry
@@ -125,7 +124,7 @@ class Readings:
         skews = [NONE, *(each for each in (self.skew, self.entry.skew) if each is not None)]
         walls = [moment, moment + (drift or NONE)]
         # Nothing shows what the wall clock was worth: it may have been sent just now.
-        if drift is None and not self.are_sure:
+        if drift is None:
             walls.append(self.now)
         return [wall + skew for wall in walls for skew in skews]
 
