@@ -229,7 +229,9 @@ def _is_daemon(pid: int) -> bool:
 def test_an_unverified_part_fails_the_job(spark: SparkSession, tenant: Emulator) -> None:
     """Totals that never come true are an ExportError's text; strict=false takes what there is."""
     tenant.quirks = Quirks(count_offset=3)
-    with pytest.raises(PySparkException, match=r"ExportError: 202[45]-(12-31|01).*rows were announced"):
+    with pytest.raises(
+        PySparkException, match=r"ExportError: 202[45]-(12-31|01).*rows were announced"
+    ):
         ids(load(spark, tenant, until="2025-01-31"))
 
     found = ids(load(spark, tenant, until="2025-01-31", strict="false"))
