@@ -133,6 +133,14 @@ class Call:
         return self.is_throttled or isinstance(self.failure, RateLimitError)
 
     @property
+    def turn_left(self) -> float | None:
+        """Seconds that a refused call may wait for its turn; None: as long as it takes."""
+        if not self.is_refused or self._waits_out(0.0):
+            return None
+        failing = asyncio.get_running_loop().time() - self._failing_since
+        return max(self._policy.deadline - failing, 0.0)
+
+    @property
     def is_in_doubt(self) -> bool:
         """Whether something may have happened that must not happen twice."""
         return not self._repeatable and may_have_happened(self.failure)

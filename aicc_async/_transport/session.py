@@ -279,7 +279,7 @@ class Session:
 
     async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
         """Send it once, when the limiter lets it, and read the answer."""
-        slot = await self._limiter.acquire(is_even=call.is_patient)
+        slot = await self._take_turn(call)
         loop = asyncio.get_running_loop()
         call.sent_at = started = loop.time()
         self.stats.requests += 1
@@ -303,6 +303,17 @@ class Session:
             call.spent += took
             self._limiter.release()
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
+
+    async def _take_turn(self, call: Call) -> AcquiredSlot | None:
+        turn_left = call.turn_left
+        if turn_left is None or call.failure is None:
+            return await self._limiter.acquire(is_even=call.is_patient)
+        try:
+            async with asyncio.timeout(turn_left):
+                return await self._limiter.acquire(is_even=call.is_patient)
+        except TimeoutError:
+            # Behind many others that are refused as well its turn may come in minutes.
+            raise call.failure from None
 
     def _request(
         self, request: Request[Any], call: Call, token: str | None, slot: AcquiredSlot | None

@@ -63,7 +63,8 @@ def test_export_in_detail_adds_the_contact(
         return answer(service, "nobody" if case_id == gone else case_id)
 
     monkeypatch.setattr(CaseService, "get", get)
-    ended = call("export", "out.jsonl", "--since", "2025-03-01", "--detail")
+    period = ("--since", "2025-03-01", "--until", "2025-03-03")
+    ended = call("export", "out.jsonl", *period, "--detail")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert len(rows) > 1
     assert [row["id"] for row in rows if "customerInfo" not in row] == [gone]

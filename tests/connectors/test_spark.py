@@ -229,9 +229,7 @@ def _is_daemon(pid: int) -> bool:
 def test_an_unverified_part_fails_the_job(spark: SparkSession, tenant: Emulator) -> None:
     """Totals that never come true are an ExportError's text; strict=false takes what there is."""
     tenant.quirks = Quirks(count_offset=3)
-    with pytest.raises(
-        PySparkException, match=r"ExportError: 202[45]-(12-31|01).*rows were announced"
-    ):
+    with pytest.raises(PySparkException, match=r"ExportError: 202[45]-(12-31|01).*rows were"):
         ids(load(spark, tenant, until="2025-01-31"))
 
     found = ids(load(spark, tenant, until="2025-01-31", strict="false"))
@@ -252,8 +250,9 @@ def test_filters_are_asked_of_the_service(spark: SparkSession, tenant: Emulator)
         (each["priority"], each["origin"]) == ("High", "Email") for each in list_bodies(tenant)
     )
     # A second more at both ends for Spark's filter, and one for bounds that may be exclusive.
-    assert min(each["startTime"] for each in list_bodies(tenant)) == "2025-03-05 14:07:06"
-    assert max(each["endTime"] for each in list_bodies(tenant)) == "2025-04-05 08:00:02"
+    ranges = [each for each in list_bodies(tenant) if "startTime" in each]
+    assert min(each["startTime"] for each in ranges) == "2025-03-05 14:07:06"
+    assert max(each["endTime"] for each in ranges if "endTime" in each) == "2025-04-05 08:00:02"
 
 
 def _fits(row: dict[str, Any]) -> bool:

@@ -173,11 +173,11 @@ async def test_a_locked_file_can_be_interrupted(
 async def test_a_locked_journal_can_be_interrupted(tenant: Emulator, tmp_path: Path) -> None:
     """A keyed create that waits for another program's lock ends, and so does its client."""
     path = tmp_path / "creates.journal"
-    async with client_of(tenant, journal=SQLiteJournal(path)) as aicc:
+    async with client_of(tenant, journal=SQLiteJournal(path), timezone="Asia/Shanghai") as aicc:
         await aicc.create_case(NEW, key="first")
 
     async def create() -> None:
-        async with client_of(tenant, journal=SQLiteJournal(path)) as aicc:
+        async with client_of(tenant, journal=SQLiteJournal(path), timezone="Asia/Shanghai") as aicc:
             await aicc.create_case(NEW, key="second")
 
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -46,7 +46,8 @@ FAULTS = {
     Fault.HTTP_502: 0.01,
     Fault.HTTP_503: 0.01,
     Fault.HTTP_504: 0.01,
-    Fault.THROTTLED: 0.03,
+    # Each makes a client slow down: more would take minutes.
+    Fault.THROTTLED: 0.002,
     Fault.TOKEN_EXPIRED_401: 0.02,
 }
 DEFINITE = {401, 429}  # after these answers a create may be sent again
