@@ -1,9 +1,10 @@
 """Refusals that look like an outage: nginx's ``limit_req`` answers 503 unless it is told otherwise.
 
-The idea: several within a second, with successes among them, are no outage. Only answers without
-an error code of the platform's count. A refusal of this kind slows everybody down and costs no
-attempt. What it can't see: whether the request was acted on, which nginx alone could not
-have; so it makes nothing repeatable (``Dialect(throttle_statuses=…)`` does).
+The idea: several within a second, with successes among them, are no outage, and as many as one of
+ten answers are no accident. Only answers without an error code of the platform's count. A refusal
+of this kind slows everybody down and costs no attempt. What it can't see: whether the request was
+acted on, which nginx alone could not have; so it makes nothing repeatable
+(``Dialect(throttle_statuses=…)`` does).
 See https://nginx.org/en/docs/http/ngx_http_limit_req_module.html#limit_req_status.
 """
 
@@ -15,6 +16,8 @@ from http import HTTPStatus
 from ..errors import AICCError, ServerError
 
 MIN_REFUSALS = 3
+# Of all answers within the window.
+MIN_REFUSED_SHARE = 0.1
 WINDOW = 1.0  # seconds
 
 
@@ -23,11 +26,11 @@ class ThrottleDetector:
 
     def __init__(self) -> None:
         self._refused: deque[float] = deque(maxlen=100)
-        self._succeeded_at = float("-inf")
+        self._succeeded: deque[float] = deque(maxlen=1000)
 
     def add_success(self, now: float) -> None:
         """Note a success."""
-        self._succeeded_at = now
+        self._succeeded.append(now)
 
     def is_throttle(self, error: AICCError, now: float) -> bool:
         """Note a failure; return whether it is a refusal of haste, as those around it show."""
@@ -37,6 +40,11 @@ class ThrottleDetector:
         if error.code is not None or error.message:
             return False
         self._refused.append(now)
-        while self._refused[0] < now - WINDOW:
-            self._refused.popleft()
-        return len(self._refused) >= MIN_REFUSALS and self._succeeded_at >= self._refused[0]
+        for times in (self._refused, self._succeeded):
+            while times and times[0] < now - WINDOW:
+                times.popleft()
+        if len(self._refused) < MIN_REFUSALS or not self._succeeded:
+            return False
+        refused, answered = len(self._refused), len(self._refused) + len(self._succeeded)
+        is_outage = self._succeeded[-1] < self._refused[0]
+        return not is_outage and refused >= MIN_REFUSED_SHARE * answered

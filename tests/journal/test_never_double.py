@@ -239,6 +239,8 @@ async def _deliver(aicc: AICCClient, number: int) -> str | None:
 # ---- without a journal ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(60)
 async def test_without_a_journal_nothing_is_sent_again_in_doubt() -> None:
     """Each create is confirmed and there, or UnknownOutcome, or refused and not there."""
     seed = random.randrange(10**6)  # noqa: S311  (to be repeated)
