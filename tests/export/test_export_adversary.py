@@ -309,6 +309,7 @@ def check_requests(adversary: Adversary, report: ExportReport) -> None:
     assert report.requests <= MAX_REQUESTS * pages + 60  # those are for the beginning of it all
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 async def test_nothing_is_lost_in_silence(
     chunk: int, out: Path, monkeypatch: pytest.MonkeyPatch
@@ -323,6 +324,7 @@ async def test_nothing_is_lost_in_silence(
         check_requests(adversary, report)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("chunk", range(4))
 async def test_limits_are_no_silence(
     chunk: int, out: Path, monkeypatch: pytest.MonkeyPatch
@@ -342,6 +344,7 @@ async def test_limits_are_no_silence(
         check_windows(report)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("chunk", range(3))
 async def test_details_change_nothing_of_that(
     chunk: int, out: Path, monkeypatch: pytest.MonkeyPatch
