@@ -28,7 +28,7 @@ from aicc_async.emulator import Emulator, Fault
 from aicc_async.export import plan, window_reader
 
 # By hand more of them: an export each, in one run or in several.
-RUNS = 5
+RUNS = 3
 MAX_RESUMES = 30
 OUTAGES = (
     Fault.HTTP_500,
@@ -165,7 +165,7 @@ async def check_outages(seed: int, folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(5))
 async def test_outages_in_the_midst_of_an_export_lose_nothing(
     part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
