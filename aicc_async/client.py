@@ -205,6 +205,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from os import PathLike
 from typing import Any, Self, TypeVar, Unpack
@@ -219,6 +220,7 @@ from ._create.creator import DEFAULT_LIST_LAG, MAX_LIST_LAG, CreateOutcome, Crea
 from ._listing.ordered_map import ordered_map
 from ._listing.pages import MAX_ROWS_PER_PAGE, UNKNOWN_TOTAL
 from ._listing.windows import MAX_SPAN, Window
+from ._listing.zones import local
 from ._parse import parse_environment
 from ._protocol import operations
 from ._protocol.aicc import CaseProtocol
@@ -333,6 +335,7 @@ class AICCClient(SessionHolder):
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
         zone = settings.find_zone(DEFAULT_TIMEZONE if timezone is None else timezone)
+        _compare_zone(zone, profile)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
         self._session = Session(endpoint, signing=Signing.from_credentials(auth), session=session)
         self._api = CaseApi(
@@ -733,6 +736,23 @@ class AICCClient(SessionHolder):
         if self._journal is None:
             self._journal = SQLiteJournal(":memory:")
         return Creator(api=self._api, journal=self._journal, list_lag=self._list_lag)
+
+
+def _compare_zone(zone: ZoneInfo, profile: Profile) -> None:
+    """Warn when the clock that dates rows is ahead of the zone, as a profile knows.
+
+    A zone that is further ahead is no contradiction: the profile's offset is the least that fits.
+    """
+    found = profile.utc_offset
+    # A zone's offset changes in the course of a year: that of the day of the probe counts.
+    offset = local(profile.probed or datetime.now(UTC), zone).utcoffset()
+    if found is not None and offset is not None and timedelta(hours=found) > offset:
+        warnings.warn(
+            f"timezone {zone} is {offset / timedelta(hours=1):+g} h from UTC, but the profile's"
+            f" utc_offset says that rows are dated by a clock of {found:+g} h or more",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _query(query: Q | None, cls: type[Q]) -> Q:

@@ -26,7 +26,8 @@ What a client does with it: no page is larger than ``page_size``; ranges are cut
 holds; where ``rate_refused`` is known, four fifths of ``rate`` are kept, unless there is a rate
 limit. No window is read that needs an offset deeper than ``deepest_start`` or announces
 ``max_count`` rows: it is halved. A create that is
-in doubt is looked for by its time only where that is what ``date_field`` filters.
+in doubt is looked for by its time only where that is what ``date_field`` filters. A ``timezone``
+that is behind ``utc_offset`` gives a RuntimeWarning.
 """
 
 # ruff: noqa: RUF009  (the calls make fields, evaluated once as they should be)

@@ -120,6 +120,8 @@ def summary(report: ExportReport) -> str:
     """Return the line on what was done, and whether it was proven."""
     rate = report.rows / max(report.seconds, 1e-9)
     size = f"{report.size:,} bytes, " if report.size is not None else ""
+    if report.in_table is not None:
+        size += f"{report.in_table:,} ids counted in the table, "
     added = f" ({report.added:,} of them written)" if report.added != report.rows else ""
     without = f", {report.without_detail:,} without details" if report.without_detail else ""
     counts = Counter(window.verdict for window in report.windows)

@@ -125,7 +125,7 @@ def check_file(target: Target, last: ExportReport) -> None:
         found = str(error.strerror)
     raise ConfigError(
         f"cannot continue {target.name}: it must be as its last run left it, with {last.size:,}"
-        f" bytes, but {found}. Put it back, or re-run without since_last"
+        f" bytes, but {found}. Put it back, or re-run with restart and without since_last"
     )
 
 

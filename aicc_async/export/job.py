@@ -99,8 +99,9 @@ async def export_cases(
                 api, query, destination, last=last, newest=newest, back=since_last, detail=detail
             )
             if checkpoint.is_planned:
-                # The target may have its rows already, and would give another start.
-                start = parse_time(checkpoint.values()["since"])
+                start = _planned_start(
+                    api, query, destination, checkpoint=checkpoint, start=start, detail=detail
+                )
             query = evolve(query, start_time=start)
             if start and not destination.sink.upserts:
                 message = "new cases are added; changes of older ones are not seen"
@@ -123,12 +124,38 @@ async def export_cases(
 async def _last_run(target: Target, checkpoint: Checkpoint) -> ExportReport | None:
     """Return the manifest of the last run, whose file must be as that run left it.
 
-    Not while a run is unfinished: a kill may have left its file without its manifest.
+    Not where an unfinished run has begun to write: a kill may have left its file without its
+    manifest.
     """
     last = manifest.load(target.manifest)
-    if last and not checkpoint.is_planned:
+    if last and not checkpoint.values().get("writing"):
         await call_in_thread(lambda: check_file(target, last))
     return last
+
+
+def _planned_start(
+    api: CaseApi,
+    query: CaseQuery,
+    target: Target,
+    *,
+    checkpoint: Checkpoint,
+    start: datetime | None,
+    detail: bool,
+) -> datetime | None:
+    """Return where an unfinished export began, or discard it where that is too late by now.
+
+    The target may have its rows already, and give a later ``start``. An earlier one means that
+    somebody has restored or cut the target since it was planned.
+    """
+    saved = checkpoint.values()
+    planned = parse_time(saved["since"])
+    if planned is None or (start and start >= planned):
+        return planned
+    before = evolve(query, start_time=planned)
+    described = fingerprint(api, before, target, since_last=True, detail=detail)
+    check_fingerprint(target, saved["fingerprint"], described)
+    checkpoint.clear()
+    return start
 
 
 @frozen(kw_only=True)
@@ -261,6 +288,8 @@ class _Job:
             added = total
         else:
             sha256 = None
+            # Until now nothing of ours can have changed the target.
+            self._checkpoint.save(writing=True)
             added = await write_rows(
                 target.sink,
                 rows.path,

@@ -53,6 +53,23 @@ def test_export_writes_the_file_and_ends_with_a_summary(
     assert (ended.code, ended.err) == (0, "")
 
 
+def test_the_summary_of_a_table_counts_its_ids(tenant: Emulator, call: Call) -> None:
+    """The last line says how many of the ids were in the table before it was committed."""
+    ended = call("export", "out.db", "--since", "2025-01-01", "--until", "2025-03-31")
+    rows = len(tenant.ids("2025-01-01", "2025-03-31 23:59:59"))
+    assert f" bytes, {rows:,} ids counted in the table, " in ended.out
+
+
+@pytest.mark.usefixtures("tenant")
+def test_a_zone_that_a_profile_contradicts_is_one_line_of_an_export(
+    call: Call, tmp_path: Path
+) -> None:
+    """The warning of the client's making is shown as any other of an export."""
+    (tmp_path / "p.toml").write_text("utc_offset = 8.0\n")
+    ended = call("export", "out.jsonl", "--timezone", "UTC", "--profile", "p.toml")
+    assert "warning: timezone UTC is +0 h from UTC, but the profile's utc_offset" in ended.err
+
+
 def test_export_in_detail_adds_the_contact(
     tenant: Emulator, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

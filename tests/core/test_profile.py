@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from datetime import UTC
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -189,3 +189,46 @@ async def test_a_rate_that_is_given_goes_before() -> None:
             for _ in range(5):
                 await aicc.list_cases()
             assert tenant.peak == 5
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset", "probed"),
+    [
+        ("UTC", 8.0, None),
+        ("Asia/Kolkata", 5.75, None),
+        ("America/Los_Angeles", 0, None),
+        # In winter; in summer it is +2 h.
+        ("Europe/Berlin", 2.0, datetime(2025, 1, 15, tzinfo=UTC)),
+    ],
+)
+def test_a_zone_behind_the_profiles_offset_is_warned_of(
+    zone: str, offset: float, probed: datetime | None
+) -> None:
+    """The client's making says once that both can't be right, and names both."""
+    profile = Profile(utc_offset=offset, probed=probed)
+    with pytest.warns(RuntimeWarning) as caught:
+        AICCClient(URL, auth=StaticToken("t"), timezone=zone, profile=profile)
+    [text] = [str(warning.message) for warning in caught]
+    assert text.startswith(f"timezone {zone} is ")
+    assert f"utc_offset says that rows are dated by a clock of {offset:+g} h" in text
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset", "probed"),
+    [
+        (None, None, None),
+        (None, 8.0, None),
+        # It is the least that fits.
+        (None, 3.0, None),
+        ("UTC", 0.0, None),
+        ("Europe/Berlin", 2.0, datetime(2025, 7, 15, tzinfo=UTC)),
+        ("Europe/Berlin", 1.0, datetime(2025, 1, 15)),  # noqa: DTZ001  (as in an edited file)
+    ],
+)
+def test_a_zone_that_fits_the_profile_is_not_warned_of(
+    zone: str | None, offset: float | None, probed: datetime | None
+) -> None:
+    """Warnings are errors here: none comes where the zone is the offset's, or further ahead."""
+    profile = Profile(utc_offset=offset, probed=probed)
+    client = AICCClient(URL, auth=StaticToken("t"), timezone=zone, profile=profile)
+    assert client.profile == profile

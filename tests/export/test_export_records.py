@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import warnings
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,14 @@ import psycopg
 import pytest
 from helpers.exports import QUARTER, SINCE, UNTIL, read_jsonl, read_sqlite
 
-from aicc_async import AICCClient, CaseQuery, ConfigError, ExportError, ExportReport, export_cases
+from aicc_async import (
+    AICCClient,
+    CaseQuery,
+    ConfigError,
+    ExportError,
+    ExportReport,
+    export_cases,
+)
 from aicc_async.emulator import Emulator
 from aicc_async.export import Progress
 
@@ -138,6 +146,40 @@ async def test_a_run_killed_before_its_manifest_resumes(
         else:
             await nightly(aicc, out, UNTIL)
             assert [row[0] for row in read_sqlite(out, "id")] == sorted(tenant.ids())
+
+
+def stop_reading(state: Progress) -> None:
+    """End a run that is planned and has read something."""
+    if state.rows:
+        raise RuntimeError("somebody's own")
+
+
+@pytest.mark.parametrize("name", ["cases.jsonl", "cases.csv", "cases.db"])
+async def test_a_target_restored_while_a_run_is_unfinished_lacks_nothing(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path, name: str
+) -> None:
+    """A run resumes only on the target that it was planned for: a file is refused else."""
+    out, backup = tmp_path / name, tmp_path / "backup"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*new cases are added")
+        await nightly(aicc, out, SINCE + 20 * DAY)
+        shutil.copyfile(out, backup)
+        await nightly(aicc, out, SINCE + 60 * DAY)
+        with pytest.raises(RuntimeError, match="somebody's own"):
+            await export_cases(
+                aicc, CaseQuery(end_time=UNTIL), out, since_last=DAY, on_progress=stop_reading
+            )
+        assert (tmp_path / f".{name}.export").exists()
+        shutil.copyfile(backup, out)
+        if name == "cases.db":
+            await nightly(aicc, out, UNTIL)
+            assert [row[0] for row in read_sqlite(out, "id")] == sorted(tenant.ids())
+            return
+        with pytest.raises(ConfigError, match="must be as its last run left it"):
+            await nightly(aicc, out, UNTIL)
+    assert out.read_bytes() == backup.read_bytes()
+    report = await export_cases(aicc, CaseQuery(end_time=UNTIL), out, restart=True)
+    assert (report.rows, report.verified) == (tenant.count(), True)
 
 
 # ---- the spool ------------------------------------------------------------------------------

@@ -339,6 +339,15 @@ def test_numbers_have_separators() -> None:
     assert "8,494,493" in page
 
 
+def test_the_ids_that_a_table_had_are_shown() -> None:
+    """Of a table their number is a fact; a file has none, and what cannot be true is left out."""
+    label = "Ids counted in the table"
+    page = report_page(make_report(format="sqlite", in_table=12_345))
+    assert f"<bdi>{label}</bdi></dt><dd><bdi>12,345</bdi>" in page
+    assert label not in report_page(make_report())
+    assert label not in report_page(make_report(in_table=-1))
+
+
 def invoke(*args: str | Path) -> None:
     """Run the command in this process; errors come out as they are."""
     CliRunner().invoke(group, ["report", *map(str, args)], catch_exceptions=False)

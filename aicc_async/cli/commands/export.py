@@ -74,15 +74,15 @@ def export(
     from rich.console import Console
 
     from ...export import ExportReport, export_cases
-    from ..connect import reader
+    from ..connect import Reader, reader
     from ..filters import query
     from ..progress import display, print_report
 
     settings = {name: options.pop(name) for name in PASSED_ON}
     settings["since_last"] = lookback if since is LAST else None
-    wanted, source = query(None if since is LAST else since, until, filters), reader(**options)
+    wanted = query(None if since is LAST else since, until, filters)
 
-    async def go() -> ExportReport:
+    async def go(source: Reader) -> ExportReport:
         async with source as aicc:
             with display(Console(stderr=True), aicc.stats) as show:
                 return await export_cases(aicc, wanted, out, on_progress=show, **settings)
@@ -90,7 +90,7 @@ def export(
     # Printed when it has ended: within a live bar they would be erased.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
-        report = run_async(go(), advice=RESUME)
+        report = run_async(go(reader(**options)), advice=RESUME)
     for warning in caught:
         say(f"warning: {warning.message}")
     print_report(report)

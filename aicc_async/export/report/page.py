@@ -72,7 +72,7 @@ def report_page(report: ExportReport) -> str:
 
 def _facts(report: ExportReport) -> dict[str, str]:
     """Name what the export was; empty values are left out."""
-    content = figure(report.size)
+    content, in_table = figure(report.size), figure(report.in_table)
     facts = {
         "From": report.start,
         "To": report.end,
@@ -83,6 +83,7 @@ def _facts(report: ExportReport) -> dict[str, str]:
         "Format": report.format,
         "Bytes": None if content is None else number(content),
         "SHA-256": report.sha256,
+        "Ids counted in the table": None if in_table is None else number(in_table),
         **report.versions,
     }
     texts = {name: shorten(value) for name, value in facts.items()}
