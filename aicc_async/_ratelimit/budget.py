@@ -53,7 +53,8 @@ class Terms:
 
     A slot stays taken for ``per`` and ``slack``. No slot is given that lies more than ``horizon``
     ahead. ``hold`` is how long no slots are given after the store was lost: until every process has
-    noticed. ``ceiling`` is that of an adaptive limit, which begins at ``limit``.
+    noticed. ``ceiling`` is the most that the limit is raised to: above ``limit`` only for an
+    adaptive one, which begins there.
     """
 
     limit: int
@@ -80,7 +81,8 @@ class SlotReports:
 class BudgetState:
     """A budget at one moment: the store's time, the slots of the last ``per``, the limit.
 
-    ``pace`` is what an adaptive limit is derived from, as text: empty until somebody stores one.
+    ``pace`` is what ``limit`` is derived from, as text: empty until somebody stores one. It never
+    makes the limit higher than the ceiling of whoever asks.
     """
 
     time: float

@@ -21,7 +21,7 @@ from math import inf
 from typing import Any, TypeVar
 
 import msgspec
-from attrs import define, field
+from attrs import define, evolve, field
 
 from .._validators import MAX_SECONDS
 from .budget import (
@@ -36,6 +36,7 @@ from .budget import (
 )
 from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
 from .sliding_window import MIN_SLEEP_SECONDS, AcquiredSlot, Limiter
+from .spacing import MIN_FIRST_LIMIT
 
 # Sends that are T apart may arrive closer together, and small delays are not reported.
 SLACK_SECONDS = 0.04
@@ -113,8 +114,10 @@ class SharedLimiter:
             slack=SLACK_SECONDS,
             horizon=max(MIN_HORIZON_SECONDS, min(per, MIN_HORIZON_SLOTS * per / limit)),
             hold=per + SLACK_SECONDS + PROBE_INTERVAL_SECONDS + PROBE_TIMEOUT_SECONDS,
-            ceiling=ceiling,
+            ceiling=ceiling or limit,
         )
+        # Any other limit has a pace only from its first refusal on.
+        self._is_adaptive = ceiling is not None
         self._processes = budget.fallback_processes
         self._budget = budget.connect(self._terms)
         self._queues = {priority: WaitQueue(priority) for priority in REQUEST_PRIORITIES}
@@ -230,23 +233,28 @@ class SharedLimiter:
     async def _pause(self, seconds: float) -> None:
         def lower(pace: Pace, state: BudgetState) -> Pace:
             now, per = state.time, self._terms.per
+            if not (state.pace or self._is_adaptive):
+                # A limit that was chosen may be far too high: as alone, half of what was seen.
+                first = min(max(state.sent // 2, MIN_FIRST_LIMIT), pace.limit)
+                return evolve(initial_pace(first), paused_until=now + max(seconds, per))
             sent = assume_sent(pace, state.sent)
             return lower_limit(pace, now=now, sent=sent, seconds=seconds, per=per)
 
         state = await self._unless_lost(self._budget.pause(seconds))
-        if state and self._terms.ceiling:
+        if state:
             await self._change_pace(state, lower)
 
     def _follow(self, state: BudgetState) -> None:
         """Take over the limit that all have, and raise it if it is time."""
         self.limit = state.limit
-        ceiling = self._terms.ceiling
+        ceiling = self._terms.ceiling or self._terms.limit
 
         def higher(pace: Pace, state: BudgetState) -> Pace:
             now, sent, per = state.time, state.sent, self._terms.per
-            return raise_limit(pace, now=now, sent=sent, per=per, ceiling=ceiling or 1)
+            return raise_limit(pace, now=now, sent=sent, per=per, ceiling=ceiling)
 
-        if ceiling and higher(self._pace(state), state) != self._pace(state):
+        can_rise = bool(state.pace) or self._is_adaptive
+        if can_rise and higher(self._pace(state), state) != self._pace(state):
             self._start(self._change_pace(state, higher))
 
     async def _change_pace(
@@ -269,7 +277,9 @@ class SharedLimiter:
     def _pace(self, state: BudgetState) -> Pace:
         if not state.pace:
             return initial_pace(self._terms.limit)
-        return msgspec.json.decode(state.pace, type=Pace)
+        pace = msgspec.json.decode(state.pace, type=Pace)
+        # It was found under a higher ceiling than this limiter's.
+        return initial_pace(state.limit) if pace.limit > state.limit else pace
 
     async def _unless_lost(self, call: Coroutine[Any, Any, T]) -> T | None:
         """Return what the store answers; None when it is lost."""

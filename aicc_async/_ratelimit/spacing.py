@@ -7,6 +7,10 @@ long is sent evenly. After a refusal everything is, whatever the limit: one requ
 ones at half the rate that was seen, and then at a rate that follows a ``Pace``. The invariant: in
 those times no two sends are closer than ``per`` divided by the rate, less a few per cent, counted
 from when the first of them left. What it can't see: how long each is on its way.
+
+A limit of the caller's own that was not refused is kept by its sliding window. Even sends are no
+more than a kindness there, and must not cost any of it: timers are late, and what they lose is made
+up for, most of it where the distance is too short for a timer to keep.
 """
 
 from __future__ import annotations
@@ -22,6 +26,13 @@ MAX_LOGGED = 1000
 MIN_FIRST_LIMIT = 5
 # Of the distance: so much closer sends may be, to make up for a timer that was late.
 CATCH_UP_SHARE = 0.03
+# Under a limit of the caller's own it is at least this, which a bucket of 20/s still lets through
+# from a limit of 18/s.
+CATCH_UP_SECONDS = 0.0025
+# A busy machine's timers are late by as much as this: what is due then goes at once.
+MIN_KEPT_INTERVAL = 0.03  # seconds
+# So much may be made up for in all; or a rest would be followed by a rush.
+MAX_DEBT_SECONDS = 0.05
 # Without a limit the rate is not held back any more once it is that high again.
 MAX_PACED_LIMIT = 500
 
@@ -39,8 +50,11 @@ class Spacing:
         self._pace: Pace | None = None
         self._paced_since = 0.0
         self._sent: deque[float] = deque(maxlen=MAX_LOGGED)
-        # When the next send is due if all are evenly spaced.
+        # A burst that was chosen is kept, and so is what refusals have shown.
+        self._is_lenient = burst is None
+        # When the next send is due if all are evenly spaced, and when it is far from the last one.
         self._due_at = 0.0
+        self._apart_at = 0.0
 
     @property
     def is_free(self) -> bool:
@@ -50,14 +64,15 @@ class Spacing:
     def next_at(self, *, is_even: bool) -> float:
         """Return when the next send may leave at the earliest; ``is_even``: evenly in any case."""
         if self._pace or is_even:
-            return self._due_at
+            return max(self._due_at, self._apart_at)
         if self._burst is None:
             return 0.0
         return self._due_at - (self._burst - 1) * self._interval
 
     def resize(self, limit: int) -> None:
-        """Change the limit."""
+        """Change the limit, to one that was found by refusals."""
         self._limit = limit
+        self._is_lenient = False
 
     def add(self, now: float) -> None:
         """Note a send, and go faster if it is time."""
@@ -67,12 +82,14 @@ class Spacing:
             sent, per = self._count(now), self._per
             pace = raise_limit(self._pace, now=now, sent=sent, per=per, ceiling=ceiling)
             self._pace = None if self._limit is None and pace.limit >= ceiling else pace
-        interval = self._interval
-        self._due_at = max(self._due_at + interval, now + interval * (1 - CATCH_UP_SHARE))
+        self._due_at += self._interval
+        self.mark_sent(now)
 
     def mark_sent(self, now: float) -> None:
         """Note that the latest send left only now: distances count from then."""
-        self._due_at = max(self._due_at, now + self._interval * (1 - CATCH_UP_SHARE))
+        catch_up, debt = self._tolerance()
+        self._due_at = max(self._due_at, now + self._interval - debt)
+        self._apart_at = max(self._apart_at, now + self._interval - catch_up)
 
     def slow_down(self, now: float, sent_at: float) -> None:
         """Note a refusal of what was sent then, and go slower.
@@ -86,6 +103,16 @@ class Spacing:
         elif sent_at > self._paced_since:
             sent, per = assume_sent(self._pace, self._count(now)), self._per
             self._pace = lower_limit(self._pace, now=now, sent=sent, seconds=0.0, per=per)
+
+    def _tolerance(self) -> tuple[float, float]:
+        """Return by how much one send may be closer than the interval, and how late all may be."""
+        interval = self._interval
+        share = CATCH_UP_SHARE * interval
+        if self._pace or not self._is_lenient:
+            return share, share
+        is_kept = interval >= MIN_KEPT_INTERVAL
+        catch_up = max(share, CATCH_UP_SECONDS) if is_kept else interval
+        return catch_up, max(catch_up, MAX_DEBT_SECONDS)
 
     @property
     def _interval(self) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -95,33 +95,47 @@ class _StaleConnection(Exception):  # noqa: N818  (it never leaves this file)
     """A kept connection ended, or said something, while it was idle."""
 
 
-def _check_connection(turns: int) -> aiohttp.ClientMiddlewareType:
-    """Return a middleware that sends on a connection only if nothing came on it while it was idle.
+_Send = Callable[[Connection], Coroutine[Any, Any, aiohttp.ClientResponse]]
 
-    What came could be taken for the answer of this request. ``turns`` of the event loop are left
-    for reading what the system has already: a loop that stood still has not seen the end of a
-    connection, and what is written after it is in doubt.
+
+def _send_if_fresh(send: _Send, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+    """Send on a connection only if nothing came on it while it was idle.
+
+    What came could be taken for the answer of this request.
     """
+    protocol = conn.protocol
+    if protocol is None or protocol.should_close or not protocol.is_connected():
+        raise _StaleConnection
+    return send(conn)
+
+
+async def _read_and_send(send: _Send, conn: Connection) -> aiohttp.ClientResponse:
+    """Read what the system has of the connection already, then send on it if it is fresh.
+
+    A loop that stood still has not seen the end of it, and what is written after that is in doubt.
+    """
+    for _ in range(_TURNS_TO_READ):
+        await asyncio.sleep(0)
+    return await _send_if_fresh(send, conn)
+
+
+def _check_connection(
+    send_checked: Callable[[_Send, Connection], Coroutine[Any, Any, aiohttp.ClientResponse]],
+) -> aiohttp.ClientMiddlewareType:
+    """Return a middleware that sends in this way, on another connection where one is stale."""
 
     async def middleware(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        send = request.send
-
-        async def send_if_fresh(conn: Connection) -> aiohttp.ClientResponse:
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            protocol = conn.protocol
-            if protocol is None or protocol.should_close or not protocol.is_connected():
-                raise _StaleConnection
-            return await send(conn)
-
-        request.send = send_if_fresh  # type: ignore[method-assign]  # of this request alone
+        # Of this request alone.
+        request.send = partial(send_checked, request.send)  # type: ignore[method-assign]
         try:
             while True:
-                # Each one is closed by this, and a new one is not stale for long.
-                with suppress(_StaleConnection):
+                try:
                     return await handler(request)
+                except _StaleConnection:
+                    # It is closed by this, and a new one is not stale for long.
+                    continue
         finally:
             # Nothing would free the two before the garbage collection.
             del request.send
@@ -130,7 +144,7 @@ def _check_connection(turns: int) -> aiohttp.ClientMiddlewareType:
 
 
 # The answer of what may be sent again is not worth a wait.
-_middlewares = {True: _check_connection(0), False: _check_connection(_TURNS_TO_READ)}
+_middlewares = {True: _check_connection(_send_if_fresh), False: _check_connection(_read_and_send)}
 
 
 @define

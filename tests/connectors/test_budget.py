@@ -14,16 +14,26 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from attrs import evolve
 from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
+from helpers.exports import QUARTER, SINCE, UNTIL
+from helpers.nginx import limiting
 from helpers.recipes import recipe
 from helpers.redis_process import RedisServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, ConfigError, RateLimit, RetryPolicy, StaticToken
+from aicc_async import (
+    AICCClient,
+    ConfigError,
+    RateLimit,
+    RetryPolicy,
+    StaticToken,
+    export_cases,
+)
 from aicc_async._ratelimit.budget import (
     REQUEST_PRIORITIES,
     BudgetUnreachable,
@@ -33,6 +43,7 @@ from aicc_async._ratelimit.budget import (
     Terms,
     request_priority,
 )
+from aicc_async._ratelimit.pace import initial_pace
 from aicc_async._ratelimit.shared import SharedLimiter
 from aicc_async._transport.session import limiter_of
 from aicc_async.cli.connect import client as command_client
@@ -338,6 +349,35 @@ async def test_a_cancelled_call_takes_no_turn(tenant: Emulator, redis_url: str) 
         ends = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 5
     assert len(tenant.requests) == 9
+
+
+@pytest.mark.parametrize("limit", [18, 100])
+async def test_exports_that_share_a_limit_end_behind_a_quota_of_nginxs(
+    redis_url: str, tmp_path: Path, limit: int
+) -> None:
+    """A limit below 20 a second, or far above it: one run is enough, and few are refused."""
+    async with AsyncExitStack() as stack:
+        tenant = await stack.enter_async_context(Emulator(cases=3000, since=SINCE, until=UNTIL))
+        url = stack.enter_context(limiting(tenant.url))
+        rate = shared_limit(redis_url, limit, name=f"nginx-{limit}", processes=2)
+        auth = StaticToken(tenant.token())
+        clients = [AICCClient(url, auth=auth, rate_limit=rate) for _ in range(2)]
+        for each in clients:
+            await stack.enter_async_context(each)
+        reports = await asyncio.gather(
+            *(export_cases(c, QUARTER, tmp_path / f"{i}.jsonl") for i, c in enumerate(clients))
+        )
+    assert [(report.verified, report.rows) for report in reports] == [(True, 3000)] * 2
+    assert sum(c.stats.throttled for c in clients) <= sum(c.stats.requests for c in clients) / 3
+
+
+async def test_a_pace_never_exceeds_a_limit_that_was_lowered(connect: Connect) -> None:
+    """What was found under a higher limit holds for those that have that limit, not for others."""
+    pace = msgspec.json.encode(initial_pace(50)).decode()
+    assert await connect().replace_pace("", pace)
+    lowered = [connect(evolve(TERMS, ceiling=ceiling)) for ceiling in (5, 40, 80)]
+    limits = [(await each.report(SlotReports())).limit for each in lowered]
+    assert limits == [5, 40, 50]
 
 
 async def test_a_429_pauses_the_budget(redis_url: str) -> None:

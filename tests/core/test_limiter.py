@@ -6,7 +6,7 @@ import asyncio
 import tracemalloc
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any, TypeVar
 
 import looptime
@@ -348,6 +348,59 @@ def test_many_of_one_reading_are_even_from_the_start() -> None:
         return went
 
     assert run(main) == pytest.approx([0, 0.2, 0.4, 0.4], abs=5e-3)
+
+
+def late_sleep(lateness: Sequence[float]) -> Callable[[float], Coroutine[Any, Any, None]]:
+    """Return a sleep whose timers are late by these, in turns."""
+    sleep, late = asyncio.sleep, cycle(lateness)
+
+    async def slept(seconds: float) -> None:
+        await sleep(seconds + next(late))
+
+    return slept
+
+
+async def use(limiter: Limiter, seconds: float) -> list[float]:
+    """Send evenly, one after the other, for so long; return when each left."""
+    went: list[float] = []
+    while now() < seconds:
+        slot = await limiter.acquire(is_even=True)
+        went.append(now())
+        if slot:
+            slot.mark_sent()
+        limiter.release()
+    return went
+
+
+@pytest.mark.parametrize("limit", [5, 18, 50, 200])
+def test_late_timers_cost_hardly_any_of_a_limit(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine whose timers are late by milliseconds, 97 % of a limit are used, evenly."""
+    monkeypatch.setattr(asyncio, "sleep", late_sleep([0.0002, 0.001, 0.003, 0.0005, 0.006]))
+    went = run(lambda: use(Limiter(limit), 20.0))
+    assert (len(went) - 1) / (went[-1] - went[0]) >= 0.97 * limit
+    assert most_in(1.0, went[-3 * limit :]) <= limit
+    # Not even a machine that stands still makes more than a few leave at once.
+    assert most_in(0.1, went[-3 * limit :]) <= 0.15 * limit + 3
+
+
+def test_a_late_timer_brings_no_two_together_in_a_small_bucket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a limit of 18 a second none is closer than a bucket of 20 asks for, with room left."""
+    monkeypatch.setattr(asyncio, "sleep", late_sleep([0.0, 0.02, 0.001, 0.0, 0.08]))
+    assert min(gaps_of(run(lambda: use(Limiter(18), 20.0)))) >= 0.053 - TINY
+
+
+@pytest.mark.parametrize("burst", [1, 2])
+def test_late_timers_bring_no_more_together_than_the_burst(
+    burst: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst that was chosen is never exceeded to make up for lost time."""
+    monkeypatch.setattr(asyncio, "sleep", late_sleep([0.0, 0.02, 0.09]))
+    log = run(lambda: calls_at(Limiter(100, burst=burst), [0.0] * 60))
+    assert most_in(0.0097, [went for went, _ in log]) <= burst
 
 
 def test_after_a_rest_a_burst_goes_at_once_again() -> None:

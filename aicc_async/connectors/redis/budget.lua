@@ -14,13 +14,15 @@
 --   slots   all slots of the last T and the near future, by their time
 --   bulk    those of them that have the lowest priority
 --   state   a hash: the server that ran last, the ends of the hold, the pause and the even spacing,
---           the adaptive pace
--- ARGV: the step, then n, T, T with its slack, the horizon, the hold, and the step's own arguments.
+--           the pace: that of an adaptive limit, or of one that was refused
+-- ARGV: the step, then n, T, T with its slack, the horizon, the hold, the most that n may be raised
+-- to, and the step's own arguments.
 -- Times are microseconds of this server's clock.
 local SLOTS, BULK, STATE = KEYS[1], KEYS[2], KEYS[3]
 local step, start = ARGV[1], tonumber(ARGV[2])
 local per, span = tonumber(ARGV[3]), tonumber(ARGV[4])
 local horizon, hold = tonumber(ARGV[5]), tonumber(ARGV[6])
+local ceiling = tonumber(ARGV[7])
 -- A reservation gets no more slots than the rate allows in this time (microseconds).
 local BATCH_TIME = 30000
 -- Of an even distance between slots: closer than that, so that lost time is made up for.
@@ -66,9 +68,10 @@ local function get_pace()
     return get('adaptive_pace')
 end
 
+-- What is stored may have been found under a higher limit than that of whoever asks.
 local function get_limit()
     local pace = get_pace()
-    return pace ~= '' and cjson.decode(pace).limit or start
+    return pace ~= '' and math.min(cjson.decode(pace).limit, ceiling) or start
 end
 
 local function get_scores(key, from, to)
@@ -209,7 +212,7 @@ end
 
 refresh()
 local arguments = {}
-for i = 7, #ARGV do
+for i = 8, #ARGV do
     arguments[#arguments + 1] = tonumber(ARGV[i]) or ARGV[i]
 end
 return steps[step](unpack(arguments))

@@ -30,6 +30,8 @@ from .connection import NoBackoff, Redis, RedisError, Retry, open_redis
 SCRIPT = files(__package__).joinpath("budget.lua").read_text(encoding="utf-8")
 # After this the command is sent once more: it may be the loop itself that stood still.
 REPLY_TIMEOUT_SECONDS = 0.25
+# More than any limit.
+NO_CEILING = 10**12
 MICROSECONDS = 1e6
 
 
@@ -91,7 +93,8 @@ class RedisBudgetConnection:
         self._script = self._redis.register_script(SCRIPT)
         self._keys = [f"aicc:budget:{{{name}}}:{part}" for part in ("slots", "bulk", "state")]
         spans = (terms.per, terms.per + terms.slack, terms.horizon, terms.hold)
-        self._terms = [terms.limit, *map(_microseconds, spans)]
+        ceiling = terms.ceiling or NO_CEILING
+        self._terms = [terms.limit, *map(_microseconds, spans), ceiling]
         self._token = uuid4().hex
         self._rounds = count()
 
