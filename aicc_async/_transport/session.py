@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -42,6 +42,7 @@ from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
 
 T = TypeVar("T")
+W = TypeVar("W")
 logger = logging.getLogger("aicc_async")
 
 # Errors of aiohttp that are certain to come before the first byte of the request leaves.
@@ -263,7 +264,9 @@ class Session:
         # Before the queue: one failed sign-in is for all who wait.
         await self._token(request, call)
         is_interactive = current_priority() == "interactive"
-        async with self._interactive_slots if is_interactive else self._slots:
+        places = self._interactive_slots if is_interactive else self._slots
+        await (self._wait_for_turn(call, places.acquire()) if call.failure else places.acquire())
+        try:
             # In the queue, an earlier token may have run out.
             token = await self._token(request, call)
             try:
@@ -275,6 +278,8 @@ class Session:
                 if not (token and self._tokens and is_expired and self._tokens.refuse(token)):
                     raise
             return await self._exchange(request, call, await self._token(request, call))
+        finally:
+            places.release()
 
     async def _token(self, request: Request[Any], call: Call) -> str | None:
         try:
@@ -293,7 +298,8 @@ class Session:
 
     async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
         """Send it once, when the limiter lets it, and read the answer."""
-        slot = await self._take_turn(call)
+        turn = self._limiter.acquire(is_even=call.is_patient)
+        slot = await (self._wait_for_turn(call, turn) if call.failure else turn)
         loop = asyncio.get_running_loop()
         call.sent_at = started = loop.time()
         self.stats.requests += 1
@@ -318,13 +324,14 @@ class Session:
             self._limiter.release()
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
 
-    async def _take_turn(self, call: Call) -> AcquiredSlot | None:
+    async def _wait_for_turn(self, call: Call, turn: Awaitable[W]) -> W:
+        """Wait for a place or a slot: a refused call not beyond its deadline."""
         turn_left = call.turn_left
         if turn_left is None or call.failure is None:
-            return await self._limiter.acquire(is_even=call.is_patient)
+            return await turn
         try:
             async with asyncio.timeout(turn_left):
-                return await self._limiter.acquire(is_even=call.is_patient)
+                return await turn
         except TimeoutError:
             # Behind many others that are refused as well its turn may come in minutes.
             raise call.failure from None
