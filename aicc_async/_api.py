@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -276,7 +277,7 @@ class CaseApi:
         rows_after = await self.count_rows_after(query, asked.end)
         dates = self.creation_dates(asked, rows_after=rows_after)
         batches = self.batches(self.protocol.cases(query), self.cut(asked), strict=strict)
-        wanted = wanted_batches(batches, dates, lambda case: case.created_date)
+        wanted = wanted_batches(batches, dates, attrgetter("created_date"))
         async with aclosing(wanted):
             async for batch in wanted:
                 for row in batch.rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from ..._listing.creation_dates import wanted_batches
@@ -54,7 +55,7 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
             return ARROW_ROWS.record(cases)
 
         held: list[bytes] = []
-        wanted = wanted_batches(read([part.window]), dates, lambda row: row[0])
+        wanted = wanted_batches(read([part.window]), dates, itemgetter(0))
         async with aclosing(wanted):
             async for page in wanted:
                 rows = zip(page.ids, page.rows, strict=True)
