@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from .counting import NO_CASES, Count
+from .limits import Limits
 from .run_all import run_all
 from .windows import MAX_SPAN, Window, bisect, join
 
@@ -40,12 +41,18 @@ class PlannedWindow:
     count: int
 
 
+def max_rows_per_window(limits: Limits) -> int:
+    """Return how many rows a planned window may have: fewer where a lower limit is known."""
+    known = limits.max_rows
+    return MAX_ROWS_PER_WINDOW if known is None else min(MAX_ROWS_PER_WINDOW, known)
+
+
 async def plan_windows(
     windows: Sequence[Window],
     count: Count,
     zone: ZoneInfo,
     *,
-    max_rows: int = MAX_ROWS_PER_WINDOW,
+    max_rows: int,
     span: timedelta = MAX_SPAN,
 ) -> list[PlannedWindow]:
     """Count windows, halve those with too many rows, and join small neighbours; oldest first.

@@ -54,10 +54,15 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     with suppress(ValueError):
         seconds = float(text)
         return max(seconds, 0.0) if isfinite(seconds) else None
-    with suppress(ValueError, TypeError, IndexError):
+    date = parse_http_date(text)
+    return max((date - (now or datetime.now(UTC))).total_seconds(), 0.0) if date else None
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Parse a date of a header; None for what is not one, or is beyond the calendar."""
+    with suppress(ValueError, TypeError, IndexError, OverflowError):
         date = parsedate_to_datetime(text)
-        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return max((aware - (now or datetime.now(UTC))).total_seconds(), 0.0)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
     return None
 
 

@@ -6,9 +6,8 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from http import HTTPStatus
 from types import TracebackType
@@ -37,7 +36,7 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..settings import Endpoint, RateLimit
-from .retry import Call, RetryBudget, may_have_happened, retry_after
+from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
 
@@ -193,12 +192,11 @@ class Session:
 
         None without a valid one. How the clock of this machine is set does not matter.
         """
-        try:
-            date = parsedate_to_datetime(self.last_headers.get("Date", ""))
-            passed = timedelta(seconds=asyncio.get_running_loop().time() - self._answered_at)
-            return (date if date.tzinfo else date.replace(tzinfo=UTC)) + passed
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        date = parse_http_date(self.last_headers.get("Date", ""))
+        passed = timedelta(seconds=asyncio.get_running_loop().time() - self._answered_at)
+        with suppress(OverflowError):
+            return date and date + passed
+        return None
 
     async def send(
         self,

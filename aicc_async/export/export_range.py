@@ -8,14 +8,13 @@ from attrs import frozen
 
 from .._api import CaseApi
 from .._listing.counting import Count, Totals, find_first_day, is_refusal
-from .._listing.plan import PlannedWindow, plan_windows
+from .._listing.plan import PlannedWindow, max_rows_per_window, plan_windows
 from .._listing.run_all import run_all, run_both
 from .._listing.windows import Window
 from .._listing.zones import SECOND
 from ..errors import ApiError
 from ..models import CaseQuery
 from .manifest import WholeCount
-from .plan import max_rows_per_window
 
 # A killed run asks for the details of its unfinished window again: at most so many requests.
 MAX_ROWS_PER_DETAILED_WINDOW = 1000
@@ -46,7 +45,7 @@ async def plan_range(
 
     What ended less than ``settle`` ago is apart, so that no window is settled in part only.
     """
-    max_rows = max_rows_per_window(api)
+    max_rows = max_rows_per_window(api.limits())
     if detail:
         max_rows = min(max_rows, MAX_ROWS_PER_DETAILED_WINDOW)
     now, asked = api.now(), api.range(query)

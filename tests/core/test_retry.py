@@ -42,6 +42,7 @@ from aicc_async._transport.retry import (
     RetryBudget,
     may_have_happened,
     may_resend,
+    parse_http_date,
     retry_after,
 )
 from aicc_async.emulator import Emulator, Fault
@@ -345,7 +346,20 @@ def test_retry_after_is_anything(text: str) -> None:
     assert found is None or 0 <= found < float("inf")
 
 
-@pytest.mark.parametrize("text", ["", "soon", "nan", "inf", "-inf", "1e999", "Fri, 99 Foo", "\0"])
+# Beyond any zone: Python's own reading of it raises OverflowError.
+BEYOND_ZONES = "Mon, 01 Jan 2020 10:00:00 +99999999999999"
+
+
+@given(st.integers(0, 9999), st.text("0123456789", max_size=20))
+def test_a_date_with_any_year_and_zone_is_read_or_is_none(year: int, zone: str) -> None:
+    """What is beyond the calendar is no date, and no error either."""
+    found = parse_http_date(f"Mon, 01 Jan {year:04} 10:00:00 +{zone}")
+    assert found is None or found.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "nan", "inf", "-inf", "1e999", "Fri, 99 Foo", "\0", BEYOND_ZONES]
+)
 def test_retry_after_that_says_nothing(text: str) -> None:
     """Garbage is as no header at all."""
     assert retry_after({"Retry-After": text}, NOW) is None

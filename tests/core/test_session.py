@@ -523,3 +523,14 @@ async def test_the_statistics(tenant: Emulator, aicc: AICCClient) -> None:
     await aicc.list_cases(limit=1)
     stats = aicc.stats
     assert (stats.requests, stats.retries, stats.throttled) == (4, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["", "soon", "Mon, 01 Jan 2020 10:00:00 +99999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"],
+)
+async def test_a_date_that_says_nothing_is_no_time_of_the_service(date: str) -> None:
+    """Neither one that is none, nor one behind which the calendar ends."""
+    async with AICCClient("https://host", auth=StaticToken("t")) as client:
+        client._session.last_headers = {"Date": date}
+        assert client.api.service_time() is None

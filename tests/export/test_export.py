@@ -35,10 +35,11 @@ from aicc_async import (
     StaticToken,
     export_cases,
 )
+from aicc_async._listing import plan
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
-from aicc_async.export import Progress, manifest, plan
+from aicc_async.export import Progress, manifest
 from aicc_async.profile import Profile
 
 

@@ -21,9 +21,9 @@ import pytest
 from helpers.exports import SINCE, read_lines
 
 from aicc_async import AICCClient, CaseQuery, ExportError, ExportReport, StaticToken, export_cases
-from aicc_async._listing import divide
+from aicc_async._listing import divide, plan
 from aicc_async.emulator import Emulator, PageFault, Quirks
-from aicc_async.export import plan, window_reader
+from aicc_async.export import window_reader
 from aicc_async.export.manifest import WindowReport
 
 SECOND = timedelta(seconds=1)

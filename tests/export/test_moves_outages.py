@@ -23,9 +23,10 @@ from aicc_async import (
     StaticToken,
     export_cases,
 )
+from aicc_async._listing import plan
 from aicc_async.credentials import Credentials
 from aicc_async.emulator import Emulator, Fault
-from aicc_async.export import plan, window_reader
+from aicc_async.export import window_reader
 
 # By hand more of them: an export each, in one run or in several.
 RUNS = 3

@@ -15,8 +15,9 @@ from helpers.exports import read_jsonl
 from helpers.tenants import client_of
 
 from aicc_async import CaseQuery, ExportReport, export_cases
+from aicc_async._listing import plan
 from aicc_async.emulator import Emulator, Quirks
-from aicc_async.export import plan, window_reader
+from aicc_async.export import window_reader
 from aicc_async.export.manifest import WindowReport
 
 # By hand more of them: an export each.

@@ -22,12 +22,11 @@ from attrs import evolve, frozen
 
 from ..._api import CaseApi
 from ..._listing.counting import Totals, find_first_day, is_refusal, row_counter
-from ..._listing.plan import plan_windows
+from ..._listing.plan import max_rows_per_window, plan_windows
 from ..._listing.run_all import run_all
 from ..._listing.windows import Window
 from ..._listing.zones import SECOND
 from ...errors import ApiError
-from ...export.plan import max_rows_per_window
 from ...models import CaseQuery
 
 # Of a listing that is large enough: more than most clusters have cores.
@@ -130,6 +129,6 @@ async def even_windows(api: CaseApi, windows: Sequence[Window], totals: Totals) 
     if any(window.start is None for window in windows):
         return list(windows)
     total = sum(await run_all(totals.count(window) for window in windows))
-    most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), max_rows_per_window(api))
+    most = min(max(total // TARGET_PARTS, MIN_ROWS_PER_PART), max_rows_per_window(api.limits()))
     planned = await plan_windows(windows, totals.count, api.zone, max_rows=most, span=api.span)
     return [piece.window for piece in planned]
