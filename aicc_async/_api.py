@@ -262,14 +262,12 @@ class CaseApi:
         """
         if end is None or end < self.now() - CLOCK_TOLERANCE or not self.filters_creation:
             return 0
-        listing = self.protocol.dated_cases(query)
         try:
-            page = await self.page(listing, Window(end + CLOCK_TOLERANCE), 0, 1)
+            return await row_counter(self.dated_pages(query))(Window(end + CLOCK_TOLERANCE))
         except ApiError as error:
             if not is_refusal(error):
                 raise
             return 0
-        return max(page.count, len(page.ids))
 
     async def cases(self, query: CaseQuery, *, strict: bool = True) -> AsyncGenerator[Case]:
         """Read all cases of a query's range one by one, and none beyond it."""

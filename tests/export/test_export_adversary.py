@@ -18,12 +18,11 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
-from helpers.exports import SINCE, read_lines
+from helpers.exports import SINCE, read_lines, set_bounds
 
 from aicc_async import AICCClient, CaseQuery, ExportError, ExportReport, StaticToken, export_cases
-from aicc_async._listing import divide, plan
+from aicc_async._listing import divide
 from aicc_async.emulator import Emulator, PageFault, Quirks
-from aicc_async.export import window_reader
 from aicc_async.export.manifest import WindowReport
 
 SECOND = timedelta(seconds=1)
@@ -224,8 +223,7 @@ async def exported(
     adversary: Adversary, out: Path, patch: pytest.MonkeyPatch, *, detail: bool = False
 ) -> ExportReport:
     """Export from the adversary's tenant, with bounds so small that few rows reach them."""
-    patch.setattr(plan, "MAX_ROWS_PER_WINDOW", adversary.max_rows)
-    patch.setattr(window_reader, "MAX_ROWS_PER_PAGE", adversary.max_rows)
+    set_bounds(patch, adversary.max_rows)
     if Adversary.cap in adversary.moves:
         patch.setattr(divide, "MIN_CAP", 2)
     async with adversary.tenant as tenant:

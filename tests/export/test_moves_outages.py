@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from helpers.exports import QUARTER, SINCE, read_lines
+from helpers.exports import QUARTER, SINCE, read_lines, set_bounds
 from helpers.gateway import Gateway
 
 from aicc_async import (
@@ -23,10 +23,8 @@ from aicc_async import (
     StaticToken,
     export_cases,
 )
-from aicc_async._listing import plan
 from aicc_async.credentials import Credentials
 from aicc_async.emulator import Emulator, Fault
-from aicc_async.export import window_reader
 
 # By hand more of them: an export each, in one run or in several.
 RUNS = 3
@@ -173,6 +171,5 @@ async def test_outages_in_the_midst_of_an_export_lose_nothing(
     """One run or several, the file has every case once; each end before is an error of ours."""
     for seed in range(part * RUNS, (part + 1) * RUNS):
         max_rows = [25, 10_000][seed % 2]
-        monkeypatch.setattr(plan, "MAX_ROWS_PER_WINDOW", max_rows)
-        monkeypatch.setattr(window_reader, "MAX_ROWS_PER_PAGE", max_rows)
+        set_bounds(monkeypatch, max_rows)
         await check_outages(seed, tmp_path)

@@ -11,13 +11,11 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from helpers.exports import read_jsonl
+from helpers.exports import read_jsonl, set_bounds
 from helpers.tenants import client_of
 
 from aicc_async import CaseQuery, ExportReport, export_cases
-from aicc_async._listing import plan
 from aicc_async.emulator import Emulator, Quirks
-from aicc_async.export import window_reader
 from aicc_async.export.manifest import WindowReport
 
 # By hand more of them: an export each.
@@ -141,6 +139,5 @@ async def test_a_wrong_zone_is_never_verified_where_any_row_shows_it(
     """A window is unverified, for its zone, exactly where rows are dated outside or after now."""
     for seed in range(part * RUNS, (part + 1) * RUNS):
         max_rows = [7, 10_000][seed % 2]
-        monkeypatch.setattr(plan, "MAX_ROWS_PER_WINDOW", max_rows)
-        monkeypatch.setattr(window_reader, "MAX_ROWS_PER_PAGE", max_rows)
+        set_bounds(monkeypatch, max_rows)
         await check_zones(seed, tmp_path)

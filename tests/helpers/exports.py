@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from aicc_async import CaseQuery
+from aicc_async._listing import plan
 from aicc_async.emulator import Emulator
+from aicc_async.export import window_reader
 from helpers.processes import COMMAND, interruptible
 
 # Wall-clock times.
@@ -86,3 +88,9 @@ def checkpoint_copy(folder: Path, copy: Path) -> Iterator[sqlite3.Connection]:
     shutil.copytree(folder, copy)
     with closing(sqlite3.connect(copy / "state.db")) as database:
         yield database
+
+
+def set_bounds(patch: pytest.MonkeyPatch, max_rows: int) -> None:
+    """Make an export halve windows of more rows, and take so many for a page."""
+    patch.setattr(plan, "MAX_ROWS_PER_WINDOW", max_rows)
+    patch.setattr(window_reader, "MAX_ROWS_PER_PAGE", max_rows)
