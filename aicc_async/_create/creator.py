@@ -49,9 +49,6 @@ from .search import CaseSearch, backoff
 from .zone import TenantZone
 
 OnUnknown = Literal["raise", "reconcile"]
-# Server-side scripts may take 3 minutes.
-DEFAULT_LIST_LAG = 180.0  # seconds
-MAX_LIST_LAG = 86_400  # seconds
 # A create is looked for before each of these but the first.
 MAX_SENDS = 5
 MAX_KEY_CHARACTERS = 500

@@ -6,8 +6,9 @@ behind it are fetched already. Pages are handed out window by window and in orde
 answered first.
 
 The invariant: at most ``PAGES_AHEAD`` times the concurrency, and about ``MAX_BYTES_AHEAD``, are
-under way or wait to be handed out; at least one page always is, however large. A page that came
-short is followed up from where it ended, so that no plan leaves a gap.
+under way or wait to be handed out, of which ``REQUESTS_AHEAD`` times the concurrency are not
+answered; at least one page always is, however large. A page that came short is followed up from
+where it ended, so that no plan leaves a gap.
 
 What it can't see: whether the pages fit together. Rows may come and go between two of them, and
 the total may be wrong; ``paging`` checks both. So a plan may end too early: pages go on beyond it
@@ -34,6 +35,9 @@ R = TypeVar("R")
 OVERLAP_ROWS = 1
 # Times the concurrency: answers take unequal times, and with fewer all wait for the slowest.
 PAGES_AHEAD = 12
+# Times the concurrency: the next request is there when one is answered, and those of others,
+# such as a count that this reading waits for, have few before them.
+REQUESTS_AHEAD = 2
 MAX_BYTES_AHEAD = 64 * 2**20
 
 
@@ -80,8 +84,9 @@ class Prefetch(Generic[R]):
         self._plans: deque[_Plan[R]] = deque()
         # Those with pages that are not asked for yet.
         self._unfinished: deque[_Plan[R]] = deque()
-        # Pages asked for and not handed out.
+        # Pages asked for and not handed out, and those of them that are not answered.
         self._under_way = 0
+        self._unanswered = 0
         self._largest_size = 1  # bytes
         self._longest = 0  # rows
 
@@ -119,7 +124,11 @@ class Prefetch(Generic[R]):
         self._unfinished.clear()
         await cancel_all(task for plan in self._plans for task in plan.tasks)
 
-    def _fill(self, _: object = None) -> None:
+    def _note_answer(self, _: object) -> None:
+        self._unanswered -= 1
+        self._fill()
+
+    def _fill(self) -> None:
         """Ask for as much as there is room for: known windows first, then new ones."""
         for plan in tuple(self._unfinished):
             if self._ask_for_rest(plan):
@@ -128,7 +137,6 @@ class Prefetch(Generic[R]):
             if (window := next(self._windows, None)) is None:
                 break
             plan = _Plan(window, deque([self._start(window, 0, MAX_ROWS_PER_PAGE, 0)]))
-            plan.tasks[0].add_done_callback(self._fill)
             self._plans.append(plan)
             self._unfinished.append(plan)
 
@@ -153,13 +161,17 @@ class Prefetch(Generic[R]):
 
     def _has_room(self, share: int) -> bool:
         most = min(PAGES_AHEAD * self._concurrency, MAX_BYTES_AHEAD // self._largest_size)
-        return self._under_way * share < most
+        is_queue_short = self._unanswered < REQUESTS_AHEAD * self._concurrency
+        return is_queue_short and self._under_way * share < most
 
     def _start(
         self, window: Window, start: int, asked: int, stop: int
     ) -> asyncio.Task[list[FetchedPage[R]]]:
         self._under_way += 1
-        return asyncio.create_task(self._get_up_to(stop, window, start, start + asked))
+        self._unanswered += 1
+        task = asyncio.create_task(self._get_up_to(stop, window, start, start + asked))
+        task.add_done_callback(self._note_answer)
+        return task
 
     async def _get_up_to(
         self, stop: int, window: Window, start: int, end: int

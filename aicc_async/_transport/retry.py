@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -92,6 +92,12 @@ class RetryBudget:
         self._left = min(self._size, self._left + max(retries * RETRY_COST, 1))
 
 
+class PauseAll(Protocol):
+    """Holds back every call for so many seconds, after a refusal of what was sent then."""
+
+    def __call__(self, seconds: float, *, sent_at: float) -> None: ...
+
+
 class Call:
     """One call and its attempts: when the next one goes, and when to give up.
 
@@ -99,9 +105,8 @@ class Call:
     waits for the rate limit. ``failure`` is what the last attempt ended with: an error from
     anywhere else, such as a failed sign-in, was retried there already and says nothing about this
     request. ``is_throttled`` says that it was a refusal though it doesn't look like one.
-    ``sent_at`` is when the last attempt left. ``pause_all`` holds back every call for so many
-    seconds. An ``is_patient`` call, which must be repeatable, goes on for the policy's patience.
-    ``on_departure`` is as ``Session.send`` has it.
+    ``sent_at`` is when the last attempt left. An ``is_patient`` call, which must be repeatable,
+    goes on for the policy's patience. ``on_departure`` is as ``Session.send`` has it.
     """
 
     def __init__(
@@ -110,7 +115,7 @@ class Call:
         budget: RetryBudget,
         *,
         repeatable: bool,
-        pause_all: Callable[[float], None],
+        pause_all: PauseAll,
         is_patient: bool = False,
         on_departure: Callable[[bool], None] | None = None,
     ) -> None:
@@ -193,7 +198,7 @@ class Call:
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
         pause = min(asked or 0.0, self._policy.max_retry_after)
         if self.is_refused:
-            self._pause_all(pause)
+            self._pause_all(pause, sent_at=self.sent_at)
         elif self._waits_out(0.0) and not self._budget.take():
             # It goes on, but slowly.
             pause = max(pause, self._policy.cap)

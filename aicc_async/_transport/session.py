@@ -220,7 +220,8 @@ class Session:
             self._endpoint.retry,
             self._budget,
             repeatable=request.repeatable,
-            pause_all=lambda seconds: self._limiter.pause(seconds, sent_at=call.sent_at),
+            # Nothing that refers to the call: only the garbage collection would free the two.
+            pause_all=self._limiter.pause,
             is_patient=is_patient and request.repeatable,
             on_departure=on_departure,
         )

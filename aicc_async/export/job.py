@@ -250,7 +250,6 @@ class _Job:
             detail=self._detail,
             progress=self._progress,
         )
-        await self._check_rows(sha256)
         path, days = self._checkpoint.rows_path, self._checkpoint.windows.days()
         if not is_distinct:
             path, days = await call_in_thread(lambda: deduplicate(self._checkpoint))
@@ -265,12 +264,6 @@ class _Job:
             rows=days.total(),
         )
         return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)
-
-    async def _check_rows(self, sha256: str) -> None:
-        """Raise ExportError unless the row file has what was written into it, and nothing else."""
-        path = self._checkpoint.rows_path
-        if await call_in_thread(lambda: file_sha256(path)) != sha256:
-            raise self._checkpoint.discard_changed_rows()
 
     def _creation_dates(self) -> CreationDates:
         """Return what compares rows' dates with the range as it was frozen."""

@@ -141,6 +141,11 @@ class RowFile:
             self._digest.extend_to(size)
         return self._digest.hexdigest()
 
+    def is_unchanged(self) -> bool:
+        """Return whether the file has what was digested, and nothing else; call it in a thread."""
+        with disk_errors(self._folder):
+            return self._digest.is_unchanged()
+
     def is_distinct(self) -> bool:
         """Return whether it is known that no id is there twice: they are few, and of one run."""
         return self._distinct is not None and len(self._distinct) == self._count

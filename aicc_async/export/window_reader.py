@@ -54,7 +54,8 @@ async def read_windows(
 ) -> tuple[str, bool]:
     """Read every window that is not finished, oldest first, with details if ``detail``.
 
-    Return the SHA-256 of all rows, and whether it is known that no id is among them twice.
+    Return the SHA-256 of all rows, and whether it is known that no id is among them twice. Raises
+    ExportError when the row file is not what was written into it.
     """
     pending = [planned.window for planned in checkpoint.windows.pending()]
     with closing(RowFile(checkpoint)) as rows:
@@ -80,7 +81,10 @@ async def read_windows(
             await reader.read(pending)
             await sync.flush()
             size = checkpoint.windows.finished_bytes()
-            return await call_in_thread(lambda: rows.sha256(size)), rows.is_distinct()
+            sha256 = await call_in_thread(lambda: rows.sha256(size))
+            if not await call_in_thread(rows.is_unchanged):
+                raise checkpoint.discard_changed_rows()
+            return sha256, rows.is_distinct()
         finally:
             await sync.close()
 

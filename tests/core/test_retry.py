@@ -410,6 +410,11 @@ class Sender:
         self.budget = budget or RetryBudget()
         self.pauses: list[float] = []
 
+    def pause_all(self, seconds: float, *, sent_at: float) -> None:
+        """Note a pause; when what was refused had left is the limiter's to know."""
+        assert sent_at == 0.0
+        self.pauses.append(seconds)
+
     async def send(
         self, exchange: Exchange, *, repeatable: bool = True, is_patient: bool = False
     ) -> object:
@@ -418,7 +423,7 @@ class Sender:
             self.policy,
             self.budget,
             repeatable=repeatable,
-            pause_all=self.pauses.append,
+            pause_all=self.pause_all,
             is_patient=is_patient,
         )
         try:
@@ -574,7 +579,8 @@ async def test_what_failed_elsewhere_is_not_retried_here() -> None:
         raise ServerError("token")
 
     calls: list[int] = []
-    call = Call(RetryPolicy(), RetryBudget(), repeatable=False, pause_all=print)
+    sender = Sender(RetryPolicy())
+    call = Call(sender.policy, sender.budget, repeatable=False, pause_all=sender.pause_all)
     with pytest.raises(ServerError):
         await call.run(lambda: sign_in_failed(call))
     assert (calls, call.is_in_doubt) == ([1], False)
