@@ -15,6 +15,7 @@ changed meanwhile. ``is_distinct`` says whether that can be, and ``dedupe.py`` f
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,6 @@ from itertools import compress
 from operator import itemgetter
 
 from .._listing.windows import Window
-from .._protocol.raw import DatedRow
 from .checkpoint import Checkpoint
 from .dedupe import DAY_LENGTH, RecentIds
 from .manifest import WindowReport
@@ -55,15 +55,17 @@ class RowFile:
         """Close the file."""
         self._rows.close()
 
-    def write(self, reading: int, ids: Sequence[str], rows: Sequence[DatedRow]) -> None:
+    def write(
+        self, reading: int, ids: Sequence[str], *, dates: Sequence[str], lines: Sequence[bytes]
+    ) -> None:
         """Append rows that are no duplicates; a new reading begins the window anew."""
         with disk_errors(self._folder):
             self._rows.begin_reading(reading)
-            dates, lines = zip(*rows, strict=True)
             is_new = self._recent.are_new(ids)
             if is_new is not None:
                 self._rows.reading.known.update(ids)
-                ids, dates, lines = (tuple(compress(each, is_new)) for each in (ids, dates, lines))
+                ids, dates = list(compress(ids, is_new)), list(compress(dates, is_new))
+                lines = list(compress(lines, is_new))
             self._rows.append(ids, dates, lines)
 
     def settle_window(self, readings: int, *, agreed: bool) -> int:
@@ -106,13 +108,14 @@ class RowFile:
         """End a window that is settled; its rows stay. Raises ExportError when any were cut off."""
         reading = self._rows.reading
         ids = set(reading.ids)
-        self._recent.end_window(ids | reading.known)
         self._count += len(reading.ids)
         if self._distinct is not None:
             self._distinct |= ids
             if self._count > MAX_IDS_IN_MEMORY:
                 self._distinct = None
-        days = Counter(map(_day, reading.dates))
+        ids |= reading.known
+        self._recent.end_window(ids)
+        days = _count_days(reading.dates)
         if self._rows.is_cut():
             # Windows that wait for their sync may be finished with what is left.
             raise self._checkpoint.discard_changed_rows()
@@ -149,3 +152,14 @@ class RowFile:
     def is_distinct(self) -> bool:
         """Return whether it is known that no id is there twice: they are few, and of one run."""
         return self._distinct is not None and len(self._distinct) == self._count
+
+
+def _count_days(dates: Sequence[str]) -> Counter[str]:
+    """Count dates by day; they are mostly sorted already, and then few are looked at."""
+    ordered, days, start = sorted(dates), Counter[str](), 0
+    while start < len(ordered):
+        day = _day(ordered[start])
+        stop = bisect_right(ordered, day, start, key=_day)
+        days[day] = stop - start
+        start = stop
+    return days

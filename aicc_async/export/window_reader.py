@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing, closing
 from datetime import timedelta
+from itertools import compress
 
 from attrs import frozen
 
@@ -130,10 +131,13 @@ class _WindowReader:
 
     def _write(self, batch: Batch[DatedRow]) -> None:
         """Write rows, without those of the seconds beyond the range."""
-        wanted = self.dates.are_wanted(batch, [date for date, _ in batch.rows])
-        kept = batch.select(wanted) if wanted else batch
-        if kept.rows:
-            self.rows.write(kept.reading, kept.ids, kept.rows)
+        ids = batch.ids
+        dates, lines = zip(*batch.rows, strict=True)
+        wanted = self.dates.are_wanted(batch, dates)
+        if wanted:
+            ids, dates, lines = (tuple(compress(each, wanted)) for each in (ids, dates, lines))
+        if ids:
+            self.rows.write(batch.reading, ids, dates=dates, lines=lines)
 
     async def _divide(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
         """Return parts in place of a window, and take its rows back; none when it is done."""

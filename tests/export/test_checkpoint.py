@@ -54,7 +54,8 @@ def report(
 
 def put(rows: RowFile, ids: Sequence[str], *, reading: int = 1, day: int = 1) -> None:
     """Write rows of a day."""
-    rows.write(reading, ids, [(f"2025-01-{day:02} 12:00:00", row(row_id, day)) for row_id in ids])
+    dates, lines = [f"2025-01-{day:02} 12:00:00"] * len(ids), [row(row_id, day) for row_id in ids]
+    rows.write(reading, ids, dates=dates, lines=lines)
 
 
 def row(row_id: str, day: int = 1) -> bytes:
