@@ -20,14 +20,6 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Protocol, TypeVar
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
-
 from ..errors import AICCError, DecodeError, RateLimitError, ServerError, TransportError
 from ..settings import RetryPolicy
 
@@ -158,42 +150,34 @@ class Call:
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Attempt it, and again while that is safe and promises anything.
 
-        tenacity's loop costs a third of a request: the first attempt is made before it, and only
-        its failure is handed in.
+        tenacity's loop costs a third of a request: the first attempt is made before it.
         """
         try:
             return await attempt()
         except AICCError as error:
-            failed = [error]
+            failure = error
             self._failing_since = asyncio.get_running_loop().time()
+        # Importing tenacity costs as much as a dozen files of ours.
+        from .retrying import attempt_again  # noqa: PLC0415
 
-        async def again() -> T:
-            if failed:
-                raise failed.pop()
-            return await attempt()
-
-        # One for this call alone: tasks that share one mix their states.
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(
-                lambda error: (
-                    error is self.failure and may_resend(error, repeatable=self._repeatable)
-                )
+        return await attempt_again(
+            attempt,
+            failure,
+            base=self._policy.base,
+            cap=self._policy.cap,
+            may_resend=lambda error: (
+                error is self.failure and may_resend(error, repeatable=self._repeatable)
             ),
-            wait=self._wait,
-            stop=self._should_stop,
-            before_sleep=self._note_retry,
-            sleep=asyncio.sleep,
-            reraise=True,
+            choose_wait=self._choose_wait,
+            should_stop=self._should_stop,
+            note_retry=self._note_retry,
         )
-        answer: T = await retrying(again)
-        return answer
 
-    def _wait(self, state: RetryCallState) -> float:
+    def _choose_wait(self, jitter: float) -> float:
         """Honour ``Retry-After`` over the back-off; a refusal holds everybody back.
 
         Not by the back-off, which is drawn for this call alone.
         """
-        full_jitter = wait_random_exponential(multiplier=self._policy.base, max=self._policy.cap)
         error = self.failure
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
         pause = min(asked or 0.0, self._policy.max_retry_after)
@@ -202,19 +186,19 @@ class Call:
         elif self._waits_out(0.0) and not self._budget.take():
             # It goes on, but slowly.
             pause = max(pause, self._policy.cap)
-        return max(full_jitter(state), pause)
+        return max(jitter, pause)
 
-    def _should_stop(self, state: RetryCallState) -> bool:
+    def _should_stop(self, attempts: int, wait: float) -> bool:
         if self._policy.attempts == 1:
             return True
-        if self._waits_out(state.upcoming_sleep):
+        if self._waits_out(wait):
             return False
-        is_too_late = self.spent + state.upcoming_sleep >= self._policy.deadline
+        is_too_late = self.spent + wait >= self._policy.deadline
         if self.is_refused:
             # Others are refused meanwhile, and this one waits for its turn: all of that counts.
             failing = asyncio.get_running_loop().time() - self._failing_since
-            return is_too_late or failing + state.upcoming_sleep >= self._policy.deadline
-        if is_too_late or stop_after_attempt(self._policy.attempts)(state):
+            return is_too_late or failing + wait >= self._policy.deadline
+        if is_too_late or attempts >= self._policy.attempts:
             return True
         return not self._budget.take()
 
@@ -223,8 +207,8 @@ class Call:
         failing = asyncio.get_running_loop().time() - self._failing_since
         return self.is_patient and failing + seconds < self._policy.patience
 
-    def _note_retry(self, state: RetryCallState) -> None:
+    def _note_retry(self, wait: float) -> None:
         self.retries += 1
         # Patience is about the outage; each attempt in it may take as long as any.
-        is_waiting = self._waits_out(state.upcoming_sleep)
-        self.spent = 0.0 if is_waiting else self.spent + state.upcoming_sleep
+        is_waiting = self._waits_out(wait)
+        self.spent = 0.0 if is_waiting else self.spent + wait
