@@ -143,8 +143,8 @@ class RateLimit:
     ) -> Self:
         """Return a limit that finds the quota: up from ``start`` while it is used, down on a 429.
 
-        It rises by a half at a time until the first refusal, by a quarter after one, and stays just
-        below what was refused; that is tried again by one more after 7 seconds, then less and less
+        It rises by nine tenths at a time until the first refusal, by a quarter after one, and stays
+        just below what was refused; that is tried again after 11 seconds, then less and less
         often (5 minutes at most). A limit that was fine and is refused is cut by a seventh, and by
         one for each further refusal. A trial may cost a few refusals, which are sent again after
         their ``Retry-After``.

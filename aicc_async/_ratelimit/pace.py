@@ -16,14 +16,14 @@ from attrs import evolve, frozen
 MIN_USED_SHARE = 0.8
 # A limit that is too high has been refused by the end of one T.
 TRIAL_WINDOWS = 1.0
-# The limit divided by these is the step up: before any refusal, and after one.
-FAST_STEP_DIVISOR = 2
-CAREFUL_STEP_DIVISOR = 4
+# Of the limit, the step up: before any refusal or once a refused one passes, and after one.
+FAST_STEP_SHARE = 0.9
+CAREFUL_STEP_SHARE = 0.25
 # A limit that had passed until now is multiplied by this when it is refused.
 CUT_FACTOR = 0.85
 # How long a refused limit is left alone; each further refusal multiplies that.
-FIRST_RETRIAL_SECONDS = 7.0
-RETRIAL_GROWTH_FACTOR = 1.25
+FIRST_RETRIAL_SECONDS = 11.0
+RETRIAL_GROWTH_FACTOR = 1.5
 MAX_RETRIAL_SECONDS = 300.0
 
 
@@ -58,7 +58,9 @@ def raise_limit(pace: Pace, *, now: float, sent: int, per: float, ceiling: int) 
         return pace
     # What was refused once passes now: the quota was raised.
     if pace.refused_limit and pace.limit >= pace.refused_limit:
-        pace = evolve(pace, refused_limit=0, retrial_seconds=FIRST_RETRIAL_SECONDS)
+        pace = evolve(
+            pace, refused_limit=0, retrial_at=0.0, retrial_seconds=FIRST_RETRIAL_SECONDS
+        )
     limit = min(_next_limit(pace, now), ceiling)
     if limit == pace.limit == pace.proven_limit:
         return pace
@@ -66,8 +68,8 @@ def raise_limit(pace: Pace, *, now: float, sent: int, per: float, ceiling: int) 
 
 
 def _next_limit(pace: Pace, now: float) -> int:
-    divisor = CAREFUL_STEP_DIVISOR if pace.retrial_at else FAST_STEP_DIVISOR
-    step = max(pace.limit // divisor, 1)
+    share = CAREFUL_STEP_SHARE if pace.retrial_at else FAST_STEP_SHARE
+    step = max(int(pace.limit * share), 1)
     if not pace.refused_limit:
         return pace.limit + step
     if pace.limit < pace.refused_limit - 1:
