@@ -5,12 +5,15 @@ for with a second more at both ends, and a row that was created in one of these 
 And a row that was created outside the window that it came in, or later than now, is evidence: the
 service filters by another zone than it shows, or the client's ``timezone`` is not the tenant's.
 
+There may be none where such rows would lie. So an export asks for one row at the date it shows.
+
 The invariant: no row that was created within the range is dropped, and none without a date. Where
 another date than the creation is known to be filtered, nothing is dropped, and nothing is evidence.
 Where it is not known, a row of the second before the range is dropped only if all rows of its page
 were created within their window.
 
-What it cannot see: a wrong zone where no row shows it, such as in a range of a few hours.
+What it cannot see: a wrong zone where no row shows it, such as in a range of a few hours, and
+anything where no row came at all.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from .pages import Fetch
 from .paging import Batch
 from .windows import Window
 from .zones import SECOND, elapsed
@@ -30,6 +34,8 @@ R = TypeVar("R")
 CREATED = "createdDate"
 # By how much the service's clock may be ahead of ours before a row is dated in the future.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+# Of a few seconds; where there are more, other rows show a wrong zone.
+ROWS_OF_A_DATE = 10
 # As the wire has it, as a record has it, or none.
 Date = str | datetime | None
 
@@ -60,10 +66,18 @@ class CreationDates:
         self._bounds: tuple[Window, type, Any, Any] | None = None
         self._doubts: dict[tuple[Window, int], str] = {}
         self._has_warned = False
+        # Rows that came first, by their ids, to be asked for at their dates; None: that was done.
+        self._samples: dict[str, datetime] | None = {}
+        self._is_shifted = False
 
     def are_wanted(self, batch: Batch[Any], dates: Sequence[Date]) -> list[bool] | None:
         """Return for each row of a batch whether it is wanted; None when all are."""
-        if not dates or self._date_field not in {None, CREATED} or self._are_within(batch, dates):
+        if not dates or self._date_field not in {None, CREATED}:
+            return None
+        if self._samples == {}:
+            ends = (batch.ids[0], dates[0]), (batch.ids[-1], dates[-1])
+            self._samples = {row_id: date for row_id, each in ends if (date := _to_second(each))}
+        if self._are_within(batch, dates):
             return None
         found = [_to_second(date) for date in dates]
         strays = [date for date in found if date and not self._is_in(batch.window, date)]
@@ -73,11 +87,28 @@ class CreationDates:
         wanted = [date is None or self._is_wanted(date, is_creation) for date in found]
         return None if all(wanted) else wanted
 
+    async def look_up(self, fetch: Fetch[Any]) -> None:
+        """Ask for a row at the date that it shows, once for all windows; a second where it is not.
+
+        A row may have been deleted meanwhile, and a page may be too short to show it.
+        """
+        samples = self._samples
+        if not samples:
+            return
+        self._samples = None
+        for row_id, date in samples.items():
+            page = await fetch(Window(date - SECOND, date + SECOND), 0, ROWS_OF_A_DATE)
+            if row_id in page.ids or page.count > len(page.ids):
+                return
+        self._is_shifted = True
+
     def judge(self, window: Window, reading: int) -> str | None:
         """Return what a window's reading says against the zone, if anything; warn of it once."""
         doubt, end = self._doubts.get((window, reading)), self._asked.end
         if self._rows_after and end and window.end and window.end >= end:
             doubt = doubt or f"{self._rows_after} rows are dated after {end}: {self._advice()}"
+        if self._is_shifted:
+            doubt = doubt or f"a row is not found at the date that it shows: {self._advice()}"
         if self._hours_ahead:
             doubt = (
                 f"the dates that rows show are {self._hours_ahead:g} h ahead of those that are"

@@ -58,9 +58,7 @@ def raise_limit(pace: Pace, *, now: float, sent: int, per: float, ceiling: int) 
         return pace
     # What was refused once passes now: the quota was raised.
     if pace.refused_limit and pace.limit >= pace.refused_limit:
-        pace = evolve(
-            pace, refused_limit=0, retrial_at=0.0, retrial_seconds=FIRST_RETRIAL_SECONDS
-        )
+        pace = evolve(pace, refused_limit=0, retrial_at=0.0, retrial_seconds=FIRST_RETRIAL_SECONDS)
     limit = min(_next_limit(pace, now), ceiling)
     if limit == pace.limit == pace.proven_limit:
         return pace

@@ -177,6 +177,7 @@ class _WindowReader:
         without = 0
         if self.detail:
             without = await add_details(self.api, self.rows, self.progress)
+        await self.dates.look_up(self.fetch)
         report = self._report(window, verdict, is_settled=is_settled, without_detail=without)
         finished = self.rows.end_window(window, report)
         # With details the next window may end long after this one.
