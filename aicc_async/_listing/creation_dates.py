@@ -19,7 +19,7 @@ anything where no row came at all.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -38,6 +38,8 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 ROWS_OF_A_DATE = 10
 # As the wire has it, as a record has it, or none.
 Date = str | datetime | None
+# Reads the date that a row shows by now; None when there is no such row any more.
+ReadDate = Callable[[str], Awaitable[datetime | None]]
 
 
 class CreationDates:
@@ -87,10 +89,10 @@ class CreationDates:
         wanted = [date is None or self._is_wanted(date, is_creation) for date in found]
         return None if all(wanted) else wanted
 
-    async def look_up(self, fetch: Fetch[Any]) -> None:
-        """Ask for a row at the date that it shows, once for all windows; a second where it is not.
+    async def look_up(self, fetch: Fetch[Any], read_date: ReadDate) -> None:
+        """Ask for a row at the date that it shows, once for all windows; for two if need be.
 
-        A row may have been deleted meanwhile, and a page may be too short to show it.
+        One that was deleted or changed meanwhile, or may be on a page that was cut, shows nothing.
         """
         samples = self._samples
         if not samples:
@@ -99,6 +101,8 @@ class CreationDates:
         for row_id, date in samples.items():
             page = await fetch(Window(date - SECOND, date + SECOND), 0, ROWS_OF_A_DATE)
             if row_id in page.ids or page.count > len(page.ids):
+                return
+            if _to_second(await read_date(row_id)) != date:
                 return
         self._is_shifted = True
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing, closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import compress
 
 from attrs import frozen
@@ -33,6 +33,7 @@ from .._listing.paging import Batch, ReadingVerdict, readings
 from .._listing.plan import PlannedWindow
 from .._listing.windows import Window, bisect
 from .._protocol.raw import DatedRow
+from ..errors import ApiError, DecodeError
 from .checkpoint import Checkpoint
 from .concurrency import call_in_thread
 from .details import add_details
@@ -177,7 +178,7 @@ class _WindowReader:
         without = 0
         if self.detail:
             without = await add_details(self.api, self.rows, self.progress)
-        await self.dates.look_up(self.fetch)
+        await self.dates.look_up(self.fetch, self._read_date)
         report = self._report(window, verdict, is_settled=is_settled, without_detail=without)
         finished = self.rows.end_window(window, report)
         # With details the next window may end long after this one.
@@ -185,6 +186,12 @@ class _WindowReader:
         # The plan counts a row in both windows that share it.
         duplicates = max(verdict.distinct - written, 0) if self.detail else 0
         self.progress.advance(rows=duplicates, windows=1)
+
+    async def _read_date(self, case_id: str) -> datetime | None:
+        try:
+            return (await self.api.detail(case_id)).case.created_date
+        except (ApiError, DecodeError):
+            return None
 
     def _report(
         self, window: Window, verdict: ReadingVerdict, *, is_settled: bool, without_detail: int
