@@ -117,7 +117,13 @@ class ServerError(ApiError):
 
 
 class DecodeError(AICCError, ValueError):
-    """The answer is not what the documents say; the text ends with the path: ``… @ $.result``."""
+    """The answer is not what the documents say; the text ends with the path: ``… @ $.result``.
+
+    ``transient``: it was empty or HTML, and came after all attempts where the request may be
+    repeated.
+    """
+
+    transient: bool = False
 
 
 class UnknownOutcome(AICCError):  # noqa: N818  (it is not known to be an error)

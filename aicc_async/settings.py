@@ -161,8 +161,9 @@ class RetryPolicy:
 
     ``attempts`` counts the first one; with 1 nothing is ever sent again. ``deadline`` bounds one
     call in seconds, waits between attempts included, waits for the rate limit not. Waits are drawn
-    from 0 to ``base``, doubled at each attempt (full jitter), at most ``cap``; a ``Retry-After`` is
-    honoured up to ``max_retry_after`` seconds.
+    from 0 to ``base`` (twenty times that after a refusal), doubled at each attempt (full jitter),
+    at most ``cap``; a ``Retry-After`` is honoured up to ``max_retry_after`` seconds. A refusal that
+    asks for more, or for more than is left of the deadline, ends the call at once.
 
     A refusal with HTTP 429 costs no attempt: the call goes on until its deadline, and everybody is
     slowed down. ``patience`` is for how many seconds of an outage (errors of the service, no
@@ -172,7 +173,7 @@ class RetryPolicy:
 
     attempts: int = field(default=5, validator=integer(1))
     deadline: float = field(default=300.0, validator=number(0.001))
-    base: float = field(default=0.5, validator=number(0))
+    base: float = field(default=0.05, validator=number(0))
     cap: float = field(default=30.0, validator=number(0))
     max_retry_after: float = field(default=120.0, validator=number(0))
     patience: float = field(default=300.0, validator=number(0))

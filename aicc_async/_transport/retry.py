@@ -6,8 +6,9 @@ time-out or a lost connection only if it is repeatable. A refusal ends a call by
 what belongs to a long reading goes on through an outage; anything else has its attempts.
 
 The back-off is AWS's "full jitter"
-(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), the retry budget that
-of botocore's standard mode.
+(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); its bases and the retry
+budget are those of AWS's standard mode as revised in 2026: 50 ms, but 1 s after a refusal, which
+costs less of the budget (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
 """
 
 from __future__ import annotations
@@ -20,13 +21,25 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Protocol, TypeVar
 
-from ..errors import AICCError, DecodeError, RateLimitError, ServerError, TransportError
+from ..errors import (
+    AICCError,
+    ApiError,
+    DecodeError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
 from ..settings import RetryPolicy
 
 T = TypeVar("T")
-# Those of botocore's standard mode: how much retries may cost before a storm is stopped.
+# How much retries may cost before a storm is stopped.
 RETRY_BUDGET = 500
-RETRY_COST = 5
+RETRY_COST = 14
+REFUSAL_COST = 5
+# Times the base of the back-off, after a refusal.
+REFUSAL_BASE_FACTOR = 20
+# Refused before they were acted on, and worth another try: the request came too late or too early.
+RESENDABLE_STATUSES = frozenset({408, 425})
 # An attempt that has no time left still ends as a timeout.
 MIN_TIMEOUT = 0.001  # seconds
 
@@ -37,17 +50,25 @@ def may_resend(error: BaseException | None, *, repeatable: bool) -> bool:
         return True
     if isinstance(error, TransportError):
         return repeatable or not error.sent
+    if isinstance(error, DecodeError):
+        return repeatable and error.transient
+    if isinstance(error, ApiError) and error.status in RESENDABLE_STATUSES:
+        return repeatable
     return repeatable and isinstance(error, ServerError)
 
 
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return ``Retry-After`` (seconds, or a date) in seconds; None without a valid one."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return ``Retry-After`` (seconds, or a date) in seconds; None without a valid one.
+
+    A date is one of the service's clock, which the answer's own ``Date`` shows.
+    """
     text = headers.get("Retry-After", "").strip()
     with suppress(ValueError):
         seconds = float(text)
         return max(seconds, 0.0) if isfinite(seconds) else None
     date = parse_http_date(text)
-    return max((date - (now or datetime.now(UTC))).total_seconds(), 0.0) if date else None
+    now = parse_http_date(headers.get("Date", "")) or datetime.now(UTC)
+    return max((date - now).total_seconds(), 0.0) if date else None
 
 
 def parse_http_date(text: str) -> datetime | None:
@@ -72,16 +93,16 @@ class RetryBudget:
         self._size = size
         self._left = size
 
-    def take(self) -> bool:
-        """Pay for one retry; False when there is nothing left to pay with."""
-        if self._left < RETRY_COST:
+    def take(self, cost: int) -> bool:
+        """Pay for one retry; False when there is not that much left."""
+        if self._left < cost:
             return False
-        self._left -= RETRY_COST
+        self._left -= cost
         return True
 
-    def give_back(self, retries: int) -> None:
+    def give_back(self, paid: int) -> None:
         """Note a success: what its retries cost comes back, and a little for a first one."""
-        self._left = min(self._size, self._left + max(retries * RETRY_COST, 1))
+        self._left = min(self._size, self._left + max(paid, 1))
 
 
 class PauseAll(Protocol):
@@ -122,6 +143,7 @@ class Call:
         self.sent_at = 0.0
         self.failure: AICCError | None = None
         self.is_throttled = False
+        self.paid = 0
         self._failing_since = 0.0
 
     @property
@@ -163,15 +185,35 @@ class Call:
         return await attempt_again(
             attempt,
             failure,
-            base=self._policy.base,
+            choose_base=self._choose_base,
             cap=self._policy.cap,
             may_resend=lambda error: (
-                error is self.failure and may_resend(error, repeatable=self._repeatable)
+                error is self.failure
+                and may_resend(error, repeatable=self._repeatable)
+                and not self._asks_for_too_long()
             ),
             choose_wait=self._choose_wait,
             should_stop=self._should_stop,
             note_retry=self._note_retry,
         )
+
+    def _asks_for_too_long(self) -> bool:
+        """Whether a refusal asks for a wait that would end after the call has given up."""
+        error, policy = self.failure, self._policy
+        asked = error.retry_after if isinstance(error, RateLimitError) else None
+        if asked is None:
+            return False
+        is_too_late = self.spent + asked >= policy.deadline and not self._waits_out(asked)
+        return asked > policy.max_retry_after or is_too_late
+
+    def _choose_base(self) -> float:
+        return self._policy.base * (REFUSAL_BASE_FACTOR if self.is_refused else 1)
+
+    def _pay(self) -> bool:
+        cost = REFUSAL_COST if self.is_refused else RETRY_COST
+        is_paid = self._budget.take(cost)
+        self.paid += cost if is_paid else 0
+        return is_paid
 
     def _choose_wait(self, jitter: float) -> float:
         """Honour ``Retry-After`` over the back-off; a refusal holds everybody back.
@@ -183,7 +225,7 @@ class Call:
         pause = min(asked or 0.0, self._policy.max_retry_after)
         if self.is_refused:
             self._pause_all(pause, sent_at=self.sent_at)
-        elif self._waits_out(0.0) and not self._budget.take():
+        elif self._waits_out(0.0) and not self._pay():
             # It goes on, but slowly.
             pause = max(pause, self._policy.cap)
         return max(jitter, pause)
@@ -200,12 +242,14 @@ class Call:
             return is_too_late or failing + wait >= self._policy.deadline
         if is_too_late or attempts >= self._policy.attempts:
             return True
-        return not self._budget.take()
+        return not self._pay()
 
     def _waits_out(self, seconds: float) -> bool:
         """Whether an outage is still waited out so many seconds from now."""
         failing = asyncio.get_running_loop().time() - self._failing_since
-        return self.is_patient and failing + seconds < self._policy.patience
+        # A page instead of an answer is no outage: the address may be wrong.
+        is_patient = self.is_patient and not isinstance(self.failure, DecodeError)
+        return is_patient and failing + seconds < self._policy.patience
 
     def _note_retry(self, wait: float) -> None:
         self.retries += 1

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from ..errors import AICCError
 
@@ -17,7 +17,7 @@ async def attempt_again(
     attempt: Callable[[], Awaitable[T]],
     failure: AICCError,
     *,
-    base: float,
+    choose_base: Callable[[], float],
     cap: float,
     may_resend: Callable[[BaseException], bool],
     choose_wait: Callable[[float], float],
@@ -26,6 +26,7 @@ async def attempt_again(
 ) -> T:
     """Attempt it after a first ``failure``, and again until it succeeds or should not be.
 
+    ``choose_base`` is asked for the seconds from which the back-off of the last failure is doubled.
     ``choose_wait`` is given the seconds of full jitter and returns those to wait, ``should_stop``
     the number of attempts and the seconds to wait, ``note_retry`` is told them before the wait.
     """
@@ -36,7 +37,9 @@ async def attempt_again(
             raise failed.pop()
         return await attempt()
 
-    full_jitter = wait_random_exponential(multiplier=base, max=cap)
+    def full_jitter(state: RetryCallState) -> float:
+        return wait_random_exponential(multiplier=choose_base(), max=cap)(state)
+
     # One for this call alone: tasks that share one mix their states.
     retrying = AsyncRetrying(
         retry=retry_if_exception(may_resend),

@@ -236,7 +236,7 @@ class Session:
             raise
         finally:
             self.stats.retries += call.retries
-        self._budget.give_back(call.retries)
+        self._budget.give_back(call.paid)
         return answer
 
     async def close(self) -> None:
@@ -373,7 +373,12 @@ class Session:
     ) -> T:
         if 200 <= status < 300:  # noqa: PLR2004
             self._throttles.add_success(asyncio.get_running_loop().time())
-            return request.decode(body)
+            try:
+                return request.decode(body)
+            except DecodeError as unread:
+                # That of a gateway, most likely, which another request need not meet.
+                unread.transient = body.lstrip()[:1] in {b"", b"<"}
+                raise
         error = build_error(request, status, headers, body)
         if status in self._endpoint.throttle_statuses and not isinstance(error, RateLimitError):
             error = RateLimitError(

@@ -184,7 +184,7 @@ async def test_never_more_at_once_than_allowed() -> None:
 
 
 async def test_three_attempts_each() -> None:
-    """Of fifty concurrent calls that each fail twice, each makes exactly three attempts."""
+    """Of fifteen concurrent calls that each fail twice, each makes exactly three attempts."""
     arrived: Counter[bytes] = Counter()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -192,11 +192,11 @@ async def test_three_attempts_each() -> None:
         arrived[body] += 1
         return web.Response(body=DONE, status=200 if arrived[body] == 3 else 503)
 
-    changes = [evolve(CHANGE, title=f"{number}") for number in range(50)]
+    changes = [evolve(CHANGE, title=f"{number}") for number in range(15)]
     auth, policy = StaticToken(TOKEN), RetryPolicy(base=0.001)
     async with serving(handler) as url, AICCClient(url, auth=auth, retry=policy) as client:
         await asyncio.gather(*map(client.modify_case, changes))
-    assert list(arrived.values()) == [3] * 50
+    assert list(arrived.values()) == [3] * 15
 
 
 async def test_the_rate_is_kept_on_the_wire(tenant: Emulator) -> None:
