@@ -340,6 +340,11 @@ class AICCClient(SessionHolder):
             throttle_statuses=dialect.throttle_statuses,
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
+        check("session", session, kind(aiohttp.ClientSession, type(None)))
+        if journal is not None and not callable(getattr(journal, "claim", None)):
+            raise ConfigError(
+                f"journal must be a journal such as SQLiteJournal(path), got {kind_of(journal)}"
+            )
         zone = settings.find_zone(DEFAULT_TIMEZONE if timezone is None else timezone)
         _compare_zone(zone, profile)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)

@@ -67,6 +67,8 @@ from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 
 # RFC 9110, section 5.6.2.
+# Those that say how a request is sent are the transport's.
+_OWN_HEADERS = {"connection", "content-length", "content-type", "host", "transfer-encoding"}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -107,6 +109,7 @@ class QFlowClient(SessionHolder):
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
         )
+        check("session", session, kind(aiohttp.ClientSession, type(None)))
         # No naive time is on this wire.
         self._converter = RecordConverter(settings.find_zone("UTC"))
         self._session = Session(
@@ -157,10 +160,15 @@ def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | No
 
 
 def _check_headers(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
+    check("headers", headers, kind(Mapping))
     for name, value in headers.items():
         if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
             raise ConfigError(
                 f"headers must be printable strings: the name or value of {shown(name)} is not one"
+            )
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            raise ConfigError(
+                f"headers must have names, and none of the transport's own, got {shown(name)}"
             )
         if name.lower() == taken.lower():
             raise ConfigError(f"headers must not hold {name!r}, which carries the login's token")

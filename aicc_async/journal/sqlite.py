@@ -24,7 +24,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from attrs import evolve
 
-from .._validators import check, one_of
+from .._validators import check, one_of, shown
 from ..errors import ConfigError, JournalError
 from .clock import read_clocks, steady_now
 from .database import JournalFile
@@ -77,9 +77,7 @@ class SQLiteJournal:
     def __init__(self, path: str | PathLike[str]) -> None:
         self._is_file = str(path) != ":memory:"
         # Resolved: the locks lie beside the file itself, by whichever link it is reached.
-        self._path = Path(path).resolve() if self._is_file else Path(path)
-        if self._is_file and (self._path.is_dir() or not self._path.parent.is_dir()):
-            raise ConfigError(f"journal must be a file in an existing folder, got {self._path}")
+        self._path = _find_file(Path(path)) if self._is_file else Path(path)
         self._at_work: tuple[Owner, Writer] | None = None
         self._pid = os.getpid()
         self._mine: set[str] = set()
@@ -409,3 +407,17 @@ def _stamp(ago: timedelta = timedelta(0)) -> dict[str, Any]:
 
 def _seconds(span: timedelta | None) -> float | None:
     return None if span is None else span.total_seconds()
+
+
+def _find_file(path: Path) -> Path:
+    """Return the file of a journal by its own name, once that can be one."""
+    try:
+        path = path.resolve()
+        # The names of its locks are longer.
+        path.with_name(path.name + "-owner-" + "0" * 32 + "-journal").exists()
+        is_usable = not path.is_dir() and path.parent.is_dir()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"journal must be a file, got {shown(str(path))}: {error}") from error
+    if not is_usable:
+        raise ConfigError(f"journal must be a file in an existing folder, got {path}")
+    return path

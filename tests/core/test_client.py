@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from aicc_async import (
     ClientCredentials,
     Dialect,
     NewCase,
+    QFlowClient,
     RateLimit,
     SQLiteJournal,
     StaticToken,
@@ -313,3 +315,33 @@ async def test_wrong_credentials_are_an_auth_error(tenant: Emulator) -> None:
         with pytest.raises(AuthError) as caught:
             await client.list_cases()
     assert "wrong-secret" not in str(caught.value)
+
+
+# ---- what is not what it should be ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"journal": "x"}, "journal must be a journal such as SQLiteJournal(path), got str"),
+        ({"session": object()}, "session must be a ClientSession or None, got object"),
+    ],
+)
+def test_what_is_no_part_of_a_client_is_refused(options: Any, message: str) -> None:
+    """A text in the place of a journal, and anything for a session, is a ConfigError at once."""
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        AICCClient("https://host", auth=StaticToken("t"), **options)
+
+
+@pytest.mark.parametrize("headers", [["X-A"], {"X-A:": "1"}, {"Host": "h"}, {"": "1"}])
+def test_headers_that_are_not_the_callers_are_refused(headers: Any) -> None:
+    """What no header is named, and what says how a request is sent, is a ConfigError."""
+    with pytest.raises(ConfigError, match="headers must"):
+        QFlowClient("https://host/API", headers=headers)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 220, "a\0b"])
+def test_a_journal_whose_name_cannot_be_one_is_refused(name: str, tmp_path: Path) -> None:
+    """A name that is too long, also with what its locks add to it, is a ConfigError at once."""
+    with pytest.raises(ConfigError, match="journal must be a file"):
+        SQLiteJournal(tmp_path / name)
