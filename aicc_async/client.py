@@ -38,6 +38,7 @@ same answer, also after a crash: the journal remembers it (see ``aicc_async.jour
 
     # service.py
     from collections.abc import AsyncIterator
+    from math import ceil
 
     from aiohttp import web
 
@@ -63,12 +64,15 @@ same answer, also after a crash: the journal remembers it (see ``aicc_async.jour
         key = request.headers.get("Idempotency-Key", "")
         try:
             new = NewCase(**await request.json())
-            case_id = await request.app[AICC].create_case(new, key=key)
+            # The list may lag for minutes, for which no caller waits.
+            case_id = await request.app[AICC].create_case(new, key=key, max_wait=5)
         except ConfigError as error:
             return refuse(422, error)
         except UnknownOutcome as error:
             # Not 202: nobody is at work on it. The same key again looks for the case first.
-            return refuse(504, error)
+            if error.retry_after is None:
+                return refuse(504, error)
+            return refuse(503, error, {"Retry-After": f"{ceil(error.retry_after)}"})
         except AICCError as error:
             return refuse(502, error)
         except (TypeError, ValueError) as error:
@@ -77,8 +81,10 @@ same answer, also after a crash: the journal remembers it (see ``aicc_async.jour
         return web.json_response({"id": case_id})
 
 
-    def refuse(status: int, error: Exception) -> web.Response:
-        return web.json_response({"error": str(error)}, status=status)
+    def refuse(
+        status: int, error: Exception, headers: dict[str, str] | None = None
+    ) -> web.Response:
+        return web.json_response({"error": str(error)}, status=status, headers=headers)
 
 
     app = web.Application()
@@ -404,6 +410,7 @@ class AICCClient(SessionHolder):
         key: str | None = None,
         on_unknown: OnUnknown | None = None,
         wait: bool = True,
+        max_wait: float | None = None,
     ) -> str:
         """Create a case and return its id (document 000).
 
@@ -418,6 +425,10 @@ class AICCClient(SessionHolder):
         confirmed key returns its case without a request. One that may have been sent is looked for
         first. Another record under the key is a ConfigError. While another call is at work on it,
         this one waits, or with ``wait=False`` raises KeyInUse. A rejected one may be sent again.
+
+        Looking for it takes up to ``list_lag`` seconds. ``max_wait`` bounds that, and the wait for
+        another call: with 0 it is looked for once. Then it is an UnknownOutcome whose
+        ``retry_after`` says in how many seconds the same call will know.
 
         Before it is sent again, a last look is taken over 26 hours before and after: an equal case
         that clocks or zones may have moved there, and one of these minutes with the description but
@@ -439,7 +450,11 @@ class AICCClient(SessionHolder):
             key = f"unnamed-{uuid4().hex}"
         else:
             self._check_journal()
-        made = await self._creator.create(new, key=key, on_unknown=how, wait=wait)
+        if max_wait is not None:
+            check("max_wait", max_wait, number(0))
+        made = await self._creator.create(
+            new, key=key, on_unknown=how, wait=wait, max_wait=max_wait
+        )
         return made.case_id
 
     def create_cases(

@@ -21,7 +21,9 @@ The tree, with what each carries::
 They hold plain values only, so that they can be pickled and kept: no request, no response, no
 token, no body. The error of the library underneath is chained as ``__cause__``.
 
-Every error comes after all attempts, so a handler need not retry::
+Every error comes after all attempts, so a handler need not retry. ``error.retryable`` says whether
+the same call may end well later: False is final (a bad record, a refusal), and what a worker should
+put aside::
 
     import asyncio
 
@@ -51,11 +53,19 @@ from collections.abc import Sequence
 
 
 class AICCError(Exception):
-    """Everything that this package raises on purpose."""
+    """Everything that this package raises on purpose.
+
+    ``retryable``: the same call may end well later, though nobody changes what it is called with.
+    Where that is False it is final: a worker should put the message aside.
+    """
+
+    retryable: bool = True
 
 
 class ConfigError(AICCError, ValueError):
     """A setting or a record is wrong; nothing was sent."""
+
+    retryable = False
 
 
 class TransportError(AICCError):
@@ -80,6 +90,8 @@ class ApiError(AICCError):
     the ``resMsg``, ``request_id`` the ``X-Request-Id`` header where the service sends one.
     """
 
+    retryable = False
+
     def __init__(
         self,
         text: str,
@@ -99,6 +111,8 @@ class ApiError(AICCError):
 class AuthError(ApiError):
     """The credentials are wrong, the token is refused for good, or the right is missing."""
 
+    retryable = True
+
 
 class NotFoundError(ApiError):
     """HTTP 404: there is nothing at this address."""
@@ -107,12 +121,14 @@ class NotFoundError(ApiError):
 class RateLimitError(ApiError):
     """HTTP 429, after all attempts; ``retry_after`` is what the service asked for, in seconds."""
 
+    retryable = True
     retry_after: float | None = None
 
 
 class ServerError(ApiError):
     """HTTP 5xx, after all attempts where the request may be repeated."""
 
+    retryable = True
     retry_after: float | None = None
 
 
@@ -123,6 +139,7 @@ class DecodeError(AICCError, ValueError):
     repeated.
     """
 
+    retryable = False
     transient: bool = False
 
 
@@ -130,15 +147,22 @@ class UnknownOutcome(AICCError):  # noqa: N818  (it is not known to be an error)
     """A create or an enqueue may or may not have happened, and was not sent again.
 
     ``operation`` names it; ``candidates`` are ids of records that it may have made, when they were
-    looked up (empty otherwise). ``__cause__`` says what went wrong.
+    looked up (empty otherwise). ``retry_after`` is in how many seconds the same key can be decided
+    (None: that is not known). ``__cause__`` says what went wrong.
     """
 
     def __init__(
-        self, message: str, *, operation: str = "", candidates: Sequence[str] = ()
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        candidates: Sequence[str] = (),
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.operation = operation
         self.candidates = tuple(candidates)
+        self.retry_after = retry_after
 
 
 class KeyInUse(AICCError):  # noqa: N818  (nothing is wrong)
@@ -147,6 +171,8 @@ class KeyInUse(AICCError):  # noqa: N818  (nothing is wrong)
 
 class CaseChanged(AICCError):  # noqa: N818  (nothing is wrong)
     """A case is not as the caller read it any more; ``fields`` says where. It was left as it is."""
+
+    retryable = False
 
     def __init__(self, message: str, *, fields: Sequence[str] = ()) -> None:
         super().__init__(message)

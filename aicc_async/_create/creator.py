@@ -95,11 +95,22 @@ class Creator:
     zone: TenantZone = Factory(TenantZone)
 
     async def create(
-        self, new: NewCase, *, key: str, on_unknown: OnUnknown, wait: bool
+        self,
+        new: NewCase,
+        *,
+        key: str,
+        on_unknown: OnUnknown,
+        wait: bool,
+        max_wait: float | None = None,
     ) -> CreatedCase:
-        """Create a case, or return the one that the key has made already."""
+        """Create a case, or return the one that the key has made already.
+
+        Others and the list are waited for ``max_wait`` seconds at most (None: as long as it takes),
+        others not at all unless ``wait``.
+        """
+        deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         try:
-            return await self._create(new, key, on_unknown, wait=wait)
+            return await self._create(new, key, on_unknown, wait=wait, deadline=deadline)
         except _SearchFailed as failure:
             raise failure.unknown() from failure.error
 
@@ -110,7 +121,7 @@ class Creator:
         a list that cannot be read, or every other one would be unknown too.
         """
         try:
-            made = await self._create(new, key, on_unknown, wait=True)
+            made = await self._create(new, key, on_unknown, wait=True, deadline=None)
         except _SearchFailed as failure:
             if isinstance(failure.error, _COMMON_FAILURES):
                 raise failure.error from None
@@ -125,18 +136,25 @@ class Creator:
         return CreateOutcome(key=key, status=status, case_id=made.case_id)
 
     async def _create(
-        self, new: NewCase, key: str, on_unknown: OnUnknown, *, wait: bool
+        self,
+        new: NewCase,
+        key: str,
+        on_unknown: OnUnknown,
+        *,
+        wait: bool,
+        deadline: float | None,
     ) -> CreatedCase:
         check_key(key)
-        entry = await self._claim(new, key, wait=wait)
+        # At once is a time that has passed.
+        entry = await self._claim(new, key, deadline=deadline if wait else 0.0)
         if entry.case_id:
             return CreatedCase(entry.case_id, already=True)
         try:
-            return await self._settle(new, entry, on_unknown)
+            return await self._settle(new, entry, on_unknown, deadline=deadline)
         finally:
             self.journal.release(key)
 
-    async def _claim(self, new: NewCase, key: str, *, wait: bool) -> Entry:
+    async def _claim(self, new: NewCase, key: str, *, deadline: float | None) -> Entry:
         """Take the key, or find it settled."""
         fields = self.api.protocol.fields(new)
         digest = digest_record(self.api.base_url, fields)
@@ -152,17 +170,20 @@ class Creator:
                 raise ConfigError(f"key must be new or of the same record, got {shown(key)}")
             if entry.held or entry.case_id:
                 return entry
-            if not wait:
+            now = asyncio.get_running_loop().time()
+            if deadline is not None and now + pause > deadline:
                 raise KeyInUse(f"create: another call is at work on key {shown(key)}")
             await asyncio.sleep(pause)
         raise AssertionError("backoff has no end")
 
-    async def _settle(self, new: NewCase, entry: Entry, on_unknown: OnUnknown) -> CreatedCase:
+    async def _settle(
+        self, new: NewCase, entry: Entry, on_unknown: OnUnknown, *, deadline: float | None
+    ) -> CreatedCase:
         """Send it, after it was looked for where it may have been sent before."""
         clock, is_resent = CallClock(), False
         for sends_left in reversed(range(MAX_SENDS)):
             if entry.state == "unknown":
-                search = await self._open_search(new, entry, clock)
+                search = await self._open_search(new, entry, clock, deadline=deadline)
                 if case_id := await self._reconcile(search):
                     return CreatedCase(case_id)
                 skew, is_resent = _common_skew(search), True
@@ -210,7 +231,9 @@ class Creator:
             raise
         return case_id
 
-    async def _open_search(self, new: NewCase, entry: Entry, clock: CallClock) -> CaseSearch:
+    async def _open_search(
+        self, new: NewCase, entry: Entry, clock: CallClock, *, deadline: float | None
+    ) -> CaseSearch:
         return CaseSearch(
             api=self.api,
             journal=self.journal,
@@ -219,6 +242,7 @@ class Creator:
             list_lag=self.list_lag,
             clock=clock,
             offset=await self.zone.learn(self.api),
+            deadline=deadline,
         )
 
     async def _reconcile(self, search: CaseSearch) -> str | None:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from attrs import Factory, field, frozen
 
 from .._api import CaseApi
-from ..errors import ExportError
+from ..errors import ExportError, UnknownOutcome
 from ..journal import Entry, Finding, Journal
 from ..models import Case, CaseQuery, NewCase
 from .match import Match, compare_detail, is_of_same_people, is_titled_like
@@ -32,7 +32,8 @@ class CaseSearch:
     """The search for the case of one key; ``list_lag`` as the creator has it.
 
     ``offset`` is by how much the tenant dates cases ahead of the client's zone; None: that is not
-    known, and others may learn it while this search goes on.
+    known, and others may learn it while this search goes on. ``deadline`` is the loop's time until
+    which it may wait; None: as long as it takes.
     """
 
     api: CaseApi
@@ -42,10 +43,14 @@ class CaseSearch:
     list_lag: float
     clock: CallClock
     offset: timedelta | None = None
+    deadline: float | None = None
     _matches: dict[str, Match] = field(default=Factory(dict), init=False)
 
     async def run(self) -> Finding:
-        """Look until the case is found, or should have shown by now."""
+        """Look until the case is found, or should have shown by now.
+
+        Raises UnknownOutcome where that would take longer than the deadline.
+        """
         began = self.clock.now()
         for pause in backoff(*SEARCH_INTERVALS):
             asked = asyncio.get_running_loop().time()
@@ -62,7 +67,14 @@ class CaseSearch:
                 finding = await self.take(cases, asked)
                 if finding.status == "found" or (finding.status != "busy" and left <= 0):
                     return finding
-            await asyncio.sleep(min(pause, left) if left > 0 else pause)
+            seconds = min(pause, left) if left > 0 else pause
+            if self.deadline is not None and asked + seconds > self.deadline:
+                raise UnknownOutcome(
+                    f"create: it may have happened, which shows in {max(left, seconds):.0f} s",
+                    operation="create",
+                    retry_after=max(left, seconds),
+                )
+            await asyncio.sleep(seconds)
         raise AssertionError("backoff has no end")
 
     def readings(self) -> Readings:

@@ -139,3 +139,12 @@ def test_candidates_are_kept_as_a_tuple() -> None:
     """Nobody changes the candidates of an error later."""
     assert UnknownOutcome("a", candidates=["i1"]).candidates == ("i1",)
     assert UnknownOutcome("a").candidates == ()
+
+
+def test_errors_say_whether_they_are_final() -> None:
+    """What only another record or another case could change is final; what time may is not."""
+    final = {errors.ConfigError, errors.ApiError, errors.NotFoundError, errors.CaseChanged}
+    final.add(errors.DecodeError)
+    kinds = {each for each in vars(errors).values() if isinstance(each, type)}
+    tree = {each for each in kinds if issubclass(each, errors.AICCError)}
+    assert {each for each in tree if not each.retryable} == final

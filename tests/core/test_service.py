@@ -87,6 +87,18 @@ async def test_a_lost_answer_is_504_and_the_same_key_finds_the_case(
     assert tenant.count() == 301
 
 
+async def test_a_case_that_may_still_show_is_503_with_the_time_to_ask_again(
+    caller: Caller, tenant: Emulator
+) -> None:
+    """No handler waits for minutes: the caller is told when the same key will know."""
+    tenant.fail("create", Fault.DROP_BEFORE)
+    assert (await post(caller, "order-1"))[0] == 504
+    headers = {"Idempotency-Key": "order-1"}
+    async with caller.post("/cases", json=CASE, headers=headers) as answer:
+        assert answer.status == 503
+        assert 0 < int(answer.headers["Retry-After"]) <= 180
+
+
 @pytest.mark.parametrize(
     ("key", "changes"),
     [(None, {}), ("order-1", {"title": "x" * 129}), ("order-1", {"no_such_field": 1})],

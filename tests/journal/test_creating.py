@@ -429,6 +429,31 @@ async def test_a_caller_that_does_not_wait_gets_an_error(
     assert await second.create_case(new_case(), key="k", wait=False) == case_id
 
 
+async def test_a_search_takes_no_longer_than_the_caller_waits(
+    tenant: Emulator, connect: Connect
+) -> None:
+    """A case that may show within minutes is an UnknownOutcome at once, which says in how many."""
+    aicc = connect(list_lag=600, on_unknown="reconcile")
+    tenant.fail("create", Fault.DROP_BEFORE)
+    with pytest.raises(UnknownOutcome) as caught:
+        await aicc.create_case(new_case(), key="k", max_wait=0)
+    assert caught.value.retry_after is not None
+    assert 0 < caught.value.retry_after <= 600
+    assert caught.value.retryable
+    with pytest.raises(ConfigError, match="max_wait must be a number from 0"):
+        await aicc.create_case(new_case(), key="k", max_wait=-1)
+    assert tenant.count() == 300
+
+
+async def test_a_case_that_shows_is_found_without_a_wait(
+    tenant: Emulator, connect: Connect
+) -> None:
+    """``max_wait=0`` looks once: what is in the list by then is the outcome."""
+    aicc = connect(list_lag=600, on_unknown="reconcile")
+    tenant.fail("create", Fault.DROP_AFTER)
+    assert await aicc.create_case(new_case(), key="k", max_wait=0) in tenant.ids()
+
+
 async def test_a_key_that_is_being_refused_may_get_another_record(
     tenant: Emulator, path: Path
 ) -> None:
