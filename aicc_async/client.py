@@ -212,7 +212,6 @@ from collections.abc import (
     Mapping,
 )
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from uuid import uuid4
@@ -368,6 +367,10 @@ class AICCClient(SessionHolder):
         self._journal = journal
         self._on_unknown = check("on_unknown", on_unknown, ON_UNKNOWN)
         self._list_lag = check("list_lag", list_lag, number(0, MAX_LIST_LAG))
+        self._creator: Creator | None = None
+        if journal is not None:
+            # Or loading it would hold up the event loop at the first create.
+            self._open_creator()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
@@ -452,7 +455,7 @@ class AICCClient(SessionHolder):
             self._check_journal()
         if max_wait is not None:
             check("max_wait", max_wait, number(0))
-        made = await self._creator.create(
+        made = await self._open_creator().create(
             new, key=key, on_unknown=how, wait=wait, max_wait=max_wait
         )
         return made.case_id
@@ -486,7 +489,7 @@ class AICCClient(SessionHolder):
                 raise ConfigError(f"items must be pairs of key and NewCase, got {kind_of(item)}")
             key, new = item
             check("new", new, kind(NewCase))
-            return await self._creator.outcome(new, key=key, on_unknown=how)
+            return await self._open_creator().outcome(new, key=key, on_unknown=how)
 
         return ordered_map(items, create, concurrency=self._api.concurrency * CREATES_PER_REQUEST)
 
@@ -757,14 +760,16 @@ class AICCClient(SessionHolder):
             if self._journal is not None:
                 await self._journal.close()
 
-    @cached_property
-    def _creator(self) -> Creator:
-        from ._create.creator import Creator  # noqa: PLC0415
-        from .journal import SQLiteJournal  # noqa: PLC0415
+    def _open_creator(self) -> Creator:
+        """Return what creates by keys, loaded and made when it is first used."""
+        if self._creator is None:
+            from ._create.creator import Creator  # noqa: PLC0415
+            from .journal import SQLiteJournal  # noqa: PLC0415
 
-        if self._journal is None:
-            self._journal = SQLiteJournal(":memory:")
-        return Creator(api=self._api, journal=self._journal, list_lag=self._list_lag)
+            if self._journal is None:
+                self._journal = SQLiteJournal(":memory:")
+            self._creator = Creator(api=self._api, journal=self._journal, list_lag=self._list_lag)
+        return self._creator
 
 
 def _compare_zone(zone: ZoneInfo, profile: Profile) -> None:

@@ -171,7 +171,7 @@ stream with FastStream (``pip install 'faststream[redis]'``)::
     from faststream import AckPolicy, FastStream
     from faststream.redis import RedisBroker, StreamSub
 
-    from aicc_async import AICCClient, NewCase, SQLiteJournal
+    from aicc_async import AICCClient, AICCError, NewCase, SQLiteJournal
 
     # After so long without an answer, a message has lost its worker; above list_lag.
     MAX_IDLE = 300_000  # milliseconds
@@ -187,7 +187,8 @@ stream with FastStream (``pip install 'faststream[redis]'``)::
     async def main() -> None:
         journal = SQLiteJournal("cases.journal")
         async with AICCClient.from_env(journal=journal, on_unknown="reconcile") as aicc:
-            # After an error the message is not acknowledged: it comes again.
+            # After an error the message is not acknowledged: it comes again. One of which nobody
+            # can make a case would do so for ever: it goes to a stream that a person looks at.
             @broker.subscriber(
                 stream=fresh, max_workers=8, ack_policy=AckPolicy.NACK_ON_ERROR
             )
@@ -195,9 +196,15 @@ stream with FastStream (``pip install 'faststream[redis]'``)::
                 stream=abandoned, max_workers=8, ack_policy=AckPolicy.NACK_ON_ERROR
             )
             async def create(order: dict[str, Any]) -> None:
-                new = NewCase(**order["case"])
-                case_id = await aicc.create_case(new, key=f"order-{order['number']}")
-                print(case_id, flush=True)
+                try:
+                    new = NewCase(**order["case"])
+                    case_id = await aicc.create_case(new, key=f"order-{order['number']}")
+                except (AICCError, LookupError, TypeError) as error:
+                    if isinstance(error, AICCError) and error.retryable:
+                        raise
+                    await broker.publish(order, stream="orders-dead")
+                else:
+                    print(case_id, flush=True)
 
             await FastStream(broker).run()
 
@@ -217,8 +224,9 @@ worker print the id of a case::
     …
 
 SIGTERM lets a worker finish the orders that it is creating; others that it has, and those of a
-killed one, go to another worker. ``aicc-async journal list --journal cases.journal`` shows what
-became of each.
+killed one, go to another worker. An order that breaks a bound, or that the service refuses, is
+moved to ``orders-dead``. ``aicc-async journal list --journal cases.journal`` shows what became of
+each.
 
 Pruning
 -------

@@ -77,6 +77,10 @@ class Orders:
         [group] = self._redis.xinfo_groups("orders")
         return bool(group["pending"] == group["lag"] == 0)
 
+    def dead(self) -> int:
+        """Count the orders that were put aside."""
+        return int(self._redis.xlen("orders-dead"))
+
     def close(self) -> None:
         """Let go of the server."""
         self._redis.close()
@@ -212,6 +216,20 @@ def test_a_journal_in_redis_holds_as_well(
         until(orders.done)
 
     assert sorted(row["title"] for row in tenant.rows()) == sorted(orders.titles)
+
+
+def test_an_order_that_can_be_no_case_is_put_aside(
+    orders: Orders, tenant: Emulator, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """What breaks a bound, has an unknown field or no key comes once, and holds up nobody."""
+    too_long = FIELDS | {"title": "x" * 129}
+    for number, case in enumerate([too_long, FIELDS | {"title": "a", "no_such_field": 1}]):
+        orders.send(json.dumps({"number": f"bad {number}", "case": case}))
+    orders.send(json.dumps({"case": FIELDS | {"title": "a"}}))
+    orders.add()
+    with workers(write_worker(tmp_path), environ, 1):
+        until(lambda: orders.done() and orders.dead() == 3)
+    assert tenant.count() == 1
 
 
 def test_sigterm_lets_it_finish(
