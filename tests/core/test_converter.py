@@ -19,6 +19,7 @@ from aicc_async._listing.zones import wall
 from aicc_async._protocol.converter import RecordConverter, dumps, loads
 from aicc_async._protocol.names import wire_names
 from aicc_async._protocol.rows import PageReader
+from aicc_async._validators import kind_of
 from aicc_async.emulator import Emulator
 from aicc_async.errors import ConfigError, DecodeError
 from aicc_async.models import (
@@ -401,6 +402,45 @@ def test_what_was_not_given_is_not_sent() -> None:
     assert WIRE.dump(CaseQuery()) == {}
     assert WIRE.dump(CaseQuery(status="", is_reopen=False)) == {"status": "", "isReopen": False}
     assert WIRE.dump(CaseEnqueue(service_id=0)) == {"ServiceId": 0}
+
+
+RECORDS: list[Any] = [*SENT, NewCase(**NEW), CaseUpdate(**UPDATE), CaseQuery(title="t")]
+RECORDS += [CaseEnqueue(service_id=1, ext_ref="r"), CaseDetail(case=CaseInfo(id="i"))]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=kind_of)
+def test_a_subclass_is_sent_as_its_base(record: Any) -> None:
+    """A user's own class, with attrs' decorator or without, leaves out what is not set too."""
+    base = type(record)
+    fields = {name: getattr(record, name) for name in wire_names(base)}
+    for own in (type("Own", (base,), {}), attrs.frozen(type("Own", (base,), {"mine": 1}))):
+        assert WIRE.dump(own(**fields)) == WIRE.dump(record)
+        assert wire_names(own) == wire_names(base)
+
+
+@pytest.mark.parametrize("cls", RECEIVED)
+def test_a_subclass_is_read_as_its_base(cls: Any) -> None:
+    """Q-Flow's capitals and times, and the other spellings, hold for a user's own class too."""
+    body = {"contentTempalteId": "t", "CaseDateCreated": "2025-01-02T03:04:05+10:00"}
+    body |= {"id": "i", "CaseId": 1}  # type: ignore[dict-item]  # one of them is the record's
+    own: Any = type("Own", (cls,), {})
+
+    assert WIRE.dump(WIRE.load(own, body)) == WIRE.dump(WIRE.load(cls, body))
+
+
+def test_a_subclass_has_defaults_of_its_own() -> None:
+    """They are sent, where the base leaves out what is not set."""
+
+    @attrs.frozen(kw_only=True)
+    class Mail(NewCase):
+        origin: str = "Email"
+
+    class Flagged(CaseQuery):
+        """Has no decorator."""
+
+    assert WIRE.dump(Mail(**NEW))["origin"] == "Email"
+    with pytest.raises(ConfigError, match="'limit', which is a field of Flagged"):
+        WIRE.dump(Flagged(extra={"limit": 1}))
 
 
 def test_several_attachments_can_be_read() -> None:
