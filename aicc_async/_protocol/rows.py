@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ..models import Case
+from .envelope import MAX_TOTAL
 from .names import wire_names
+from .raw import check_utf8
 from .times import NAIVE, time_reader
 
 # A page with more extension fields is read slowly: no service can fill the memory with names.
@@ -42,7 +44,7 @@ class PageReader:
                 answer = parse(body)
                 pages = answer.result
                 page = pages[0] if isinstance(pages, list) and len(pages) == 1 else pages
-                is_answer = answer.resCode in {"0", 0}
+                is_answer = answer.resCode in {"0", 0} and 0 <= page.count <= MAX_TOTAL
                 found = ([build(row) for row in page.caseList], page.count) if is_answer else None
             except (ValueError, TypeError, AttributeError, RecursionError):
                 # Whoever reads it slowly says why.
@@ -67,13 +69,34 @@ class PageReader:
         extra = {f"extra_{i}": key for i, key in enumerate(self._extensions)}
         combined = "None if time is None else combine(time, time.time(), zone)"
         read = "None if time is None else read_time(time)"
+        builders = {
+            NAIVE | None: _builder(extra, combined, self._zone),
+            str | None: _builder(extra, read, self._zone),
+        }
         return [
-            (_parser(extra, NAIVE | None), _builder(extra, combined, self._zone)),
-            (_parser(extra, str | None), _builder(extra, read, self._zone)),
+            (parse, build)
+            for make in (_parser, _checked_parser)
+            for time, build in builders.items()
+            for parse in [make(extra, time)]
         ]
 
 
-def _parser(extra: dict[str, str], time: Any) -> Callable[[bytes], Any]:
+def _checked_parser(extra: dict[str, str], time: Any) -> Callable[[bytes], Any]:
+    """Return what parses a page with undocumented fields around its rows."""
+    parse = _parser(extra, time, skip_unknown=True)
+
+    def check_and_parse(body: bytes) -> Any:
+        if not body.isascii():
+            # What is skipped is not looked into.
+            check_utf8(body)
+        return parse(body)
+
+    return check_and_parse
+
+
+def _parser(
+    extra: dict[str, str], time: Any, *, skip_unknown: bool = False
+) -> Callable[[bytes], Any]:
     """Return what parses a page, whose rows become instances of a class made for them."""
     fields: list[Any] = [("id", str)]
     fields += [
@@ -83,9 +106,15 @@ def _parser(extra: dict[str, str], time: Any) -> Callable[[bytes], Any]:
     row: Any = msgspec.defstruct(
         "Row", fields, rename={**_NAMES, **extra}, forbid_unknown_fields=True, gc=False
     )
-    page: Any = msgspec.defstruct("Page", [("caseList", list[row]), ("count", int)])
-    result: Any = list[page] | page | None
-    answer = msgspec.defstruct("Answer", [("resCode", str | int), ("result", result, None)])
+    is_known = not skip_unknown
+    page: Any = msgspec.defstruct(
+        "Page", [("caseList", list[row]), ("count", int)], forbid_unknown_fields=is_known
+    )
+    answer = msgspec.defstruct(
+        "Answer",
+        [("resCode", str | int), ("resMsg", Any, None), ("result", list[page] | page | None, None)],
+        forbid_unknown_fields=is_known,
+    )
     return msgspec.json.Decoder(answer).decode
 
 
