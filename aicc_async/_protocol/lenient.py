@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Any
@@ -35,6 +36,10 @@ _IN_TEXT = re.compile(
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.|([\x00-\x1f])",
     re.DOTALL,
 )
+# What makes of a long integer a number that hooks read, and leaves its value as it is.
+_WHOLE = "e0"
+# Before or behind the point. Postgres holds more, and these are no numbers of a case.
+MAX_PLACES = 10_000
 
 
 def normalize(body: bytes) -> bytes:
@@ -42,24 +47,28 @@ def normalize(body: bytes) -> bytes:
     return _TOKEN.sub(_correct_token, body.removeprefix(BOM_UTF8))
 
 
-def read_json(body: bytes) -> Any:
-    """Read an answer's JSON of any shape; a number that no float holds is a Decimal."""
+def read_json(body: bytes, *, keep_digits: bool = False) -> Any:
+    """Read an answer's JSON of any shape; a number that no float holds is a Decimal.
+
+    ``keep_digits`` makes a Decimal of every number with a point or an exponent.
+    """
+    decode = _decode_exactly if keep_digits else _decode
+    with suppress(ValueError, RecursionError):
+        return decode(body)
     try:
-        return msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return _decode(normalize(body))
+        return decode(normalize(body))
     except (ValueError, RecursionError):
         raise DecodeError(f"must be JSON, got {len(body)} other bytes @ $") from None
 
 
 def exact_number(text: str) -> Decimal | str:
-    """Return a number with the service's own digits; its text if the exponent is out of range."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text
+    """Return a number with the service's own digits; its text if no database holds so many."""
+    with suppress(InvalidOperation):
+        number = Decimal(text)
+        last_place = number.as_tuple().exponent
+        if isinstance(last_place, int) and max(number.adjusted(), -last_place) < MAX_PLACES:
+            return number
+    return text.removesuffix(_WHOLE)
 
 
 def _float_or_exact(text: str) -> float | Decimal | str:
@@ -68,11 +77,11 @@ def _float_or_exact(text: str) -> float | Decimal | str:
 
 
 _decode = msgspec.json.Decoder(float_hook=_float_or_exact).decode
+_decode_exactly = msgspec.json.Decoder(float_hook=exact_number).decode
 
 
 def _correct_token(token: re.Match[bytes]) -> bytes:
-    # An exponent leaves the value as it is, and makes of an integer what the hook above reads.
-    return _IN_TEXT.sub(_correct, token[0]) if token[0][:1] == b'"' else token[0] + b"e0"
+    return _IN_TEXT.sub(_correct, token[0]) if token[0][:1] == b'"' else token[0] + _WHOLE.encode()
 
 
 def _correct(found: re.Match[bytes]) -> bytes:
