@@ -15,12 +15,14 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no types
 import pytest
+from helpers.exports import QUARTER
 from helpers.rows_for_sinks import bare_line as line
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import DecodeError
+from aicc_async import AICCClient, DecodeError, export_cases
 from aicc_async._protocol.names import wire_names
+from aicc_async.emulator import Emulator
 from aicc_async.export.sinks.csv import CSV
 from aicc_async.export.sinks.parquet import Parquet
 from aicc_async.export.sinks.postgres import Postgres
@@ -118,6 +120,23 @@ def test_no_value_is_lost(rows: list[dict[str, Any]]) -> None:
             if row.get(wire) not in (None, ""):
                 assert (getattr(case, name) is None) == (wire in case.extra)
         assert {name: row[name] for name in case.extra} == case.extra
+
+
+@pytest.mark.parametrize("name", ["cases.parquet", "cases.sqlite"])
+async def test_an_export_with_an_odd_value(
+    tenant: Emulator, aicc: AICCClient, tmp_path: Path, name: str
+) -> None:
+    """It is complete, with a warning; what strict types stop can be finished without them."""
+    row_id = tenant.insert(createdDate="2025-01-20 00:00:00", isUpgraded="true")
+    target = tmp_path / name
+    with pytest.raises(DecodeError, match=rf"^case {row_id}: .*\.isUpgraded$"):
+        await export_cases(aicc, QUARTER, target, strict_types=True)
+    assert not target.exists()
+    requests = len(tenant.requests)
+    with pytest.warns(RuntimeWarning, match=rf"^{name}: .*isUpgraded in 1 rows .*{row_id}\)$"):
+        report = await export_cases(aicc, QUARTER, target)
+    assert (report.verified, report.rows) == (True, len(tenant.rows()))
+    assert len(tenant.requests) - requests < 3
 
 
 @pytest.mark.parametrize("number", NUMBERS)
