@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, DecodeError, export_cases
+from aicc_async._listing.creation_dates import CreationDates
+from aicc_async._listing.pages import Page
+from aicc_async._listing.paging import Batch
+from aicc_async._listing.windows import Window
 from aicc_async._protocol.names import wire_names
 from aicc_async.emulator import Emulator
 from aicc_async.export.sinks.csv import CSV
@@ -137,6 +142,26 @@ async def test_an_export_with_an_odd_value(
         report = await export_cases(aicc, QUARTER, target)
     assert (report.verified, report.rows) == (True, len(tenant.rows()))
     assert len(tenant.requests) - requests < 3
+
+
+@pytest.mark.parametrize("date", ["0001-01-01 00:00:00", "9999-12-31 23:59:59", "0000-00-00", ""])
+async def test_a_date_at_the_end_of_the_calendar_is_not_asked_for(date: str) -> None:
+    """Programs write it where there is none; the second before it or after it does not exist."""
+    window = Window(datetime(2025, 1, 1), datetime(2025, 2, 1))  # noqa: DTZ001  (wall clock)
+    dates = CreationDates(window, ZONE, date_field=None, now=lambda: datetime(2026, 1, 1))  # noqa: DTZ001
+    asked = []
+
+    async def fetch(window: Window, start: int, limit: int) -> Page[bytes]:
+        asked.append((window, start, limit))
+        return Page(["a"], [b""], 1, 0)
+
+    assert dates.are_wanted(Batch(["a"], [b""], window, 1, 0), [date]) is None
+    await dates.look_up(fetch)
+    assert asked == []
+    later = "2025-01-05 00:00:00"
+    dates.are_wanted(Batch(["a"], [b""], window, 1, 0), [later])
+    await dates.look_up(fetch)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("number", NUMBERS)
