@@ -6,9 +6,11 @@ where it can be neither a secret nor contact data.
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 
 from attrs import Attribute, field, frozen
@@ -52,7 +54,10 @@ def shown(value: object) -> str:
 
 def kind_of(value: object) -> str:
     """Return the name of a value's type, which gives nothing of it away."""
-    return type(value).__name__
+    name, module = type(value).__name__, type(value).__module__
+    # numpy has a bool of its own, which is none of Python's.
+    is_like_ours = hasattr(builtins, name) and module != "builtins"
+    return f"{module}.{name}" if is_like_ours else name
 
 
 def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) -> Check:
@@ -79,6 +84,9 @@ def is_a(*kinds: type, is_exact: bool = False) -> Check:
     def validate(_: Any, __: Attribute[Any], value: Any) -> None:
         is_flag = isinstance(value, bool) and bool not in kinds
         if is_flag or not isinstance(value, kinds) or (is_exact and type(value) not in kinds):
+            raise TypeError
+        # pandas' NaT is a datetime to Python, and would be sent as a text.
+        if isinstance(value, datetime) and value != value:  # noqa: PLR0124  (as NaN is found)
             raise TypeError
 
     return validate

@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -78,7 +78,11 @@ class CreationDates:
             return None
         if self._samples == {}:
             ends = (batch.ids[0], dates[0]), (batch.ids[-1], dates[-1])
-            self._samples = {row_id: date for row_id, each in ends if (date := _to_second(each))}
+            known = {row_id: date for row_id, each in ends if (date := _to_second(each))}
+            # Programs write the first or the last year where there is no date.
+            self._samples = {
+                row_id: date for row_id, date in known.items() if MINYEAR < date.year < MAXYEAR
+            }
         if self._are_within(batch, dates):
             return None
         found = [_to_second(date) for date in dates]

@@ -32,7 +32,7 @@ from ..models import (
 from ..settings import Dialect
 from . import operations
 from .converter import RecordConverter, dumps
-from .envelope import open_envelope, rows_and_total, single_object
+from .envelope import check_total, open_envelope, rows_and_total, single_object
 from .operations import Operation
 from .raw import DatedRow, RawParts, dated_page, raw_detail, raw_page
 from .requests import Request
@@ -221,6 +221,7 @@ class CaseProtocol:
         if rows.__class__ is not list or count.__class__ is not int:
             found = f"{type(rows).__name__} and {type(count).__name__}"
             raise DecodeError(f"must have a caseList and its count, got {found} @ {path}")
+        check_total(count, path)
         cases = self._converter.load_cases(rows, path=f"{path}.caseList")
         self._rows.learn(cases)
         return cases, count
@@ -243,9 +244,11 @@ class CaseProtocol:
             values, count, path = rows_and_total(answer, *names)
             if count is None and len(names) > 1:
                 count = UNKNOWN_TOTAL
-            if count.__class__ is not int:
+            elif count.__class__ is not int:
                 found = type(count).__name__
                 raise DecodeError(f"must have a total beside the list, got {found} @ {path}")
+            else:
+                check_total(count, "$.result")
             rows = [
                 self._converter.load(cls, row, path=f"{path}[{i}]") for i, row in enumerate(values)
             ]

@@ -7,6 +7,7 @@ they are not as documented.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from ..errors import ConfigError, DecodeError
 from ..models import Case, NewCase
 from ..settings import AUTO_ASSIGN
 from .hooks import build_converter
-from .names import wire_name
+from .names import RESERVED_NAMES, wire_name
 from .times import MUST_BE_A_TIME
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ class RecordConverter:
     def dump(self, record: Any) -> dict[str, Any]:
         """Turn a record into wire fields, ``extra`` among them at the same level."""
         body: dict[str, Any] = self._converter.unstructure(record)
+        if isinstance(record, tuple(RESERVED_NAMES)):
+            body = _plain(body)
         if isinstance(record, NewCase):
             flag = body.pop(AUTO_ASSIGN[0])
             body.update(dict.fromkeys(self._auto_assign, flag))
@@ -61,9 +64,31 @@ class RecordConverter:
 def dumps(value: object) -> bytes:
     """Write JSON; a value that JSON can't hold is a ConfigError."""
     try:
-        return msgspec.json.encode(value)
+        return _encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"extra must hold values of JSON ({type(error).__name__})") from None
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """Return values and names of the very types that JSON has: digests and forms know no others."""
+    try:
+        # Python's own writer takes a str, int or float of any kind for what it holds, names too.
+        return msgspec.json.decode(json.dumps(value, ensure_ascii=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"extra must hold values of JSON ({type(error).__name__})") from None
+
+
+def _base_value(value: Any) -> Any:
+    """Return the text or number that a user's own kind of it is: a template's safe text is one."""
+    kinds: tuple[Any, ...] = (str, int, float)
+    for kind in kinds:
+        if isinstance(value, kind):
+            # Not str(value) and the like, which a subclass may have changed.
+            return kind.__getnewargs__(value)[0]
+    raise TypeError(type(value).__name__)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_base_value, decimal_format="number").encode
 
 
 def loads(body: bytes) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from .._validators import shown
 from ..errors import (
     ApiError,
     AuthError,
@@ -18,17 +19,19 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
-from .converter import loads
+from .lenient import read_json
 from .requests import Request
 
 # Observed in third-party clients, with any HTTP status: the token is invalid or has expired.
 TOKEN_REFUSED_CODES = frozenset({"405230602", "405230603"})
 MAX_MESSAGE_CHARACTERS = 500
+# What a database holds; no service has so many rows.
+MAX_TOTAL = 2**63 - 1
 
 
 def open_envelope(body: bytes, *, operation: str) -> Any:
     """Return the result; a ``resCode`` other than "0" is an ApiError."""
-    envelope = loads(body)
+    envelope = read_json(body)
     if envelope.__class__ is not dict:
         raise DecodeError(f"must be an object, got {type(envelope).__name__} @ $")
     code = envelope.get("resCode")
@@ -52,6 +55,13 @@ def not_one_object(value: Any, path: str) -> DecodeError:
     """Return the error for a result that holds no object, or several."""
     found = f"{len(value)} items" if isinstance(value, list) else type(value).__name__
     return DecodeError(f"must be an object or an array of one, got {found} @ {path}")
+
+
+def check_total(count: int, path: str) -> None:
+    """Raise DecodeError for a total that cannot be one."""
+    if not 0 <= count <= MAX_TOTAL:
+        condition = f"must be a total from 0 to {MAX_TOTAL}"
+        raise DecodeError(f"{condition}, got {shown(count)} @ {path}.count")
 
 
 def rows_and_total(value: Any, *names: str) -> tuple[list[Any], Any, str]:
@@ -99,7 +109,7 @@ def build_error(
 def _code_and_message(body: bytes) -> tuple[str | None, str]:
     """Return code and text of the error bodies of AICC, of its sign-in, and of Q-Flow."""
     try:
-        value = loads(body)
+        value = read_json(body)
     except DecodeError:
         return None, ""
     if not isinstance(value, dict):

@@ -72,7 +72,7 @@ _ODD_NAMES = {
 def wire_name(cls: type, name: str) -> str:
     """Return a field's name on the wire."""
     first, *rest = name.split("_")
-    if cls in _PASCAL_CASE:
+    if issubclass(cls, _PASCAL_CASE):
         return first.title() + "".join(word.title() for word in rest)
     return _ODD_NAMES.get(name) or first + "".join(word.title() for word in rest)
 
@@ -88,4 +88,11 @@ def wire_names(cls: type) -> dict[str, str]:
 
 def known_names(cls: type) -> set[str]:
     """Return the names that ``extra`` must not hold when a record is sent."""
-    return {*wire_names(cls).values(), *RESERVED_NAMES.get(cls, ())}
+    reserved = (names for base, names in RESERVED_NAMES.items() if issubclass(cls, base))
+    return set(wire_names(cls).values()).union(*reserved)
+
+
+def other_spellings(cls: type) -> dict[str, str]:
+    """Map spellings that are read too to the field's own; a user's subclass reads them as well."""
+    found = (names for base, names in OTHER_SPELLINGS.items() if issubclass(cls, base))
+    return next(found, {})

@@ -34,7 +34,9 @@ class Operation:
 
     def path_of(self, record_id: str | int = "") -> str:
         """Return the whole path, with an id in it, percent-encoded."""
-        return self.base + self.path.replace("{id}", quote(str(record_id), safe=""))
+        # str() of a str may be another text: that of an Enum's member is its name.
+        text = record_id if isinstance(record_id, str) else str(record_id)
+        return self.base + self.path.replace("{id}", quote(text, safe=""))
 
 
 CREATE = Operation("create", "POST", "/case", "create_case", repeatable=False, wrapper="caseInfo")

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from ..credentials import QFlowLogin
 from ..errors import ConfigError, DecodeError
 from ..models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
-from .converter import RecordConverter, dumps, loads
+from .converter import RecordConverter, dumps
+from .lenient import read_json
 from .operations import (
     ENQUEUE,
     QFLOW_CANCEL,
@@ -38,7 +39,7 @@ def enqueue(
         method=ENQUEUE.method,
         path=ENQUEUE.path_of(),
         body=urlencode(_form(fields)).encode() if form else dumps(fields),
-        decode=lambda body: converter.load(EnqueuedCase, loads(body)),
+        decode=lambda body: converter.load(EnqueuedCase, read_json(body)),
         repeatable=ENQUEUE.repeatable,
         content_type=FORM if form else JSON,
     )
@@ -55,7 +56,7 @@ def sign_in(login: QFlowLogin) -> Request[Grant]:
         method=QFLOW_TOKEN.method,
         path=QFLOW_TOKEN.path_of(),
         body=dumps({"UserName": login.user_name, "Password": login.password}),
-        decode=lambda body: Grant(token_in(loads(body), "APIToken"), inf),
+        decode=lambda body: Grant(token_in(read_json(body), "APIToken"), inf),
         repeatable=True,
         signed=False,
         denied=frozenset({400, 401, 403}),
@@ -71,7 +72,7 @@ def cancel(case: QueueCancel, converter: RecordConverter) -> Request[str]:
     """
 
     def decode(body: bytes) -> str:
-        answer = loads(body)
+        answer = read_json(body)
         if not isinstance(answer, str):
             raise DecodeError(f"must be a str, got {type(answer).__name__} @ $")
         return answer
@@ -102,7 +103,7 @@ def _get(operation: Operation, number: int, converter: RecordConverter) -> Reque
         method=operation.method,
         path=operation.path_of(number),
         body=b"",
-        decode=lambda body: converter.load(QueuedCase, loads(body)),
+        decode=lambda body: converter.load(QueuedCase, read_json(body)),
         repeatable=True,
     )
 

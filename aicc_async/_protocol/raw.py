@@ -8,14 +8,18 @@ between values are taken out: each row must be one line of a file.
 from __future__ import annotations
 
 from codecs import utf_8_decode
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 
 from .._listing.pages import Page
 from ..errors import DecodeError
-from .envelope import check_code, not_one_object, open_envelope
+from .envelope import check_code, check_total, not_one_object, open_envelope
+from .lenient import normalize
 
+T = TypeVar("T")
 # A piece that stays in the processor's cache: as one text, decoding takes six times as long.
 PIECE_BYTES = 2**14
 # The parts of a case's detail by their wire names; a part is a view of the answer.
@@ -45,7 +49,8 @@ class _Rows(msgspec.Struct):
 
 
 class _RawEnvelope(msgspec.Struct):
-    result: list[_Rows] | _Rows
+    # A key may come twice, and the last one counts: null may be one before it.
+    result: list[_Rows] | _Rows | None = None
 
 
 class _Detail(msgspec.Struct):
@@ -85,13 +90,7 @@ def raw_detail(body: bytes) -> RawParts:
     Nothing of a part is checked. There are none where the result is empty. Parts are views of the
     answer: they are for who passes them on.
     """
-    body = _clean(body)
-    try:
-        answer = _read_detail(body)
-    except (ValueError, RecursionError) as error:
-        # The result of a refusal may be anything.
-        open_envelope(body, operation="get")
-        raise DecodeError(_at_path(error)) from None
+    answer = _read(_read_detail, body, operation="get")
     check_code("get", answer.resCode, answer.resMsg)
     found = answer.result
     if isinstance(found, list):
@@ -102,35 +101,40 @@ def raw_detail(body: bytes) -> RawParts:
 
 
 def _split(body: bytes) -> tuple[list[_RowKey], list[msgspec.Raw], int]:
-    body = _clean(body)
-    try:
-        keys = _read_keys(body)
-    except (ValueError, RecursionError) as error:
-        # The result of a refusal may be anything.
-        open_envelope(body, operation="list")
-        raise DecodeError(_at_path(error)) from None
+    keys, rows = _read(_read_page, body, operation="list")
     check_code("list", keys.resCode, keys.resMsg)
     if keys.result == []:
         return [], [], 0
     if keys.result is None or (isinstance(keys.result, list) and len(keys.result) != 1):
         raise not_one_object(keys.result, "$.result")
     found = keys.result[0] if isinstance(keys.result, list) else keys.result
-    rows = _read_rows(body).result
-    raw = rows[0].caseList if isinstance(rows, list) else rows.caseList
-    return found.caseList, raw, found.count
+    check_total(found.count, "$.result")
+    raw: Any = rows.result
+    return found.caseList, (raw[0] if isinstance(raw, list) else raw).caseList, found.count
 
 
-def _clean(body: bytes) -> bytes:
-    """Check an answer whose parts are passed on, and put it on one line."""
+def _read_page(body: bytes) -> tuple[_Envelope, _RawEnvelope]:
+    return _read_keys(body), _read_rows(body)
+
+
+def _read(read: Callable[[bytes], T], body: bytes, *, operation: str) -> T:
+    """Read an answer whose parts are passed on, leniently if it is not quite JSON."""
     if not body.isascii():
         # A text that is skipped is not looked into.
-        _check_utf8(body)
-    if b"\n" not in body and b"\r" not in body:
-        return body
+        check_utf8(body)
+    with suppress(ValueError, RecursionError):
+        return read(_on_one_line(body))
     try:
-        return msgspec.json.format(body, indent=-1)
-    except (ValueError, RecursionError):
-        raise DecodeError(f"must be JSON, got {len(body)} other bytes @ $") from None
+        return read(_on_one_line(normalize(body)))
+    except (ValueError, RecursionError) as error:
+        # The result of a refusal may be anything.
+        open_envelope(body, operation=operation)
+        raise DecodeError(_at_path(error)) from None
+
+
+def _on_one_line(body: bytes) -> bytes:
+    has_line_ends = b"\n" in body or b"\r" in body
+    return msgspec.json.format(body, indent=-1) if has_line_ends else body
 
 
 def _at_path(error: Exception) -> str:
@@ -139,10 +143,11 @@ def _at_path(error: Exception) -> str:
     if not mark:
         return "must be JSON of the documented shape @ $"
     what = what.replace("Expected ", "must be ").replace("`", "")
+    what = what.replace("Number out of range", "must be a number in range")
     return f"{what} @ {path.rstrip('`')}"
 
 
-def _check_utf8(body: bytes) -> None:
+def check_utf8(body: bytes) -> None:
     """Raise DecodeError unless the whole body is UTF-8."""
     view, start = memoryview(body), 0
     try:

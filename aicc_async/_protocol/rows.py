@@ -15,23 +15,32 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ..models import Case
+from .envelope import MAX_TOTAL
+from .lenient import exact_number
 from .names import wire_names
+from .raw import check_utf8
 from .times import NAIVE, time_reader
 
 # A page with more extension fields is read slowly: no service can fill the memory with names.
 MAX_LEARNED_FIELDS = 200
 # How to parse a page, and how to make a case of a parsed row.
-_Way = tuple[Callable[[bytes], Any], Callable[[Any], Case]]
+_Parse = Callable[[bytes], Any]
+_Way = tuple[_Parse, Callable[[Any], Case]]
+_FloatHook = Callable[[str], Any] | None
 _NAMES = wire_names(Case)
 _HINTS = get_type_hints(Case)
 _TIMES = {name for name in _NAMES if _HINTS[name] == datetime | None}
 
 
 class PageReader:
-    """Reads the pages of one client, and learns its tenant's extension fields."""
+    """Reads the pages of one client, and learns its tenant's extension fields.
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    ``keep_digits`` makes Decimals of the numbers in extension fields that have a point.
+    """
+
+    def __init__(self, zone: ZoneInfo, *, keep_digits: bool = False) -> None:
         self._zone = zone
+        self._float_hook = exact_number if keep_digits else None
         self._extensions: list[str] = []
         self._ways = self._compile()
 
@@ -42,7 +51,7 @@ class PageReader:
                 answer = parse(body)
                 pages = answer.result
                 page = pages[0] if isinstance(pages, list) and len(pages) == 1 else pages
-                is_answer = answer.resCode in {"0", 0}
+                is_answer = answer.resCode in {"0", 0} and 0 <= page.count <= MAX_TOTAL
                 found = ([build(row) for row in page.caseList], page.count) if is_answer else None
             except (ValueError, TypeError, AttributeError, RecursionError):
                 # Whoever reads it slowly says why.
@@ -57,7 +66,9 @@ class PageReader:
         found = dict.fromkeys(key for case in cases for key in case.extra)
         # What msgspec takes as a name.
         names = [key for key in found if key.isprintable() and not set(key) & set('"\\')]
-        new = [name for name in names if name not in self._extensions]
+        # A documented field's value is there too if it did not fit.
+        known = {*self._extensions, *_NAMES.values()}
+        new = [name for name in names if name not in known]
         if new and len(self._extensions) + len(new) <= MAX_LEARNED_FIELDS:
             self._extensions += new
             self._ways = self._compile()
@@ -67,13 +78,34 @@ class PageReader:
         extra = {f"extra_{i}": key for i, key in enumerate(self._extensions)}
         combined = "None if time is None else combine(time, time.time(), zone)"
         read = "None if time is None else read_time(time)"
+        builders = {
+            NAIVE | None: _builder(extra, combined, self._zone),
+            str | None: _builder(extra, read, self._zone),
+        }
         return [
-            (_parser(extra, NAIVE | None), _builder(extra, combined, self._zone)),
-            (_parser(extra, str | None), _builder(extra, read, self._zone)),
+            (parse, build)
+            for make in (_parser, _checked_parser)
+            for time, build in builders.items()
+            for parse in [make(extra, time, self._float_hook)]
         ]
 
 
-def _parser(extra: dict[str, str], time: Any) -> Callable[[bytes], Any]:
+def _checked_parser(extra: dict[str, str], time: Any, float_hook: _FloatHook) -> _Parse:
+    """Return what parses a page with undocumented fields around its rows."""
+    parse = _parser(extra, time, float_hook, skip_unknown=True)
+
+    def check_and_parse(body: bytes) -> Any:
+        if not body.isascii():
+            # What is skipped is not looked into.
+            check_utf8(body)
+        return parse(body)
+
+    return check_and_parse
+
+
+def _parser(
+    extra: dict[str, str], time: Any, float_hook: _FloatHook, *, skip_unknown: bool = False
+) -> _Parse:
     """Return what parses a page, whose rows become instances of a class made for them."""
     fields: list[Any] = [("id", str)]
     fields += [
@@ -83,10 +115,16 @@ def _parser(extra: dict[str, str], time: Any) -> Callable[[bytes], Any]:
     row: Any = msgspec.defstruct(
         "Row", fields, rename={**_NAMES, **extra}, forbid_unknown_fields=True, gc=False
     )
-    page: Any = msgspec.defstruct("Page", [("caseList", list[row]), ("count", int)])
-    result: Any = list[page] | page | None
-    answer = msgspec.defstruct("Answer", [("resCode", str | int), ("result", result, None)])
-    return msgspec.json.Decoder(answer).decode
+    is_known = not skip_unknown
+    page: Any = msgspec.defstruct(
+        "Page", [("caseList", list[row]), ("count", int)], forbid_unknown_fields=is_known
+    )
+    answer = msgspec.defstruct(
+        "Answer",
+        [("resCode", str | int), ("resMsg", Any, None), ("result", list[page] | page | None, None)],
+        forbid_unknown_fields=is_known,
+    )
+    return msgspec.json.Decoder(answer, float_hook=float_hook).decode
 
 
 def _builder(extra: dict[str, str], time: str, zone: ZoneInfo) -> Callable[[Any], Case]:

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from ..credentials import ClientCredentials
 from ..errors import DecodeError
-from .converter import loads
+from .lenient import read_json
 from .operations import TOKEN
 from .requests import FORM, Request
 
@@ -56,7 +56,7 @@ def token_in(value: Any, name: str) -> str:
 
 
 def _grant(body: bytes) -> Grant:
-    value = loads(body)
+    value = read_json(body)
     token = token_in(value, "access_token")
     try:
         lifetime = float(value.get("expires_in") or DEFAULT_LIFETIME)

@@ -57,6 +57,10 @@ The suffix decides, or ``format=`` (``--format``):
 - ``postgresql://user@host/database`` (extra ``postgres``): the table ``aicc_cases``, upserted by
   ``id``. ``PGPASSWORD`` keeps the password out of the URL.
 
+In the last three a value of another type than documented (a flag written as text, a date of zeros)
+is null in its column and goes into ``extra`` by its wire name, with a ``RuntimeWarning``;
+``strict_types=True`` (``--strict-types``) makes it a ``DecodeError`` that names the case.
+
 A file appears when it is whole; a table changes in one transaction.
 
 What is proved

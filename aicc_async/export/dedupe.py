@@ -18,7 +18,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -40,7 +40,8 @@ class _Key(msgspec.Struct):
 
 
 class _Created(msgspec.Struct):
-    createdDate: str | None = None  # noqa: N815
+    # A service may write a number.
+    createdDate: Any = None  # noqa: N815
 
 
 _read_key = msgspec.json.Decoder(_Key).decode
@@ -93,7 +94,8 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
             if wanted:
                 unique.write(row)
             else:
-                days[(_read_created(row).createdDate or "")[:DAY_LENGTH]] -= 1
+                date = _read_created(row).createdDate
+                days[date[:DAY_LENGTH] if date.__class__ is str else ""] -= 1
     return path, +days
 
 

@@ -44,6 +44,7 @@ async def export_cases(
     format: str | None = None,  # noqa: A002  (what users call it)
     detail: bool = False,
     raw_cells: bool = False,
+    strict_types: bool = False,
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
     restart: bool = False,
@@ -69,6 +70,10 @@ async def export_cases(
     they are, also those that a spreadsheet would run. ``on_progress`` is called after every page,
     with ``detail`` after every row, and must be quick.
 
+    In a format with types a value of another type than documented goes into ``extra``, by the
+    field's wire name, and its field is null; a RuntimeWarning says how many there were of each, and
+    which case is the first. ``strict_types`` makes it a DecodeError that names the case.
+
     What is known of the target is compared with it. ``since_last`` begins at the newest case of a
     table if that is before the last run's end, as in one that was restored from a backup; a file
     must have the size and digest that its manifest says. A table is committed only when it has the
@@ -89,7 +94,9 @@ async def export_cases(
     same call resumes.
     """
     api, query = aicc.api, query or CaseQuery()
-    destination = resolve_target(fspath(target), api.zone, name=format, raw_cells=raw_cells)
+    destination = resolve_target(
+        fspath(target), api.zone, name=format, raw_cells=raw_cells, strict_types=strict_types
+    )
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:

@@ -9,7 +9,7 @@ from datetime import datetime
 from attrs import field, frozen
 
 from .._listing.windows import Window
-from .._protocol.converter import loads
+from .._protocol.lenient import read_json
 
 # The dates that rows show, by their wire names.
 DATE_FIELDS = ("createdDate", "closedDate", "dueDate", "suspendDate", "stayDate")
@@ -57,7 +57,7 @@ class ObservedPage:
 
 def parse_dates(row: bytes) -> RowDates:
     """Parse the dates that a row shows; a value that is not a date is left out."""
-    values = loads(row)
+    values = read_json(row)
     found: RowDates = {}
     for name in DATE_FIELDS:
         text = values.get(name)

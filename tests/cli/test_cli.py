@@ -600,6 +600,7 @@ def test_a_night_s_run_adds_what_is_new_and_warns_of_the_rest(tenant: Emulator, 
     [
         ("out.txt",),
         ("out.jsonl", "--raw-cells"),
+        ("out.jsonl", "--strict-types"),
         ("out.jsonl", "--lookback", "7"),
         ("out.jsonl", "--settle", "soon"),
         ("out.jsonl", "--format", "xml"),

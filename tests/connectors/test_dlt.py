@@ -334,8 +334,9 @@ def _lie(tenant: Emulator) -> None:
 
 
 def _misspell(tenant: Emulator) -> None:
-    """Hold a row that is not as documented."""
-    tenant.insert(createdDate=ago(minutes=20), isCanced="+12025550199")
+    """Answer with pages that are not JSON, one with a phone number in it."""
+    tenant.insert(createdDate=ago(minutes=20), title="+12025550199")
+    tenant.fail("list", Fault.NOT_JSON, times=None)
 
 
 @pytest.mark.parametrize(
@@ -366,12 +367,27 @@ def test_a_failed_load_changes_nothing(
     assert len(titles(pipeline)) == len(rows) + 1
 
 
+def test_an_odd_value_is_in_extra(recent: Emulator, pipeline: Any) -> None:
+    """It ends no load; numbers beyond 64 bits and doubles do not either, and keep their digits."""
+    numbers = {"n": 2**70, "deep": [{"m": 2**70}]}
+    recent.insert(createdDate=ago(minutes=20), title="odd", isCanced="true", **numbers)
+    query = CaseQuery(start_time=now() - timedelta(days=20))
+    with pytest.warns(RuntimeWarning, match="cases: .* isCanced in 1 rows"):
+        run(pipeline, source(recent, query=query))
+    found = select(pipeline, "SELECT is_cancelled, extra FROM cases WHERE title = 'odd'")
+    [(flag, extra)] = found
+    assert flag is None
+    read = json.loads(extra)
+    assert read["isCanced"] == "true"
+    assert (str(read["n"]), str(read["deep"][0]["m"])) == (str(2**70), str(2**70))
+
+
 def _heal(tenant: Emulator) -> None:
     tenant.on_page(None)
     tenant.clear_faults()
     tenant.quirks = Quirks()
     for row in tenant.rows():
-        if not isinstance(row["isCanced"], bool):
+        if row["title"] == "+12025550199":
             tenant.delete(row["id"])
 
 

@@ -15,10 +15,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient
+from aicc_async._create.match import digest_record
 from aicc_async._listing.zones import wall
+from aicc_async._protocol import qflow
 from aicc_async._protocol.converter import RecordConverter, dumps, loads
 from aicc_async._protocol.names import wire_names
 from aicc_async._protocol.rows import PageReader
+from aicc_async._validators import kind_of
 from aicc_async.emulator import Emulator
 from aicc_async.errors import ConfigError, DecodeError
 from aicc_async.models import (
@@ -401,6 +404,93 @@ def test_what_was_not_given_is_not_sent() -> None:
     assert WIRE.dump(CaseQuery()) == {}
     assert WIRE.dump(CaseQuery(status="", is_reopen=False)) == {"status": "", "isReopen": False}
     assert WIRE.dump(CaseEnqueue(service_id=0)) == {"ServiceId": 0}
+
+
+RECORDS: list[Any] = [*SENT, NewCase(**NEW), CaseUpdate(**UPDATE), CaseQuery(title="t")]
+RECORDS += [CaseEnqueue(service_id=1, ext_ref="r"), CaseDetail(case=CaseInfo(id="i"))]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=kind_of)
+def test_a_subclass_is_sent_as_its_base(record: Any) -> None:
+    """A user's own class, with attrs' decorator or without, leaves out what is not set too."""
+    base = type(record)
+    fields = {name: getattr(record, name) for name in wire_names(base)}
+    for own in (type("Own", (base,), {}), attrs.frozen(type("Own", (base,), {"mine": 1}))):
+        assert WIRE.dump(own(**fields)) == WIRE.dump(record)
+        assert wire_names(own) == wire_names(base)
+
+
+@pytest.mark.parametrize("cls", RECEIVED)
+def test_a_subclass_is_read_as_its_base(cls: Any) -> None:
+    """Q-Flow's capitals and times, and the other spellings, hold for a user's own class too."""
+    body = {"contentTempalteId": "t", "CaseDateCreated": "2025-01-02T03:04:05+10:00"}
+    body |= {"id": "i", "CaseId": 1}  # type: ignore[dict-item]  # one of them is the record's
+    own: Any = type("Own", (cls,), {})
+
+    assert WIRE.dump(WIRE.load(own, body)) == WIRE.dump(WIRE.load(cls, body))
+
+
+def test_a_subclass_has_defaults_of_its_own() -> None:
+    """They are sent, where the base leaves out what is not set."""
+
+    @attrs.frozen(kw_only=True)
+    class Mail(NewCase):
+        origin: str = "Email"
+
+    class Flagged(CaseQuery):
+        """Has no decorator."""
+
+    assert WIRE.dump(Mail(**NEW))["origin"] == "Email"
+    with pytest.raises(ConfigError, match="'limit', which is a field of Flagged"):
+        WIRE.dump(Flagged(extra={"limit": 1}))
+
+
+class SafeText(str):
+    """A text of a user's own kind, as templates and numpy have them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return something else, as such a type may."""
+        return "<safe>"
+
+
+class OwnFloat(float):
+    """A number as numpy has them."""
+
+
+class OwnInt(int):
+    """A number of a user's own kind."""
+
+
+def test_a_text_of_any_kind_is_a_text() -> None:
+    """As a field, a name, a value, an attachment or in a form: what it holds is sent."""
+    plain = NEW | {"attachment": ["a", "b"], "extra": {"x": ["y", {"z": 1.5}], "n": 7}}
+    own: dict[str, Any] = {name: SafeText(value) for name, value in NEW.items()}
+    own |= {"attachment": [SafeText("a"), SafeText("b")]}
+    own["extra"] = {
+        SafeText("x"): [SafeText("y"), {SafeText("z"): OwnFloat(1.5)}],
+        "n": OwnInt(7),
+    }
+
+    body, wanted = WIRE.dump(NewCase(**own)), WIRE.dump(NewCase(**plain))
+    assert dumps(body) == dumps(wanted)
+    assert digest_record("t", body) == digest_record("t", wanted)
+    assert dumps({SafeText("id"): SafeText("i")}) == b'{"id":"i"}'
+    case = CaseEnqueue(service_id=1, custom_properties={SafeText("k"): SafeText("v")})
+    assert WIRE.dump(case)["CustomProperties"] == {"k": "v"}
+    form = qflow.enqueue(CaseEnqueue(service_id=1, notes=SafeText("n")), WIRE, form=True)
+    assert form.body == b"ServiceId=1&Notes=n"
+
+
+async def test_a_text_of_any_kind_is_an_id(tenant: Emulator, aicc: AICCClient) -> None:
+    """Over a socket: an id in a path and in a body, and a filter."""
+    case_id = await aicc.create_case(NewCase(**NEW))
+
+    assert (await aicc.get_case(SafeText(case_id))).case.id == case_id
+    query = CaseQuery(creator_id=SafeText(NEW["creator_id"]))
+    assert [case.id async for case in aicc.iter_cases(query)] == [case_id]
+    assert [request.operation for request in tenant.requests].count("get") == 1
 
 
 def test_several_attachments_can_be_read() -> None:

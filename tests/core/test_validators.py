@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from math import inf, isnan, nan
 from typing import Any, NoReturn
@@ -199,6 +200,31 @@ def test_instances_of_some_types(kinds: tuple[type, ...], wanted: str, value: ob
 def test_a_subclass_is_of_its_kind() -> None:
     """As everywhere in Python, but for bool."""
     assert refusal(kind(int), HTTPStatus.OK) is None
+
+
+class NaTType(datetime):
+    """A time that is none, as pandas has it."""
+
+    def __ne__(self, other: object) -> bool:
+        """Differ from everything, as NaN does."""
+        return True
+
+    __hash__ = datetime.__hash__
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    """It is a datetime to Python, and would be sent as a text."""
+    said = refusal(kind(datetime), NaTType(2025, 1, 1, tzinfo=UTC))
+
+    assert said == "name must be a datetime, got NaTType"
+    assert refusal(kind(datetime), datetime(2025, 1, 1, tzinfo=UTC)) is None
+
+
+def test_a_foreign_type_with_a_name_of_python_s_is_told_apart() -> None:
+    """Getting a bool where a bool must be helps nobody: numpy has one of its own."""
+    foreign = type("bool", (), {"__module__": "numpy"})()
+
+    assert refusal(kind(bool), foreign) == "name must be a bool, got numpy.bool"
 
 
 @pytest.mark.parametrize("value", [Unwritable(), nested()], ids=kind_of)

@@ -154,8 +154,9 @@ def test_an_interrupted_run_changes_nothing(
     assert query(postgres_url, "SELECT id, title FROM aicc_cases") == [("a", "old")]
 
 
-def test_a_first_run_that_fails_leaves_no_table(sink: Postgres, postgres_url: str) -> None:
+def test_a_first_run_that_fails_leaves_no_table(postgres_url: str) -> None:
     """A refused row takes the table with it; the error names row and field, and no value."""
+    sink = Postgres(postgres_url, SHANGHAI, strict_types=True)
     rows = [line("a"), line("b", isCanced="secret")]
     with pytest.raises(DecodeError, match=r"@ \$\[1\]\.isCanced") as caught:
         sink.write([rows], keep=False)
@@ -192,8 +193,9 @@ def test_a_row_is_never_quoted(sink: Postgres, postgres_url: str) -> None:
     assert "Private" not in f"{caught.value}{caught.value.__cause__}"
 
 
-def test_a_number_beyond_a_double_is_refused(sink: Postgres) -> None:
-    """An absurd number is our error."""
+def test_a_number_beyond_a_double_is_refused(postgres_url: str) -> None:
+    """With strict types an absurd number is our error."""
+    sink = Postgres(postgres_url, SHANGHAI, strict_types=True)
     with pytest.raises(ExportError, match="NumericValueOutOfRange"):
         sink.write([[b'{"id":"a","suspendAccumulatedTime":1%s}\n' % (b"0" * 400)]], keep=False)
 

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from helpers.new_cases import new_case
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +128,21 @@ async def test_a_doubt_is_settled_when_the_key_comes_again(
     assert len(tenant.requests) == requests
     entry = await entry_of(path)
     assert (entry.state, entry.case_id) == ("reconciled" if fault in MADE else "confirmed", case_id)
+
+
+class Label(str, Enum):  # noqa: UP042  (its str() is another text)
+    """A text of a user's own kind."""
+
+    KEY = "k"
+
+
+async def test_a_key_of_any_kind_of_text_is_a_key(tenant: Emulator, connect: Connect) -> None:
+    """With a record of such texts; the plain ones are the same key and the same record."""
+    new, own = new_case(), evolve(new_case(), title=Label.KEY, extra={Label.KEY: Label.KEY})
+    plain = evolve(new, title="k", extra={"k": "k"})
+    case_id = await connect().create_case(own, key=Label.KEY)
+    assert await connect().create_case(plain, key="k") == case_id
+    assert creates(tenant) == 1
 
 
 @pytest.mark.parametrize("remembers", [True, False])

@@ -12,7 +12,7 @@ from ..console import INCOMPLETE, RESUME, run_async, say
 from ..options import FORMATS, LAST, Span, concurrency, connection, demo, selection_or_last
 
 # Settings of ``export_cases`` that are options of the same name.
-PASSED_ON = ("format", "raw_cells", "detail", "settle", "restart")
+PASSED_ON = ("format", "raw_cells", "strict_types", "detail", "settle", "restart")
 
 
 @click.command()
@@ -28,6 +28,11 @@ PASSED_ON = ("format", "raw_cells", "detail", "settle", "restart")
 )
 @click.option("--format", type=click.Choice(FORMATS), help="What OUT's suffix doesn't say.")
 @click.option("--raw-cells", is_flag=True, help="CSV: leave cells that a spreadsheet would run.")
+@click.option(
+    "--strict-types",
+    is_flag=True,
+    help="Stop at a value of another type than documented, instead of moving it to extra.",
+)
 @click.option(
     "--detail",
     is_flag=True,

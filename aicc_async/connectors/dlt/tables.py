@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from shutil import rmtree
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from ...export.sinks.typed import KINDS, TypedRows
 from .reading import CASES_FILE, Reading, SharedReading
 
 READ_BUFFER_BYTES = 2**20
+MAX_INTEGER = 2**63 - 1
 # dlt uses it for a resource that is loaded without its source. It would take the name of this
 # module, so that moving the function would lose the settings of users.
 RESOURCE_SECTION = "dlt"
@@ -85,9 +87,22 @@ def case_rows(reading: Reading) -> Iterator[Rows]:
     with (reading.folder / CASES_FILE).open("rb", READ_BUFFER_BYTES) as lines:
         for batch in batch_lines(lines):
             yield [
-                {name: getattr(case, name) for name in (*KINDS, "extra")}
+                {name: getattr(case, name) for name in KINDS} | {"extra": _exact(case.extra)}
                 for case in typed.read(batch)
             ]
+    typed.warn("cases")
+
+
+def _exact(value: Any) -> Any:
+    """Return extension fields without integers that dlt's JSON has no room for.
+
+    It writes a Decimal as a text, with all its digits.
+    """
+    if isinstance(value, dict):
+        return {name: _exact(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_exact(item) for item in value]
+    return Decimal(value) if value.__class__ is int and abs(value) > MAX_INTEGER else value
 
 
 def window_row(window: WindowReport, zone: ZoneInfo) -> dict[str, Any]:

@@ -65,6 +65,7 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
                     held = []
         if held:
             yield record(held)
+        typed.warn(part.window)
 
 
 def check_created_dates(cases: Iterable[Case], window: Window) -> None:

@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar
 import msgspec
 
 from ..._files import replacing
+from ..._protocol.lenient import exact_number, normalize
 from ..._protocol.names import wire_names
 from ...errors import ConfigError, DecodeError
 from ...models import Case
@@ -25,7 +26,7 @@ from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch
 MAX_CELL_LENGTH = 2**31 - 1  # characters
 _DOCUMENTED = list(wire_names(Case).values())
 # A Decimal keeps all digits of a number.
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=exact_number).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -77,7 +78,7 @@ class CSV:
             out = csv.writer(file)
             out.writerow(columns)
             out.writerows(_widen(old, header, width=len(columns), ids=ids))
-            rows: Iterable[dict[str, Any]] = map(_decode, spill)
+            rows: Iterable[dict[str, Any]] = map(_read, spill)
             if header:
                 rows = (row for row in rows if defuse(row["id"]) in ids)
             names, added = list(columns.values()), 0
@@ -133,6 +134,14 @@ class CSV:
         )
 
 
+def _read(line: bytes) -> dict[str, Any]:
+    try:
+        return _decode(line)
+    except ValueError:
+        # A number may be too long for Python.
+        return _decode(normalize(line))
+
+
 def _spill(
     batches: Iterable[Batch], file: IO[bytes], *, want_ids: bool
 ) -> tuple[set[str], set[str]]:
@@ -143,7 +152,7 @@ def _spill(
     for batch in batches:
         for line, number in zip(batch, numbers, strict=False):
             try:
-                row = _decode(line)
+                row = _read(line)
             except (ValueError, RecursionError):
                 raise DecodeError(f"must be a JSON object @ $[{number}]") from None
             if row.get("id").__class__ is not str:

@@ -36,14 +36,18 @@ class Parquet:
     that the files of all exports have the same schema, whichever fields their rows happened to
     have.
 
+    A value of another type than documented is null in its column and goes into ``extra``, with a
+    warning; ``strict_types`` makes it a DecodeError.
+
     Raises ConfigError when pyarrow is not installed.
     """
 
     upserts: ClassVar[bool] = False
 
-    def __init__(self, target: Path, zone: ZoneInfo) -> None:
+    def __init__(self, target: Path, zone: ZoneInfo, *, strict_types: bool = False) -> None:
         self._target = target
         self._zone = zone
+        self._strict_types = strict_types
         self._arrow = load("pyarrow", EXTRA)
         self._compute = load("pyarrow.compute", EXTRA)
         self._parquet = load("pyarrow.parquet", EXTRA)
@@ -60,8 +64,9 @@ class Parquet:
         documented.
         """
         kept = self._open_old() if keep and self._target.exists() else nullcontext()
+        typed = TypedRows(self._zone, strict=self._strict_types)
         with replacing(self._target) as part, kept as old, part.open("wb", BUFFER_SIZE) as file:
-            tables = self._group(self._records(batches))
+            tables = self._group(self._records(typed, batches))
             if old:
                 new = chain.from_iterable(self._only_new(tables, old))
                 tables = self._group(chain(self._old_records(old), new))
@@ -71,13 +76,14 @@ class Parquet:
                 for table in tables:
                     writer.write_table(table)
                     written += int(table.num_rows)
-            return written - (old.metadata.num_rows if old else 0)
+            added = written - (old.metadata.num_rows if old else 0)
+        typed.warn(self._target.name)
+        return added
 
-    def _records(self, batches: Iterable[Batch]) -> Iterator[Any]:
+    def _records(self, typed: TypedRows, batches: Iterable[Batch]) -> Iterator[Any]:
         """Yield rows as Arrow's record batches."""
-        rows = TypedRows(self._zone)
         for batch in batches:
-            cases = rows.read(batch)
+            cases = typed.read(batch)
             try:
                 yield self._rows.record(cases)
             except ExportError as error:

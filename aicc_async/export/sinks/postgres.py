@@ -85,12 +85,15 @@ class Postgres:
     stores no NUL character: U+FFFD takes its place. The table may have other columns; they stay as
     they are.
 
+    A value of another type than documented is null in its column and goes into ``extra``, with a
+    warning; ``strict_types`` makes it a DecodeError.
+
     Raises ConfigError when the target is not such a URL.
     """
 
     upserts: ClassVar[bool] = True
 
-    def __init__(self, target: str, zone: ZoneInfo) -> None:
+    def __init__(self, target: str, zone: ZoneInfo, *, strict_types: bool = False) -> None:
         self._url = target
         self._name = safe_name(target)
         has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
@@ -98,6 +101,7 @@ class Postgres:
         )
         self._timeout: dict[str, Any] = {} if has_timeout else {"connect_timeout": CONNECT_TIMEOUT}
         self._zone = zone
+        self._strict_types = strict_types
 
     @property
     def name(self) -> str:
@@ -118,7 +122,8 @@ class Postgres:
         Raises ConfigError when the table is not ours, ExportError when the database can't be
         reached or refuses, DecodeError for a row that is not as documented.
         """
-        typed, rest, read, written = TypedRows(self._zone), iter(batches), 0, 0
+        typed = TypedRows(self._zone, strict=self._strict_types)
+        rest, read, written = iter(batches), 0, 0
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
             for first in rest:
@@ -133,6 +138,7 @@ class Postgres:
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
             [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
             check_count(self._name, read=read, found=found)
+        typed.warn(self._name)
         return written
 
     def newest_date(self) -> datetime | None:

@@ -18,6 +18,7 @@ from .jsonl import JSONLines
 from .sink import Sink
 
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
+TYPED_FORMATS = FORMATS[4:]
 SCHEMES = ("postgresql://", "postgres://")
 SUFFIXES = {f".{name}": name for name in FORMATS[:6]} | {
     ".ndjson": "jsonl",
@@ -44,7 +45,12 @@ class Target:
 
 
 def resolve_target(
-    target: str, zone: ZoneInfo, *, name: str | None = None, raw_cells: bool = False
+    target: str,
+    zone: ZoneInfo,
+    *,
+    name: str | None = None,
+    raw_cells: bool = False,
+    strict_types: bool = False,
 ) -> Target:
     """Return what a path or ``postgresql://`` URL means; ``name`` is that of a format.
 
@@ -59,12 +65,19 @@ def resolve_target(
         raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {chosen!r}")
     if raw_cells and chosen != "csv":
         raise ConfigError(f"raw_cells cannot be combined with the format {chosen}: it is for csv")
+    if strict_types and chosen not in TYPED_FORMATS:
+        names = ", ".join(TYPED_FORMATS)
+        raise ConfigError(
+            f"strict_types cannot be combined with the format {chosen}: it is for {names}"
+        )
     if chosen == "postgres":
-        return server_target(target, zone)
-    return file_target(target, zone, name=chosen, raw_cells=raw_cells)
+        return server_target(target, zone, strict_types=strict_types)
+    return file_target(target, zone, name=chosen, raw_cells=raw_cells, strict_types=strict_types)
 
 
-def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool) -> Target:
+def file_target(
+    target: str, zone: ZoneInfo, *, name: str, raw_cells: bool, strict_types: bool
+) -> Target:
     """Return a file and what is beside it; ``name`` is that of its format.
 
     Its sink is imported now, so that a missing library is an error at once.
@@ -78,12 +91,12 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool) -> T
     if name == "sqlite":
         from .sqlite import SQLite  # noqa: PLC0415
 
-        table = SQLite(path, zone)
+        table = SQLite(path, zone, strict_types=strict_types)
         return make(table, newest_date=table.newest_date)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
-        return make(Parquet(path, zone))
+        return make(Parquet(path, zone, strict_types=strict_types))
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
@@ -91,11 +104,11 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool) -> T
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
-def server_target(url: str, zone: ZoneInfo) -> Target:
+def server_target(url: str, zone: ZoneInfo, *, strict_types: bool) -> Target:
     """Return a table of a server; what is beside it is in the working directory."""
     from .postgres import Postgres  # noqa: PLC0415
 
-    table = Postgres(url, zone)
+    table = Postgres(url, zone, strict_types=strict_types)
     name = re.sub(r"[^\w.-]+", "_", table.name.partition("://")[2]) + ".aicc_cases"
     return Target(
         table.name,

@@ -57,16 +57,20 @@ class SQLite:
     text with offset ("2025-01-02T03:04:05+08:00"), booleans 0 and 1, and ``extra``, the extension
     fields, is a JSON object as text. ``zone`` is that of the times on the wire.
 
+    A value of another type than documented is null in its column and goes into ``extra``, with a
+    warning; ``strict_types`` makes it a DecodeError.
+
     The database may have other tables, and ``cases`` other columns: they stay as they are.
     """
 
     upserts: ClassVar[bool] = True
 
-    def __init__(self, target: Path, zone: ZoneInfo) -> None:
+    def __init__(self, target: Path, zone: ZoneInfo, *, strict_types: bool = False) -> None:
         self._target = target
         # A link stays a link.
         self._file = Path(os.path.realpath(target))
         self._zone = zone
+        self._strict_types = strict_types
 
     def write(
         self,
@@ -90,7 +94,7 @@ class SQLite:
                 for value in values
             ]
 
-        rows, read, written = TypedRows(self._zone), 0, 0
+        rows, read, written = TypedRows(self._zone, strict=self._strict_types), 0, 0
         with self._transaction() as database:
             _create_table(database, self._target)
             database.execute("CREATE TEMP TABLE aicc_incoming (id TEXT)")
@@ -102,6 +106,7 @@ class SQLite:
                 read += len(cases)
             [found] = database.execute(_COUNT_IDS).fetchone()
             check_count(self._target, read=read, found=found)
+        rows.warn(self._target.name)
         return written
 
     def newest_date(self) -> datetime | None:

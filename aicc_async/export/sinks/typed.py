@@ -1,24 +1,40 @@
-"""Rows as cases, for the formats with types."""
+"""Rows as cases, for the formats with types.
+
+The idea: one odd value must not end an export after everything was read. A documented field whose
+value has another type becomes null, and the value goes into ``extra`` by the field's wire name:
+``extra["isUpgraded"]``. A warning at the end says how many there were of each field.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
-from typing import get_args, get_type_hints
+from decimal import Decimal
+from math import isinf
+from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
-from ..._protocol.converter import RecordConverter, dumps, loads
+from attrs import define
+
+from ..._protocol.converter import RecordConverter, dumps
+from ..._protocol.lenient import read_json
 from ..._protocol.names import wire_names
 from ..._protocol.rows import PageReader
+from ...errors import DecodeError
 from ...models import Case
 
 _HINTS = get_type_hints(Case)
+_NAMES = wire_names(Case)
 # What each field holds; int is any number.
 KINDS: dict[str, type[str | bool | int | datetime]] = {
-    name: next(iter(get_args(_HINTS[name])), _HINTS[name]) for name in wire_names(Case)
+    name: next(iter(get_args(_HINTS[name])), _HINTS[name]) for name in _NAMES
 }
 # The columns of a table: Python's names, in the documents' order.
 COLUMNS = (*KINDS, "extra")
+_NUMBERS = [name for name, kind in KINDS.items() if kind is int]
+# A double holds all integers up to it, and not all beyond.
+MAX_EXACT_INTEGER = 2**53
 
 
 def json_cell(value: object) -> object:
@@ -26,13 +42,27 @@ def json_cell(value: object) -> object:
     return dumps(value).decode() if isinstance(value, dict) else value
 
 
-class TypedRows:
-    """Reads rows as a client reads its pages: fast when they are as documented, else strictly."""
+@define
+class Misfits:
+    """How many values of a field were not as documented, and the id of the first such row."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    example: str
+    count: int = 0
+
+
+class TypedRows:
+    """Reads rows as a client reads its pages: fast when they are as documented, else strictly.
+
+    ``misfits`` are the values that went into ``extra``, by their wire names; ``strict`` raises
+    DecodeError for the first one.
+    """
+
+    def __init__(self, zone: ZoneInfo, *, strict: bool = False) -> None:
         self._converter = RecordConverter(zone)
-        self._reader = PageReader(zone)
+        self._reader = PageReader(zone, keep_digits=True)
+        self._strict = strict
         self._read = 0
+        self.misfits: dict[str, Misfits] = {}
 
     def read(self, batch: Sequence[bytes]) -> list[Case]:
         """Return rows as cases; the path of an error counts the rows of all batches."""
@@ -41,9 +71,72 @@ class TypedRows:
             cases, _ = fast
         else:
             cases = [
-                self._converter.load(Case, loads(row), path=f"$[{number}]")
+                self._load(read_json(row, keep_digits=True), f"$[{number}]")
                 for number, row in enumerate(batch, self._read)
             ]
             self._reader.learn(cases)
+        if not self._strict:
+            for case in cases:
+                self._set_long_integers_aside(case)
         self._read += len(batch)
         return cases
+
+    def warn(self, target: object) -> None:
+        """Warn of the values that are not where they belong, if there are any."""
+        if self.misfits:
+            found = ", ".join(
+                f"{name} in {each.count} rows (the first is case {each.example})"
+                for name, each in self.misfits.items()
+            )
+            text = f"{target}: values of another type than documented are in extra: {found}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+    def _load(self, row: Any, path: str) -> Case:
+        """Return a row as a case, if need be without the values that do not fit."""
+        if row.__class__ is dict:
+            names = [_NAMES[name] for name in _NUMBERS]
+            row |= {name: _float(row[name]) for name in names if name in row}
+        try:
+            return self._converter.load(Case, row, path=path)
+        except DecodeError as error:
+            odd = self._find_misfits(row)
+            if not odd:
+                raise
+            if self._strict:
+                raise DecodeError(f"case {row['id']}: {error}") from None
+        fitting = {name: value for name, value in row.items() if name not in odd}
+        case = self._converter.load(Case, fitting, path=path)
+        for name, value in odd.items():
+            self._set_aside(case, name, value)
+        return case
+
+    def _find_misfits(self, row: Any) -> dict[str, Any]:
+        """Return the documented fields that hold something else; none where the row has no id."""
+        if row.__class__ is not dict or row.get("id").__class__ is not str:
+            return {}
+        odd = {}
+        for name in _NAMES.values():
+            try:
+                self._converter.load(Case, {"id": row["id"], name: row.get(name)})
+            except DecodeError:
+                odd[name] = row[name]
+        return odd
+
+    def _set_long_integers_aside(self, case: Case) -> None:
+        for name in _NUMBERS:
+            value = getattr(case, name)
+            if value.__class__ is int and abs(value) > MAX_EXACT_INTEGER:
+                setattr(case, name, None)
+                self._set_aside(case, _NAMES[name], value)
+
+    def _set_aside(self, case: Case, name: str, value: object) -> None:
+        case.extra[name] = value
+        self.misfits.setdefault(name, Misfits(case.id)).count += 1
+
+
+def _float(value: Any) -> Any:
+    """Return a number with a point as the float that it is; one beyond all floats stays."""
+    if value.__class__ is Decimal:
+        number = float(value)
+        return value if isinf(number) else number
+    return value
