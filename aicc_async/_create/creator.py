@@ -98,6 +98,8 @@ class Creator:
         self, new: NewCase, *, key: str, on_unknown: OnUnknown, wait: bool
     ) -> CreatedCase:
         """Create a case, or return the one that the key has made already."""
+        # Before the journal, whose connections may be of another event loop as well.
+        self.api.check_usable()
         try:
             return await self._create(new, key, on_unknown, wait=wait)
         except _SearchFailed as failure:
@@ -109,6 +111,7 @@ class Creator:
         What would fail the next one as well is raised: credentials, limits, transport, journal, and
         a list that cannot be read, or every other one would be unknown too.
         """
+        self.api.check_usable()
         try:
             made = await self._create(new, key, on_unknown, wait=True)
         except _SearchFailed as failure:

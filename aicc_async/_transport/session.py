@@ -184,8 +184,9 @@ class Session:
         self._http = session
         self._owned = session is None
         self._closed = False
-        # Of the process that uses the connections.
+        # Of the process and the loop that use the connections.
         self._pid: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def service_time(self) -> datetime | None:
         """Return what the service's clock shows, by the ``Date`` of its last answer.
@@ -215,7 +216,7 @@ class Session:
         one of TransportError, ApiError, DecodeError; ConfigError when the session is closed.
         """
         # A closed session raises at once, not after a wait for its turn.
-        self._client()
+        self.check_usable()
         call = Call(
             self._endpoint.retry,
             self._budget,
@@ -241,10 +242,12 @@ class Session:
 
     async def close(self) -> None:
         """Close what is ours; a session of the caller's stays open."""
-        self._closed = True
         # After a fork, the connections are the parent's, which goes on with them.
         if self._pid not in {None, os.getpid()}:
+            self._closed = True
             return
+        self._check_loop()
+        self._closed = True
         try:
             if self._tokens:
                 await self._tokens.close()
@@ -387,7 +390,8 @@ class Session:
             error.retry_after = retry_after(headers)
         raise error
 
-    def _client(self) -> aiohttp.ClientSession:
+    def check_usable(self) -> None:
+        """Raise ConfigError when it is closed, or used in another process or event loop."""
         if self._closed or (self._http is not None and self._http.closed):
             raise ConfigError("the client is closed")
         if self._pid is None:
@@ -397,6 +401,20 @@ class Session:
                 "the client was used before os.fork(), and cannot be used after it: its connections"
                 " are the parent's. Make one in each process"
             )
+        self._check_loop()
+        self._loop = asyncio.get_running_loop()
+
+    def _check_loop(self) -> None:
+        # A caller's session belongs to the loop that it was made in. Its property is deprecated.
+        used = self._loop or (self._http and self._http._loop)  # noqa: SLF001
+        if used not in {None, asyncio.get_running_loop()}:
+            raise ConfigError(
+                "one client per event loop: this one, or its session, belongs to another loop, and"
+                " its connections with it. Make it and close it within the loop that uses it"
+            )
+
+    def _client(self) -> aiohttp.ClientSession:
+        self.check_usable()
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 # Our own semaphores count; a sign-in goes beside them.

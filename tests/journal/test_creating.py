@@ -517,6 +517,9 @@ class Service:
     def service_time(self) -> None:
         """Answer without a date."""
 
+    def check_usable(self) -> None:
+        """It always is."""
+
     async def create(self, _: NewCase, *, on_departure: object) -> str:
         """Lose the first answer."""
         assert on_departure
