@@ -36,6 +36,7 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..settings import Endpoint, RateLimit
+from .reasons import MAX_HEADER_BYTES, MAX_HEADERS, describe_failure, is_certificate_failure
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
@@ -292,7 +293,7 @@ class Session:
                 # The sign-in was sent, the request itself was not.
                 failure = type(error)(f"{request.operation}: sign-in failed: {error}", sent=False)
             # An outage that begins with the renewal of a token is one of the request as well.
-            if call.is_patient:
+            if call.is_patient and not is_certificate_failure(error.__cause__):
                 call.failure, call.is_throttled = failure, False
             if failure is error:
                 raise
@@ -314,7 +315,10 @@ class Session:
             self._answered_at = loop.time()
             return self._decode(request, response.status, response.headers, body)
         except AICCError as error:
-            call.failure = error
+            # What is not the call's failure is not sent again: a certificate that is refused once
+            # is refused at each attempt.
+            if may_have_happened(error) or not is_certificate_failure(error.__cause__):
+                call.failure = error
             if call.on_departure and not may_have_happened(error):
                 call.on_departure(False)
             call.is_throttled = self._throttles.is_throttle(error, loop.time())
@@ -354,6 +358,9 @@ class Session:
             allow_redirects=False,
             raise_for_status=False,
             timeout=_cached_timeout(call.left, sock_connect=limits.connect, sock_read=limits.read),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            max_headers=MAX_HEADERS,
             # These replace the session's own, which a caller's may have.
             middlewares=[*http._middlewares, _middlewares[request.repeatable]],  # noqa: SLF001
         )
@@ -483,7 +490,8 @@ def _own_errors(operation: str) -> Iterator[None]:
     except AICCError:
         raise
     except TimeoutError as error:
-        message = f"{operation}: no complete answer in time"
+        is_connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+        message = f"{operation}: no {'connection' if is_connecting else 'complete answer'} in time"
         raise RequestTimeout(message, sent=_may_be_sent(error)) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if isinstance(error, aiohttp.ClientResponseError):
@@ -492,7 +500,7 @@ def _own_errors(operation: str) -> Iterator[None]:
             none = CIMultiDictProxy(CIMultiDict[str]())
             error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
             error.args = (error.request_info, error.history)
-        message = f"{operation}: no complete answer ({type(error).__name__})"
+        message = f"{operation}: {describe_failure(error)}"
         raise TransportError(message, sent=_may_be_sent(error)) from error
 
 

@@ -518,7 +518,7 @@ class Service:
         """Answer without a date."""
 
     def check_usable(self) -> None:
-        """It always is."""
+        """Accept every call."""
 
     async def create(self, _: NewCase, *, on_departure: object) -> str:
         """Lose the first answer."""
