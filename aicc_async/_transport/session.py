@@ -21,11 +21,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .._protocol.envelope import TOKEN_REFUSED_CODES, build_error
+from .._protocol.refusals import classify
 from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AcquiredSlot, AnyLimiter, Limiter
 from ..errors import (
     AICCError,
+    ApiError,
     AuthError,
     ConfigError,
     DecodeError,
@@ -383,16 +385,19 @@ class Session:
     ) -> T:
         if 200 <= status < 300:  # noqa: PLR2004
             self._throttles.add_success(asyncio.get_running_loop().time())
-            return request.decode(body)
-        error = build_error(request, status, headers, body)
-        if status in self._endpoint.throttle_statuses and not isinstance(error, RateLimitError):
-            error = RateLimitError(
-                str(error),
-                status=status,
-                code=error.code,
-                message=error.message,
-                request_id=error.request_id,
-            )
+            try:
+                return request.decode(body)
+            except ApiError as refusal:
+                error = refusal
+                error.request_id = error.request_id or headers.get("X-Request-Id")
+        else:
+            error = build_error(request, status, headers, body)
+        error = classify(
+            error,
+            throttle_statuses=self._endpoint.throttle_statuses,
+            throttle_codes=self._endpoint.throttle_codes,
+            missing_codes=self._endpoint.missing_codes,
+        )
         if isinstance(error, RateLimitError | ServerError):
             error.retry_after = retry_after(headers)
         raise error
