@@ -152,11 +152,15 @@ _middlewares = {True: _check_connection(_send_if_fresh), False: _check_connectio
 
 @define
 class Stats:
-    """What a client has done so far."""
+    """What a client has done so far.
+
+    ``quota`` is what a refusal named last: so many requests in so many seconds.
+    """
 
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    quota: tuple[int, float] | None = None
 
 
 class Session:
@@ -325,6 +329,9 @@ class Session:
                 call.on_departure(False)
             call.is_throttled = self._throttles.is_throttle(error, loop.time())
             self.stats.throttled += call.is_refused
+            if isinstance(error, RateLimitError) and error.limit and error.period:
+                self.stats.quota = quota = error.limit, error.period
+                self._limiter.note_quota(*quota)
             raise
         finally:
             took = loop.time() - started

@@ -19,13 +19,17 @@ from aicc_async import (
     Dialect,
     NotFoundError,
     QFlowClient,
+    RateLimit,
     RateLimitError,
     RetryPolicy,
     ServerError,
     StaticToken,
 )
 from aicc_async._protocol.refusals import classify, read_refusal
+from aicc_async._ratelimit.adaptive import AdaptiveLimiter
+from aicc_async._transport.session import Stats
 from aicc_async.emulator import Emulator
+from aicc_async.probe.rate import find_rate
 from aicc_async.testing.mocks import MockedResponses
 
 HOST = "https://tenant.invalid"
@@ -136,6 +140,42 @@ async def test_a_throttle_inside_200_is_sent_again() -> None:
         async with AICCClient(HOST, auth=auth, retry=policy, dialect=dialect) as client:
             assert await client.create_case(NEW) == "1"
             assert client.stats.throttled == 1
+
+
+async def test_a_quota_that_is_named_bounds_the_adaptive_limit() -> None:
+    """The refusal is sent again, and the limit stays at what the gateway says."""
+    with MockedResponses() as service:
+        refusal = {"error_code": "APIG.0308", "error_msg": "limit:300,time:1 minute"}
+        service.post(CASES, status=403, body=msgspec.json.encode(refusal))
+        service.post(CASES, body=b'{"resCode":"0","result":{"caseId":"1"}}', repeat=True)
+        limit = RateLimit.adaptive(start=40, ceiling=90, per=0.2)
+        policy, auth = RetryPolicy(base=0), StaticToken("t")
+        async with AICCClient(HOST, auth=auth, retry=policy, rate_limit=limit) as client:
+            assert await client.create_case(NEW) == "1"
+            limiter = client.api.session._limiter
+            assert isinstance(limiter, AdaptiveLimiter)
+            assert limiter.limit == 1
+            assert client.stats.quota == (300, 60.0)
+
+
+@pytest.mark.parametrize(("per", "expected"), [(1.0, 5), (2.0, 10), (0.1, 1), (60.0, 40)])
+async def test_a_quota_is_counted_in_the_limits_own_period(per: float, expected: int) -> None:
+    """300 in a minute are 5 in a second, and no limit is raised by what is said."""
+    limiter = AdaptiveLimiter(40, 90, per=per)
+    limiter.note_quota(300, 60.0)
+    assert limiter.limit == expected
+
+
+async def test_a_probe_takes_the_quota_that_is_named() -> None:
+    """A quota over a minute passes at every rate until it is used up: the rate is what it says."""
+    stats = Stats()
+
+    async def ask() -> None:
+        stats.requests += 1
+        if stats.requests > 3:
+            stats.throttled, stats.quota = stats.throttled + 1, (60, 60.0)
+
+    assert await find_rate(ask, stats) == {"rate": 1.0, "rate_refused": 3.0}
 
 
 @pytest.mark.parametrize("code", ["405230404", 7])
