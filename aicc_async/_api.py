@@ -68,6 +68,10 @@ class CaseApi:
         """Return what the service's clock shows, by its last answer; None: it does not say."""
         return self.session.service_time()
 
+    def check_usable(self) -> None:
+        """Raise ConfigError when it is closed, or used in another process or event loop."""
+        self.session.check_usable()
+
     async def send(self, request: Request[T], *, is_patient: bool = False) -> T:
         """Send a request until it is answered, or may not or should not be sent again.
 

@@ -44,8 +44,10 @@ def parse_dialect(text: str) -> Dialect:
     given = {name: value for name, _, value in (word.partition("=") for word in text.split())}
     words: dict[str, Any] = {
         "auto_assign": lambda value: value.split(","),
+        "missing_codes": lambda value: value.split(","),
         "swap_statistics": lambda value: {"true": True, "false": False}.get(value, value),
         "task_detail": str,
+        "throttle_codes": lambda value: value.split(","),
         "throttle_statuses": lambda value: [_number_or_text(each) for each in value.split(",")],
     }
     if unknown := given.keys() - words.keys():

@@ -286,6 +286,8 @@ ON_UNKNOWN = one_of("raise", "reconcile")
 # Creates under way for each request at once: those that wait for a list hold up no others.
 CREATES_PER_REQUEST = 4
 MAX_ID_BYTES = 20
+# What the documents' URLs hold after the domain, in lower case.
+DOCUMENTED_PATHS = "/service/aicc__case", "/baas/auth"
 # Server-side scripts may take 3 minutes.
 DEFAULT_LIST_LAG = 180.0  # seconds
 MAX_LIST_LAG = 86_400  # seconds
@@ -336,13 +338,15 @@ class AICCClient(SessionHolder):
         profile = check("profile", Profile() if profile is None else profile, kind(Profile))
         dialect = check("dialect", Dialect() if dialect is None else dialect, kind(Dialect))
         endpoint = Endpoint(
-            base_url=settings.check_base_url(base_url, allow_http=allow_http),
+            base_url=_check_domain(settings.check_base_url(base_url, allow_http=allow_http)),
             max_concurrency=max_concurrency,
             rate_limit=rate_limit or profile.rate_limit,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
             max_body=max_body,
             throttle_statuses=dialect.throttle_statuses,
+            throttle_codes=dialect.throttle_codes,
+            missing_codes=dialect.missing_codes,
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
         check("session", session, kind(aiohttp.ClientSession, type(None)))
@@ -373,14 +377,16 @@ class AICCClient(SessionHolder):
             self._open_creator()
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
+    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
         """Return a client made from ``AICC_*`` variables; ``options`` go before them.
 
-        Reads ``AICC_BASE_URL``, one of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
-        ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``, and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT``
-        (``10``, or ``600/60``: 600 in any 60 seconds), ``AICC_PROFILE``, and ``AICC_DIALECT``
-        (``task_detail=POST swap_statistics=true``).
+        ``environ`` is the environment of the process unless it is set. Reads ``AICC_BASE_URL``, one
+        of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``, ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``,
+        and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` (``10``, or ``600/60``: 600 in any 60 seconds),
+        ``AICC_PROFILE``, and ``AICC_DIALECT`` (``task_detail=POST swap_statistics=true``).
         """
+        # Not a default argument: ``help()`` shows those, and would show every variable.
+        environ = os.environ if environ is None else environ
         base_url, found = parse_environment(environ)
         if "auth" not in options:
             found["auth"] = credentials_from(environ)
@@ -770,6 +776,14 @@ class AICCClient(SessionHolder):
                 self._journal = SQLiteJournal(":memory:")
             self._creator = Creator(api=self._api, journal=self._journal, list_lag=self._list_lag)
         return self._creator
+
+
+def _check_domain(base_url: str) -> str:
+    """Raise ConfigError for a URL of the documents: its path would be there twice."""
+    for path in DOCUMENTED_PATHS:
+        if path in base_url.lower():
+            raise ConfigError(f"base_url must end before {path!r}, which every request adds")
+    return base_url
 
 
 def _compare_zone(zone: ZoneInfo, profile: Profile) -> None:

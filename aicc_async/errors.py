@@ -9,7 +9,7 @@ The tree, with what each carries::
     ├── ApiError                     the service refused: .status .code .message .request_id
     │   ├── AuthError
     │   ├── NotFoundError
-    │   ├── RateLimitError           .retry_after
+    │   ├── RateLimitError           .retry_after .limit .period
     │   └── ServerError
     ├── DecodeError (ValueError)     the answer is not what the documents say: "what @ $.path"
     ├── UnknownOutcome               a create or enqueue that may or may not have happened
@@ -115,14 +115,21 @@ class AuthError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """HTTP 404: there is nothing at this address."""
+    """There is no such thing: HTTP 404, or one of ``Dialect.missing_codes``."""
 
 
 class RateLimitError(ApiError):
-    """HTTP 429, after all attempts; ``retry_after`` is what the service asked for, in seconds."""
+    """The service refused for haste, after all attempts.
+
+    With HTTP 429, the gateway's ``APIG.0308``, or a status or code that ``Dialect`` names.
+    ``retry_after`` is what the service asked for, in seconds. ``limit`` and ``period`` (seconds)
+    are the quota, where the gateway's message names it.
+    """
 
     retryable = True
     retry_after: float | None = None
+    limit: int | None = None
+    period: float | None = None
 
 
 class ServerError(ApiError):

@@ -28,8 +28,8 @@ It prints::
     12000 cases, with times of Europe/Berlin
 
 ``AICC_RATE_LIMIT`` takes ``10``, or ``600/60`` for 600 in any 60 seconds; ``AICC_DIALECT`` takes
-``task_detail=POST swap_statistics=true throttle_statuses=503``; ``AICC_TIMEZONE`` takes the zone.
-Arguments go before variables.
+``task_detail=POST swap_statistics=true throttle_statuses=503 missing_codes=4041,4042``;
+``AICC_TIMEZONE`` takes the zone. Arguments go before variables.
 
 Where the quota is not known, an adaptive limit finds it: up while it is used, down when the service
 refuses with HTTP 429::
@@ -205,6 +205,18 @@ def _check_statuses(statuses: Iterable[int]) -> tuple[int, ...]:
     return found
 
 
+def _as_tuple(codes: Iterable[str]) -> tuple[str, ...]:
+    is_one = isinstance(codes, str) or not isinstance(codes, Iterable)
+    return (codes,) if is_one else tuple(codes)  # type: ignore[return-value]  # checked after it
+
+
+def _check_codes(_: object, attribute: Attribute[Any], codes: tuple[str, ...]) -> None:
+    if not all(isinstance(code, str) and code not in {"", "0"} for code in codes):
+        raise ConfigError(
+            f"{attribute.name} must be texts other than '' and '0', got {shown(codes)}"
+        )
+
+
 @frozen(kw_only=True)
 class Dialect:
     """What a tenant speaks where the documents contradict each other.
@@ -217,12 +229,16 @@ class Dialect:
     ``throttle_statuses`` are HTTP statuses beside 429 that refuse a request for haste alone, so
     that anything may be sent again after one: ``(503,)`` where a gateway such as nginx keeps the
     quota and was not told another status. Without it, nginx's own 503s are known by their bursts.
+    ``throttle_codes`` are a ``resCode`` each that does the same, with whatever status.
+    ``missing_codes`` are those for a record that does not exist: NotFoundError, as HTTP 404.
     """
 
     auto_assign: tuple[str, ...] = field(default=AUTO_ASSIGN, converter=_check_spellings)
     task_detail: Literal["GET", "POST"] = field(default="GET", validator=one_of("GET", "POST"))
     swap_statistics: bool = field(default=False, validator=kind(bool))
     throttle_statuses: tuple[int, ...] = field(default=(), converter=_check_statuses)
+    throttle_codes: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_codes)
+    missing_codes: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_codes)
 
 
 @frozen(kw_only=True)
@@ -236,6 +252,8 @@ class Endpoint:
     timeouts: Timeouts = field(factory=Timeouts, validator=kind(Timeouts))
     max_body: int = field(default=64 * 2**20, validator=integer(1))
     throttle_statuses: tuple[int, ...] = ()
+    throttle_codes: tuple[str, ...] = ()
+    missing_codes: tuple[str, ...] = ()
 
 
 def check_base_url(text: str, *, allow_http: bool = False) -> str:

@@ -108,6 +108,8 @@ class Creator:
         Others and the list are waited for ``max_wait`` seconds at most (None: as long as it takes),
         others not at all unless ``wait``.
         """
+        # Before the journal, whose connections may be of another event loop as well.
+        self.api.check_usable()
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         try:
             return await self._create(new, key, on_unknown, wait=wait, deadline=deadline)
@@ -120,6 +122,7 @@ class Creator:
         What would fail the next one as well is raised: credentials, limits, transport, journal, and
         a list that cannot be read, or every other one would be unknown too.
         """
+        self.api.check_usable()
         try:
             made = await self._create(new, key, on_unknown, wait=True, deadline=None)
         except _SearchFailed as failure:

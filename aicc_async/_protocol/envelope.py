@@ -20,11 +20,12 @@ from ..errors import (
     ServerError,
 )
 from .lenient import read_json
+from .operations import TOKEN
+from .refusals import IP_HINT, MAX_MESSAGE_CHARACTERS, read_refusal
 from .requests import Request
 
 # Observed in third-party clients, with any HTTP status: the token is invalid or has expired.
 TOKEN_REFUSED_CODES = frozenset({"405230602", "405230603"})
-MAX_MESSAGE_CHARACTERS = 500
 # What a database holds; no service has so many rows.
 MAX_TOTAL = 2**63 - 1
 
@@ -89,7 +90,7 @@ def build_error(
     request: Request[Any], status: int, headers: Mapping[str, str], body: bytes
 ) -> ApiError:
     """Return the error that an answer other than HTTP 2xx means."""
-    code, message = _code_and_message(body)
+    code, message, request_id = _code_and_message(body)
     if status in request.denied or (request.signed and code in TOKEN_REFUSED_CODES):
         kind: type[ApiError] = AuthError
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -97,30 +98,24 @@ def build_error(
     else:
         kind = {404: NotFoundError, 429: RateLimitError}.get(status, ApiError)
     text = f"{request.operation}: HTTP {status}" + (f", resCode {code}" if code else "")
+    text = f"{text}: {message}" if message else text
+    is_sign_in = kind is AuthError and request.operation == TOKEN.name
     return kind(
-        f"{text}: {message}" if message else text,
+        f"{text} ({IP_HINT})" if is_sign_in else text,
         status=status,
         code=code,
         message=message,
-        request_id=headers.get("X-Request-Id"),
+        request_id=headers.get("X-Request-Id") or request_id,
     )
 
 
-def _code_and_message(body: bytes) -> tuple[str | None, str]:
+def _code_and_message(body: bytes) -> tuple[str | None, str, str | None]:
     """Return code and text of the error bodies of AICC, of its sign-in, and of Q-Flow."""
     try:
         value = read_json(body)
     except DecodeError:
-        return None, ""
-    if not isinstance(value, dict):
-        return None, ""
-    code = value.get("resCode", value.get("error"))
-    message = value.get("resMsg", value.get("error_description", value.get("Message")))
-    # ASP.NET's default, with the texts of each field.
-    fields = value.get("ModelState")
-    named = f" ({', '.join(fields)})" if isinstance(fields, dict) else ""
-    text = f"{message or ''}{named}"[:MAX_MESSAGE_CHARACTERS]
-    return str(code) if isinstance(code, str | int) else None, text
+        return None, "", None
+    return read_refusal(value)
 
 
 def check_code(operation: str, code: object, message: object) -> None:

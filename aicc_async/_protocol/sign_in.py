@@ -12,6 +12,7 @@ from ..credentials import ClientCredentials
 from ..errors import DecodeError
 from .lenient import read_json
 from .operations import TOKEN
+from .refusals import refuse_sign_in
 from .requests import FORM, Request
 
 # The shortest seen on any deployment, for where none is announced.
@@ -50,6 +51,8 @@ def token_in(value: Any, name: str) -> str:
     """Return the token of a sign-in's answer, which must be fit for a header."""
     token = value.get(name) if isinstance(value, dict) else None
     if not isinstance(token, str) or not token or not token.isprintable():
+        if name == "access_token":
+            refuse_sign_in(value)
         # Never the token itself.
         raise DecodeError(f"must be a printable str, got {type(token).__name__} @ $.{name}")
     return token

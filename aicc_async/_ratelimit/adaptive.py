@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 from math import inf
 
+from attrs import evolve
+
 from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
 from .sliding_window import Limiter, Slot
 
@@ -67,6 +69,13 @@ class AdaptiveLimiter:
         if shows_limit or (not is_first and sent_at > (self._even_since or now)):
             sent, per = assume_sent(self._pace, sent), self._per
             self._apply(lower_limit(self._pace, now=now, sent=sent, seconds=seconds, per=per))
+
+    def note_quota(self, limit: int, period: float) -> None:
+        """Go no higher from now on than the quota that the service names, one at least."""
+        self._ceiling = min(self._ceiling, max(int(limit * self._per / period), 1))
+        if self._pace.limit > self._ceiling:
+            proven = min(self._pace.proven_limit, self._ceiling)
+            self._apply(evolve(self._pace, limit=self._ceiling, proven_limit=proven))
 
     async def close(self) -> None:
         """Do nothing: nothing is open here."""

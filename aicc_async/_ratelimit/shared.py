@@ -158,6 +158,9 @@ class SharedLimiter:
         else:
             self._start(self._pause(seconds))
 
+    def note_quota(self, limit: int, period: float) -> None:
+        """Do nothing: the refusals themselves lower what all have."""
+
     async def close(self) -> None:
         """Cancel what runs in the background, and close the connections."""
         self._closed = True

@@ -60,6 +60,10 @@ class AnyLimiter(Protocol):
         """Hold everybody back after a 429 to what was sent then, and go slower from then on."""
         ...
 
+    def note_quota(self, limit: int, period: float) -> None:
+        """Note what the service names as its quota: so many requests in so many seconds."""
+        ...
+
     async def close(self) -> None:
         """Close what is open."""
         ...
@@ -158,6 +162,9 @@ class Limiter:
         """Count the slots taken in the last T."""
         since = asyncio.get_running_loop().time() + SLACK_SECONDS
         return sum(slot.free_at > since for slot in self._free or ())
+
+    def note_quota(self, limit: int, period: float) -> None:
+        """Do nothing: this limit was chosen."""
 
     async def close(self) -> None:
         """Do nothing: nothing is open here."""

@@ -21,11 +21,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .._protocol.envelope import TOKEN_REFUSED_CODES, build_error
+from .._protocol.refusals import classify
 from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AcquiredSlot, AnyLimiter, Limiter
 from ..errors import (
     AICCError,
+    ApiError,
     AuthError,
     ConfigError,
     DecodeError,
@@ -36,6 +38,7 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..settings import Endpoint, RateLimit
+from .reasons import MAX_HEADER_BYTES, MAX_HEADERS, describe_failure, is_certificate_failure
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
@@ -149,11 +152,15 @@ _middlewares = {True: _check_connection(_send_if_fresh), False: _check_connectio
 
 @define
 class Stats:
-    """What a client has done so far."""
+    """What a client has done so far.
+
+    ``quota`` is what a refusal named last: so many requests in so many seconds.
+    """
 
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    quota: tuple[int, float] | None = None
 
 
 class Session:
@@ -184,8 +191,9 @@ class Session:
         self._http = session
         self._owned = session is None
         self._closed = False
-        # Of the process that uses the connections.
+        # Of the process and the loop that use the connections.
         self._pid: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def service_time(self) -> datetime | None:
         """Return what the service's clock shows, by the ``Date`` of its last answer.
@@ -215,7 +223,7 @@ class Session:
         one of TransportError, ApiError, DecodeError; ConfigError when the session is closed.
         """
         # A closed session raises at once, not after a wait for its turn.
-        self._client()
+        self.check_usable()
         call = Call(
             self._endpoint.retry,
             self._budget,
@@ -241,10 +249,12 @@ class Session:
 
     async def close(self) -> None:
         """Close what is ours; a session of the caller's stays open."""
-        self._closed = True
         # After a fork, the connections are the parent's, which goes on with them.
         if self._pid not in {None, os.getpid()}:
+            self._closed = True
             return
+        self._check_loop()
+        self._closed = True
         try:
             if self._tokens:
                 await self._tokens.close()
@@ -289,7 +299,7 @@ class Session:
                 # The sign-in was sent, the request itself was not.
                 failure = type(error)(f"{request.operation}: sign-in failed: {error}", sent=False)
             # An outage that begins with the renewal of a token is one of the request as well.
-            if call.is_patient:
+            if call.is_patient and not is_certificate_failure(error.__cause__):
                 call.failure, call.is_throttled = failure, False
             if failure is error:
                 raise
@@ -311,11 +321,17 @@ class Session:
             self._answered_at = loop.time()
             return self._decode(request, response.status, response.headers, body)
         except AICCError as error:
-            call.failure = error
+            # What is not the call's failure is not sent again: a certificate that is refused once
+            # is refused at each attempt.
+            if may_have_happened(error) or not is_certificate_failure(error.__cause__):
+                call.failure = error
             if call.on_departure and not may_have_happened(error):
                 call.on_departure(False)
             call.is_throttled = self._throttles.is_throttle(error, loop.time())
             self.stats.throttled += call.is_refused
+            if isinstance(error, RateLimitError) and error.limit and error.period:
+                self.stats.quota = quota = error.limit, error.period
+                self._limiter.note_quota(*quota)
             raise
         finally:
             took = loop.time() - started
@@ -351,6 +367,9 @@ class Session:
             allow_redirects=False,
             raise_for_status=False,
             timeout=_cached_timeout(call.left, sock_connect=limits.connect, sock_read=limits.read),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            max_headers=MAX_HEADERS,
             # These replace the session's own, which a caller's may have.
             middlewares=[*http._middlewares, _middlewares[request.repeatable]],  # noqa: SLF001
         )
@@ -379,20 +398,23 @@ class Session:
                 # That of a gateway, most likely, which another request need not meet.
                 unread.transient = body.lstrip()[:1] in {b"", b"<"}
                 raise
-        error = build_error(request, status, headers, body)
-        if status in self._endpoint.throttle_statuses and not isinstance(error, RateLimitError):
-            error = RateLimitError(
-                str(error),
-                status=status,
-                code=error.code,
-                message=error.message,
-                request_id=error.request_id,
-            )
+            except ApiError as refusal:
+                error = refusal
+                error.request_id = error.request_id or headers.get("X-Request-Id")
+        else:
+            error = build_error(request, status, headers, body)
+        error = classify(
+            error,
+            throttle_statuses=self._endpoint.throttle_statuses,
+            throttle_codes=self._endpoint.throttle_codes,
+            missing_codes=self._endpoint.missing_codes,
+        )
         if isinstance(error, RateLimitError | ServerError):
             error.retry_after = retry_after(headers)
         raise error
 
-    def _client(self) -> aiohttp.ClientSession:
+    def check_usable(self) -> None:
+        """Raise ConfigError when it is closed, or used in another process or event loop."""
         if self._closed or (self._http is not None and self._http.closed):
             raise ConfigError("the client is closed")
         if self._pid is None:
@@ -402,6 +424,20 @@ class Session:
                 "the client was used before os.fork(), and cannot be used after it: its connections"
                 " are the parent's. Make one in each process"
             )
+        self._check_loop()
+        self._loop = asyncio.get_running_loop()
+
+    def _check_loop(self) -> None:
+        # A caller's session belongs to the loop that it was made in. Its property is deprecated.
+        used = self._loop or (self._http and self._http._loop)  # noqa: SLF001
+        if used not in {None, asyncio.get_running_loop()}:
+            raise ConfigError(
+                "one client per event loop: this one, or its session, belongs to another loop, and"
+                " its connections with it. Make it and close it within the loop that uses it"
+            )
+
+    def _client(self) -> aiohttp.ClientSession:
+        self.check_usable()
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 # Our own semaphores count; a sign-in goes beside them.
@@ -470,7 +506,8 @@ def _own_errors(operation: str) -> Iterator[None]:
     except AICCError:
         raise
     except TimeoutError as error:
-        message = f"{operation}: no complete answer in time"
+        is_connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+        message = f"{operation}: no {'connection' if is_connecting else 'complete answer'} in time"
         raise RequestTimeout(message, sent=_may_be_sent(error)) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if isinstance(error, aiohttp.ClientResponseError):
@@ -479,7 +516,7 @@ def _own_errors(operation: str) -> Iterator[None]:
             none = CIMultiDictProxy(CIMultiDict[str]())
             error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
             error.args = (error.request_info, error.history)
-        message = f"{operation}: no complete answer ({type(error).__name__})"
+        message = f"{operation}: {describe_failure(error)}"
         raise TransportError(message, sent=_may_be_sent(error)) from error
 
 

@@ -15,6 +15,7 @@ It runs until it is interrupted, and prints the variables that clients and comma
     AICC_CLIENT_SECRET=emulated-secret
     AICC_QFLOW_URL=http://127.0.0.1:8080/API
     AICC_TIMEZONE=Asia/Shanghai
+    AICC_DIALECT=missing_codes=405230404
 
 ``--demo`` runs one inside ``export``, ``list``, ``get`` and the other commands that only read.
 

@@ -18,6 +18,7 @@ from .faults.page_faults import PageFault, PageScript
 from .faults.quota import Quota
 from .faults.script import Fault, Script
 from .handler import RequestHandler
+from .http.answer import BusinessError
 from .http.routes import OPERATIONS, QFLOW_PATH, Recorded
 from .http.tokens import IssuedTokens
 from .operations.service import CaseService
@@ -58,6 +59,8 @@ class Emulator:
 
     client_id: ClassVar[str] = "emulated-client"
     client_secret: ClassVar[str] = "emulated-secret"  # noqa: S105  (guards invented data)
+    # The ``resCode`` for a record that does not exist; the documents name none.
+    missing_code: ClassVar[str] = BusinessError.NOT_FOUND
     qflow_user: ClassVar[str] = "emulated-user"
     qflow_password: ClassVar[str] = "emulated-password"  # noqa: S105  (guards invented data)
 

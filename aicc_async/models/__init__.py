@@ -23,7 +23,7 @@ Contact data and free text stay out of every repr::
     try:
         NewCase(
             title="包裹" * 22,
-            description="",
+            description=new.description,
             type=new.type,
             contact_id=new.contact_id,
             creator_id=new.creator_id,

@@ -23,7 +23,7 @@ class CaseTransfer:
     owner_id: str = required(text(empty=False))
     owner_type: str = required(text(empty=False))
     creator_id: str = required(text(20, empty=False))
-    remark: str = required(text(2000), show=False)
+    remark: str = required(text(2000, empty=False), show=False)
     extra: Mapping[str, Any] = extras()
 
 

@@ -24,8 +24,8 @@ class NewCase:
     Fields of the case type's template go into ``extra``, by their wire names.
     """
 
-    title: str = required(text(128), show=False)
-    description: str = required(text(20_000), show=False)
+    title: str = required(text(128, empty=False), show=False)
+    description: str = required(text(20_000, empty=False), show=False)
     type: str = required(text(20, empty=False))
     contact_id: str = required(text(20, empty=False))
     creator_id: str = required(text(20, empty=False))
@@ -52,8 +52,8 @@ class CaseUpdate:
     """
 
     id: str = required(text(20, empty=False))
-    title: str = required(text(128), show=False)
-    description: str = required(text(20_000), show=False)
+    title: str = required(text(128, empty=False), show=False)
+    description: str = required(text(20_000, empty=False), show=False)
     creator_id: str = required(text(20, empty=False))
     owner_id: str | None = optional(text())
     priority: str | None = optional(text())

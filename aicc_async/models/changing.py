@@ -47,7 +47,7 @@ def add_mandatory(case: CaseInfo, changes: Changes) -> Changes:
     """Return the changes and, as the case has them, title and description."""
     kept = {"title": case.title, "description": case.description}
     for name, value in kept.items():
-        if name not in changes and value is None:
+        if name not in changes and not value:
             raise ConfigError(f"{name} must be set: the case has none that could be kept")
     return {**kept, **changes}  # type: ignore[typeddict-item]  # it was checked for None
 

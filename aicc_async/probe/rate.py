@@ -1,4 +1,8 @@
-"""How fast one may ask: gently, with rising rates, until the first HTTP 429."""
+"""How fast one may ask: gently, with rising rates, until the first HTTP 429.
+
+A quota over longer than a second passes at any rate until it is used up: where the refusal names
+it, that is the rate.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,9 @@ async def find_rate(ask: Ask, stats: Stats) -> dict[str, float]:
         throttled = stats.throttled
         is_reached = await ask_for_a_second(ask, stats, rate=rate)
         if stats.throttled > throttled:
+            if stats.quota:
+                limit, period = stats.quota
+                found["rate"] = limit / period
             return found | {"rate_refused": float(rate)}
         # Held back by the client's own limits, or by its machine: that says nothing of the tenant.
         if not is_reached:

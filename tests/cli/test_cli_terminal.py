@@ -139,13 +139,14 @@ def test_the_emulator_serves_until_a_signal_and_ends_well(
     """It prints the variables that another command needs; to be stopped is its normal end."""
     process = start("emulator", "--port", "0", "--cases", "3")
     assert process.stdout
-    printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(5))
+    printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(6))
     assert printed.keys() == {
         "AICC_BASE_URL",
         "AICC_CLIENT_ID",
         "AICC_CLIENT_SECRET",
         "AICC_QFLOW_URL",
         "AICC_TIMEZONE",
+        "AICC_DIALECT",
     }
     if sent == signal.SIGINT:
         other = start("list", env={**os.environ, "AICC_ACCESS_TOKEN": "", **printed})

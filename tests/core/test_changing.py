@@ -151,12 +151,13 @@ async def test_an_id_that_is_none_is_refused(
     assert tenant.requests == []
 
 
+@pytest.mark.parametrize("value", [None, ""])
 @pytest.mark.parametrize("name", ["title", "description"])
 async def test_a_case_without_a_mandatory_field_needs_it_given(
-    tenant: Emulator, aicc: AICCClient, name: str
+    tenant: Emulator, aicc: AICCClient, name: str, value: str | None
 ) -> None:
     """There is none that could be kept; given, it is taken, and the other one kept."""
-    fields = {"title": "t", "description": "d"} | {name: None}
+    fields = {"title": "t", "description": "d"} | {name: value}
     case_id = tenant.insert(**fields)
     with pytest.raises(
         ConfigError, match=f"^{name} must be set: the case has none that could be kept$"

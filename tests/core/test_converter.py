@@ -83,7 +83,7 @@ RECEIVED = [
 SENT: list[Any] = [
     CaseCancel(id="i"),
     CaseProcess(case_id="i", process=ProcessInfo(type="Email")),
-    CaseTransfer(id="i", owner_id="o", owner_type="user", creator_id="u", remark=""),
+    CaseTransfer(id="i", owner_id="o", owner_type="user", creator_id="u", remark="r"),
     CaseTypeQuery(),
     NewTask(title="t"),
     ProcessInfo(type="Email"),

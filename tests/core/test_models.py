@@ -38,12 +38,12 @@ from aicc_async.models import (
 SECRET = "hush-0123"
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
 NEEDED: dict[type, dict[str, Any]] = {
-    NewCase: {"title": "", "description": "", "type": "t", "contact_id": "c", "creator_id": "u"},
-    CaseUpdate: {"id": "i", "title": "", "description": "", "creator_id": "u"},
+    NewCase: {"title": "t", "description": "d", "type": "t", "contact_id": "c", "creator_id": "u"},
+    CaseUpdate: {"id": "i", "title": "t", "description": "d", "creator_id": "u"},
     CaseQuery: {},
     CaseEnqueue: {"service_id": 2},
     CaseTransfer: {"id": "i", "owner_id": "o", "owner_type": "user", "creator_id": "u"}
-    | {"remark": ""},
+    | {"remark": "r"},
     CaseProcess: {"case_id": "i", "process": ProcessInfo(type="Email")},
     ProcessInfo: {"type": "Email"},
     CaseCancel: {"id": "i"},
@@ -172,8 +172,11 @@ def test_one_byte_more_is_refused(cls: type, name: str, bound: int, width: int) 
 
 @given(texts)
 def test_a_title_is_measured_in_bytes(text: str) -> None:
-    """Any text is accepted if, and only if, its UTF-8 bytes fit."""
-    if _utf8(text) <= 128:
+    """Any text but none is accepted if, and only if, its UTF-8 bytes fit."""
+    if not text:
+        with pytest.raises(ConfigError, match=r"^title must not be empty$"):
+            _make(NewCase, title=text)
+    elif _utf8(text) <= 128:
         assert _make(NewCase, title=text).title == text
     else:
         with pytest.raises(
@@ -212,8 +215,9 @@ def test_a_subject_is_measured_in_units(text: str) -> None:
 @pytest.mark.parametrize(
     ("cls", "name"),
     [
-        *((NewCase, name) for name in ("type", "contact_id", "creator_id")),
-        *((CaseUpdate, name) for name in ("id", "creator_id")),
+        *((NewCase, name) for name in ("title", "description", "type", "contact_id", "creator_id")),
+        *((CaseUpdate, name) for name in ("id", "title", "description", "creator_id")),
+        (CaseTransfer, "remark"),
         *((CaseTransfer, name) for name in ("id", "owner_id", "owner_type", "creator_id")),
         (CaseProcess, "case_id"),
         (ProcessInfo, "type"),
@@ -228,8 +232,8 @@ def test_a_subject_is_measured_in_units(text: str) -> None:
         (QFlowLogin, "password"),
     ],
 )
-def test_mandatory_ids_must_not_be_empty(cls: type, name: str) -> None:
-    """An empty id is refused before it is sent."""
+def test_mandatory_texts_must_not_be_empty(cls: type, name: str) -> None:
+    """An empty id or text is refused before it is sent."""
     with pytest.raises(ConfigError) as caught:
         _make(cls, **{name: ""})
 

@@ -555,7 +555,10 @@ def test_wrong_credentials_are_an_auth_error(status: int) -> None:
 
     assert type(error) is AuthError
     assert (error.code, error.message) == ("invalid_client", "who is that")
-    assert str(error) == f"token: HTTP {status}, resCode invalid_client: who is that"
+    assert str(error) == (
+        f"token: HTTP {status}, resCode invalid_client: who is that"
+        " (an account may be bound to a range of IP addresses)"
+    )
 
 
 @pytest.mark.parametrize(

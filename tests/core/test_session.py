@@ -6,6 +6,7 @@ import asyncio
 import gc
 import gzip
 import logging
+import socket
 import ssl
 import time
 import tracemalloc
@@ -324,6 +325,38 @@ async def test_rubbish_on_the_wire(name: str, caplog: pytest.LogCaptureFixture) 
     assert TOKEN not in f"{cause!r} {cause.args} {vars(cause)} {caplog.text}"
 
 
+LARGE_HEAD = {
+    "a long header": b"X: " + b"x" * 60_000,
+    "a long name": b"X" * 60_000 + b": x",
+    "many headers": b"\r\n".join(b"X-%d: x" % number for number in range(900)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_HEAD)
+async def test_a_large_head_of_an_answer_is_read(name: str) -> None:
+    """What aiohttp itself refuses is read: a create that was answered is not in doubt."""
+    size = b"Content-Length: %d" % len(CREATED)
+    answer = b"\r\n".join([b"HTTP/1.1 200 OK", LARGE_HEAD[name], size, b"", CREATED])
+    async with listening(answer) as port, client_of(f"http://127.0.0.1:{port}") as client:
+        assert await client.create_case(NEW) == "1"
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (b"X: " + b"x" * 70_000, "its status or a header must be at most 65536 bytes, got more"),
+        (b"\r\n".join([b"X: x"] * 1100), "it must have at most 1000 headers, got more"),
+    ],
+)
+async def test_a_head_that_is_too_large_is_told(head: bytes, text: str) -> None:
+    """The error says what was too large, and shows nothing of it."""
+    answer = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n"
+    async with listening(answer) as port, client_of(f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(TransportError) as caught:
+            await client.modify_case(CHANGE)
+    assert str(caught.value) == f"modify: no complete answer: {text}"
+
+
 async def test_a_body_is_bounded(tenant: Emulator) -> None:
     """A small answer that swells to 200 MB is refused, quickly, and without the memory."""
     auth = StaticToken(tenant.token())
@@ -370,6 +403,45 @@ async def test_tls(known: bool) -> None:
     else:
         assert type(end) is TransportError
         assert not end.sent
+        assert ": certificate verify failed: " in str(end)
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+@pytest.mark.parametrize("signs_in", [True, False])
+async def test_a_certificate_that_fails_is_tried_once(signs_in: bool, is_pinned: bool) -> None:
+    """It fails at each attempt: none of five is wasted, and no outage is waited out."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    pin = aiohttp.Fingerprint(b"x" * 32) if is_pinned else True
+    auth = ClientCredentials("id", "secret") if signs_in else StaticToken(TOKEN)
+    async with (
+        serving(fixed(lambda: web.Response(body=CREATED)), context) as url,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=pin)) as http,
+        AICCClient(url, auth=auth, session=http) as client,
+    ):
+        with pytest.raises(TransportError, match=f"cannot connect to {url[8:]}: .*certificate"):
+            await client.list_cases()
+        with pytest.raises(TransportError, match="certificate"):
+            await anext(client.iter_cases())
+    assert client.stats.requests == 2
+    assert client.stats.retries == 0
+
+
+async def test_where_it_could_not_connect_is_told() -> None:
+    """The error names host, port and the system's reason, of a proxy as well."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    async with client_of(f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(TransportError) as caught:
+            await client.list_cases()
+    assert str(caught.value) == f"list: cannot connect to 127.0.0.1:{port}: Connection refused"
+    async with (
+        aiohttp.ClientSession(proxy=f"http://user:hush@127.0.0.1:{port}") as http,
+        client_of("https://tenant.invalid", session=http) as client,
+    ):
+        with pytest.raises(TransportError) as caught:
+            await client.list_cases()
+    assert str(caught.value) == f"list: cannot connect to 127.0.0.1:{port}: Connection refused"
 
 
 async def test_a_deadline_ends_a_slow_answer(tenant: Emulator) -> None:

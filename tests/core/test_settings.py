@@ -282,6 +282,9 @@ def test_a_dialect_is_read_from_the_environment() -> None:
     assert parse_environment(environ) == ("https://h", {"dialect": whole})
     assert parse_dialect("task_detail=GET") == Dialect()
     assert parse_dialect("throttle_statuses=503,420") == Dialect(throttle_statuses=(503, 420))
+    codes = Dialect(throttle_codes=("APIM.1",), missing_codes=("4041", "4042"))
+    assert parse_dialect("throttle_codes=APIM.1 missing_codes=4041,4042") == codes
+    assert Dialect(missing_codes="4041").missing_codes == ("4041",)
 
 
 @pytest.mark.parametrize(
@@ -290,9 +293,17 @@ def test_a_dialect_is_read_from_the_environment() -> None:
         (
             "POST",
             (
-                "dialect must name only auto_assign, swap_statistics, task_detail,"
-                " throttle_statuses, got 'POST'"
+                "dialect must name only auto_assign, missing_codes, swap_statistics, task_detail,"
+                " throttle_codes, throttle_statuses, got 'POST'"
             ),
+        ),
+        (
+            "missing_codes=1,0",
+            r"missing_codes must be texts other than '' and '0', got \('1', '0'\)",
+        ),
+        (
+            "throttle_codes=",
+            r"throttle_codes must be texts other than '' and '0', got \('',\)",
         ),
         (
             "throttle_statuses=503,soon",

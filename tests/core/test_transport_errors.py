@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -180,6 +181,46 @@ async def test_other_errors_are_mapped(client: AICCClient, error: BaseException)
     assert isinstance(found, TransportError)
     assert isinstance(found, RequestTimeout) is isinstance(error, TimeoutError)
     assert found.sent
+
+
+@pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
+async def test_a_create_is_in_doubt_after_other_errors(
+    client: AICCClient, error: BaseException
+) -> None:
+    """Even a certificate's error, where it isn't one of connecting, does not say "not sent"."""
+    with MockedResponses() as service:
+        service.post(CASES, exception=error)
+        with pytest.raises(UnknownOutcome):
+            await client.create_case(NEW)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            aiohttp.ClientConnectorDNSError(_KEY, socket.gaierror(-2, "Name or service not known")),
+            "cannot connect to tenant.invalid:443: Name or service not known",
+        ),
+        (
+            aiohttp.ClientConnectorError(
+                _KEY, OSError(113, "Connect call failed ('1.2.3.4', 443)")
+            ),
+            "cannot connect to tenant.invalid:443: No route to host",
+        ),
+        (
+            aiohttp.ClientConnectorSSLError(_KEY, ssl.SSLError(1, "[SSL] odd")),
+            "cannot connect to tenant.invalid:443: TLS failed: SSLError",
+        ),
+        (
+            ConnectionResetError(104, "reset"),
+            "no complete answer (ConnectionResetError: Connection reset by peer)",
+        ),
+        (aiohttp.ClientPayloadError("<b>"), "no complete answer (ClientPayloadError)"),
+    ],
+)
+async def test_the_reason_is_told(client: AICCClient, error: BaseException, text: str) -> None:
+    """The message has the reason of the system or of TLS, and nothing of an answer."""
+    assert str(await failure(client, error)) == f"list: {text}"
 
 
 @pytest.mark.parametrize("name", sorted(client_errors()))

@@ -155,12 +155,15 @@ async def test_a_date_at_the_end_of_the_calendar_is_not_asked_for(date: str) -> 
         asked.append((window, start, limit))
         return Page(["a"], [b""], 1, 0)
 
+    async def read_date(_: str) -> datetime | None:
+        raise AssertionError("the row was found")
+
     assert dates.are_wanted(Batch(["a"], [b""], window, 1, 0), [date]) is None
-    await dates.look_up(fetch)
+    await dates.look_up(fetch, read_date)
     assert asked == []
     later = "2025-01-05 00:00:00"
     dates.are_wanted(Batch(["a"], [b""], window, 1, 0), [later])
-    await dates.look_up(fetch)
+    await dates.look_up(fetch, read_date)
     assert len(asked) == 1
 
 

@@ -228,6 +228,19 @@ def test_a_journal_in_a_second_loop_after_hundreds_at_once(redis_url: str, prefi
     assert [asyncio.run(claim_many(loop)) for loop in range(2)] == [220, 220]
 
 
+def test_a_journal_in_two_loops_at_once_is_refused(redis_url: str, prefix: str) -> None:
+    """What was used in one loop and not closed there is a ConfigError in another one."""
+    journal = RedisJournal(redis_url, prefix)
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        assert first.run(journal.claim("k", digest="d", match_digest="m")).held
+        for call in (journal.entry("k"), journal.claim("l", digest="d", match_digest="m")):
+            with pytest.raises(ConfigError, match="one journal per event loop"):
+                second.run(call)
+        with pytest.raises(ConfigError, match="one journal per event loop"):
+            second.run(journal.close())
+        first.run(journal.close())
+
+
 async def test_redis_dies_while_a_case_is_made(
     redis_server: RedisServer, opened: Open, store: Store, tenant: Emulator, connect: Connect
 ) -> None:

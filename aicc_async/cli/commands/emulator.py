@@ -18,7 +18,8 @@ AICC_BASE_URL={0.url}
 AICC_CLIENT_ID={0.client_id}
 AICC_CLIENT_SECRET={0.client_secret}
 AICC_QFLOW_URL={0.qflow_url}
-AICC_TIMEZONE=Asia/Shanghai"""
+AICC_TIMEZONE=Asia/Shanghai
+AICC_DIALECT=missing_codes={0.missing_code}"""
 
 
 @click.command()

@@ -90,8 +90,9 @@ class RedisJournal:
         self._script = self._redis.register_script(SCRIPT)
         self._is_checked = False
         self._turns = self._new_turns()
-        # Of the process that uses it.
+        # Of the process and the event loop that use it.
         self._pid: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._leases = LeaseKeeper(lease, self._renew)
         self._releasing: set[asyncio.Task[None]] = set()
 
@@ -106,6 +107,7 @@ class RedisJournal:
         # After a fork, leases and connections are the parent's.
         if self._pid not in {None, os.getpid()}:
             return
+        self._check_loop()
         for key in await self._leases.close():
             self.release(key)
         if self._releasing:
@@ -113,7 +115,7 @@ class RedisJournal:
         if self._is_owned:
             await self._redis.aclose()
         # It may be used again in another event loop.
-        self._turns = self._new_turns()
+        self._turns, self._loop = self._new_turns(), None
 
     async def claim(
         self, key: str, *, digest: str, match_digest: str, skew: timedelta | None = None
@@ -303,6 +305,13 @@ class RedisJournal:
                 raise ConfigError(f"maxmemory-policy must be noeviction, got {policy}")
             self._is_checked = True
 
+    def _check_loop(self) -> None:
+        if self._loop not in {None, asyncio.get_running_loop()}:
+            raise ConfigError(
+                "one journal per event loop: this one was used in another loop, and was not closed"
+                " there"
+            )
+
     async def _run(self, step: str, *values: str | int) -> Any:
         self._pid = self._pid or os.getpid()
         if self._pid != os.getpid():
@@ -310,6 +319,8 @@ class RedisJournal:
                 f"the journal {self._prefix!r} was used before os.fork(), and cannot be used after"
                 " it. Open one in each process"
             )
+        self._check_loop()
+        self._loop = asyncio.get_running_loop()
         try:
             async with self._turns:
                 await self._check_policy()
