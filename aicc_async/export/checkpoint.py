@@ -26,7 +26,8 @@ from typing import Any, Self
 
 from ..errors import ConfigError, ExportError
 from .prefix_digest import PrefixDigest
-from .state import StateDatabase, disk_errors, put_values
+from .saved_plan import check_plan
+from .state import StateDatabase, damage_errors, disk_errors, put_values
 from .window_table import WindowTable
 
 # Of the row file, when it is read line by line.
@@ -56,10 +57,16 @@ class Checkpoint:
                 f" {error.strerror}"
             ) from error
         checkpoint = cls(folder, StateDatabase.open(folder))
-        size, rows = checkpoint.windows.finished_bytes(), checkpoint.rows_path
-        has_all_rows = not size or (rows.is_file() and rows.stat().st_size >= size)
-        if restart or not has_all_rows:
-            checkpoint.clear()
+        try:
+            if restart:
+                checkpoint.clear()
+            checkpoint.windows.check()
+            size, rows = checkpoint.windows.finished_bytes(), checkpoint.rows_path
+            if size and not (rows.is_file() and rows.stat().st_size >= size):
+                checkpoint.clear()
+        except BaseException:
+            checkpoint.close()
+            raise
         return checkpoint
 
     @property
@@ -116,7 +123,7 @@ class Checkpoint:
     @property
     def is_planned(self) -> bool:
         """Whether there is a plan that a run can resume."""
-        return "fingerprint" in self.values()
+        return "fingerprint" in self._database.names()
 
 
 @contextmanager
@@ -127,6 +134,9 @@ def open_checkpoint(folder: Path, *, restart: bool) -> Iterator[Checkpoint]:
     """
     checkpoint = Checkpoint.open(folder, restart=restart)
     try:
+        if checkpoint.is_planned:
+            with damage_errors(folder):
+                check_plan(checkpoint.values())
         yield checkpoint
     except BaseException:
         if checkpoint.is_planned:

@@ -182,7 +182,8 @@ def _wait_for_lock(work: Callable[[], T]) -> T:
         try:
             return work()
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            # Errors of the module itself have no code.
+            is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
             if not is_busy or monotonic() > give_up_at:
                 raise
         current_stop().wait(LOCK_RETRY_INTERVAL)
