@@ -32,6 +32,8 @@ from .window_table import WindowTable
 
 # Of the row file, when it is read line by line.
 BUFFER_SIZE = 2**20  # bytes
+# Its rows hold contact data, whoever may read the target.
+FOLDER_MODE = 0o700
 
 
 class Checkpoint:
@@ -50,7 +52,7 @@ class Checkpoint:
         anything else than a checkpoint of this layout.
         """
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"target must be in a folder that can be written to, got {folder.parent}:"

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
+from .._files import create_private
 from ..errors import ConfigError, ExportError
 from .manifest_json import MisfitError
 
@@ -42,6 +43,7 @@ class StateDatabase:
         Raises ConfigError when another run has it, or when it is not of this layout.
         """
         try:
+            create_private(folder / "state.db")
             connection = sqlite3.connect(folder / "state.db", timeout=0, check_same_thread=False)
             try:
                 _prepare(folder, connection)

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from time import monotonic, sleep
 
+from .._files import create_private
 from .entry import describe_layout
 
 # "AICC", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
@@ -47,6 +48,7 @@ class JournalFile:
             self._identify(self._path)
             if is_mount_point(self._path):
                 raise OSError("it must not be a mount point. Mount its folder instead")
+        create_private(self._path)
         db = open_database(self._path)
         self._identity = self._identify(self._path)
         return db

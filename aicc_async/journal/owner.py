@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 from uuid import uuid4
 
+from .._files import create_private
+
 
 class Owner:
     """A name, and a locked file beside the journal: the system unlocks it when its process dies.
@@ -50,6 +52,7 @@ def lock_file(path: Path) -> sqlite3.Connection:
     By SQLite, which knows how on every system. Raises sqlite3.OperationalError when somebody else
     has it.
     """
+    create_private(path)
     lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         lock.execute("BEGIN EXCLUSIVE")

@@ -469,6 +469,32 @@ async def test_the_file_s_permissions_follow_the_umask(
     assert out.stat().st_mode & 0o777 == mode
 
 
+@pytest.mark.parametrize("name", ["cases.jsonl", "cases.csv", "cases.db"])
+async def test_a_file_that_was_made_private_stays_private(
+    aicc: AICCClient, tmp_path: Path, name: str
+) -> None:
+    """A later run keeps the mode that somebody gave to the target and its manifest."""
+    out = tmp_path / name
+    await export_cases(aicc, CaseQuery(priority="High"), out)
+    for mode in (0o600, 0o640):
+        for path in (out, manifest.manifest_path(out)):
+            path.chmod(mode)
+        await export_cases(aicc, CaseQuery(priority="High"), out)
+        found = [path.stat().st_mode & 0o777 for path in (out, manifest.manifest_path(out))]
+        assert found == [mode, mode]
+
+
+async def test_what_an_unfinished_export_has_on_disk_is_private(
+    aicc: AICCClient, out: Path
+) -> None:
+    """The rows hold contact data, and nobody chose a mode for the hidden folder."""
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled_at_the_first_page(aicc, out)
+    folder = out.parent / CHECKPOINT
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+    assert modes == {CHECKPOINT: 0o700, "rows.jsonl": 0o600, "state.db": 0o600}
+
+
 async def test_a_link_stays_a_link(aicc: AICCClient, out: Path, tmp_path: Path) -> None:
     """The file that a link names is replaced, not the link."""
     (tmp_path / "elsewhere").mkdir()

@@ -702,3 +702,16 @@ async def test_what_is_in_memory_alone_is_forgotten(monkeypatch: pytest.MonkeyPa
             if key != "b":
                 await journal.confirm(key, f"case-{key}")
         assert [entry.key for entry in await journal.entries()] == ["b", "c", "d"]
+
+
+async def test_a_new_journal_is_private_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
+    """Nobody chose a mode for the file and its locks; one that somebody chose stays."""
+    path = tmp_path / "cases.journal"
+    async with SQLiteJournal(path) as journal:
+        await journal.claim("k", digest="d", match_digest=MATCH_DIGEST)
+        modes = {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}  # noqa: ASYNC240  (few files)
+        assert modes == {0o600}
+    path.chmod(0o640)
+    async with SQLiteJournal(path) as journal:
+        assert await journal.entry("k")
+    assert path.stat().st_mode & 0o777 == 0o640
