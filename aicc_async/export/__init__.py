@@ -45,7 +45,8 @@ both cases.
 Formats
 -------
 
-The suffix decides, or ``format=`` (``--format``):
+The suffix decides, or ``format=`` (``--format``) where it is that of no format. On the shell ``-``
+is standard output, which gets the rows when all are read, and ``--manifest`` names the manifest:
 
 - ``.jsonl`` (also ``.ndjson``), ``.jsonl.gz``, ``.jsonl.zst`` (extra ``zstd``): a row on each line,
   in the service's own bytes.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
@@ -24,6 +24,9 @@ SUFFIXES = {f".{name}": name for name in FORMATS[:6]} | {
     ".db": "sqlite",
     ".sqlite3": "sqlite",
 }
+
+# Of files that other programs unpack by their name.
+PACKED_SUFFIXES = {".gz", ".zst", ".bz2", ".xz", ".zip"}
 
 
 @frozen
@@ -48,15 +51,24 @@ def resolve_target(
 ) -> Target:
     """Return what a path or ``postgresql://`` URL means; ``name`` is that of a format.
 
-    Raises ConfigError when it means nothing, or when what its format needs is not installed.
+    Raises ConfigError when it means nothing, when its suffix contradicts the format, or when what
+    its format needs is not installed.
     """
+    is_url = target.startswith(SCHEMES)
     by_suffix = (known for suffix, known in SUFFIXES.items() if target.lower().endswith(suffix))
-    chosen = name or ("postgres" if target.startswith(SCHEMES) else next(by_suffix, None))
+    meant = "postgres" if is_url else next(by_suffix, None)
+    chosen = name or meant
     if chosen is None:
         # The target is not shown: it may be a URL with a password.
         raise ConfigError(f"target must end in one of {', '.join(SUFFIXES)}, or format must be set")
     if chosen not in FORMATS:
         raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {chosen!r}")
+    suffix = PurePath(target).suffix.lower()
+    is_packed = suffix in PACKED_SUFFIXES and not chosen.endswith(suffix)
+    # A target that is not a URL gets the error of the format.
+    if is_packed or (meant or chosen) != chosen:
+        shown = "a postgresql:// URL" if is_url else f"one that ends in {suffix}"
+        raise ConfigError(f"target must have a suffix of the format {chosen}, got {shown}")
     if raw_cells and chosen != "csv":
         raise ConfigError(f"raw_cells cannot be combined with the format {chosen}: it is for csv")
     if chosen == "postgres":
