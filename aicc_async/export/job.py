@@ -44,6 +44,7 @@ async def export_cases(
     format: str | None = None,  # noqa: A002  (what users call it)
     detail: bool = False,
     raw_cells: bool = False,
+    bom: bool = False,
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
     restart: bool = False,
@@ -66,7 +67,8 @@ async def export_cases(
     one ended, whatever ended it. ``restart`` discards that. ``since_last`` begins where the last
     complete run into this target ended, less so much time: tables are brought up to date, files get
     the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves cells of a CSV as
-    they are, also those that a spreadsheet would run. ``on_progress`` is called after every page,
+    they are, also those that a spreadsheet would run; ``bom`` begins a new CSV with the mark by
+    which Excel knows UTF-8. ``on_progress`` is called after every page,
     with ``detail`` after every row, and must be quick.
 
     What is known of the target is compared with it. ``since_last`` begins at the newest case of a
@@ -89,7 +91,9 @@ async def export_cases(
     same call resumes.
     """
     api, query = aicc.api, query or CaseQuery()
-    destination = resolve_target(fspath(target), api.zone, name=format, raw_cells=raw_cells)
+    destination = resolve_target(
+        fspath(target), api.zone, name=format, raw_cells=raw_cells, bom=bom
+    )
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:

@@ -26,7 +26,7 @@ from ..options import (
 )
 
 # Settings of ``export_cases`` that are options of the same name.
-PASSED_ON = ("format", "raw_cells", "detail", "settle", "restart")
+PASSED_ON = ("format", "raw_cells", "bom", "detail", "settle", "restart")
 STANDARD_OUTPUT = "-"
 STREAMED_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 PIECE_SIZE = 2**20  # bytes
@@ -46,6 +46,12 @@ PIECE_SIZE = 2**20  # bytes
 @click.option("--format", type=click.Choice(FORMATS), help="What OUT's suffix doesn't say.")
 @click.option("--manifest", type=OUTPUT_FILE, help="With OUT -: where its manifest is written.")
 @click.option("--raw-cells", is_flag=True, help="CSV: leave cells that a spreadsheet would run.")
+@click.option(
+    "--bom",
+    is_flag=True,
+    help="CSV: begin with the mark by which Excel knows UTF-8. Excel eats the zeros of a 30-digit"
+    " caseNo unless that column is imported as text.",
+)
 @click.option(
     "--detail",
     is_flag=True,

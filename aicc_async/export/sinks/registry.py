@@ -47,7 +47,12 @@ class Target:
 
 
 def resolve_target(
-    target: str, zone: ZoneInfo, *, name: str | None = None, raw_cells: bool = False
+    target: str,
+    zone: ZoneInfo,
+    *,
+    name: str | None = None,
+    raw_cells: bool = False,
+    bom: bool = False,
 ) -> Target:
     """Return what a path or ``postgresql://`` URL means; ``name`` is that of a format.
 
@@ -69,14 +74,17 @@ def resolve_target(
     if is_packed or (meant or chosen) != chosen:
         shown = "a postgresql:// URL" if is_url else f"one that ends in {suffix}"
         raise ConfigError(f"target must have a suffix of the format {chosen}, got {shown}")
-    if raw_cells and chosen != "csv":
-        raise ConfigError(f"raw_cells cannot be combined with the format {chosen}: it is for csv")
+    for option, is_set in (("raw_cells", raw_cells), ("bom", bom)):
+        if is_set and chosen != "csv":
+            raise ConfigError(
+                f"{option} cannot be combined with the format {chosen}: it is for csv"
+            )
     if chosen == "postgres":
         return server_target(target, zone)
-    return file_target(target, zone, name=chosen, raw_cells=raw_cells)
+    return file_target(target, zone, name=chosen, raw_cells=raw_cells, bom=bom)
 
 
-def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool) -> Target:
+def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool, bom: bool) -> Target:
     """Return a file and what is beside it; ``name`` is that of its format.
 
     Its sink is imported now, so that a missing library is an error at once.
@@ -99,7 +107,7 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool) -> T
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
-        return make(CSV(path, raw_cells=raw_cells))
+        return make(CSV(path, raw_cells=raw_cells, bom=bom))
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
