@@ -40,20 +40,21 @@ class Owner:
 
         Between its creation and its lock it looks like that of a dead process.
         """
+        error = sqlite3.OperationalError("its locks are removed as soon as they are made")
         for _ in range(MAX_ATTEMPTS):
             path = _path(journal, self.name)
             try:
                 lock = lock_file(path)
-            except sqlite3.OperationalError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-                    raise
+            except sqlite3.OperationalError as found:
+                # Busy, or an I/O error, when the file is removed at that very moment.
+                error = found
             else:
                 # Whoever removes it has its lock: from now on nobody can.
                 if path.exists():
                     return lock
                 lock.close()
             self.name = uuid4().hex
-        raise sqlite3.OperationalError("its locks are removed as soon as they are made")
+        raise error
 
     def _sweep(self, journal: Path) -> None:
         """Remove what killed processes left: whose keys nobody asks for, nobody looks at either."""
