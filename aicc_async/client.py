@@ -359,16 +359,14 @@ class AICCClient(SessionHolder):
         self._list_lag = check("list_lag", list_lag, number(0, MAX_LIST_LAG))
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
+    def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
         """Return a client made from ``AICC_*`` variables; ``options`` go before them.
 
-        ``environ`` is the environment of the process unless it is set. Reads ``AICC_BASE_URL``, one
-        of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``, ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``,
-        and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` (``10``, or ``600/60``: 600 in any 60 seconds),
-        ``AICC_PROFILE``, and ``AICC_DIALECT`` (``task_detail=POST swap_statistics=true``).
+        Reads ``AICC_BASE_URL``, one of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
+        ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``, and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT``
+        (``10``, or ``600/60``: 600 in any 60 seconds), ``AICC_PROFILE``, and ``AICC_DIALECT``
+        (``task_detail=POST swap_statistics=true``).
         """
-        # Not a default argument: ``help()`` shows those, and would show every variable.
-        environ = os.environ if environ is None else environ
         base_url, found = parse_environment(environ)
         if "auth" not in options:
             found["auth"] = credentials_from(environ)

@@ -106,7 +106,7 @@ class Source:
 
 
 def source_from_options(
-    options: Mapping[str, str], environ: Mapping[str, str] | None = None
+    options: Mapping[str, str], environ: Mapping[str, str] = os.environ
 ) -> Source:
     """Parse the options of a reader; what they leave out is taken from ``AICC_*`` variables.
 
@@ -116,8 +116,6 @@ def source_from_options(
         known = ", ".join(sorted({FILTER_OPTIONS.get(name, name) for name in KNOWN_OPTIONS}))
         raise ConfigError(f"option must be one of {known}, got {shown(min(unknown))}")
     overrides = {"AICC_BASE_URL": options["base_url"]} if "base_url" in options else {}
-    # Not a default argument: ``help()`` shows those, and would show every variable.
-    environ = os.environ if environ is None else environ
     base_url, environment = parse_environment({**environ, **overrides})
     return Source(
         base_url=base_url,

@@ -54,9 +54,10 @@ _UPSERT = f"""
 """  # noqa: S608  (names of ours)
 _KEEP_IDS = "INSERT INTO pg_temp.aicc_loaded SELECT id FROM pg_temp.aicc_incoming"
 _COUNT_IDS = "SELECT count(*) FROM pg_temp.aicc_loaded JOIN aicc_cases USING (id)"
-# One that the user has set stays.
+# One that the user has set stays. It is for this transaction only: a pooler gives the server's
+# connection to somebody else after it.
 _SET_LOCK_TIMEOUT = f"""
-    SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}s', false)
+    SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}s', true)
     WHERE current_setting('lock_timeout') = '0'
 """
 _FIND_COLUMNS = """
@@ -155,7 +156,14 @@ class Postgres:
         try:
             # A name may be looked up for long, which nothing can interrupt.
             with stop.left_alone():
-                opened = psycopg.connect(self._url, client_encoding="utf8", **self._timeout)
+                opened = psycopg.connect(
+                    self._url,
+                    client_encoding="utf8",
+                    # Behind a pooler, statements that were prepared stay on a server's connection,
+                    # which another client gets (https://www.pgbouncer.org/features.html).
+                    prepare_threshold=None,
+                    **self._timeout,
+                )
             # The commit is waited for as well.
             with closing(opened), stop.woken_by(partial(_interrupt, opened)), opened as connection:
                 connection.execute(_SET_LOCK_TIMEOUT)
