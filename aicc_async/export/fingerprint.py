@@ -106,6 +106,19 @@ def next_start(
         ) from None
 
 
+def check_table(
+    api: CaseApi, query: CaseQuery, target: Target, *, last: ExportReport | None
+) -> None:
+    """Raise ConfigError when the rows of a table are those of another query or zone."""
+    filters = _without_range(_visible(RecordConverter(api.zone).dump(query), query))
+    if last and (_without_range(last.query) != filters or last.zone != str(api.zone)):
+        raise ConfigError(
+            f"cannot add to {target.name}: its last run had another query or zone, so that it would"
+            " hold rows of both. Choose another target, or replace its rows with --replace"
+            " (replace=True)"
+        )
+
+
 def check_file(target: Target, last: ExportReport) -> None:
     """Raise ConfigError unless a file is as its manifest says; call it in a thread.
 

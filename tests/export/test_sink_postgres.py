@@ -147,6 +147,17 @@ def test_no_rows_still_make_a_table(sink: Postgres, postgres_url: str) -> None:
     assert query(postgres_url, "SELECT * FROM aicc_cases") == []
 
 
+def test_rows_are_replaced_in_one_transaction(sink: Postgres, postgres_url: str) -> None:
+    """What was there goes when the new rows are there, and stays when they fail."""
+    sink.write([[line("a"), line("b")]], keep=False)
+    replacing = Postgres(postgres_url, SHANGHAI, replace=True)
+    with pytest.raises(DecodeError):
+        replacing.write([[line("c"), b"{}\n"]], keep=False)
+    assert query(postgres_url, "SELECT id FROM aicc_cases ORDER BY id") == [("a",), ("b",)]
+    assert replacing.write([[line("b"), line("c")]], keep=False) == 2
+    assert query(postgres_url, "SELECT id FROM aicc_cases ORDER BY id") == [("b",), ("c",)]
+
+
 def test_columns_of_the_user_are_left_alone(sink: Postgres, postgres_url: str) -> None:
     """A column that a user added to ours keeps what it holds."""
     sink.write([[line("a", title="old")]], keep=False)

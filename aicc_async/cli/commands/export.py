@@ -26,7 +26,7 @@ from ..options import (
 )
 
 # Settings of ``export_cases`` that are options of the same name.
-PASSED_ON = ("format", "raw_cells", "bom", "detail", "settle", "restart")
+PASSED_ON = ("format", "raw_cells", "bom", "detail", "settle", "restart", "replace")
 STANDARD_OUTPUT = "-"
 STREAMED_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 PIECE_SIZE = 2**20  # bytes
@@ -71,6 +71,7 @@ PIECE_SIZE = 2**20  # bytes
     show_default=True,
     help="Exit with 3 when anything is unverified.",
 )
+@click.option("--replace", is_flag=True, help="Tables: remove the rows that are there.")
 @click.option("--restart", is_flag=True, help="Discard what an unfinished run has read.")
 @connection
 @demo

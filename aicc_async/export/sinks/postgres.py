@@ -79,7 +79,8 @@ class Postgres:
     ``target`` is a URL of libpq, ``postgresql://user:password@host/database``; what it leaves out
     comes from the environment (PGPASSWORD, PGSSLMODE, …). Unless they say otherwise, a connection
     is waited for ten seconds (``connect_timeout``) and a lock for a minute (``lock_timeout``).
-    ``zone`` is that of the times on the wire.
+    ``zone`` is that of the times on the wire. ``replace`` removes the rows that are there, in the
+    same transaction.
 
     One row per case and one column per field of ``Case``, by its Python name: text, boolean,
     double precision, timestamptz; and ``extra``, the extension fields, as a jsonb object. Postgres
@@ -91,7 +92,7 @@ class Postgres:
 
     upserts: ClassVar[bool] = True
 
-    def __init__(self, target: str, zone: ZoneInfo) -> None:
+    def __init__(self, target: str, zone: ZoneInfo, *, replace: bool = False) -> None:
         self._url = target
         self._name = safe_name(target)
         has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
@@ -99,6 +100,7 @@ class Postgres:
         )
         self._timeout: dict[str, Any] = {} if has_timeout else {"connect_timeout": CONNECT_TIMEOUT}
         self._zone = zone
+        self._replace = replace
 
     @property
     def name(self) -> str:
@@ -122,6 +124,8 @@ class Postgres:
         typed, rest, read, written = TypedRows(self._zone), iter(batches), 0, 0
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
+            if self._replace:
+                cursor.execute("DELETE FROM aicc_cases")
             for first in rest:
                 with cursor.copy(_COPY) as copy:
                     for batch in chain([first], islice(rest, BATCHES_PER_COPY - 1)):

@@ -53,6 +53,7 @@ def resolve_target(
     name: str | None = None,
     raw_cells: bool = False,
     bom: bool = False,
+    replace: bool = False,
 ) -> Target:
     """Return what a path or ``postgresql://`` URL means; ``name`` is that of a format.
 
@@ -79,12 +80,18 @@ def resolve_target(
             raise ConfigError(
                 f"{option} cannot be combined with the format {chosen}: it is for csv"
             )
+    if replace and chosen not in {"sqlite", "postgres"}:
+        raise ConfigError(
+            f"replace cannot be combined with the format {chosen}: a file is always replaced"
+        )
     if chosen == "postgres":
-        return server_target(target, zone)
-    return file_target(target, zone, name=chosen, raw_cells=raw_cells, bom=bom)
+        return server_target(target, zone, replace=replace)
+    return file_target(target, zone, name=chosen, raw_cells=raw_cells, bom=bom, replace=replace)
 
 
-def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool, bom: bool) -> Target:
+def file_target(
+    target: str, zone: ZoneInfo, *, name: str, raw_cells: bool, bom: bool, replace: bool
+) -> Target:
     """Return a file and what is beside it; ``name`` is that of its format.
 
     Its sink is imported now, so that a missing library is an error at once.
@@ -98,7 +105,7 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool, bom:
     if name == "sqlite":
         from .sqlite import SQLite  # noqa: PLC0415
 
-        table = SQLite(path, zone)
+        table = SQLite(path, zone, replace=replace)
         return make(table, newest_date=table.newest_date)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
@@ -111,11 +118,11 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, raw_cells: bool, bom:
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
-def server_target(url: str, zone: ZoneInfo) -> Target:
+def server_target(url: str, zone: ZoneInfo, *, replace: bool) -> Target:
     """Return a table of a server; what is beside it is in the working directory."""
     from .postgres import Postgres  # noqa: PLC0415
 
-    table = Postgres(url, zone)
+    table = Postgres(url, zone, replace=replace)
     name = re.sub(r"[^\w.-]+", "_", table.name.partition("://")[2]) + ".aicc_cases"
     return Target(
         table.name,
