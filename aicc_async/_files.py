@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import AICCError, ConfigError, ExportError
 
+# Of what only this package reads; and of any other new file, less what the umask takes away.
+PRIVATE_MODE, NEW_FILE_MODE = 0o600, 0o666
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a hidden file that becomes ``path`` when the block ends well.
 
-    When it fails, nothing has changed. The caller ensures one writer of a target at a time: the
-    hidden name is always the same, so that what a killed process left is written over.
+    When it fails, nothing has changed. A file that was there keeps its mode. The caller ensures one
+    writer of a target at a time: the hidden name is always the same, so that what a killed process
+    left is written over.
 
     Raises ConfigError when no file can be made there, ExportError when it cannot be written.
     """
@@ -24,6 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with _part(path, target) as part:
         yield part
         _sync(part)
+        part.chmod(_final_mode(part, target))
         part.replace(target)
         sync_folder(target.parent)
 
@@ -31,10 +37,12 @@ def replacing(path: Path) -> Iterator[Path]:
 def replace(path: Path, whole: Path) -> None:
     """Make ``path`` the same file as another one, which stays and is synced; a copy if need be.
 
-    That is durable once the folder is synced.
+    It gets the mode that ``path`` had, or that of a new file. That is durable once the folder is
+    synced.
     """
     target = _real(path)
     with _part(path, target) as part:
+        mode = _final_mode(part, target)
         part.unlink()
         try:
             os.link(whole, part)
@@ -42,7 +50,22 @@ def replace(path: Path, whole: Path) -> None:
             # There are file systems without links, and folders on another one.
             shutil.copyfile(whole, part)
             _sync(part)
+        part.chmod(mode)
         part.replace(target)
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file for its owner alone, unless there is one.
+
+    What prevents that is reported by whoever opens the file then.
+    """
+    with suppress(OSError):
+        path.touch(PRIVATE_MODE, exist_ok=False)
+
+
+def _final_mode(part: Path, target: Path) -> int:
+    """Return the mode that a target has, or that a new file got from the umask."""
+    return stat.S_IMODE((target if target.exists() else part).stat().st_mode)
 
 
 def _real(path: Path) -> Path:
@@ -57,7 +80,8 @@ def _part(path: Path, target: Path) -> Iterator[Path]:
     try:
         # Not truncated: it may be another name of what was linked here.
         part.unlink(missing_ok=True)
-        part.touch()
+        # While it is written, nobody else reads what may take the place of a private file.
+        part.touch(PRIVATE_MODE if target.exists() else NEW_FILE_MODE)
     except OSError as error:
         raise ConfigError(f"cannot write to {path.parent}: {error.strerror}") from error
     try:

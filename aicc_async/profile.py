@@ -43,6 +43,7 @@ from typing import Any, Self
 from attrs import Attribute, asdict, fields, frozen
 from attrs.validators import ge, gt, le
 
+from ._files import create_private
 from ._optional import load
 from ._validators import integer, is_a, kind, kind_of, must, one_of, optional, shown
 from .errors import ConfigError
@@ -157,6 +158,7 @@ class Profile:
         text: str = load("tomli_w", "cli").dumps(
             asdict(self, filter=lambda _, value: value is not None)
         )
+        create_private(Path(path))
         try:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as error:

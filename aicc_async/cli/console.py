@@ -24,10 +24,10 @@ def say(text: str) -> None:
     click.echo("".join(mark if mark.isprintable() else " " for mark in text), err=True)
 
 
-def echo(text: str | bytes) -> None:
+def echo(text: str | bytes, *, nl: bool = True) -> None:
     """Print, and end quietly when nobody reads any more."""
     try:
-        click.echo(text)
+        click.echo(text, nl=nl)
     except OSError as error:
         # Python writes what is left in its buffer when it ends, and would complain once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

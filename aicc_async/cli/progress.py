@@ -101,9 +101,9 @@ def _figures(state: Progress, seconds: float) -> str:
     return f"{text}, {timedelta(seconds=round((state.total - state.rows) / rate))} left"
 
 
-def print_report(report: ExportReport) -> None:
+def print_report(report: ExportReport, write: Callable[[str], object] = echo) -> None:
     """Print a line on what was done, and one for everything that is not proven."""
-    echo(summary(report))
+    write(summary(report))
     for window in report.unverified[:MAX_SHOWN_WINDOWS]:
         say(f"unverified: {window.start} to {window.end}: {window.reason}")
     if len(report.unverified) > MAX_SHOWN_WINDOWS:

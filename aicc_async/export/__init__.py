@@ -45,12 +45,16 @@ both cases.
 Formats
 -------
 
-The suffix decides, or ``format=`` (``--format``):
+The suffix decides, or ``format=`` (``--format``) where it is that of no format. On the shell ``-``
+is standard output, which gets the rows when all are read, and ``--manifest`` names the manifest:
 
 - ``.jsonl`` (also ``.ndjson``), ``.jsonl.gz``, ``.jsonl.zst`` (extra ``zstd``): a row on each line,
   in the service's own bytes.
 - ``.csv``: wire names, then the extension fields. Cells that a spreadsheet would run as formulas
   get an apostrophe; ``raw_cells=True`` (``--raw-cells``) leaves them as they are.
+  ``bom=True`` (``--bom``) is for Excel, which takes UTF-8 for another encoding without that mark.
+  It also takes the 30 digits of a ``caseNo`` for a number, without its zeros and its last digits:
+  import the file (Data, From Text/CSV) with that column as text.
 - ``.parquet`` (extra ``parquet``): typed columns by Python names, extension fields in the map
   ``extra``.
 - ``.sqlite`` (also ``.db``, ``.sqlite3``): the table ``cases``, upserted by ``id``.

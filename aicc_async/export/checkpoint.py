@@ -26,11 +26,14 @@ from typing import Any, Self
 
 from ..errors import ConfigError, ExportError
 from .prefix_digest import PrefixDigest
-from .state import StateDatabase, disk_errors, put_values
+from .saved_plan import check_plan
+from .state import StateDatabase, damage_errors, disk_errors, put_values
 from .window_table import WindowTable
 
 # Of the row file, when it is read line by line.
 BUFFER_SIZE = 2**20  # bytes
+# Its rows hold contact data, whoever may read the target.
+FOLDER_MODE = 0o700
 
 
 class Checkpoint:
@@ -49,17 +52,23 @@ class Checkpoint:
         anything else than a checkpoint of this layout.
         """
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"target must be in a folder that can be written to, got {folder.parent}:"
                 f" {error.strerror}"
             ) from error
         checkpoint = cls(folder, StateDatabase.open(folder))
-        size, rows = checkpoint.windows.finished_bytes(), checkpoint.rows_path
-        has_all_rows = not size or (rows.is_file() and rows.stat().st_size >= size)
-        if restart or not has_all_rows:
-            checkpoint.clear()
+        try:
+            if restart:
+                checkpoint.clear()
+            checkpoint.windows.check()
+            size, rows = checkpoint.windows.finished_bytes(), checkpoint.rows_path
+            if size and not (rows.is_file() and rows.stat().st_size >= size):
+                checkpoint.clear()
+        except BaseException:
+            checkpoint.close()
+            raise
         return checkpoint
 
     @property
@@ -116,7 +125,7 @@ class Checkpoint:
     @property
     def is_planned(self) -> bool:
         """Whether there is a plan that a run can resume."""
-        return "fingerprint" in self.values()
+        return "fingerprint" in self._database.names()
 
 
 @contextmanager
@@ -127,6 +136,9 @@ def open_checkpoint(folder: Path, *, restart: bool) -> Iterator[Checkpoint]:
     """
     checkpoint = Checkpoint.open(folder, restart=restart)
     try:
+        if checkpoint.is_planned:
+            with damage_errors(folder):
+                check_plan(checkpoint.values())
         yield checkpoint
     except BaseException:
         if checkpoint.is_planned:

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import msgspec
 
+from .._files import create_private
 from .checkpoint import BUFFER_SIZE, Checkpoint
 from .state import disk_errors
 from .stop import current_stop
@@ -85,6 +86,7 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
     if 0 not in is_new:
         return checkpoint.rows_path, days
     path = checkpoint.folder / "unique.jsonl"
+    create_private(path)
     with (
         disk_errors(checkpoint.folder),
         checkpoint.rows_path.open("rb", BUFFER_SIZE) as rows,
@@ -130,6 +132,7 @@ class _SeenIds:
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
+        create_private(path)
         # How many ids have this hash: 0, 1 or several.
         self._hits = bytearray(HASH_SLOTS)
         self._database = sqlite3.connect(path, isolation_level=None)

@@ -100,10 +100,23 @@ def next_start(
             ends.append(wall(newest, api.zone))
         ends = [end - back for end in ends]
         return min(ends + [datetime.fromisoformat(start) for start in again], default=None)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ConfigError(
             f"{target.manifest} must have times as YYYY-MM-DD HH:MM:SS. Choose another target"
         ) from None
+
+
+def check_table(
+    api: CaseApi, query: CaseQuery, target: Target, *, last: ExportReport | None
+) -> None:
+    """Raise ConfigError when the rows of a table are those of another query or zone."""
+    filters = _without_range(_visible(RecordConverter(api.zone).dump(query), query))
+    if last and (_without_range(last.query) != filters or last.zone != str(api.zone)):
+        raise ConfigError(
+            f"cannot add to {target.name}: its last run had another query or zone, so that it would"
+            " hold rows of both. Choose another target, or replace its rows with --replace"
+            " (replace=True)"
+        )
 
 
 def check_file(target: Target, last: ExportReport) -> None:
@@ -123,8 +136,9 @@ def check_file(target: Target, last: ExportReport) -> None:
         found = "it is gone"
     except OSError as error:
         found = str(error.strerror)
+    size_left = "unknown" if last.size is None else f"{last.size:,}"
     raise ConfigError(
-        f"cannot continue {target.name}: it must be as its last run left it, with {last.size:,}"
+        f"cannot continue {target.name}: it must be as its last run left it, with {size_left}"
         f" bytes, but {found}. Put it back, or re-run with restart and without since_last"
     )
 

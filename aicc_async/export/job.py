@@ -13,18 +13,18 @@ from pathlib import Path
 from attrs import asdict, evolve, frozen
 
 from .._api import CaseApi, HasCaseApi
-from .._files import replace
+from .._files import replace as replace_file
 from .._listing.counting import row_counter
 from .._listing.creation_dates import CreationDates
 from .._listing.windows import Window
-from ..errors import ExportError
+from ..errors import ConfigError, ExportError
 from ..models import CaseQuery
 from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .dedupe import deduplicate
 from .export_range import compare_whole_range, plan_range
-from .fingerprint import check_file, check_fingerprint, fingerprint, next_start
+from .fingerprint import check_file, check_fingerprint, check_table, fingerprint, next_start
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .prefix_digest import file_sha256
@@ -44,10 +44,12 @@ async def export_cases(
     format: str | None = None,  # noqa: A002  (what users call it)
     detail: bool = False,
     raw_cells: bool = False,
+    bom: bool = False,
     strict_types: bool = False,
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
     restart: bool = False,
+    replace: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ExportReport:
     """Write all cases that match into a file or a database, and prove that they are all there.
@@ -67,8 +69,10 @@ async def export_cases(
     one ended, whatever ended it. ``restart`` discards that. ``since_last`` begins where the last
     complete run into this target ended, less so much time: tables are brought up to date, files get
     the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves cells of a CSV as
-    they are, also those that a spreadsheet would run. ``on_progress`` is called after every page,
-    with ``detail`` after every row, and must be quick.
+    they are, also those that a spreadsheet would run; ``bom`` begins a new CSV with the mark by
+    which Excel knows UTF-8. A table whose last run had another zone or other filters is refused,
+    unless ``replace`` removes its rows in the same transaction. ``on_progress`` is called after
+    every page, with ``detail`` after every row, and must be quick.
 
     In a format with types a value of another type than documented goes into ``extra``, by the
     field's wire name, and its field is null; a RuntimeWarning says how many there were of each, and
@@ -94,9 +98,19 @@ async def export_cases(
     same call resumes.
     """
     api, query = aicc.api, query or CaseQuery()
+    if replace and since_last is not None:
+        raise ConfigError("replace cannot be combined with since_last")
     destination = resolve_target(
-        fspath(target), api.zone, name=format, raw_cells=raw_cells, strict_types=strict_types
+        fspath(target),
+        api.zone,
+        name=format,
+        raw_cells=raw_cells,
+        bom=bom,
+        strict_types=strict_types,
+        replace=replace,
     )
+    if destination.newest_date and not replace and since_last is None:
+        check_table(api, query, destination, last=manifest.load(destination.manifest))
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:
@@ -284,7 +298,7 @@ class _Job:
         total, sha256 = rows.days.total(), rows.sha256
         if file and target.format == "jsonl" and not self._keep:
             # It has the very bytes of the row file, so it gets a link to it.
-            await call_in_thread(lambda: replace(file, rows.path))
+            await call_in_thread(lambda: replace_file(file, rows.path))
             added = total
         else:
             sha256 = None

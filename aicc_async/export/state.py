@@ -11,7 +11,9 @@ from typing import Any, Self
 
 import msgspec
 
+from .._files import create_private
 from ..errors import ConfigError, ExportError
+from .manifest_json import MisfitError
 
 # Raise it with every change of what is stored and of what that means: a checkpoint of another
 # layout is refused. 0 is what SQLite says where nobody has set it.
@@ -29,7 +31,7 @@ class StateDatabase:
     """Named values and windows in SQLite, locked while it is open."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
-        self._folder = folder
+        self.folder = folder
         self._connection = connection
         # A connection has one transaction at a time, and windows are finished in a thread.
         self._lock = threading.Lock()
@@ -41,6 +43,7 @@ class StateDatabase:
         Raises ConfigError when another run has it, or when it is not of this layout.
         """
         try:
+            create_private(folder / "state.db")
             connection = sqlite3.connect(folder / "state.db", timeout=0, check_same_thread=False)
             try:
                 _prepare(folder, connection)
@@ -65,18 +68,23 @@ class StateDatabase:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Open a transaction that is durable when the block ends, and undone when it fails."""
-        with disk_errors(self._folder), self._lock, self._connection:
+        with disk_errors(self.folder), self._lock, self._connection:
             yield self._connection
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
-        with disk_errors(self._folder):
+        with disk_errors(self.folder):
             return self._connection.execute(query).fetchall()
+
+    def names(self) -> set[str]:
+        """Return the names of all named values, whatever became of these."""
+        return {name for (name,) in self.rows("SELECT name FROM state")}
 
     def values(self) -> dict[str, Any]:
         """Return all named values."""
         rows = self.rows("SELECT name, value FROM state")
-        return {name: msgspec.json.decode(value) for name, value in rows}
+        with damage_errors(self.folder):
+            return {name: msgspec.json.decode(value) for name, value in rows}
 
 
 def put_values(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
@@ -102,12 +110,28 @@ def _prepare(folder: Path, connection: sqlite3.Connection) -> None:
                 f"cannot resume from {folder}: its state has layout {layout}, this version reads"
                 f" layout {LAYOUT}. Delete the folder to start again"
             )
+        # What one changed bit makes of a tree of pages is not always an error when it is read.
+        [[found], *_] = connection.execute("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise sqlite3.DatabaseError("database disk image is malformed")
         # Somebody else's database may have that number by chance.
         connection.execute("SELECT report, size, days FROM windows LIMIT 1")
         # Only a write takes SQLite's lock for certain.
         put_values(connection, {"opened": 1})
     # Nothing before this was worth waiting for the disk.
     connection.execute("PRAGMA synchronous = FULL")
+
+
+@contextmanager
+def damage_errors(folder: Path) -> Iterator[None]:
+    """Raise a ConfigError for what is not as it was written."""
+    try:
+        yield
+    except (MisfitError, ValueError, TypeError, KeyError, RecursionError):
+        raise ConfigError(
+            f"cannot resume from {folder}: its state is damaged."
+            " Re-run with restart=True (--restart), or delete the folder"
+        ) from None
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from attrs import Factory, define
 
+from .._files import create_private
+
 
 @define
 class WrittenReading:
@@ -33,6 +35,7 @@ class WindowRows:
     def __init__(self, path: Path, start: int) -> None:
         self._path = path
         # A page of rows is written at once: a buffer would only copy it.
+        create_private(path)
         self._file = path.open("ab", buffering=0)
         self._start = self._size = start
         self.cut()
@@ -94,6 +97,7 @@ class WindowRows:
     def set_aside(self) -> Path:
         """Move the lines of the present reading to a file of their own."""
         path = self._aside(self.reading)
+        create_private(path)
         with self._path.open("rb") as source, path.open("wb") as aside:
             source.seek(self._start)
             shutil.copyfileobj(source, aside)

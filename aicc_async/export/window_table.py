@@ -13,7 +13,8 @@ from attrs import asdict, frozen
 from .._listing.plan import MAX_PARTS_PER_SECOND, PlannedWindow
 from .._listing.windows import Window
 from .manifest import WindowReport, parse_time, time_text
-from .state import StateDatabase, put_values
+from .saved_plan import check_window
+from .state import StateDatabase, damage_errors, put_values
 
 _INSERT = 'INSERT INTO windows (start, "end", count) VALUES (?,?,?)'
 _DELETE = 'DELETE FROM windows WHERE start IS ? AND "end" IS ?'
@@ -71,6 +72,17 @@ class WindowTable:
         with self._database.write() as connection:
             connection.execute(_DELETE, (time_text(window.start), time_text(window.end)))
             connection.executemany(_INSERT, map(_planned_cells, parts))
+
+    def check(self) -> None:
+        """Read everything once; raise ConfigError where it is not as it was written."""
+        rows = self._database.rows('SELECT start, "end", count, report, size, days FROM windows')
+        with damage_errors(self._database.folder):
+            for start, end, count, report, size, days in rows:
+                decoded = {
+                    name: None if text is None else msgspec.json.decode(text)
+                    for name, text in (("report", report), ("days", days))
+                }
+                check_window(start, end, {"count": count, "size": size, **decoded})
 
     def pending(self) -> list[PlannedWindow]:
         """Return the windows that are not finished, oldest first."""

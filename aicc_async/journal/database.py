@@ -7,10 +7,12 @@ import sqlite3
 from pathlib import Path
 from time import monotonic, sleep
 
+from .._files import create_private
 from .entry import describe_layout
 
 # "AICC", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x41494343
+RESTORE = "Restore the file from a backup"
 # Raise it with every change of the schema: a file of another layout is refused.
 LAYOUT = 2
 # Another process may take so long over a transaction.
@@ -46,6 +48,7 @@ class JournalFile:
             self._identify(self._path)
             if is_mount_point(self._path):
                 raise OSError("it must not be a mount point. Mount its folder instead")
+        create_private(self._path)
         db = open_database(self._path)
         self._identity = self._identify(self._path)
         return db
@@ -122,8 +125,9 @@ def _use_wal(db: sqlite3.Connection) -> None:
         try:
             db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            # The low byte is the primary code: there are several kinds of busy.
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            # The low byte is the primary code: there are several kinds of busy. Errors of the
+            # module itself have none.
+            is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
             if not is_busy or monotonic() > give_up_at:
                 raise
             sleep(BUSY_RETRY_SECONDS)

@@ -27,7 +27,7 @@ from attrs import evolve
 from .._validators import check, one_of, shown
 from ..errors import ConfigError, JournalError
 from .clock import read_clocks, steady_now
-from .database import JournalFile
+from .database import RESTORE, JournalFile
 from .entry import SETTLED, STATES, Entry, Finding, State, decide, is_age, new_entry
 from .owner import Owner
 from .writer import Writer
@@ -220,8 +220,12 @@ class SQLiteJournal:
 
     async def entry(self, key: str) -> Entry | None:
         """Return the entry of a key, or None."""
-        row = await self._write(lambda db: _row(db, key))
-        return _entry(row) if row else None
+
+        def work(db: sqlite3.Connection) -> Entry | None:
+            row = _row(db, key)
+            return _entry(row) if row else None
+
+        return await self._write(work)
 
     async def entries(self, state: str | None = None) -> list[Entry]:
         """Return all entries, or those of a state, oldest first."""
@@ -231,8 +235,9 @@ class SQLiteJournal:
             f"SELECT {COLUMNS} FROM creates WHERE coalesce(?, state) = state"  # noqa: S608  (fixed)
             " ORDER BY created_at, key"
         )
-        rows = await self._write(lambda db: db.execute(sql, (state,)).fetchall())
-        return [_entry(row) for row in rows]
+        return await self._write(
+            lambda db: [_entry(row) for row in db.execute(sql, (state,)).fetchall()]
+        )
 
     async def resolve(self, key: str, case_id: str | None) -> Entry:
         """Settle what an operator has found out: the case's id, or None: none was made.
@@ -375,6 +380,14 @@ def _is_taken(db: sqlite3.Connection, case_id: str) -> bool:
 
 
 def _entry(row: Mapping[str, Any], *, held: bool = False) -> Entry:
+    """Return a row as an entry; raise sqlite3.DatabaseError where somebody has damaged it."""
+    try:
+        return _read_entry(row, held=held)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        raise sqlite3.DatabaseError(f"an entry of it is damaged. {RESTORE}") from None
+
+
+def _read_entry(row: Mapping[str, Any], *, held: bool) -> Entry:
     created_at = datetime.fromtimestamp(row["created_at"], UTC)
     updated_at = datetime.fromtimestamp(row["updated_at"], UTC)
     clocks, boot = read_clocks(), row["boot"]

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from ..errors import JournalError
+from .database import RESTORE
 
 T = TypeVar("T")
 MAX_JOBS_PER_TRANSACTION = 256
@@ -75,6 +76,8 @@ class Writer:
             except BaseException as error:  # noqa: BLE001  (the callers have it; the thread goes on)
                 is_ours = isinstance(error, sqlite3.Error | OSError)
                 text = f"cannot use the journal {self._name}: {error}"
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                    text += f". {RESTORE}"
                 # An error for each caller: the creator adds the id of the case that was made.
                 for _, outcome in jobs:
                     outcome.set_exception(JournalError(text) if is_ours else error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shlex
@@ -58,6 +60,59 @@ def test_the_summary_of_a_table_counts_its_ids(tenant: Emulator, call: Call) -> 
     ended = call("export", "out.db", "--since", "2025-01-01", "--until", "2025-03-31")
     rows = len(tenant.ids("2025-01-01", "2025-03-31 23:59:59"))
     assert f" bytes, {rows:,} ids counted in the table, " in ended.out
+
+
+def test_a_dash_is_standard_output(tenant: Emulator, call: Call, tmp_path: Path) -> None:
+    """The rows alone are on it; the summary is not, and the manifest is where it was asked for."""
+    period = ("--since", "2025-01-01", "--until", "2025-03-31")
+    ended = call("export", "-", *period, "--manifest", "m.json")
+    assert (ended.code, [entry.name for entry in tmp_path.iterdir()]) == (0, ["m.json"])
+    ids = {json.loads(line)["id"] for line in ended.out.splitlines()}
+    assert len(ids) == len(ended.out.splitlines()) >= 300
+    assert ids <= set(tenant.ids())
+    assert ended.err.splitlines()[-1].startswith(
+        f"-: {len(ids):,} cases in 3 windows (3 verified), "
+    )
+    written = json.loads((tmp_path / "m.json").read_bytes())
+    size = len(ended.out.encode())
+    assert (written["target"], written["rows"], written["size"]) == ("-", len(ids), size)
+    ended = call("export", "-", *period, "--format", "csv")
+    assert (ended.code, ended.out.partition(",")[0]) == (0, "id")
+    assert {row["id"] for row in csv.DictReader(io.StringIO(ended.out, newline=""))} == ids
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-", "--format", "sqlite"), "--format must be one of jsonl, jsonl.gz, jsonl.zst, csv,"),
+        (("-", "--since", "last"), "--since last cannot be combined with OUT -"),
+        (("out.jsonl", "--manifest", "m.json"), "--manifest must be used with OUT -"),
+        (("x.csv.gz", "--format", "csv"), "got one that ends in .gz"),
+        (("x.jsonl.gz", "--format", "jsonl"), "got one that ends in .gz"),
+        (("x.jsonl", "--format", "jsonl.gz"), "got one that ends in .jsonl"),
+        (("x.csv", "--format", "parquet"), "suffix of the format parquet, got one that ends in .c"),
+        (("x.DB", "--format", "csv"), "got one that ends in .db"),
+        (("postgresql://me:hush@host/x", "--format", "csv"), "got a postgresql:// URL"),
+    ],
+)
+def test_a_target_that_contradicts_its_options_is_refused(
+    tenant: Emulator, call: Call, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    """Nothing is asked for, nothing is written, and no password is shown."""
+    ended = call("export", *arguments)
+    assert ended.code == 2
+    assert message in " ".join(ended.err.split())
+    assert "hush" not in ended.err
+    assert not tenant.requests
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("tenant")
+@pytest.mark.parametrize("name", ["x.txt", "cases", "x.csv"])
+def test_a_format_names_what_a_suffix_does_not_say(call: Call, tmp_path: Path, name: str) -> None:
+    """A suffix that is no format's, or the same one, is no contradiction."""
+    assert call("export", name, "--format", "csv", "--filter", "priority=High").code == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith("id,")
 
 
 @pytest.mark.usefixtures("tenant")

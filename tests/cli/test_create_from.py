@@ -328,6 +328,16 @@ def test_any_bytes_are_cases_or_problems(
     assert all(isinstance(problem, Problem) and problem.number >= 1 for problem in problems)
 
 
+def test_what_excel_leaves_at_the_edges_is_no_content(tmp_path: Path) -> None:
+    """Rows of bare commas are no rows, and empty columns without a name are no columns."""
+    texts = [",,,,,,,", f"{HEAD},,", "1,t,d,y,o,r,,", ",,,,,,,", "2,t,d,y,o,r,,", ",,,,,,,"]
+    (tmp_path / "c.csv").write_text("\r\n".join(texts))
+    assert [line.number for line in lines_of(tmp_path / "c.csv")] == [3, 5]
+    content = f"{HEAD},,\n1,t,d,y,o,r,,x\n".encode()
+    problem = "line 2: cells without a name of their column must be empty: 8"
+    assert problems_of(tmp_path / "d.csv", content) == [problem]
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("name", ["c.csv", "c.jsonl", "C.CSV"])

@@ -109,6 +109,16 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
         Profile().save(tmp_path / "none" / "profile.toml")
 
 
+def test_a_new_profile_is_private_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
+    """It says how a tenant can be loaded most; a mode that somebody chose stays."""
+    path = tmp_path / "profile.toml"
+    Profile(page_size=50).save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)
+    Profile(page_size=60).save(path)
+    assert (Profile.load(path).page_size, path.stat().st_mode & 0o777) == (60, 0o644)
+
+
 def test_saving_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
     monkeypatch.setitem(sys.modules, "tomli_w", None)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import attrs
 import msgspec
 import pytest
-from helpers.exports import QUARTER, SINCE, UNTIL, read_lines
+from helpers.exports import QUARTER, SINCE, UNTIL, read_lines, read_sqlite
 from helpers.rows_for_sinks import no_file_beyond
 
 from aicc_async import (
@@ -26,6 +26,7 @@ from aicc_async import (
     ApiError,
     AuthError,
     CaseQuery,
+    ClientCredentials,
     ConfigError,
     ExportError,
     ExportReport,
@@ -469,6 +470,32 @@ async def test_the_file_s_permissions_follow_the_umask(
     assert out.stat().st_mode & 0o777 == mode
 
 
+@pytest.mark.parametrize("name", ["cases.jsonl", "cases.csv", "cases.db"])
+async def test_a_file_that_was_made_private_stays_private(
+    aicc: AICCClient, tmp_path: Path, name: str
+) -> None:
+    """A later run keeps the mode that somebody gave to the target and its manifest."""
+    out = tmp_path / name
+    await export_cases(aicc, CaseQuery(priority="High"), out)
+    for mode in (0o600, 0o640):
+        for path in (out, manifest.manifest_path(out)):
+            path.chmod(mode)
+        await export_cases(aicc, CaseQuery(priority="High"), out)
+        found = [path.stat().st_mode & 0o777 for path in (out, manifest.manifest_path(out))]
+        assert found == [mode, mode]
+
+
+async def test_what_an_unfinished_export_has_on_disk_is_private(
+    aicc: AICCClient, out: Path
+) -> None:
+    """The rows hold contact data, and nobody chose a mode for the hidden folder."""
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled_at_the_first_page(aicc, out)
+    folder = out.parent / CHECKPOINT
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+    assert modes == {CHECKPOINT: 0o700, "rows.jsonl": 0o600, "state.db": 0o600}
+
+
 async def test_a_link_stays_a_link(aicc: AICCClient, out: Path, tmp_path: Path) -> None:
     """The file that a link names is replaced, not the link."""
     (tmp_path / "elsewhere").mkdir()
@@ -534,3 +561,33 @@ async def test_progress_counts_throttles(aicc: AICCClient, tenant: Emulator, out
     states: list[Progress] = []
     await export_cases(aicc, QUARTER, out, on_progress=states.append)
     assert states[-1].throttled == 1
+
+
+# ---- one table, one query, one zone ----------------------------------------------------------
+
+
+async def test_a_table_of_another_zone_or_query_is_refused_unless_replaced(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path
+) -> None:
+    """Rows of two zones, or of two queries, are never mixed without a word."""
+    out = tmp_path / "cases.db"
+    await export_cases(aicc, QUARTER, out)
+    high = attrs.evolve(QUARTER, priority="High")
+    auth = ClientCredentials(tenant.client_id, tenant.client_secret)
+    async with AICCClient(tenant.url, auth=auth, timezone="UTC") as other:
+        for client, query in ((aicc, high), (other, QUARTER)):
+            with pytest.raises(ConfigError, match=r"cannot add to cases\.db: .* --replace"):
+                await export_cases(client, query, out)
+    # The same query over another range is the same table.
+    assert (await export_cases(aicc, None, out)).added == 0
+    report = await export_cases(aicc, high, out, replace=True)
+    assert 0 < report.added == report.rows == len(read_sqlite(out)) < 300
+    assert (await export_cases(aicc, high, out)).added == 0
+
+
+async def test_a_replacement_of_nothing_is_refused(aicc: AICCClient, out: Path) -> None:
+    """A file is always replaced, and what continues a table cannot replace it."""
+    with pytest.raises(ConfigError, match="replace cannot be combined with the format jsonl"):
+        await export_cases(aicc, QUARTER, out, replace=True)
+    with pytest.raises(ConfigError, match="replace cannot be combined with since_last"):
+        await export_cases(aicc, None, "x.db", replace=True, since_last=timedelta(days=1))

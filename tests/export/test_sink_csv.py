@@ -49,6 +49,19 @@ def test_the_file_is_rfc_4180_byte_for_byte(path: Path) -> None:
     assert path.read_bytes().decode() == f"{','.join(header)}\r\n{body}\r\n"
 
 
+@pytest.mark.parametrize("bom", [False, True])
+def test_a_mark_for_excel_is_written_once_and_kept(path: Path, bom: bool) -> None:
+    """A file that is kept keeps its beginning, whatever is asked for; a new one is as asked."""
+    mark = b"\xef\xbb\xbf" if bom else b""
+    CSV(path, bom=bom).write(in_batches([line("c1")]), keep=False)
+    assert path.read_bytes().startswith(mark + b"id,")
+    assert CSV(path, bom=not bom).write(in_batches([line("c1"), line("c2")]), keep=True) == 1
+    assert path.read_bytes().startswith(mark + b"id,")
+    assert path.read_bytes().count(b"\xef\xbb\xbf") == bom
+    CSV(path, bom=not bom).write(in_batches([line("c1")]), keep=False)
+    assert path.read_bytes().startswith(b"id,") == bom
+
+
 def test_columns_are_the_documents_then_extensions_sorted(path: Path) -> None:
     """An extension field of the last row is a column of all, after the documented ones."""
     write(path, line("c1", zeta=1), line("c2"), line("c3", **{"type.name": "x", "Alpha": 2}))
@@ -203,7 +216,7 @@ def test_a_spreadsheets_byte_order_mark_is_no_part_of_a_name(path: Path) -> None
     """A file that was saved by a spreadsheet still has its id column."""
     path.write_bytes("\ufeffid,title\r\nc1,x\r\n".encode())
     assert write(path, line("c1"), line("c2"), keep=True) == 1
-    assert path.read_bytes().startswith(b"id,title,")
+    assert path.read_bytes().startswith("\ufeffid,title,".encode())
 
 
 def test_a_cell_of_any_width_can_be_kept(path: Path) -> None:

@@ -104,10 +104,58 @@ def test_many_parts_are_one_write(
     assert query(postgres_url, "SELECT count(*), count(DISTINCT id) FROM aicc_cases") == [(15, 15)]
 
 
+def test_nothing_stays_on_a_connection_that_a_pooler_shares(
+    sink: Postgres, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No statement is prepared, however often it runs, and no setting outlasts the transaction."""
+    sink.write([], keep=False)
+    query(
+        postgres_url,
+        """
+        CREATE TABLE seen (prepared bigint, lock_timeout text);
+        CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO seen SELECT (SELECT count(*) FROM pg_prepared_statements),
+                current_setting('lock_timeout');
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER look AFTER INSERT ON aicc_cases FOR EACH STATEMENT EXECUTE FUNCTION look()
+        """,
+    )
+    monkeypatch.setattr(postgres, "BATCHES_PER_COPY", 1)
+    assert sink.write([[line(str(number))] for number in range(20)], keep=True) == 20
+    found = query(postgres_url, "SELECT prepared, lock_timeout FROM seen")
+    assert found == [(0, "1min")] * 20
+    opened: list[psycopg.Connection] = []
+    connect = psycopg.connect
+
+    def connect_and_keep(*args: Any, **settings: Any) -> psycopg.Connection:
+        opened.append(connect(*args, **settings))
+        # It outlives its block, as a pooler's connection does.
+        monkeypatch.setattr(opened[0], "close", lambda: None)
+        return opened[0]
+
+    monkeypatch.setattr(psycopg, "connect", connect_and_keep)
+    sink.newest_date()
+    monkeypatch.undo()
+    with opened[0] as connection:
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
 def test_no_rows_still_make_a_table(sink: Postgres, postgres_url: str) -> None:
     """A query on the target works after an export that found nothing."""
     assert sink.write([], keep=False) == 0
     assert query(postgres_url, "SELECT * FROM aicc_cases") == []
+
+
+def test_rows_are_replaced_in_one_transaction(sink: Postgres, postgres_url: str) -> None:
+    """What was there goes when the new rows are there, and stays when they fail."""
+    sink.write([[line("a"), line("b")]], keep=False)
+    replacing = Postgres(postgres_url, SHANGHAI, replace=True)
+    with pytest.raises(DecodeError):
+        replacing.write([[line("c"), b"{}\n"]], keep=False)
+    assert query(postgres_url, "SELECT id FROM aicc_cases ORDER BY id") == [("a",), ("b",)]
+    assert replacing.write([[line("b"), line("c")]], keep=False) == 2
+    assert query(postgres_url, "SELECT id FROM aicc_cases ORDER BY id") == [("b",), ("c",)]
 
 
 def test_columns_of_the_user_are_left_alone(sink: Postgres, postgres_url: str) -> None:

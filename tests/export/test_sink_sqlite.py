@@ -85,7 +85,7 @@ def test_columns_and_values_are_typed(sink: SQLite, path: Path) -> None:
     assert query(path, f"SELECT {names} FROM cases") == [("订单 1", 1, 0, None, 90.0)]  # noqa: S608
     names = "created_date, due_date, extra"
     assert query(path, f"SELECT {names} FROM cases") == [  # noqa: S608
-        ("2025-01-02T03:04:05+08:00", None, '{"region":{"north":[1,null]}}')
+        ("2025-01-01T19:04:05+00:00", None, '{"region":{"north":[1,null]}}')
     ]
 
 

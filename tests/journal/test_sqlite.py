@@ -702,3 +702,33 @@ async def test_what_is_in_memory_alone_is_forgotten(monkeypatch: pytest.MonkeyPa
             if key != "b":
                 await journal.confirm(key, f"case-{key}")
         assert [entry.key for entry in await journal.entries()] == ["b", "c", "d"]
+
+
+async def test_a_new_journal_is_private_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
+    """Nobody chose a mode for the file and its locks; one that somebody chose stays."""
+    path = tmp_path / "cases.journal"
+    async with SQLiteJournal(path) as journal:
+        await journal.claim("k", digest="d", match_digest=MATCH_DIGEST)
+        modes = {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}  # noqa: ASYNC240  (few files)
+        assert modes == {0o600}
+    path.chmod(0o640)
+    async with SQLiteJournal(path) as journal:
+        assert await journal.entry("k")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+async def test_locks_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    """Opening a journal removes what nobody holds, and neither a living process's nor a user's."""
+    path = tmp_path / "cases[1].journal"
+    dead = tmp_path / f"{path.name}-owner-{'0' * 32}"
+    others = [tmp_path / f"{path.name}-owner-mine", tmp_path / f"b.journal-owner-{'0' * 32}"]
+    async with SQLiteJournal(path) as first:
+        await first.entries()
+        alive = [each for each in tmp_path.iterdir() if "-owner-" in each.name]  # noqa: ASYNC240
+        assert alive
+        for file in (dead, *others):
+            file.touch()
+        async with SQLiteJournal(path) as second:
+            await second.entries()
+            assert not dead.exists()
+            assert all(file.exists() for file in (*alive, *others))

@@ -108,7 +108,8 @@ def csv_rows(file: BinaryIO, key_field: str, find_unknown: FindUnknown) -> Gener
         if isinstance(names, Problem):
             yield number, names
             return
-        unknown = find_unknown(names)
+        # A column without a name is none, as long as it is empty.
+        unknown = find_unknown(filter(None, names))
         for message in unknown.values():
             yield number, Problem(number, message)
         for number, cells in rows:
@@ -134,7 +135,8 @@ def _cells(text: TextIOWrapper) -> Cells:
             # Read on: all problems of a file are listed at once.
             yield first, Problem(first, f"not CSV: {error}")
         else:
-            if cells:
+            # Spreadsheets write rows of bare commas where there was something once.
+            if any(cells):
                 yield first, cells
 
 
@@ -145,7 +147,7 @@ def _header(number: int, names: list[str], key_field: str) -> list[str] | Proble
     if names and key_field not in names:
         advice = ". Separate the cells with commas" if len(names) == 1 else ""
         return Problem(number, f"--key-field must name a column, got {key_field!r}{advice}")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
         return Problem(number, f"columns must differ, got {', '.join(map(repr, twice))} twice")
     return names
 
@@ -158,6 +160,9 @@ def _fields(
     if not _is_utf8(cells):
         odd = [name for name, cell in zip(names, cells, strict=True) if not _is_utf8([cell])]
         return Problem(number, f"{', '.join(odd)} must be UTF-8")
+    if unnamed := [at for at, name in enumerate(names, 1) if not name and cells[at - 1]]:
+        columns = ", ".join(map(str, unnamed))
+        return Problem(number, f"cells without a name of their column must be empty: {columns}")
     named = zip(names, cells, strict=True)
     fields: dict[str, Any] = {name: cell for name, cell in named if cell and name not in unknown}
     for name in fields.keys() & set(AUTO_ASSIGN):

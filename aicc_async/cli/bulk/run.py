@@ -63,7 +63,7 @@ def _open(results: Path) -> Iterator[BinaryIO]:
     try:
         lock = lock_file(beside)
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
             raise ConfigError(f"--results: another run is writing {results}") from None
         raise ConfigError(f"--results: cannot write {results}") from None
     with closing(lock):

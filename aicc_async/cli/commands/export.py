@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
-from ..console import INCOMPLETE, RESUME, run_async, say
-from ..options import FORMATS, LAST, Span, concurrency, connection, demo, selection_or_last
+from ...errors import ConfigError
+from ..console import INCOMPLETE, RESUME, echo, run_async, say
+from ..options import (
+    FORMATS,
+    LAST,
+    OUTPUT_FILE,
+    Span,
+    concurrency,
+    connection,
+    demo,
+    selection_or_last,
+)
 
 # Settings of ``export_cases`` that are options of the same name.
-PASSED_ON = ("format", "raw_cells", "strict_types", "detail", "settle", "restart")
+PASSED_ON = (
+    "format",
+    "raw_cells",
+    "bom",
+    "strict_types",
+    "detail",
+    "settle",
+    "restart",
+    "replace",
+)
+STANDARD_OUTPUT = "-"
+STREAMED_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
+PIECE_SIZE = 2**20  # bytes
 
 
 @click.command()
@@ -27,11 +53,18 @@ PASSED_ON = ("format", "raw_cells", "strict_types", "detail", "settle", "restart
     help="With --since last: how much of what was read before is read again.",
 )
 @click.option("--format", type=click.Choice(FORMATS), help="What OUT's suffix doesn't say.")
+@click.option("--manifest", type=OUTPUT_FILE, help="With OUT -: where its manifest is written.")
 @click.option("--raw-cells", is_flag=True, help="CSV: leave cells that a spreadsheet would run.")
 @click.option(
     "--strict-types",
     is_flag=True,
     help="Stop at a value of another type than documented, instead of moving it to extra.",
+)
+@click.option(
+    "--bom",
+    is_flag=True,
+    help="CSV: begin with the mark by which Excel knows UTF-8. Excel eats the zeros of a 30-digit"
+    " caseNo unless that column is imported as text.",
 )
 @click.option(
     "--detail",
@@ -52,6 +85,7 @@ PASSED_ON = ("format", "raw_cells", "strict_types", "detail", "settle", "restart
     show_default=True,
     help="Exit with 3 when anything is unverified.",
 )
+@click.option("--replace", is_flag=True, help="Tables: remove the rows that are there.")
 @click.option("--restart", is_flag=True, help="Discard what an unfinished run has read.")
 @connection
 @demo
@@ -64,21 +98,25 @@ def export(
     filters: tuple[str, ...],
     lookback: timedelta,
     strict: bool,
+    manifest: Path | None,
     **options: Any,
 ) -> None:
     """Write all cases that match into OUT, and verify them.
 
     OUT is a file (.jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite, .db) or a
     postgresql:// URL; its manifest is written beside it. After any end, run the same command again
-    to resume. Every night: --since last --lookback 7d.
+    to resume. Every night: --since last --lookback 7d. OUT - is standard output, with the manifest
+    in --manifest; it gets all rows when they are verified, and cannot be resumed.
 
     \b
     Example:
       aicc-async export cases.jsonl --demo --since 2025-01-01 --until 2025-12-31
     """
+    from attrs import evolve
     from rich.console import Console
 
     from ...export import ExportReport, export_cases
+    from ...export.manifest import save
     from ..connect import Reader, reader
     from ..filters import query
     from ..progress import display, print_report
@@ -86,18 +124,61 @@ def export(
     settings = {name: options.pop(name) for name in PASSED_ON}
     settings["since_last"] = lookback if since is LAST else None
     wanted = query(None if since is LAST else since, until, filters)
+    is_streamed = out == STANDARD_OUTPUT
+    if is_streamed:
+        _check_streamed(settings)
+    elif manifest:
+        raise ConfigError("--manifest must be used with OUT -: other manifests are beside OUT")
 
-    async def go(source: Reader) -> ExportReport:
+    async def go(source: Reader, target: str) -> ExportReport:
         async with source as aicc:
             with display(Console(stderr=True), aicc.stats) as show:
-                return await export_cases(aicc, wanted, out, on_progress=show, **settings)
+                return await export_cases(aicc, wanted, target, on_progress=show, **settings)
 
     # Printed when it has ended: within a live bar they would be erased.
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RuntimeWarning)
-        report = run_async(go(reader(**options)), advice=RESUME)
-    for warning in caught:
-        say(f"warning: {warning.message}")
-    print_report(report)
+    with _written_to(out, settings["format"]) as target:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RuntimeWarning)
+            advice = "" if is_streamed else RESUME
+            report = run_async(go(reader(**options), target), advice=advice)
+        for warning in caught:
+            say(f"warning: {warning.message}")
+        if is_streamed:
+            _stream(Path(target))
+            report = evolve(report, target=STANDARD_OUTPUT)
+    if manifest:
+        save(report, manifest)
+    print_report(report, say if is_streamed else echo)
     if strict and not report.verified:
         raise click.exceptions.Exit(INCOMPLETE)
+
+
+def _check_streamed(settings: dict[str, Any]) -> None:
+    """Set jsonl where no format is; raise ConfigError for what standard output cannot be."""
+    settings["format"] = settings["format"] or STREAMED_FORMATS[0]
+    if settings["format"] not in STREAMED_FORMATS:
+        raise ConfigError(
+            f"--format must be one of {', '.join(STREAMED_FORMATS)} with OUT -,"
+            f" got {settings['format']}"
+        )
+    if settings["since_last"] is not None:
+        raise ConfigError("--since last cannot be combined with OUT -: it has no last run")
+
+
+@contextmanager
+def _written_to(out: str, format_name: str | None) -> Iterator[str]:
+    """Yield the target that is written: for standard output a file that is removed afterwards.
+
+    What is not verified yet must not be passed on, and a row may have to be taken back.
+    """
+    if out != STANDARD_OUTPUT:
+        yield out
+        return
+    with TemporaryDirectory(prefix="aicc-") as folder:
+        yield str(Path(folder) / f"cases.{format_name}")
+
+
+def _stream(file: Path) -> None:
+    with file.open("rb") as whole:
+        while piece := whole.read(PIECE_SIZE):
+            echo(piece, nl=False)

@@ -24,6 +24,7 @@ from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch
 
 # The csv module reads 128 Ki by default, and writes any.
 MAX_CELL_LENGTH = 2**31 - 1  # characters
+BYTE_ORDER_MARK = "\ufeff"
 _DOCUMENTED = list(wire_names(Case).values())
 # A Decimal keeps all digits of a number.
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=exact_number).decode
@@ -42,6 +43,9 @@ class CSV:
     such a sign behind a semicolon, tab or line break within a text: where the list separator is a
     semicolon, a spreadsheet begins a cell there. ``raw_cells`` writes all texts as they are.
 
+    ``bom`` begins a new file with the mark by which Excel knows UTF-8; a file that is kept keeps
+    its own beginning.
+
     Which extension fields there are is known after the last row only, and no tenant declares them.
     So the rows go to a nameless temporary file in the same folder first, and are formatted in a
     second pass: for a while the disk holds them twice. Memory holds the ids of the new rows, and
@@ -50,8 +54,9 @@ class CSV:
 
     upserts: ClassVar[bool] = False
 
-    def __init__(self, target: Path, *, raw_cells: bool = False) -> None:
+    def __init__(self, target: Path, *, raw_cells: bool = False, bom: bool = False) -> None:
         self._target = target
+        self._bom = bom
         self._as_cell: Callable[[str], str] = str if raw_cells else defuse
 
     def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
@@ -70,6 +75,8 @@ class CSV:
             part.open("w", encoding="utf-8", newline="", buffering=BUFFER_SIZE) as file,
         ):
             header = next(old)
+            if self._has_mark() if header else self._bom:
+                file.write(BYTE_ORDER_MARK)
             fields, ids = _spill(batches, spill, want_ids=bool(header))
             # The old columns keep their places and what they hold.
             extensions = sorted(fields.difference(_DOCUMENTED))
@@ -88,6 +95,10 @@ class CSV:
                     stop.check()
                 out.writerow([self._cell(row.get(name)) for name in names])
             return added
+
+    def _has_mark(self) -> bool:
+        with self._target.open(encoding="utf-8") as file:
+            return file.read(1) == BYTE_ORDER_MARK
 
     def _cell(self, value: Any) -> str:
         if value is None:

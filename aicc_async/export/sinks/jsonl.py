@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -39,6 +40,7 @@ class JSONLines:
         self._target = target
         self._compression = compression
         self._zstd = load("zstandard", "zstd") if compression == "zst" else None
+        self._zstd_errors = (self._zstd.ZstdError,) if self._zstd else ()
 
     def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
         """Write rows into a new file; ``keep``: after those of the old one, new ids only."""
@@ -75,7 +77,14 @@ class JSONLines:
             ):
                 for lines in batch_lines(file):
                     new_ids.difference_update([_read_key(row).id for row in lines])
-        except (ValueError, EOFError, OSError) as error:
+        except (
+            ValueError,
+            RecursionError,
+            EOFError,
+            OSError,
+            zlib.error,
+            *self._zstd_errors,
+        ) as error:
             raise ConfigError(
                 f"cannot append to {self._target}: it has lines that are not cases"
                 f" ({type(error).__name__}). Re-run without since_last, or choose another file"

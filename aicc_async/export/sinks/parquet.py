@@ -109,12 +109,13 @@ class Parquet:
         with self._target.open("rb") as file:
             try:
                 old = self._parquet.ParquetFile(file)
-            except (self._arrow.ArrowException, OSError):
+                found = old.schema_arrow
+            except (self._arrow.ArrowException, OSError, ValueError):
                 raise ConfigError(
                     f"cannot append to {self._target}: it is not a Parquet file."
                     " Re-run without since_last, or choose another file"
                 ) from None
-            found, ours = old.schema_arrow, self._rows.schema
+            ours = self._rows.schema
             if not found.equals(ours):
                 raise ConfigError(
                     f"cannot append to {self._target}: its columns must be this export's, got"
@@ -126,7 +127,7 @@ class Parquet:
     def _old_records(self, old: Any, columns: Sequence[str] | None = None) -> Iterator[Any]:
         try:
             yield from old.iter_batches(ROWS_PER_GROUP, columns=columns)
-        except (self._arrow.ArrowException, OSError):
+        except (self._arrow.ArrowException, OSError, ValueError):
             raise ExportError(
                 f"cannot read the rows of {self._target}: the file is damaged"
             ) from None

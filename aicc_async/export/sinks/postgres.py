@@ -54,9 +54,10 @@ _UPSERT = f"""
 """  # noqa: S608  (names of ours)
 _KEEP_IDS = "INSERT INTO pg_temp.aicc_loaded SELECT id FROM pg_temp.aicc_incoming"
 _COUNT_IDS = "SELECT count(*) FROM pg_temp.aicc_loaded JOIN aicc_cases USING (id)"
-# One that the user has set stays.
+# One that the user has set stays. It is for this transaction only: a pooler gives the server's
+# connection to somebody else after it.
 _SET_LOCK_TIMEOUT = f"""
-    SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}s', false)
+    SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}s', true)
     WHERE current_setting('lock_timeout') = '0'
 """
 _FIND_COLUMNS = """
@@ -78,7 +79,8 @@ class Postgres:
     ``target`` is a URL of libpq, ``postgresql://user:password@host/database``; what it leaves out
     comes from the environment (PGPASSWORD, PGSSLMODE, …). Unless they say otherwise, a connection
     is waited for ten seconds (``connect_timeout``) and a lock for a minute (``lock_timeout``).
-    ``zone`` is that of the times on the wire.
+    ``zone`` is that of the times on the wire. ``replace`` removes the rows that are there, in the
+    same transaction.
 
     One row per case and one column per field of ``Case``, by its Python name: text, boolean,
     double precision, timestamptz; and ``extra``, the extension fields, as a jsonb object. Postgres
@@ -93,7 +95,9 @@ class Postgres:
 
     upserts: ClassVar[bool] = True
 
-    def __init__(self, target: str, zone: ZoneInfo, *, strict_types: bool = False) -> None:
+    def __init__(
+        self, target: str, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
+    ) -> None:
         self._url = target
         self._name = safe_name(target)
         has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
@@ -102,6 +106,7 @@ class Postgres:
         self._timeout: dict[str, Any] = {} if has_timeout else {"connect_timeout": CONNECT_TIMEOUT}
         self._zone = zone
         self._strict_types = strict_types
+        self._replace = replace
 
     @property
     def name(self) -> str:
@@ -126,6 +131,8 @@ class Postgres:
         rest, read, written = iter(batches), 0, 0
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
+            if self._replace:
+                cursor.execute("DELETE FROM aicc_cases")
             for first in rest:
                 with cursor.copy(_COPY) as copy:
                     for batch in chain([first], islice(rest, BATCHES_PER_COPY - 1)):
@@ -161,7 +168,14 @@ class Postgres:
         try:
             # A name may be looked up for long, which nothing can interrupt.
             with stop.left_alone():
-                opened = psycopg.connect(self._url, client_encoding="utf8", **self._timeout)
+                opened = psycopg.connect(
+                    self._url,
+                    client_encoding="utf8",
+                    # Behind a pooler, statements that were prepared stay on a server's connection,
+                    # which another client gets (https://www.pgbouncer.org/features.html).
+                    prepare_threshold=None,
+                    **self._timeout,
+                )
             # The commit is waited for as well.
             with closing(opened), stop.woken_by(partial(_interrupt, opened)), opened as connection:
                 connection.execute(_SET_LOCK_TIMEOUT)

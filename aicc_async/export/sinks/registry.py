@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
@@ -19,12 +19,16 @@ from .sink import Sink
 
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
 TYPED_FORMATS = FORMATS[4:]
+TABLE_FORMATS = FORMATS[5:]
 SCHEMES = ("postgresql://", "postgres://")
 SUFFIXES = {f".{name}": name for name in FORMATS[:6]} | {
     ".ndjson": "jsonl",
     ".db": "sqlite",
     ".sqlite3": "sqlite",
 }
+
+# Of files that other programs unpack by their name.
+PACKED_SUFFIXES = {".gz", ".zst", ".bz2", ".xz", ".zip"}
 
 
 @frozen
@@ -50,33 +54,64 @@ def resolve_target(
     *,
     name: str | None = None,
     raw_cells: bool = False,
+    bom: bool = False,
     strict_types: bool = False,
+    replace: bool = False,
 ) -> Target:
     """Return what a path or ``postgresql://`` URL means; ``name`` is that of a format.
 
-    Raises ConfigError when it means nothing, or when what its format needs is not installed.
+    Raises ConfigError when it means nothing, when its suffix contradicts the format, or when what
+    its format needs is not installed.
     """
+    is_url = target.startswith(SCHEMES)
     by_suffix = (known for suffix, known in SUFFIXES.items() if target.lower().endswith(suffix))
-    chosen = name or ("postgres" if target.startswith(SCHEMES) else next(by_suffix, None))
+    meant = "postgres" if is_url else next(by_suffix, None)
+    chosen = name or meant
     if chosen is None:
         # The target is not shown: it may be a URL with a password.
         raise ConfigError(f"target must end in one of {', '.join(SUFFIXES)}, or format must be set")
     if chosen not in FORMATS:
         raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {chosen!r}")
-    if raw_cells and chosen != "csv":
-        raise ConfigError(f"raw_cells cannot be combined with the format {chosen}: it is for csv")
-    if strict_types and chosen not in TYPED_FORMATS:
-        names = ", ".join(TYPED_FORMATS)
-        raise ConfigError(
-            f"strict_types cannot be combined with the format {chosen}: it is for {names}"
-        )
+    suffix = PurePath(target).suffix.lower()
+    is_packed = suffix in PACKED_SUFFIXES and not chosen.endswith(suffix)
+    # A target that is not a URL gets the error of the format.
+    if is_packed or (meant or chosen) != chosen:
+        shown = "a postgresql:// URL" if is_url else f"one that ends in {suffix}"
+        raise ConfigError(f"target must have a suffix of the format {chosen}, got {shown}")
+    options = {
+        "raw_cells": (raw_cells, ("csv",)),
+        "bom": (bom, ("csv",)),
+        "strict_types": (strict_types, TYPED_FORMATS),
+        "replace": (replace, TABLE_FORMATS),
+    }
+    for option, (is_set, formats) in options.items():
+        if is_set and chosen not in formats:
+            raise ConfigError(
+                f"{option} cannot be combined with the format {chosen}: it is for"
+                f" {', '.join(formats)}"
+            )
     if chosen == "postgres":
-        return server_target(target, zone, strict_types=strict_types)
-    return file_target(target, zone, name=chosen, raw_cells=raw_cells, strict_types=strict_types)
+        return server_target(target, zone, strict_types=strict_types, replace=replace)
+    return file_target(
+        target,
+        zone,
+        name=chosen,
+        raw_cells=raw_cells,
+        bom=bom,
+        strict_types=strict_types,
+        replace=replace,
+    )
 
 
 def file_target(
-    target: str, zone: ZoneInfo, *, name: str, raw_cells: bool, strict_types: bool
+    target: str,
+    zone: ZoneInfo,
+    *,
+    name: str,
+    raw_cells: bool,
+    bom: bool,
+    strict_types: bool,
+    replace: bool,
 ) -> Target:
     """Return a file and what is beside it; ``name`` is that of its format.
 
@@ -91,7 +126,7 @@ def file_target(
     if name == "sqlite":
         from .sqlite import SQLite  # noqa: PLC0415
 
-        table = SQLite(path, zone, strict_types=strict_types)
+        table = SQLite(path, zone, strict_types=strict_types, replace=replace)
         return make(table, newest_date=table.newest_date)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
@@ -100,15 +135,15 @@ def file_target(
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
-        return make(CSV(path, raw_cells=raw_cells))
+        return make(CSV(path, raw_cells=raw_cells, bom=bom))
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
-def server_target(url: str, zone: ZoneInfo, *, strict_types: bool) -> Target:
+def server_target(url: str, zone: ZoneInfo, *, strict_types: bool, replace: bool) -> Target:
     """Return a table of a server; what is beside it is in the working directory."""
     from .postgres import Postgres  # noqa: PLC0415
 
-    table = Postgres(url, zone, strict_types=strict_types)
+    table = Postgres(url, zone, strict_types=strict_types, replace=replace)
     name = re.sub(r"[^\w.-]+", "_", table.name.partition("://")[2]) + ".aicc_cases"
     return Target(
         table.name,

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import ClassVar, TypeVar, get_type_hints
@@ -54,8 +54,9 @@ class SQLite:
     """The table ``cases`` of the database ``target``, created when missing.
 
     One row per case and one column per field of ``Case``, by its Python name. Times are ISO 8601
-    text with offset ("2025-01-02T03:04:05+08:00"), booleans 0 and 1, and ``extra``, the extension
-    fields, is a JSON object as text. ``zone`` is that of the times on the wire.
+    text in UTC, which sorts ("2025-01-01T19:04:05+00:00"), booleans 0 and 1, and ``extra``, the
+    extension fields, is a JSON object as text. ``zone`` is that of the times on the wire.
+    ``replace`` removes the rows that are there, in the same transaction.
 
     A value of another type than documented is null in its column and goes into ``extra``, with a
     warning; ``strict_types`` makes it a DecodeError.
@@ -65,8 +66,11 @@ class SQLite:
 
     upserts: ClassVar[bool] = True
 
-    def __init__(self, target: Path, zone: ZoneInfo, *, strict_types: bool = False) -> None:
+    def __init__(
+        self, target: Path, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
+    ) -> None:
         self._target = target
+        self._replace = replace
         # A link stays a link.
         self._file = Path(os.path.realpath(target))
         self._zone = zone
@@ -90,13 +94,17 @@ class SQLite:
         def cells(case: Case) -> list[object]:
             values = (getattr(case, name) for name in COLUMNS)
             return [
-                value.isoformat() if isinstance(value, datetime) else json_cell(value)
+                value.astimezone(UTC).isoformat()
+                if isinstance(value, datetime)
+                else json_cell(value)
                 for value in values
             ]
 
         rows, read, written = TypedRows(self._zone, strict=self._strict_types), 0, 0
         with self._transaction() as database:
             _create_table(database, self._target)
+            if self._replace:
+                database.execute("DELETE FROM cases")
             database.execute("CREATE TEMP TABLE aicc_incoming (id TEXT)")
             for batch in batches:
                 cases = rows.read(batch)
@@ -187,7 +195,8 @@ def _wait_for_lock(work: Callable[[], T]) -> T:
         try:
             return work()
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            # Errors of the module itself have no code.
+            is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
             if not is_busy or monotonic() > give_up_at:
                 raise
         current_stop().wait(LOCK_RETRY_INTERVAL)
