@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -69,8 +70,13 @@ def dumps(value: object) -> bytes:
         raise ConfigError(f"extra must hold values of JSON ({type(error).__name__})") from None
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
 def _plain(value: dict[str, Any]) -> Any:
     """Return values and names of the very types that JSON has: digests and forms know no others."""
+    if all(map(_PLAIN.__contains__, map(type, chain(value, value.values())))):
+        return value
     try:
         # Python's own writer takes a str, int or float of any kind for what it holds, names too.
         return msgspec.json.decode(json.dumps(value, ensure_ascii=False).encode())

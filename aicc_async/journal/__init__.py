@@ -187,8 +187,8 @@ stream with FastStream (``pip install 'faststream[redis]'``)::
     async def main() -> None:
         journal = SQLiteJournal("cases.journal")
         async with AICCClient.from_env(journal=journal, on_unknown="reconcile") as aicc:
-            # After an error the message is not acknowledged: it comes again. One that can be
-            # no case would come for ever: it goes to a stream that a person looks at.
+            # After an error the message is not acknowledged: it comes again. What can be no
+            # case would come for ever: it goes to a stream that a person looks at.
             @broker.subscriber(
                 stream=fresh, max_workers=8, ack_policy=AckPolicy.NACK_ON_ERROR
             )

@@ -49,7 +49,7 @@ def test_where_to_change_is_still_there(place: str, names: str) -> None:
 def test_titles_have_the_bound_that_is_changed_there() -> None:
     """The three records have it, and no other title of a case is sent."""
     source = source_of("aicc_async/models/cases.py")
-    assert len(re.findall(r"^    title: .*text\(128\)", source, re.MULTILINE)) == 3
+    assert len(re.findall(r"^    title: .*text\(128\b", source, re.MULTILINE)) == 3
 
 
 def test_the_tests_that_it_runs_are_there() -> None:
