@@ -415,8 +415,7 @@ class Session:
 
     def check_usable(self) -> None:
         """Raise ConfigError when it is closed, or used in another process or event loop."""
-        if self._closed or (self._http is not None and self._http.closed):
-            raise ConfigError("the client is closed")
+        self._check_open()
         if self._pid is None:
             self._pid = os.getpid()
         elif self._pid != os.getpid():
@@ -424,8 +423,13 @@ class Session:
                 "the client was used before os.fork(), and cannot be used after it: its connections"
                 " are the parent's. Make one in each process"
             )
-        self._check_loop()
-        self._loop = asyncio.get_running_loop()
+        if self._loop is not asyncio.get_running_loop():
+            self._check_loop()
+            self._loop = asyncio.get_running_loop()
+
+    def _check_open(self) -> None:
+        if self._closed or (self._http is not None and self._http.closed):
+            raise ConfigError("the client is closed")
 
     def _check_loop(self) -> None:
         # A caller's session belongs to the loop that it was made in. Its property is deprecated.
@@ -437,7 +441,7 @@ class Session:
             )
 
     def _client(self) -> aiohttp.ClientSession:
-        self.check_usable()
+        self._check_open()
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 # Our own semaphores count; a sign-in goes beside them.
