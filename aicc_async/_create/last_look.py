@@ -44,7 +44,7 @@ class LastLook:
                 [case for case in cases if self._is_at_home(case, searched)], asked
             )
             if finding.status == "busy":
-                await asyncio.sleep(pause)
+                await self.search.wait(pause)
                 continue
             if finding.status != "none":
                 return finding, describe_candidates(finding)

@@ -67,15 +67,23 @@ class CaseSearch:
                 finding = await self.take(cases, asked)
                 if finding.status == "found" or (finding.status != "busy" and left <= 0):
                     return finding
-            seconds = min(pause, left) if left > 0 else pause
-            if self.deadline is not None and asked + seconds > self.deadline:
-                raise UnknownOutcome(
-                    f"create: it may have happened, which shows in {max(left, seconds):.0f} s",
-                    operation="create",
-                    retry_after=max(left, seconds),
-                )
-            await asyncio.sleep(seconds)
+            await self.wait(min(pause, left) if left > 0 else pause, left)
         raise AssertionError("backoff has no end")
+
+    async def wait(self, seconds: float, left: float = 0.0) -> None:
+        """Wait before the next look; ``left`` is for how many seconds the case may still not show.
+
+        Raises UnknownOutcome where that is beyond the deadline.
+        """
+        now = asyncio.get_running_loop().time()
+        if self.deadline is not None and now + seconds > self.deadline:
+            left = max(left, seconds)
+            raise UnknownOutcome(
+                f"create: it may have happened, which shows in {left:.0f} s",
+                operation="create",
+                retry_after=left,
+            )
+        await asyncio.sleep(seconds)
 
     def readings(self) -> Readings:
         """Return when it can have been sent, by what the clocks show now."""

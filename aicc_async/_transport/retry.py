@@ -2,8 +2,9 @@
 
 By operation, never by HTTP verb (see the table of operations). Whatever it is, it is sent again
 when it is certain that it never left, or that it was refused with HTTP 429; after HTTP 5xx, a
-time-out or a lost connection only if it is repeatable. A refusal ends a call by its deadline, and
-what belongs to a long reading goes on through an outage; anything else has its attempts.
+time-out, a lost connection, HTTP 408 or 425, or an answer that is empty or HTML, only if it is
+repeatable. A refusal ends a call by its deadline, and what belongs to a long reading goes on
+through an outage; anything else has its attempts.
 
 The back-off is AWS's "full jitter"
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); its bases and the retry

@@ -29,7 +29,7 @@ from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
-from .sinks.registry import Target, resolve_target
+from .sinks.registry import Target, TargetOptions, resolve_target
 from .sinks.sink import write_rows
 from .window_reader import read_windows
 
@@ -100,15 +100,10 @@ async def export_cases(
     api, query = aicc.api, query or CaseQuery()
     if replace and since_last is not None:
         raise ConfigError("replace cannot be combined with since_last")
-    destination = resolve_target(
-        fspath(target),
-        api.zone,
-        name=format,
-        raw_cells=raw_cells,
-        bom=bom,
-        strict_types=strict_types,
-        replace=replace,
+    options = TargetOptions(
+        raw_cells=raw_cells, bom=bom, strict_types=strict_types, replace=replace
     )
+    destination = resolve_target(fspath(target), api.zone, name=format, options=options)
     if destination.newest_date and not replace and since_last is None:
         check_table(api, query, destination, last=manifest.load(destination.manifest))
     # A database that cannot be reached is an error now, not after everything was read.

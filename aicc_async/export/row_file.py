@@ -115,7 +115,7 @@ class RowFile:
                 self._distinct = None
         ids |= reading.known
         self._recent.end_window(ids)
-        days = _count_days(reading.dates)
+        days = count_days(reading.dates)
         if self._rows.is_cut():
             # Windows that wait for their sync may be finished with what is left.
             raise self._checkpoint.discard_changed_rows()
@@ -154,7 +154,7 @@ class RowFile:
         return self._distinct is not None and len(self._distinct) == self._count
 
 
-def _count_days(dates: Sequence[str]) -> Counter[str]:
+def count_days(dates: Sequence[str]) -> Counter[str]:
     """Count dates by day; they are mostly sorted already, and then few are looked at."""
     ordered, days, start = sorted(dates), Counter[str](), 0
     while start < len(ordered):

@@ -33,7 +33,7 @@ class Owner:
         """Unlock the file, and remove it."""
         if self._lock and self._journal:
             self._lock.close()
-            _path(self._journal, self.name).unlink(missing_ok=True)
+            lock_path(self._journal, self.name).unlink(missing_ok=True)
 
     def _take_lock(self, journal: Path) -> sqlite3.Connection:
         """Lock a file of the owner's name, which another name replaces if the file was swept away.
@@ -42,7 +42,7 @@ class Owner:
         """
         error = sqlite3.OperationalError("its locks are removed as soon as they are made")
         for _ in range(MAX_ATTEMPTS):
-            path = _path(journal, self.name)
+            path = lock_path(journal, self.name)
             try:
                 lock = lock_file(path)
             except sqlite3.OperationalError as found:
@@ -58,7 +58,7 @@ class Owner:
 
     def _sweep(self, journal: Path) -> None:
         """Remove what killed processes left: whose keys nobody asks for, nobody looks at either."""
-        prefix = _path(journal, "").name
+        prefix = lock_path(journal, "").name
         # Not ``glob``: the name of a journal may hold its signs.
         with suppress(OSError):
             for path in journal.parent.iterdir():
@@ -70,7 +70,7 @@ class Owner:
         """Return whether another process is at work as this owner; tidy up after a dead one."""
         if name is None or name == self.name or not self._journal:
             return False
-        path = _path(self._journal, name)
+        path = lock_path(self._journal, name)
         if not path.exists():
             return False
         try:
@@ -89,7 +89,8 @@ class Owner:
         return False
 
 
-def _path(journal: Path, name: str) -> Path:
+def lock_path(journal: Path, name: str) -> Path:
+    """Return the file that an owner of a journal locks."""
     return journal.with_name(f"{journal.name}-owner-{name}")
 
 

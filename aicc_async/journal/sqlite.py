@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import msgspec
 from attrs import evolve
@@ -29,7 +30,7 @@ from ..errors import ConfigError, JournalError
 from .clock import read_clocks, steady_now
 from .database import RESTORE, JournalFile
 from .entry import SETTLED, STATES, Entry, Finding, State, decide, is_age, new_entry
-from .owner import Owner
+from .owner import Owner, lock_path
 from .writer import Writer
 
 T = TypeVar("T")
@@ -426,8 +427,8 @@ def _find_file(path: Path) -> Path:
     """Return the file of a journal by its own name, once that can be one."""
     try:
         path = path.resolve()
-        # The names of its locks are longer.
-        path.with_name(path.name + "-owner-" + "0" * 32 + "-journal").exists()
+        # The names of its locks are longer, and SQLite's of what is beside these still more.
+        Path(f"{lock_path(path, uuid4().hex)}-journal").exists()
         is_usable = not path.is_dir() and path.parent.is_dir()
     except (OSError, ValueError) as error:
         raise ConfigError(f"journal must be a file, got {shown(str(path))}: {error}") from error

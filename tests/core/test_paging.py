@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from aicc_async._listing.pages import Page
 from aicc_async._listing.paging import MAX_READINGS, Batch
-from aicc_async._listing.prefetch import MAX_BYTES_AHEAD, PAGES_AHEAD
+from aicc_async._listing.prefetch import MAX_BYTES_AHEAD, PAGES_AHEAD, REQUESTS_AHEAD
 from aicc_async._listing.reading import read_windows
 from aicc_async._listing.windows import Window
 from aicc_async.errors import ExportError
@@ -472,6 +472,14 @@ async def test_the_look_ahead_is_bounded_in_pages(windows: int, rows: int) -> No
             await anext(batches)
             await asyncio.sleep(60)
             assert service.calls <= taken + 1 + PAGES_AHEAD * 4 + 1
+
+
+@pytest.mark.looptime
+async def test_few_requests_wait_for_their_turn() -> None:
+    """Requests of others, which come behind those that are not answered, wait for few of them."""
+    service = Slow(50_000, lambda: 0.2)
+    await collect(service.fetch, months(3), concurrency=4)
+    assert service.most_at_once == REQUESTS_AHEAD * 4
 
 
 @pytest.mark.looptime

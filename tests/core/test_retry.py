@@ -412,6 +412,10 @@ class Exchange:
         raise call.failure
 
 
+# When what was refused had left, as calls here have it.
+SENT_AT = 7.0
+
+
 class Sender:
     """Sends through ``Call`` as a session does, and keeps what it said."""
 
@@ -422,7 +426,7 @@ class Sender:
 
     def pause_all(self, seconds: float, *, sent_at: float) -> None:
         """Note a pause; when what was refused had left is the limiter's to know."""
-        assert sent_at == 0.0
+        assert sent_at == SENT_AT
         self.pauses.append(seconds)
 
     async def send(
@@ -436,6 +440,7 @@ class Sender:
             pause_all=self.pause_all,
             is_patient=is_patient,
         )
+        call.sent_at = SENT_AT
         try:
             return await call.run(lambda: exchange(call))
         except AICCError as error:

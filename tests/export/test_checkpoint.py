@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
@@ -27,7 +28,8 @@ from aicc_async._listing.windows import Window
 from aicc_async.export.checkpoint import Checkpoint
 from aicc_async.export.dedupe import deduplicate, ids_by_window
 from aicc_async.export.manifest import WindowReport, WindowVerdict
-from aicc_async.export.row_file import RowFile
+from aicc_async.export.prefix_digest import PrefixDigest
+from aicc_async.export.row_file import RowFile, count_days
 from aicc_async.export.window_table import FinishedWindow
 
 DAY = timedelta(days=1)
@@ -450,3 +452,34 @@ async def test_a_full_disk_costs_no_row(
     await export_cases(aicc, QUARTER, out)
     await export_cases(aicc, QUARTER, whole)
     assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("change", ["nothing", "in place", "cut", "longer", "other file"])
+def test_a_file_is_unchanged_only_with_the_very_bytes(tmp_path: Path, change: str) -> None:
+    """A change that keeps the size is seen as well as one that does not."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"one\ntwo\n")
+    digest = PrefixDigest(path)
+    digest.extend_to(4)
+    digest.extend_to(8)
+    with path.open("rb+") as file:
+        if change == "in place":
+            file.write(b"onE")
+        elif change == "cut":
+            file.truncate(4)
+        elif change == "longer":
+            file.seek(8)
+            file.write(b"three\n")
+        elif change == "other file":
+            path.unlink()
+            path.write_bytes(b"two\none\n")
+    assert digest.is_unchanged() is (change == "nothing")
+    assert digest.hexdigest() == hashlib.sha256(b"one\ntwo\n").hexdigest()
+
+
+@given(
+    st.lists(st.sampled_from(["", "2025", "2025-01-01 10:00:00", "2025-01-01 09", "2025-02-01"]))
+)
+def test_days_are_counted_in_any_order(dates: list[str]) -> None:
+    """Each date counts for the day that it begins with, also one that is no whole date."""
+    assert count_days(dates) == Counter(date[:10] for date in dates)

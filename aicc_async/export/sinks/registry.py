@@ -48,21 +48,50 @@ class Target:
     newest_date: Callable[[], datetime | None] | None = None
 
 
+@frozen(kw_only=True)
+class TargetOptions:
+    """What is said of how a target is written (see ``export_cases``)."""
+
+    raw_cells: bool = False
+    bom: bool = False
+    strict_types: bool = False
+    replace: bool = False
+
+
+# The formats that each option is for.
+OPTION_FORMATS = {
+    "raw_cells": ("csv",),
+    "bom": ("csv",),
+    "strict_types": TYPED_FORMATS,
+    "replace": TABLE_FORMATS,
+}
+
+
 def resolve_target(
     target: str,
     zone: ZoneInfo,
     *,
     name: str | None = None,
-    raw_cells: bool = False,
-    bom: bool = False,
-    strict_types: bool = False,
-    replace: bool = False,
+    options: TargetOptions = TargetOptions(),
 ) -> Target:
     """Return what a path or ``postgresql://`` URL means; ``name`` is that of a format.
 
-    Raises ConfigError when it means nothing, when its suffix contradicts the format, or when what
-    its format needs is not installed.
+    Raises ConfigError when it means nothing, when its suffix or an option contradicts the format,
+    or when what its format needs is not installed.
     """
+    chosen = _choose_format(target, name)
+    for option, formats in OPTION_FORMATS.items():
+        if getattr(options, option) and chosen not in formats:
+            raise ConfigError(
+                f"{option} cannot be combined with the format {chosen}: it is for"
+                f" {', '.join(formats)}"
+            )
+    if chosen == "postgres":
+        return server_target(target, zone, options)
+    return file_target(target, zone, name=chosen, options=options)
+
+
+def _choose_format(target: str, name: str | None) -> str:
     is_url = target.startswith(SCHEMES)
     by_suffix = (known for suffix, known in SUFFIXES.items() if target.lower().endswith(suffix))
     meant = "postgres" if is_url else next(by_suffix, None)
@@ -78,41 +107,10 @@ def resolve_target(
     if is_packed or (meant or chosen) != chosen:
         shown = "a postgresql:// URL" if is_url else f"one that ends in {suffix}"
         raise ConfigError(f"target must have a suffix of the format {chosen}, got {shown}")
-    options = {
-        "raw_cells": (raw_cells, ("csv",)),
-        "bom": (bom, ("csv",)),
-        "strict_types": (strict_types, TYPED_FORMATS),
-        "replace": (replace, TABLE_FORMATS),
-    }
-    for option, (is_set, formats) in options.items():
-        if is_set and chosen not in formats:
-            raise ConfigError(
-                f"{option} cannot be combined with the format {chosen}: it is for"
-                f" {', '.join(formats)}"
-            )
-    if chosen == "postgres":
-        return server_target(target, zone, strict_types=strict_types, replace=replace)
-    return file_target(
-        target,
-        zone,
-        name=chosen,
-        raw_cells=raw_cells,
-        bom=bom,
-        strict_types=strict_types,
-        replace=replace,
-    )
+    return chosen
 
 
-def file_target(
-    target: str,
-    zone: ZoneInfo,
-    *,
-    name: str,
-    raw_cells: bool,
-    bom: bool,
-    strict_types: bool,
-    replace: bool,
-) -> Target:
+def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOptions) -> Target:
     """Return a file and what is beside it; ``name`` is that of its format.
 
     Its sink is imported now, so that a missing library is an error at once.
@@ -126,24 +124,24 @@ def file_target(
     if name == "sqlite":
         from .sqlite import SQLite  # noqa: PLC0415
 
-        table = SQLite(path, zone, strict_types=strict_types, replace=replace)
+        table = SQLite(path, zone, strict_types=options.strict_types, replace=options.replace)
         return make(table, newest_date=table.newest_date)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
-        return make(Parquet(path, zone, strict_types=strict_types))
+        return make(Parquet(path, zone, strict_types=options.strict_types))
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
-        return make(CSV(path, raw_cells=raw_cells, bom=bom))
+        return make(CSV(path, raw_cells=options.raw_cells, bom=options.bom))
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
-def server_target(url: str, zone: ZoneInfo, *, strict_types: bool, replace: bool) -> Target:
+def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
     """Return a table of a server; what is beside it is in the working directory."""
     from .postgres import Postgres  # noqa: PLC0415
 
-    table = Postgres(url, zone, strict_types=strict_types, replace=replace)
+    table = Postgres(url, zone, strict_types=options.strict_types, replace=options.replace)
     name = re.sub(r"[^\w.-]+", "_", table.name.partition("://")[2]) + ".aicc_cases"
     return Target(
         table.name,
