@@ -205,6 +205,8 @@ async def test_requests_leave_nothing_for_the_garbage_collection(tenant: Emulato
     """What a request needed is freed when it is answered: a cycle costs a tenth of an export."""
     async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as client:
         gc.collect()
+        # What another test's error still holds is not this client's.
+        others = [each for each in gc.get_objects() if isinstance(each, Call)]
         gc.disable()
         try:
             for _ in range(20):
@@ -212,7 +214,7 @@ async def test_requests_leave_nothing_for_the_garbage_collection(tenant: Emulato
             left = [each for each in gc.get_objects() if isinstance(each, Call)]
         finally:
             gc.enable()
-    assert left == []
+    assert left == others
 
 
 async def test_the_rate_is_kept_on_the_wire(tenant: Emulator) -> None:
