@@ -782,7 +782,7 @@ def test_kills_at_any_time_leave_one_case_a_line(
     kills = sorted(random.randrange(LINES) for _ in range(10))  # noqa: S311  (not for secrets)
     for made in kills:
         process = start_create(source)
-        wait_until(lambda made=made: tenant.count() >= made)  # type: ignore[misc]
+        wait_until(lambda made=made: tenant.count() >= made, seconds=100)  # type: ignore[misc]
         time.sleep(random.random() / 50)  # noqa: S311  (same; the instant is the point)
         process.kill()
         process.communicate()

@@ -194,7 +194,7 @@ def kill_many(orders: Orders, crowd: Workers, *, kills: int, fresh: int) -> None
         crowd.start()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_fifty_kills_and_one_case_for_each_message(
     orders: Orders, tenant: Emulator, environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 COMMAND = (sys.executable, "-m", "aicc_async")
 # Until a process that hangs fails its test.
-SECONDS = 10
+SECONDS = 15
 
 
 @contextmanager
@@ -27,9 +27,9 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def wait_until(happened: Callable[[], object]) -> None:
+def wait_until(happened: Callable[[], object], *, seconds: float = SECONDS) -> None:
     """Look until something has happened in another process or thread."""
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.005)
