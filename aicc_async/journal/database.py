@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 from time import monotonic, sleep
 
-from .._files import create_private
+from .._files import create_private, is_mount_point
 from .entry import describe_layout
 
 # "AICC", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
@@ -63,20 +62,6 @@ class JournalFile:
         if status.st_nlink > 1:
             raise OSError(f"it must have one name only, got {status.st_nlink} hard links")
         return status.st_dev, status.st_ino
-
-
-def is_mount_point(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Return whether something is mounted over a file; ``path`` must be resolved."""
-    if os.path.ismount(path):
-        return True
-    # Python does not see a mount from the same disk; Linux lists it, in the fifth field, with
-    # spaces as octal numbers (https://www.man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html).
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return False
-    escaped = str(path).replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011")
-    return any(line.split(" ")[4:5] == [escaped] for line in lines)
 
 
 def open_database(path: Path) -> sqlite3.Connection:
