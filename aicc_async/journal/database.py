@@ -49,7 +49,11 @@ class JournalFile:
                 raise OSError("it must not be a mount point. Mount its folder instead")
         create_private(self._path)
         db = open_database(self._path)
-        self._identity = self._identify(self._path)
+        try:
+            self._identity = self._identify(self._path)
+        except OSError:
+            db.close()
+            raise
         return db
 
     def check_same(self) -> None:
@@ -67,8 +71,8 @@ class JournalFile:
 def open_database(path: Path) -> sqlite3.Connection:
     """Return a connection to a journal; a missing or empty file becomes one.
 
-    Raises sqlite3.Error for a file that can't be used, is not a journal, or has another layout; it
-    stays as it is.
+    Raises sqlite3.Error for a file that can't be used, is not a journal, or has another layout;
+    UnicodeDecodeError where SQLite's message quotes what is no text. The file stays as it is.
     """
     db = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
@@ -79,7 +83,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         _use_wal(db)
         # In WAL mode nothing less syncs each commit (https://www.sqlite.org/wal.html).
         db.execute("PRAGMA synchronous = FULL")
-    except sqlite3.Error:
+    except BaseException:
+        # It has a transaction open: whoever opens the file next would wait for its lock.
         db.close()
         raise
     return db

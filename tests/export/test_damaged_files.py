@@ -255,6 +255,28 @@ async def test_a_damaged_journal_is_used_or_refused(tmp_path: Path) -> None:
     assert all("damaged-" in message for message in messages)
 
 
+async def test_a_damaged_schema_is_refused_at_once(tmp_path: Path) -> None:
+    """SQLite's message has its bytes, which are no text; no lock is left for the next call."""
+    path = tmp_path / "cases.journal"
+    async with SQLiteJournal(path) as journal:
+        await journal.claim("k", digest="d", match_digest="m")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"creates_open ON creates ", b"creates_open ON crea\xe9es "))
+    async with SQLiteJournal(path) as journal:
+        for call in (journal.entries, journal.entries):
+            with pytest.raises(JournalError, match=r"cases\.journal: its schema .* from a backup$"):
+                await call()
+
+
+def test_a_damaged_schema_of_a_table_is_refused(tmp_path: Path) -> None:
+    """Likewise: the target of an export is a database too."""
+    path = tmp_path / "a.db"
+    write(path, lines(0, 3), keep=False)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE cases", b"CREATE T\xe9BLE cases"))
+    with pytest.raises(ConfigError, match=r"^target must be a SQLite database, got .*a\.db: "):
+        write(path, lines(0, 3), keep=True)
+
+
 @pytest.mark.parametrize("column", ["created_at", "candidates", "skew"])
 async def test_a_damaged_entry_is_refused_with_advice(tmp_path: Path, column: str) -> None:
     """A row that is not as it was written names the file and what to do."""
