@@ -30,11 +30,11 @@ class _Row(msgspec.Struct, gc=False):
 class _Page(msgspec.Struct, gc=False, rename="camel"):
     """The names that rows are under in one listing or another."""
 
-    case_list: list[_Row] = []
-    case_types: list[_Row] = []
-    case_statistics_list: list[_Row] = []
-    task_list: list[_Row] = []
-    tasks: list[_Row] = []
+    case_list: list[_Row] | None = None
+    case_types: list[_Row] | None = None
+    case_statistics_list: list[_Row] | None = None
+    task_list: list[_Row] | None = None
+    tasks: list[_Row] | None = None
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -72,4 +72,4 @@ def _count_rows(body: bytes) -> int:
     if isinstance(found, list) and len(found) != 1:
         return len(found)
     page = found[0] if isinstance(found, list) else found or _Page()
-    return max(len(getattr(page, name)) for name in page.__struct_fields__)
+    return max(len(getattr(page, name) or ()) for name in page.__struct_fields__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +14,7 @@ from aicc_async._protocol.aicc import CaseProtocol, Listing
 from aicc_async._protocol.converter import RecordConverter
 
 PROTOCOL = CaseProtocol(RecordConverter(ZoneInfo("UTC")), Dialect())
-LISTINGS = {
+LISTINGS: dict[str, Listing[Any]] = {
     "caseList": PROTOCOL.cases(CaseQuery()),
     "caseTypes": PROTOCOL.case_types(CaseTypeQuery()),
     "tasks": PROTOCOL.tasks(TaskQuery()),
@@ -31,7 +32,7 @@ def page(name: str, *rows: bytes, end: bytes = b"}]}") -> bytes:
     )
 
 
-def read(listing: Listing[object], body: bytes, limit: int = 1) -> list[str]:
+def read(listing: Listing[Any], body: bytes, limit: int = 1) -> list[str]:
     """Read a page for which so many rows were asked."""
     return list(listing.request(Window(), 0, limit).decode(body).ids)
 
@@ -43,7 +44,7 @@ def read(listing: Listing[object], body: bytes, limit: int = 1) -> list[str]:
 )
 @pytest.mark.parametrize("end", [b"}]}", b"}]", b',"x":"\x01"}]}'], ids=["whole", "cut", "odd"])
 def test_a_huge_page_is_refused_before_it_is_built(
-    name: str, listing: Listing[object], end: bytes
+    name: str, listing: Listing[Any], end: bytes
 ) -> None:
     """As records its rows would take hundreds of megabytes."""
     body = page(name, *[b'{"id":"1"}'] * ROWS, end=end)
@@ -66,14 +67,14 @@ def test_rows_without_a_name_are_counted() -> None:
 
 
 @pytest.mark.parametrize(("name", "listing"), LISTINGS.items(), ids=LISTINGS)
-def test_a_text_may_have_braces(name: str, listing: Listing[object]) -> None:
+def test_a_text_may_have_braces(name: str, listing: Listing[Any]) -> None:
     """What is counted in the end are rows."""
     body = page(name, b'{"id":"a","x":"%b"}' % (b"{" * 300_000))
     assert read(listing, body) == ["a"]
 
 
 @pytest.mark.parametrize(("name", "listing"), LISTINGS.items(), ids=LISTINGS)
-def test_one_row_too_many_is_refused(name: str, listing: Listing[object]) -> None:
+def test_one_row_too_many_is_refused(name: str, listing: Listing[Any]) -> None:
     """Also on a small page; as many as were asked for pass."""
     body = page(name, b'{"id":"a"}', b'{"id":"b"}')
     with pytest.raises(DecodeError, match=r"^must have at most 1 rows, as asked for, got 2 @ \$"):

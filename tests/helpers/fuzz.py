@@ -15,7 +15,8 @@ from typing import Any
 
 from aicc_async import AICCError
 
-SEED = os.environ.get("AICC_FUZZ_SEED", "0")
+# Read now: the tests of commands begin without variables.
+SEED, RUNS = os.environ.get("AICC_FUZZ_SEED", "0"), os.environ.get("AICC_FUZZ_RUNS")
 PIECES = (b"\xff\xfe\xff\xff", b"null", b"9999", b"0000", b"-1.5", b'"x":', b"[[[[", b"\0\0\0\0")
 # What JSON may hold in place of a value.
 ODD: tuple[Any, ...] = (
@@ -29,7 +30,7 @@ KEYS = ("extra", "id", "count", "result", "\udfff", "")
 
 def runs(usual: int) -> int:
     """Return how many runs a test makes."""
-    return int(os.environ.get("AICC_FUZZ_RUNS", usual))
+    return int(RUNS or usual)
 
 
 @contextmanager
