@@ -6,7 +6,9 @@ and the pytest plugin and the command line pay for what they use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+# Type checkers take a variable of this name for True. Importing typing's would take 10 ms, in which
+# an interrupt of the command line is a traceback.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from ._create.creator import (
@@ -269,13 +271,11 @@ _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
+    from importlib import import_module  # noqa: PLC0415
+
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
-
-        value: object = version("aicc-async")
+        value: object = import_module("._version", __name__).installed_version("aicc-async")
     elif name in _WHERE:
-        from importlib import import_module  # noqa: PLC0415
-
         value = getattr(import_module(_WHERE[name], __name__), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

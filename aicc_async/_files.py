@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ._validators import shown
 from .errors import AICCError, ConfigError, ExportError
 
+# Of a name, where the file system does not say.
+MAX_NAME_BYTES = 255
 # Of what only this package reads; and of any other new file, less what the umask takes away.
 PRIVATE_MODE, NEW_FILE_MODE = 0o600, 0o666
 
@@ -75,8 +78,8 @@ def _real(path: Path) -> Path:
 
 @contextmanager
 def _part(path: Path, target: Path) -> Iterator[Path]:
-    part = target.with_name(f".{target.name}.part")
-    check_target(path)
+    check_replaceable(path)
+    part = _part_path(target)
     try:
         # Not truncated: it may be another name of what was linked here.
         part.unlink(missing_ok=True)
@@ -112,11 +115,61 @@ def sync_folder(folder: Path) -> None:
 
 def check_target(path: Path) -> None:
     """Raise ConfigError when there is something else than a file: a device must not be replaced."""
+    if "\0" in str(path):
+        raise ConfigError(f"path must be a file, got {shown(str(path))}")
     try:
         if path.exists() and not path.is_file():
             raise ConfigError(f"path must be a file, got {path}")
     except OSError as error:
         raise ConfigError(f"cannot use {path}: {error.strerror}") from error
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise ConfigError when no other file can be made beside ``path`` and take its place."""
+    check_target(path)
+    target = _real(path)
+    if is_mount_point(target):
+        raise ConfigError(f"path must not be a mount point, got {path}. Mount its folder instead")
+    check_name(target)
+    # That of the name itself is tried by whoever makes a file there.
+    if path.is_symlink() and not os.access(target.parent, os.W_OK):
+        raise ConfigError(f"cannot write to {target.parent}, where {path} leads")
+
+
+def check_name(path: Path, suffix: str = "") -> None:
+    """Raise ConfigError when a name is too long for the hidden files that are made beside it.
+
+    ``suffix`` is the longest one that files beside it have.
+    """
+    try:
+        limit = os.pathconf(path.parent, "PC_NAME_MAX")
+    except (AttributeError, OSError):
+        # Windows has no such call, and a folder may be missing: whoever makes a file says so.
+        limit = MAX_NAME_BYTES
+    size, added = len(os.fsencode(path.name)), len(_part_path(Path(suffix or "x")).name)
+    most = limit - added + (not suffix)
+    if size > most:
+        raise ConfigError(
+            f"path must have a name of at most {most} bytes, got {size}: {shown(str(path))}"
+        )
+
+
+def is_mount_point(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Return whether something is mounted over a file; ``path`` must be resolved."""
+    if os.path.ismount(path):
+        return True
+    # Python does not see a mount from the same disk; Linux lists it, in the fifth field, with
+    # spaces as octal numbers (https://www.man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html).
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    escaped = str(path).replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011")
+    return any(line.split(" ")[4:5] == [escaped] for line in lines)
+
+
+def _part_path(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def _sync(part: Path) -> None:

@@ -25,6 +25,10 @@ UTF16 = "UTF-16 units"
 UTF8 = "bytes in UTF-8"
 # No wait is that long; it refuses infinity as well.
 MAX_SECONDS = 1e9
+# Readers and writers of JSON and TOML agree on whole numbers up to this one.
+MAX_INTEGER = 2**53
+# An id of .NET has so many bits, its sign included.
+MAX_ID = 2**63 - 1
 MAX_SHOWN_CHARACTERS = 80
 MAX_ATTACHMENTS = 5
 

@@ -231,7 +231,7 @@ from ._protocol.aicc import CaseProtocol
 from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
-from ._validators import check, integer, kind, kind_of, number, one_of, text
+from ._validators import MAX_INTEGER, check, integer, kind, kind_of, number, one_of, text
 from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from .errors import ConfigError
 from .models import (
@@ -816,5 +816,5 @@ def _check_id(value: str, name: str = "case_id", *, max_bytes: int | None = MAX_
 
 
 def _check_page(start: int, limit: int) -> None:
-    check("start", start, integer(0, is_exact=True))
+    check("start", start, integer(0, MAX_INTEGER, is_exact=True))
     check("limit", limit, integer(1, MAX_ROWS_PER_PAGE, is_exact=True))

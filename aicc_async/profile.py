@@ -45,15 +45,13 @@ from attrs.validators import ge, gt, le
 
 from ._files import create_private
 from ._optional import load
-from ._validators import integer, is_a, kind, kind_of, must, one_of, optional, shown
+from ._validators import MAX_INTEGER, integer, is_a, kind, kind_of, must, one_of, optional, shown
 from .errors import ConfigError
 from .settings import RateLimit
 
 # Of the rate that passed: what a client uses by default.
 SHARE_OF_RATE = 0.8
 MAX_LABEL_CHARACTERS = 200
-# TOML writers and readers agree on whole numbers up to this one.
-MAX_INTEGER = 2**53
 # Between the westernmost and the easternmost zone.
 MAX_HOURS = 26
 

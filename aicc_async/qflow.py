@@ -60,7 +60,7 @@ from ._protocol import qflow as requests
 from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
-from ._validators import check, integer, kind, shown
+from ._validators import MAX_ID, check, integer, kind, shown
 from .credentials import QFlowLogin
 from .errors import ConfigError
 from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
@@ -139,12 +139,12 @@ class QFlowClient(SessionHolder):
 
     async def get_case(self, case_id: int) -> QueuedCase:
         """Read a case by its number (``GET Cases/{id}``)."""
-        check("case_id", case_id, integer(0, is_exact=True))
+        check("case_id", case_id, integer(0, MAX_ID, is_exact=True))
         return await self._session.send(requests.get_case(case_id, self._converter))
 
     async def get_process(self, process_id: int) -> QueuedCase:
         """Read a case by the number of its process (``GET Cases/Processes/{id}``)."""
-        check("process_id", process_id, integer(0, is_exact=True))
+        check("process_id", process_id, integer(0, MAX_ID, is_exact=True))
         return await self._session.send(requests.get_process(process_id, self._converter))
 
 

@@ -36,6 +36,7 @@ from .envelope import check_total, open_envelope, rows_and_total, single_object
 from .operations import Operation
 from .raw import DatedRow, RawParts, dated_page, raw_detail, raw_page
 from .requests import Request
+from .row_bound import bound_rows
 from .rows import PageReader
 
 T = TypeVar("T")
@@ -56,7 +57,8 @@ class Listing(Generic[R]):
         body = self.filters | {
             name: moment.isoformat(" ", "seconds") for name, moment in times.items() if moment
         }
-        return request_of(self.operation, self.decode, body | {"start": start, "limit": limit})
+        decode = bound_rows(self.decode, limit)
+        return request_of(self.operation, decode, body | {"start": start, "limit": limit})
 
 
 def request_of(

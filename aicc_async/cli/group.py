@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import click
 
+from .._version import installed_version
 from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
 from .console import INCOMPLETE, INTERRUPTED, SERVICE, USAGE, say
 from .help import LazyGroup
 
 
+def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo(f"aicc-async, version {installed_version('aicc-async')}")
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="aicc-async")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def group() -> None:
     """Read, export and change Huawei AICC's cases from the shell.
 

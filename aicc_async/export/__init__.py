@@ -65,7 +65,10 @@ In the last three a value of another type than documented (a flag written as tex
 is null in its column and goes into ``extra`` by its wire name, with a ``RuntimeWarning``;
 ``strict_types=True`` (``--strict-types``) makes it a ``DecodeError`` that names the case.
 
-A file appears when it is whole; a table changes in one transaction.
+A file appears when it is whole; a table changes in one transaction. A file that is not empty and
+has no manifest beside it was not written by an export, and is refused; so is a folder that is named
+like the checkpoint and has other files. ``overwrite=True`` (``--overwrite``) replaces the file, and
+leaves those others where they are.
 
 What is proved
 --------------

@@ -18,12 +18,13 @@ What it cannot see: a disk that says "synced" and is not.
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from .._validators import shown
 from ..errors import ConfigError, ExportError
 from .prefix_digest import PrefixDigest
 from .saved_plan import check_plan
@@ -34,6 +35,10 @@ from .window_table import WindowTable
 BUFFER_SIZE = 2**20  # bytes
 # Its rows hold contact data, whoever may read the target.
 FOLDER_MODE = 0o700
+# The names of all files in it; a database has others beside it while it is open, and after a kill.
+_FILES = re.compile(
+    r"(state|seen)\.db(-journal|-wal|-shm)?|(rows|unique)\.jsonl|reading\.\d+", re.ASCII
+)
 
 
 class Checkpoint:
@@ -45,19 +50,30 @@ class Checkpoint:
         self._database = database
 
     @classmethod
-    def open(cls, folder: Path, *, restart: bool = False) -> Self:
+    def open(cls, folder: Path, *, restart: bool = False, overwrite: bool = False) -> Self:
         """Open or create a folder; ``restart`` forgets what is in it.
+
+        ``overwrite`` opens one that has other files as well: these stay.
 
         Raises ConfigError when another run has it, when it cannot be written, or when it holds
         anything else than a checkpoint of this layout.
         """
         try:
             folder.mkdir(FOLDER_MODE, exist_ok=True)
+            others = sorted(
+                path.name for path in folder.iterdir() if not _FILES.fullmatch(path.name)
+            )
         except OSError as error:
             raise ConfigError(
                 f"target must be in a folder that can be written to, got {folder.parent}:"
                 f" {error.strerror}"
             ) from error
+        if others and not overwrite:
+            raise ConfigError(
+                f"cannot use {folder}: it has files that no export makes, such as"
+                f" {shown(others[0])}. Choose another target, or leave them in it with --overwrite"
+                " (overwrite=True)"
+            )
         checkpoint = cls(folder, StateDatabase.open(folder))
         try:
             if restart:
@@ -109,9 +125,13 @@ class Checkpoint:
         )
 
     def delete(self) -> None:
-        """Unlock the folder and delete it."""
+        """Unlock the folder and delete what is ours in it, and itself when it is empty then."""
         self._database.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if _FILES.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def values(self) -> dict[str, Any]:
         """Return what was saved."""
@@ -129,12 +149,14 @@ class Checkpoint:
 
 
 @contextmanager
-def open_checkpoint(folder: Path, *, restart: bool) -> Iterator[Checkpoint]:
+def open_checkpoint(
+    folder: Path, *, restart: bool, overwrite: bool = False
+) -> Iterator[Checkpoint]:
     """Open a checkpoint, and delete it when the block ends well.
 
     When the block fails, it stays for a later run, unless there is nothing to resume.
     """
-    checkpoint = Checkpoint.open(folder, restart=restart)
+    checkpoint = Checkpoint.open(folder, restart=restart, overwrite=overwrite)
     try:
         if checkpoint.is_planned:
             with damage_errors(folder):

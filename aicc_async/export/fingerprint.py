@@ -12,6 +12,7 @@ from .._listing.zones import wall
 from .._protocol.converter import RecordConverter, dumps
 from ..errors import ConfigError
 from ..models import CaseQuery
+from . import manifest
 from .manifest import ExportReport
 from .prefix_digest import file_sha256
 from .sinks.registry import Target
@@ -116,6 +117,24 @@ def check_table(
             f"cannot add to {target.name}: its last run had another query or zone, so that it would"
             " hold rows of both. Choose another target, or replace its rows with --replace"
             " (replace=True)"
+        )
+
+
+def check_ours(target: Target) -> None:
+    """Raise ConfigError for a file that no export has written, or for another's manifest.
+
+    Tables are not looked at: their rows stay, but for those of the same ids.
+    """
+    foreign = None
+    try:
+        if manifest.load(target.manifest) is None and target.file and not target.newest_date:
+            foreign = target.file if target.file.exists() and target.file.stat().st_size else None
+    except ConfigError:
+        foreign = target.manifest
+    if foreign:
+        raise ConfigError(
+            f"cannot overwrite {foreign}: no export has written it. Choose another target, or"
+            " replace it with --overwrite (overwrite=True)"
         )
 
 

@@ -24,7 +24,14 @@ from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .dedupe import deduplicate
 from .export_range import compare_whole_range, plan_range
-from .fingerprint import check_file, check_fingerprint, check_table, fingerprint, next_start
+from .fingerprint import (
+    check_file,
+    check_fingerprint,
+    check_ours,
+    check_table,
+    fingerprint,
+    next_start,
+)
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .prefix_digest import file_sha256
@@ -50,6 +57,7 @@ async def export_cases(
     settle: timedelta = SETTLE,
     restart: bool = False,
     replace: bool = False,
+    overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ExportReport:
     """Write all cases that match into a file or a database, and prove that they are all there.
@@ -71,8 +79,9 @@ async def export_cases(
     the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves cells of a CSV as
     they are, also those that a spreadsheet would run; ``bom`` begins a new CSV with the mark by
     which Excel knows UTF-8. A table whose last run had another zone or other filters is refused,
-    unless ``replace`` removes its rows in the same transaction. ``on_progress`` is called after
-    every page, with ``detail`` after every row, and must be quick.
+    unless ``replace`` removes its rows in the same transaction. A file that is not empty and has no
+    manifest beside it is somebody else's: it is refused, unless ``overwrite`` replaces it.
+    ``on_progress`` is called after every page, with ``detail`` after every row, and must be quick.
 
     In a format with types a value of another type than documented goes into ``extra``, by the
     field's wire name, and its field is null; a RuntimeWarning says how many there were of each, and
@@ -108,7 +117,12 @@ async def export_cases(
         check_table(api, query, destination, last=manifest.load(destination.manifest))
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
-    with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:
+    with open_checkpoint(
+        destination.checkpoint, restart=restart, overwrite=overwrite
+    ) as checkpoint:
+        # An unfinished run was allowed to write it, and a kill may have come before its manifest.
+        if not (overwrite or checkpoint.is_planned or since_last is not None):
+            check_ours(destination)
         if since_last is not None:
             last = await _last_run(destination, checkpoint)
             start = next_start(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
+from .._version import installed_version
 from .checkpoint import Checkpoint
 from .manifest import ExportReport, WholeCount
 from .progress import RequestTotals
@@ -22,8 +23,7 @@ def build_report(
     sha256: str | None,
 ) -> ExportReport:
     """Return the report of an export whose target is written."""
-    # These imports take 7 ms, which importing the package need not take.
-    from importlib.metadata import version  # noqa: PLC0415
+    # It takes milliseconds, which importing the package need not take.
     from platform import python_version  # noqa: PLC0415
 
     saved, windows = checkpoint.values(), tuple(checkpoint.windows.reports())
@@ -53,7 +53,7 @@ def build_report(
         windows=windows,
         days=dict(sorted(days.items())),
         versions={
-            **{name: version(name) for name in ("aicc-async", "aiohttp")},
+            **{name: installed_version(name) for name in ("aicc-async", "aiohttp")},
             "python": python_version(),
         },
     )

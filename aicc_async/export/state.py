@@ -50,7 +50,8 @@ class StateDatabase:
             except BaseException:
                 connection.close()
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # The module fails to decode SQLite's message where that quotes a damaged file.
             # The lowest byte is the kind of error; errors of the module itself have no code.
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             message = f"cannot resume from {folder}: {error}. Delete the folder to start again"
@@ -139,7 +140,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
     """Raise an ExportError for what the disk refuses."""
     try:
         yield
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ExportError(
             f"cannot read or write {folder}: {reason}", resume=f"fix the cause, then {RESUME}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 from time import monotonic, sleep
 
-from .._files import create_private
+from .._files import create_private, is_mount_point
 from .entry import describe_layout
 
 # "AICC", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
@@ -50,7 +49,11 @@ class JournalFile:
                 raise OSError("it must not be a mount point. Mount its folder instead")
         create_private(self._path)
         db = open_database(self._path)
-        self._identity = self._identify(self._path)
+        try:
+            self._identity = self._identify(self._path)
+        except OSError:
+            db.close()
+            raise
         return db
 
     def check_same(self) -> None:
@@ -65,25 +68,11 @@ class JournalFile:
         return status.st_dev, status.st_ino
 
 
-def is_mount_point(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Return whether something is mounted over a file; ``path`` must be resolved."""
-    if os.path.ismount(path):
-        return True
-    # Python does not see a mount from the same disk; Linux lists it, in the fifth field, with
-    # spaces as octal numbers (https://www.man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html).
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return False
-    escaped = str(path).replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011")
-    return any(line.split(" ")[4:5] == [escaped] for line in lines)
-
-
 def open_database(path: Path) -> sqlite3.Connection:
     """Return a connection to a journal; a missing or empty file becomes one.
 
-    Raises sqlite3.Error for a file that can't be used, is not a journal, or has another layout; it
-    stays as it is.
+    Raises sqlite3.Error for a file that can't be used, is not a journal, or has another layout;
+    UnicodeDecodeError where SQLite's message quotes what is no text. The file stays as it is.
     """
     db = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
@@ -94,7 +83,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         _use_wal(db)
         # In WAL mode nothing less syncs each commit (https://www.sqlite.org/wal.html).
         db.execute("PRAGMA synchronous = FULL")
-    except sqlite3.Error:
+    except BaseException:
+        # It has a transaction open: whoever opens the file next would wait for its lock.
         db.close()
         raise
     return db

@@ -74,9 +74,13 @@ class Writer:
                 db = db or self._connect()
                 results = _transaction(db, [job for job, _ in jobs], self._check)
             except BaseException as error:  # noqa: BLE001  (the callers have it; the thread goes on)
-                is_ours = isinstance(error, sqlite3.Error | OSError)
-                text = f"cannot use the journal {self._name}: {error}"
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                # The module fails to decode SQLite's message where that quotes a damaged file.
+                is_garbled = isinstance(error, UnicodeDecodeError)
+                is_ours = is_garbled or isinstance(error, sqlite3.Error | OSError)
+                reason = "its schema is damaged" if is_garbled else error
+                text = f"cannot use the journal {self._name}: {reason}"
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if is_garbled or code == sqlite3.SQLITE_CORRUPT:
                     text += f". {RESTORE}"
                 # An error for each caller: the creator adds the id of the case that was made.
                 for _, outcome in jobs:

@@ -7,9 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from attrs import define, field, frozen
+from attrs.validators import and_, ge, le
 
-from .._validators import UTF16, extras, hidden, kind, optional, required, text, texts
+from .._validators import MAX_ID, UTF16, extras, hidden, kind, must, optional, required, text, texts
 from ..errors import ConfigError
+
+# An id may be any integer of .NET's.
+_number = and_(kind(int), must("have at most 64 bits", ge(-MAX_ID - 1), le(MAX_ID)))
 
 
 @frozen(kw_only=True)
@@ -20,9 +24,9 @@ class CaseEnqueue:
     beside ``service_id_ext_ref``.
     """
 
-    service_id: int = required(kind(int))
+    service_id: int = required(_number)
     service_id_ext_ref: str | None = optional(text())
-    customer_id: int | None = optional(kind(int))
+    customer_id: int | None = optional(_number)
     ext_ref: str | None = hidden(text(200, unit=UTF16))
     notes: str | None = hidden(text(4000, unit=UTF16))
     subject: str | None = hidden(text(100, unit=UTF16))
@@ -31,7 +35,7 @@ class CaseEnqueue:
     custom_properties: Mapping[str, str] | None = hidden(texts)
     procedure_ext_ref: str | None = optional(text())
     procedure_option_ext_ref: str | None = optional(text())
-    case_id: int | None = optional(kind(int))
+    case_id: int | None = optional(_number)
     extra: Mapping[str, Any] = extras()
 
 
@@ -62,12 +66,12 @@ class QueueCancel:
     UTF-16 units.
     """
 
-    case_id: int | None = optional(kind(int))
-    process_id: int | None = optional(kind(int))
+    case_id: int | None = optional(_number)
+    process_id: int | None = optional(_number)
     notes: str | None = hidden(text(4000, unit=UTF16))
     classification_code: str | None = optional(text())
     custom_properties: Mapping[str, str] | None = hidden(texts)
-    status: int | None = optional(kind(int))
+    status: int | None = optional(_number)
     extra: Mapping[str, Any] = extras()
 
     def __attrs_post_init__(self) -> None:

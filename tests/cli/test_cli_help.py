@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pkgutil import iter_modules
 import click
 import pytest
 from helpers.commands import all_commands
-from helpers.processes import COMMAND
+from helpers.processes import COMMAND, interruptible
 from helpers.shell import Call
 
 import aicc_async
@@ -165,3 +166,56 @@ def test_rich_is_not_needed_to_list_commands() -> None:
     line = (sys.executable, "-c", hidden, "--help")
     done = subprocess.run(line, capture_output=True, text=True, check=True)  # noqa: S603
     assert "Case Commands:" in done.stdout
+
+
+# ---- consoles ------------------------------------------------------------------------------
+
+ALL_HELP = """
+import sys
+from aicc_async.cli import main
+for name in sys.argv[1:]:
+    sys.argv = ["aicc-async", *name.split(), "--help"]
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == 0, name
+"""
+INTERRUPTED = """
+import signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "click":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+from aicc_async.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "ascii:strict"])
+def test_help_is_text_in_any_encoding(encoding: str) -> None:
+    """A console that has no dots in a row gets a question mark, and no traceback."""
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", ALL_HELP, "", *all_commands()],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.count(b"Usage: aicc-async") == len(all_commands()) + 1
+    assert b"The domain, as https://" in ended.stdout
+
+
+def test_an_interrupt_of_the_imports_is_one_line() -> None:
+    """The first half second of a command belongs to them."""
+    with interruptible():
+        ended = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", INTERRUPTED], capture_output=True, check=False
+        )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"interrupted\n")
+
+
+def test_the_version_may_be_unknown(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes from metadata, which some ways of packing strip."""
+    monkeypatch.setattr("importlib.metadata.version", lambda _: None)
+    assert call("--version").out == "aicc-async, version unknown\n"

@@ -86,7 +86,7 @@ def test_a_signal_in_the_middle_can_be_resumed_from(
     """Soon: one line that names how, no traceback, and the target as it was."""
     (tmp_path / "out.jsonl").write_text("old\n")
     tenant.on_page(lambda *_: time.sleep(0.02))
-    process = start("export", "out.jsonl")
+    process = start("export", "out.jsonl", "--overwrite")
     wait_until(lambda: list(tmp_path.glob(".out.jsonl.export/rows.jsonl")))
     process.send_signal(sent)
     out, err = process.communicate(timeout=SECONDS)

@@ -17,6 +17,7 @@ from aicc_async import errors, models
 ROOT = Path(aicc_async.__file__).parent
 ROOMS = [  # from the ground up: a room imports only rooms before it
     "errors",
+    "_version",
     "_optional",
     "_validators",
     "_files",

@@ -305,14 +305,15 @@ async def test_an_unknown_number_is_not_found(qflow: QFlowClient, operation: str
         await CALLS[operation](qflow)
 
 
-@pytest.mark.parametrize("wrong", [-1, "1", 1.0, True, None, HTTPStatus.CONTINUE])
+@pytest.mark.parametrize("wrong", [-1, "1", 1.0, True, None, HTTPStatus.CONTINUE, 2**63])
 async def test_a_number_that_is_none_is_refused(
     tenant: Emulator, qflow: QFlowClient, wrong: Any
 ) -> None:
     """What can't be a number of a case is never asked for."""
-    with pytest.raises(ConfigError, match=f"^case_id must be an integer >= 0, got {wrong!r}$"):
+    condition = f"must be an integer from 0 to {2**63 - 1}"
+    with pytest.raises(ConfigError, match=f"^case_id {condition}, got {wrong!r}$"):
         await qflow.get_case(wrong)
-    with pytest.raises(ConfigError, match=f"^process_id must be an integer >= 0, got {wrong!r}$"):
+    with pytest.raises(ConfigError, match=f"^process_id {condition}, got {wrong!r}$"):
         await qflow.get_process(wrong)
     with pytest.raises(ConfigError, match=r"^cancel must be a QueueCancel, got \w+$"):
         await qflow.cancel_case(wrong)

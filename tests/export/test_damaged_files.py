@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
-import random
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from warnings import catch_warnings, simplefilter
 from zoneinfo import ZoneInfo
 
 import pytest
 from helpers.exports import QUARTER
+from helpers.fuzz import damage, fuzzed, runs
 
 from aicc_async import (
     AICCClient,
@@ -34,35 +35,20 @@ from aicc_async.profile import Profile
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = timedelta(days=1)
 TARGETS = ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.csv", "a.parquet", "a.db")
-PIECES = (b"\xff\xfe\xff\xff", b"null", b"9999", b"0000", b"-1.5", b'"x":', b"[[[[", b"\0\0\0\0")
 # What a manifest may hold in place of a value.
 ODD: tuple[object, ...] = (
        "0001-01-01 00:00:00", "9999-12-31 23:59:59", "2025-01-01T00:00:00+08:00", "2025-02-30",
        "x", "", "\ud800", None, True, -1, 1.5, 2**63, 10**30, 10**400, [], {})  # fmt: skip
+JOURNAL_CALLS: tuple[Callable[[SQLiteJournal], Awaitable[object]], ...] = (
+    lambda journal: journal.entries(),
+    lambda journal: journal.claim("k1", digest="d", match_digest="m"),
+    lambda journal: journal.claim("k2", digest="d", match_digest="m"),
+    lambda journal: journal.resolve("k4", None),
+    lambda journal: journal.prune(older_than=timedelta(0)),
+)
 
 
-def damage(rng: random.Random, content: bytes) -> bytes:
-    """Change, cut, move or add some bytes."""
-    data = bytearray(content)
-    for _ in range(rng.choice([1, 1, 1, 3, 20])):
-        at, other = rng.randrange(len(data) + 1), rng.randrange(len(data) + 1)
-        kind = rng.randrange(6)
-        if kind == 0:
-            data[at : at + 1] = rng.randbytes(1)
-        elif kind == 1:
-            del data[at:]
-        elif kind == 2:
-            data[at:at] = rng.randbytes(8)
-        elif kind == 3:
-            del data[at : at + rng.randrange(200)]
-        elif kind == 4:
-            data[at : at + 4] = rng.choice(PIECES)
-        else:
-            data[at : at + 16] = data[other : other + 16]
-    return bytes(data)
-
-
-def change_field(rng: random.Random, content: bytes) -> bytes:
+def change_field(rng: Random, content: bytes) -> bytes:
     """Put an odd value into a manifest."""
     value = json.loads(content)
     inner = rng.choice([value, value["windows"][0]])
@@ -83,17 +69,18 @@ def write(path: Path, rows: list[bytes], *, keep: bool) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_damaged_target_is_continued_or_refused(name: str, tmp_path: Path) -> None:
     """No error of a library comes out of any format, whatever is broken."""
-    path, rng = tmp_path / name, random.Random(name)  # noqa: S311  (a seed is a help here)
+    path = tmp_path / name
     write(path, lines(0, 30), keep=False)
     content, messages = path.read_bytes(), []
-    for _ in range(60):
-        path.write_bytes(damage(rng, content))
-        try:
-            if newest := resolve_target(str(path), SHANGHAI).newest_date:
-                newest()
-            write(path, lines(25, 35), keep=True)
-        except AICCError as error:
-            messages.append(str(error))
+    for number in range(runs(60)):
+        with fuzzed(f"{name} {number}") as rng:
+            path.write_bytes(damage(rng, content))
+            try:
+                if newest := resolve_target(str(path), SHANGHAI).newest_date:
+                    newest()
+                write(path, lines(25, 35), keep=True)
+            except AICCError as error:
+                messages.append(str(error))
     assert messages
     # A row that is no case any more is named by its place.
     assert all(str(path) in message or " @ $[" in message for message in messages)
@@ -112,22 +99,22 @@ def test_a_cut_gzip_file_is_refused_with_advice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [damage, change_field])
 @pytest.mark.parametrize("name", ["cases.jsonl", "cases.db"])
 async def test_a_damaged_manifest_is_refused_or_used(
-    aicc: AICCClient, tmp_path: Path, name: str, change: Callable[[random.Random, bytes], bytes]
+    aicc: AICCClient, tmp_path: Path, name: str, change: Callable[[Random, bytes], bytes]
 ) -> None:
     """Neither the next night's run nor the report's page fails with an error of Python's."""
-    good, rng = tmp_path / "good", random.Random(name)  # noqa: S311
+    good = tmp_path / "good"
     good.mkdir()
     await export_cases(aicc, QUARTER, good / name)
-    for number in range(40):
+    for number in range(runs(40)):
         folder = tmp_path / str(number)
         shutil.copytree(good, folder)
         path = folder / f"{name}.manifest.json"
-        path.write_bytes(change(rng, path.read_bytes()))
-        with suppress(AICCError):
+        with fuzzed(f"{name} {number}") as rng:
+            path.write_bytes(change(rng, path.read_bytes()))
             report = manifest.load(path)
             assert report is not None
             assert report_page(report)
-        with suppress(AICCError), catch_warnings():
+        with fuzzed(f"{name} {number}"), catch_warnings():
             # A file gets no changes of older cases.
             simplefilter("ignore", RuntimeWarning)
             await export_cases(aicc, QUARTER, folder / name, since_last=DAY)
@@ -169,15 +156,15 @@ async def test_a_damaged_checkpoint_is_resumed_or_refused(
     aicc: AICCClient, tmp_path: Path, name: str
 ) -> None:
     """What an unfinished export has on disk is an error of ours when it is broken."""
-    good, rng = tmp_path / "good", random.Random(name)  # noqa: S311
+    good = tmp_path / "good"
     good.mkdir()
     await interrupt(aicc, good / "cases.jsonl")
-    for number in range(60):
+    for number in range(runs(60)):
         folder = tmp_path / str(number)
         shutil.copytree(good, folder)
         path = folder / ".cases.jsonl.export" / name
-        path.write_bytes(damage(rng, path.read_bytes()))
-        with suppress(AICCError):
+        with fuzzed(f"{name} {number}") as rng:
+            path.write_bytes(damage(rng, path.read_bytes()))
             await export_cases(aicc, QUARTER, folder / "cases.jsonl", restart=not number % 4)
 
 
@@ -210,49 +197,64 @@ async def test_a_checkpoint_with_an_odd_value_is_refused_until_a_restart(
 
 def test_damaged_settings_are_read_or_refused(tmp_path: Path) -> None:
     """A profile and a key file are settings, or a ConfigError."""
-    rng = random.Random(0)  # noqa: S311
     profile, key = tmp_path / "profile.toml", tmp_path / "key.csv"
     Profile(page_size=50, rate=10.0, rate_refused=12.0, order="newest_first").save(profile)
     written, keys = profile.read_bytes(), b'username,client_id,client_secret\nme,"abc",def\n'
-    for _ in range(300):
-        profile.write_bytes(damage(rng, written))
-        key.write_bytes(damage(rng, keys))
-        with suppress(ConfigError):
+    for number in range(runs(300)):
+        with fuzzed(number) as rng, suppress(ConfigError):
+            profile.write_bytes(damage(rng, written))
             assert str(Profile.load(profile).rate_limit)
-        with suppress(ConfigError):
+        with fuzzed(number) as rng, suppress(ConfigError):
+            key.write_bytes(damage(rng, keys))
             assert ClientCredentials.from_key_file(key).client_id
 
 
 async def test_a_damaged_journal_is_used_or_refused(tmp_path: Path) -> None:
     """Every call is answered, or a JournalError that names the file."""
-    rng, good = random.Random(0), tmp_path / "good.journal"  # noqa: S311
+    good = tmp_path / "good.journal"
     async with SQLiteJournal(good) as journal:
         for number in range(8):
             await journal.claim(f"k{number}", digest="d", match_digest="m")
             await (journal.confirm(f"k{number}", f"c{number}") if number % 2
                    else journal.doubt(f"k{number}", "x", ["a"]))  # fmt: skip
     messages = []
-    for number in range(40):
+    for number in range(runs(40)):
         path = tmp_path / f"damaged-{number}.journal"
-        path.write_bytes(damage(rng, good.read_bytes()))
-        calls: list[Callable[[SQLiteJournal], Awaitable[object]]] = [
-            lambda journal: journal.entries(),
-            lambda journal: journal.claim("k1", digest="d", match_digest="m"),
-            lambda journal: journal.claim("k2", digest="d", match_digest="m"),
-            lambda journal: journal.resolve("k4", None),
-            lambda journal: journal.prune(older_than=timedelta(0)),
-        ]
-        for call in calls:
-            async with SQLiteJournal(path) as journal:
-                try:
-                    await call(journal)
-                except JournalError as error:
-                    messages.append(str(error))
-                except ConfigError:
-                    # What is settled cannot be resolved.
-                    continue
+        with fuzzed(number) as rng:
+            path.write_bytes(damage(rng, good.read_bytes()))
+            for call in JOURNAL_CALLS:
+                async with SQLiteJournal(path) as journal:
+                    try:
+                        await call(journal)
+                    except JournalError as error:
+                        messages.append(str(error))
+                    except ConfigError:
+                        # What is settled cannot be resolved.
+                        continue
     assert messages
     assert all("damaged-" in message for message in messages)
+
+
+async def test_a_damaged_schema_is_refused_at_once(tmp_path: Path) -> None:
+    """SQLite's message has its bytes, which are no text; no lock is left for the next call."""
+    path = tmp_path / "cases.journal"
+    async with SQLiteJournal(path) as journal:
+        await journal.claim("k", digest="d", match_digest="m")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"creates_open ON creates ", b"creates_open ON crea\xe9es "))
+    async with SQLiteJournal(path) as journal:
+        for call in (journal.entries, journal.entries):
+            with pytest.raises(JournalError, match=r"cases\.journal: its schema .* from a backup$"):
+                await call()
+
+
+def test_a_damaged_schema_of_a_table_is_refused(tmp_path: Path) -> None:
+    """Likewise: the target of an export is a database too."""
+    path = tmp_path / "a.db"
+    write(path, lines(0, 3), keep=False)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE cases", b"CREATE T\xe9BLE cases"))
+    with pytest.raises(ConfigError, match=r"^target must be a SQLite database, got .*a\.db: "):
+        write(path, lines(0, 3), keep=True)
 
 
 @pytest.mark.parametrize("column", ["created_at", "candidates", "skew"])

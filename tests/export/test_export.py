@@ -51,7 +51,7 @@ def cancelled_at_the_first_page(aicc: AICCClient, out: Path) -> asyncio.Task[Exp
         if state.rows:
             task.cancel()
 
-    task = asyncio.create_task(export_cases(aicc, QUARTER, out, on_progress=cancel))
+    task = asyncio.create_task(export_cases(aicc, QUARTER, out, overwrite=True, on_progress=cancel))
     return task
 
 
@@ -166,7 +166,9 @@ async def test_an_older_file_stays_until_the_new_one_is_complete(
     """A reader sees the old content or the new, never a mixture."""
     out.write_text("old\n")
     seen: set[str] = set()
-    await export_cases(aicc, QUARTER, out, on_progress=lambda _: seen.add(out.read_text()))
+    await export_cases(
+        aicc, QUARTER, out, overwrite=True, on_progress=lambda _: seen.add(out.read_text())
+    )
     assert seen == {"old\n"}
     assert len(read_lines(out)) == 300
     assert folder_of(out) == COMPLETE
@@ -449,7 +451,7 @@ async def test_an_export_resumes_after_a_full_disk(aicc: AICCClient, out: Path, 
         no_file_beyond(size),
         pytest.raises(ExportError, match=r"^cannot read or write ") as caught,
     ):
-        await export_cases(aicc, CaseQuery(start_time=SINCE, end_time=UNTIL), out)
+        await export_cases(aicc, CaseQuery(start_time=SINCE, end_time=UNTIL), out, overwrite=True)
     assert "run the same" in caught.value.resume
     assert folder_of(out) == [CHECKPOINT, "cases.jsonl"]
     assert out.read_text() == "old\n"

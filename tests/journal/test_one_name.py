@@ -14,9 +14,9 @@ from helpers.new_cases import DIGESTS, new_case
 from helpers.redis_process import RedisServer
 
 from aicc_async import AICCClient, AICCError, JournalError, SQLiteJournal
+from aicc_async._files import is_mount_point
 from aicc_async.connectors.redis import RedisJournal
 from aicc_async.emulator import Emulator
-from aicc_async.journal.database import is_mount_point
 
 pytest_plugins = ["helpers.redis_server"]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")

@@ -11,7 +11,8 @@ from ...errors import ConfigError
 from ..console import echo, terminable
 from ..options import DEMO_CASES, DEMO_YEAR
 
-COUNT, PORT = click.IntRange(0), click.IntRange(0, 65535)
+# More cases than that fit into no memory.
+COUNT, PORT = click.IntRange(0, 10**9), click.IntRange(0, 65535)
 # What a shell can read, and the other commands then.
 VARIABLES = """\
 AICC_BASE_URL={0.url}

@@ -35,6 +35,7 @@ PASSED_ON = (
     "settle",
     "restart",
     "replace",
+    "overwrite",
 )
 STANDARD_OUTPUT = "-"
 STREAMED_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
@@ -86,6 +87,7 @@ PIECE_SIZE = 2**20  # bytes
     help="Exit with 3 when anything is unverified.",
 )
 @click.option("--replace", is_flag=True, help="Tables: remove the rows that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that no export has written.")
 @click.option("--restart", is_flag=True, help="Discard what an unfinished run has read.")
 @connection
 @demo

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ...errors import ConfigError
 from ..options import OUTPUT_FILE, connection, demo
 
 QUESTIONS = {
@@ -52,6 +53,8 @@ def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
     Example:
       aicc-async probe --demo -o profile.toml
     """
+    import os
+
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
@@ -64,6 +67,8 @@ def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
     if output:
         # Before the tenant is asked, not after.
         load("tomli_w", "cli")
+        if not os.access(output if output.exists() else output.parent, os.W_OK):
+            raise ConfigError(f"--output must be a file that can be written, got {output}")
     profile = call(reader(**options), lambda aicc: probe_tenant(aicc, find_rate=find_rate))
     table = Table("Question", Column("Answer", overflow="fold"), "Field")
     for name, answer in _answers(profile):

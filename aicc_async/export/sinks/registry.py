@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from ..._files import check_target
+from ..._files import check_name, check_replaceable, check_target
+from ..._validators import shown
 from ...errors import ConfigError
-from ..manifest import manifest_path
+from ..manifest import SUFFIX, manifest_path
 from .jsonl import JSONLines
 from .sink import Sink
 
@@ -116,7 +117,7 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     Its sink is imported now, so that a missing library is an error at once.
     """
     path = Path(target)
-    check_target(path)
+    _check_file(path, is_replaced=name != "sqlite")
     checkpoint = path.with_name(f".{path.name}.export")
     make = partial(
         Target, path.name, name, file=path, manifest=manifest_path(path), checkpoint=checkpoint
@@ -135,6 +136,19 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
 
         return make(CSV(path, raw_cells=options.raw_cells, bom=options.bom))
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
+
+
+def _check_file(path: Path, *, is_replaced: bool) -> None:
+    """Raise ConfigError for what would prevent writing a file and its manifest in the end."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        # The manifest holds it.
+        raise ConfigError(f"target must have a name in UTF-8, got {shown(path.name)}") from None
+    check = check_replaceable if is_replaced else check_target
+    check(path)
+    check_name(path, SUFFIX)
+    check_replaceable(manifest_path(path))
 
 
 def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:

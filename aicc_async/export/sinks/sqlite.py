@@ -174,6 +174,11 @@ class SQLite:
                 f"cannot write {self._target}: {_UNWRITABLE.get(code, error)}",
                 resume="fix the cause, then run the same again",
             ) from error
+        except UnicodeDecodeError:
+            # The module fails to decode SQLite's message where that quotes a damaged file.
+            raise ConfigError(
+                f"target must be a SQLite database, got {self._target}: its schema is damaged"
+            ) from None
         except OverflowError:
             raise ExportError(
                 f"cannot write {self._target}: a number is too large for SQLite"
