@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -117,9 +118,21 @@ async def _read_and_send(send: _Send, conn: Connection) -> aiohttp.ClientRespons
 
     A loop that stood still has not seen the end of it, and what is written after that is in doubt.
     """
-    for _ in range(_TURNS_TO_READ):
-        await asyncio.sleep(0)
+    if _may_be_readable(conn):
+        for _ in range(_TURNS_TO_READ):
+            await asyncio.sleep(0)
     return await _send_if_fresh(send, conn)
+
+
+def _may_be_readable(conn: Connection) -> bool:
+    """Ask the system, which is cheaper than turns of the loop, and True where it can't be asked."""
+    socket = conn.transport and conn.transport.get_extra_info("socket")
+    number = socket.fileno() if socket else -1
+    if number < 0 or not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _check_connection(
