@@ -1,4 +1,4 @@
-"""Checks of settings, arguments and records: attrs' own validators, refused as ``ConfigError``.
+"""Checks of settings, arguments and records: attrs' own validators, refused as ``InvalidInput``.
 
 A message reads ``<name> must <condition>, got <value>``. The characters of a text are shown only
 where it can be neither a secret nor contact data.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, fields, frozen
 from attrs.validators import and_, ge, in_, le
 
-from .errors import ConfigError
+from .errors import FieldFault, InvalidInput
 
 T = TypeVar("T")
 Check = Callable[[Any, "Attribute[Any]", Any], None]
@@ -27,6 +30,8 @@ UTF8 = "bytes in UTF-8"
 MAX_SECONDS = 1e9
 MAX_SHOWN_CHARACTERS = 80
 MAX_ATTACHMENTS = 5
+# The longest value that the documents list has 15.
+MAX_WORD_CHARACTERS = 20
 
 
 @frozen
@@ -60,6 +65,11 @@ def kind_of(value: object) -> str:
     return f"{module}.{name}" if is_like_ours else name
 
 
+def refusal(attribute: Attribute[Any], condition: str, given: object = "") -> InvalidInput:
+    """Return the error of one field: what it ``must``, and what it was as far as that is shown."""
+    return InvalidInput.of([FieldFault(attribute.name, f"must {condition}", str(given))])
+
+
 def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) -> Check:
     """Return a check that all of attrs' validators hold, and say its ``condition`` if not."""
     holds = and_(*validators)
@@ -69,7 +79,7 @@ def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) 
             holds(instance, attribute, value)
             return
         # Outside the block above: attrs' error holds the value, and would be the context of ours.
-        raise ConfigError(f"{attribute.name} must {condition}, got {got(value)}")
+        raise refusal(attribute, condition, got(value))
 
     return validate
 
@@ -130,15 +140,15 @@ def text(limit: int | None = None, *, empty: bool = True, unit: str = UTF8) -> C
     def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
         is_text(instance, attribute, value)
         if not value and not empty:
-            raise ConfigError(f"{attribute.name} must not be empty")
+            raise refusal(attribute, "not be empty")
         size = None
         with suppress(UnicodeEncodeError):
             size = len(value.encode()) if unit == UTF8 else len(value.encode("utf-16-le")) // 2
         # Outside the block above: the error underneath holds the whole text.
         if size is None:
-            raise ConfigError(f"{attribute.name} must be valid Unicode, got half a surrogate pair")
+            raise refusal(attribute, "be valid Unicode", "half a surrogate pair")
         if limit is not None and size > limit:
-            raise ConfigError(f"{attribute.name} must be at most {limit} {unit}, got {size}")
+            raise refusal(attribute, f"be at most {limit} {unit}", size)
 
     return validate
 
@@ -146,25 +156,85 @@ def text(limit: int | None = None, *, empty: bool = True, unit: str = UTF8) -> C
 is_text = must("be a string", is_a(str), got=kind_of)
 
 
+def listed(values: type[Enum], validator: Check, *others: str) -> Check:
+    """Return a check that warns once of a value outside a list of the documents.
+
+    It is no fault: the documents contradict each other, and a tenant may have more values.
+    ``others`` are spellings that are documented as well.
+    """
+    known = frozenset({*(member.value for member in values), *others, ""})
+    words = ", ".join(str(member.value) for member in values)
+
+    def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+        validator(instance, attribute, value)
+        # Of a subclass its own text, whatever it makes of comparing.
+        plain = str.__str__(value) if isinstance(value, str) else int(value)
+        if plain not in known:
+            # A long one is no such word, but may be a text that belongs elsewhere.
+            is_word = len(str(plain)) <= MAX_WORD_CHARACTERS
+            given = repr(plain) if is_word else f"of {len(str(plain))} characters"
+            _warn_once(attribute.name, given, words)
+
+    return validate
+
+
+# Bounded, since values may come from anywhere: then it may warn of one again.
+@lru_cache(maxsize=1024)
+def _warn_once(name: str, given: str, words: str) -> None:
+    text = f"{name} {given} is not among the documented values: {words}"
+    # To where the record is made: above this are the two checks and the record's ``__init__``.
+    warnings.warn(text, RuntimeWarning, stacklevel=5)
+
+
 def secret(_: Any, attribute: Attribute[Any], value: Any) -> None:
     """Check what goes into a header or a form, and is never shown."""
     is_text(_, attribute, value)
     if not value.strip():
-        raise ConfigError(f"{attribute.name} must not be empty")
+        raise refusal(attribute, "not be empty")
     if not value.isprintable():
-        raise ConfigError(
-            f"{attribute.name} must be printable: no line breaks, no control characters"
-        )
+        raise refusal(attribute, "be printable: no line breaks, no control characters")
+
+
+@frozen
+class FieldCheck:
+    """The check of one field of a record, which tells the faults of all its fields.
+
+    attrs sets all fields before it calls the first check, and stops at the first that fails. So
+    that one looks at the others: a record without a fault pays nothing for it.
+    """
+
+    check: Check
+    is_optional: bool = False
+
+    def __call__(self, instance: Any, attribute: Attribute[Any], value: Any) -> None:
+        """Raise InvalidInput with all faults of the record, if this field has one."""
+        if value is None and self.is_optional:
+            return
+        try:
+            self.check(instance, attribute, value)
+        except InvalidInput:
+            faults = list(find_faults(instance))
+        else:
+            return
+        raise InvalidInput.of(faults)
+
+
+def find_faults(record: Any, *, among: Container[str] | None = None) -> Iterator[FieldFault]:
+    """Yield what is wrong with a record's fields, or with those ``among`` them."""
+    for attribute in fields(type(record)):
+        if among is not None and attribute.name not in among:
+            continue
+        own, value = attribute.validator, getattr(record, attribute.name)
+        if isinstance(own, FieldCheck) and not (value is None and own.is_optional):
+            try:
+                own.check(record, attribute, value)
+            except InvalidInput as error:
+                yield from error.errors
 
 
 def optional(validator: Check, *, show: bool = True) -> Any:
     """Return a field that may be left out: None means that it is not set."""
-
-    def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
-        if value is not None:
-            validator(instance, attribute, value)
-
-    return field(default=None, validator=validate, repr=show)
+    return field(default=None, validator=FieldCheck(validator, is_optional=True), repr=show)
 
 
 def hidden(validator: Check) -> Any:
@@ -174,7 +244,7 @@ def hidden(validator: Check) -> Any:
 
 def required(validator: Check, *, show: bool = True) -> Any:
     """Return a field that must be set."""
-    return field(validator=validator, repr=show)
+    return field(validator=FieldCheck(validator), repr=show)
 
 
 def private() -> Any:
@@ -184,7 +254,7 @@ def private() -> Any:
 
 def extras() -> Any:
     """Return the field ``extra`` of a record that is sent."""
-    return field(factory=dict, repr=False, kw_only=True, validator=is_json)
+    return field(factory=dict, repr=False, kw_only=True, validator=FieldCheck(is_json))
 
 
 _any_text = text()
@@ -193,7 +263,7 @@ _any_text = text()
 def _check_texts(instance: Any, attribute: Any, items: Iterable[Any], condition: str) -> None:
     for item in items:
         if not isinstance(item, str):
-            raise ConfigError(f"{attribute.name} must {condition}, got {kind_of(item)}")
+            raise refusal(attribute, condition, kind_of(item))
         _any_text(instance, attribute, item)
 
 
@@ -203,9 +273,7 @@ def attachments(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     condition = f"be a string or at most {MAX_ATTACHMENTS} of them"
     _check_texts(instance, attribute, value if several else [value], condition)
     if several and len(value) > MAX_ATTACHMENTS:
-        raise ConfigError(
-            f"{attribute.name} must be at most {MAX_ATTACHMENTS} attachments, got {len(value)}"
-        )
+        raise refusal(attribute, f"be at most {MAX_ATTACHMENTS} attachments", len(value))
 
 
 def texts(instance: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -219,7 +287,7 @@ def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     """Refuse what JSON has no word for, such as NaN or a datetime: it would change on the way."""
     kind(Mapping)(instance, attribute, value)
     if not all(isinstance(key, str) for key in value):
-        raise ConfigError(f"{attribute.name} must have string keys")
+        raise refusal(attribute, "have string keys")
     fault = None
     try:
         json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode()
@@ -227,4 +295,4 @@ def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
         fault = kind_of(error)
     # Outside the block above: the error underneath may hold all that was to be written.
     if fault is not None:
-        raise ConfigError(f"{attribute.name} must hold values of JSON, not NaN or dates ({fault})")
+        raise refusal(attribute, f"hold values of JSON, not NaN or dates ({fault})")

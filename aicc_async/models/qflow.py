@@ -8,12 +8,14 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from .._validators import UTF16, extras, hidden, kind, optional, required, text, texts
-from ..errors import ConfigError
+from .._validators import UTF16, extras, hidden, kind, listed, optional, required, text, texts
+from ..errors import FieldFault, InvalidInput
+from .from_dict import InputRecord
+from .values import QueueStatus
 
 
 @frozen(kw_only=True)
-class CaseEnqueue:
+class CaseEnqueue(InputRecord):
     """A case to put into a Q-Flow service's queue (document 003).
 
     Lengths are UTF-16 units, as .NET counts them. ``service_id`` is required by the document even
@@ -55,7 +57,7 @@ class EnqueuedCase:
 
 
 @frozen(kw_only=True)
-class QueueCancel:
+class QueueCancel(InputRecord):
     """A case to take out of a Q-Flow queue (``POST Cases/Cancel``), by either id.
 
     ``status`` says what becomes of it; left out, the server decides. ``notes`` are at most 4000
@@ -67,12 +69,12 @@ class QueueCancel:
     notes: str | None = hidden(text(4000, unit=UTF16))
     classification_code: str | None = optional(text())
     custom_properties: Mapping[str, str] | None = hidden(texts)
-    status: int | None = optional(kind(int))
+    status: int | None = optional(listed(QueueStatus, kind(int)))
     extra: Mapping[str, Any] = extras()
 
     def __attrs_post_init__(self) -> None:
         if self.case_id is None and self.process_id is None:
-            raise ConfigError("case_id or process_id must be set")
+            raise InvalidInput.of([FieldFault("case_id or process_id", "must be set")])
 
 
 @define(kw_only=True)
