@@ -346,7 +346,7 @@ class AICCClient(SessionHolder):
             max_body=max_body,
             throttle_statuses=dialect.throttle_statuses,
             throttle_codes=dialect.throttle_codes,
-            missing_codes=dialect.missing_codes,
+            missing_codes=(*dialect.missing_codes, *(profile.missing_codes or ())),
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
         check("session", session, kind(aiohttp.ClientSession, type(None)))

@@ -205,12 +205,14 @@ def _check_statuses(statuses: Iterable[int]) -> tuple[int, ...]:
     return found
 
 
-def _as_tuple(codes: Iterable[str]) -> tuple[str, ...]:
+def as_codes(codes: Iterable[str]) -> tuple[str, ...]:
+    """Return codes, or the only one, as a tuple; ``check_codes`` sees what is in it."""
     is_one = isinstance(codes, str) or not isinstance(codes, Iterable)
     return (codes,) if is_one else tuple(codes)  # type: ignore[return-value]  # checked after it
 
 
-def _check_codes(_: object, attribute: Attribute[Any], codes: tuple[str, ...]) -> None:
+def check_codes(_: object, attribute: Attribute[Any], codes: tuple[str, ...]) -> None:
+    """Refuse what cannot be the ``resCode`` of a refusal."""
     if not all(isinstance(code, str) and code not in {"", "0"} for code in codes):
         raise ConfigError(
             f"{attribute.name} must be texts other than '' and '0', got {shown(codes)}"
@@ -237,8 +239,8 @@ class Dialect:
     task_detail: Literal["GET", "POST"] = field(default="GET", validator=one_of("GET", "POST"))
     swap_statistics: bool = field(default=False, validator=kind(bool))
     throttle_statuses: tuple[int, ...] = field(default=(), converter=_check_statuses)
-    throttle_codes: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_codes)
-    missing_codes: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_codes)
+    throttle_codes: tuple[str, ...] = field(default=(), converter=as_codes, validator=check_codes)
+    missing_codes: tuple[str, ...] = field(default=(), converter=as_codes, validator=check_codes)
 
 
 @frozen(kw_only=True)
