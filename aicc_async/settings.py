@@ -162,7 +162,7 @@ class RetryPolicy:
     ``attempts`` counts the first one; with 1 nothing is ever sent again. ``deadline`` bounds one
     call in seconds, waits between attempts included, waits for the rate limit not. Waits are drawn
     from 0 to ``base`` (twenty times that after a refusal), doubled at each attempt (full jitter),
-    at most ``cap``; a ``Retry-After`` is honoured up to ``max_retry_after`` seconds. A refusal that
+    at most ``cap``; a ``Retry-After`` is honoured up to ``max_retry_after`` seconds. An answer that
     asks for more, or for more than is left of the deadline, ends the call at once.
 
     A refusal with HTTP 429 costs no attempt: the call goes on until its deadline, and everybody is
