@@ -30,6 +30,7 @@ UTF8 = "bytes in UTF-8"
 MAX_SECONDS = 1e9
 MAX_SHOWN_CHARACTERS = 80
 MAX_ATTACHMENTS = 5
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 # The longest value that the documents list has 15.
 MAX_WORD_CHARACTERS = 20
 
@@ -108,10 +109,11 @@ def integer(minimum: int, maximum: int | None = None, *, is_exact: bool = False)
     ``is_exact`` refuses subclasses, for what is sent: msgspec writes none of them, and a path would
     hold the name of an Enum's member.
     """
-    condition = f"be an integer >= {minimum}"
+    # A bound may be another field, and too long to be written.
+    condition = f"be an integer >= {shown(minimum)}"
     bounds = [ge(minimum)]
     if maximum is not None:
-        condition = f"be an integer from {minimum} to {maximum}"
+        condition = f"be an integer from {shown(minimum)} to {shown(maximum)}"
         bounds.append(le(maximum))
     return must(condition, is_a(int, is_exact=is_exact), *bounds)
 
@@ -151,6 +153,13 @@ def text(limit: int | None = None, *, empty: bool = True, unit: str = UTF8) -> C
             raise refusal(attribute, f"be at most {limit} {unit}", size)
 
     return validate
+
+
+def int64(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+    """Check for an integer that the wire can hold: Java's and .NET's longest has 64 bits."""
+    kind(int)(instance, attribute, value)
+    if not MIN_INT64 <= value <= MAX_INT64:
+        raise refusal(attribute, "be an integer of 64 bits", shown(value))
 
 
 is_text = must("be a string", is_a(str), got=kind_of)

@@ -231,7 +231,7 @@ from ._protocol.aicc import CaseProtocol
 from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
-from ._validators import check, integer, kind, kind_of, number, one_of, text
+from ._validators import check, int64, integer, kind, kind_of, number, one_of, text
 from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from .errors import ConfigError
 from .models import (
@@ -340,9 +340,9 @@ class AICCClient(SessionHolder):
         endpoint = Endpoint(
             base_url=_check_domain(settings.check_base_url(base_url, allow_http=allow_http)),
             max_concurrency=max_concurrency,
-            rate_limit=rate_limit or profile.rate_limit,
-            retry=retry or RetryPolicy(),
-            timeouts=timeouts or Timeouts(),
+            rate_limit=profile.rate_limit if rate_limit is None else rate_limit,
+            retry=RetryPolicy() if retry is None else retry,
+            timeouts=Timeouts() if timeouts is None else timeouts,
             max_body=max_body,
             throttle_statuses=dialect.throttle_statuses,
             throttle_codes=dialect.throttle_codes,
@@ -531,6 +531,7 @@ class AICCClient(SessionHolder):
         A name that is not a field's, a broken bound or no change at all is a ConfigError before
         anything is asked; so is, once it is read, a case without a title or description to keep.
         """
+        _check_id(case_id)
         if if_unchanged is not None:
             check("if_unchanged", if_unchanged, kind(CaseDetail))
             check_same_case(case_id, if_unchanged)
@@ -817,4 +818,5 @@ def _check_id(value: str, name: str = "case_id", *, max_bytes: int | None = MAX_
 
 def _check_page(start: int, limit: int) -> None:
     check("start", start, integer(0, is_exact=True))
+    check("start", start, int64)
     check("limit", limit, integer(1, MAX_ROWS_PER_PAGE, is_exact=True))

@@ -70,7 +70,7 @@ from attrs import Attribute, field, frozen
 from yarl import URL
 
 from ._ratelimit.budget import REQUEST_PRIORITIES, RequestPriority, SharedBudget
-from ._validators import integer, kind, number, one_of, shown
+from ._validators import check, integer, kind, number, one_of, shown
 from .errors import ConfigError
 
 # The sample's spelling of the auto-assign flag, and the table's (document 000).
@@ -263,6 +263,7 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
 
     Only https, or http to this machine, unless ``allow_http``: a token must not travel in clear.
     """
+    check("allow_http", allow_http, kind(bool))
     try:
         url = URL(text)
     except (TypeError, ValueError, IndexError):

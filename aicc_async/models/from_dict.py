@@ -32,7 +32,7 @@ class InputRecord:
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]  # of attrs
         own = {name: value for name, value in values.items() if name in known}
         if template := {name: values[name] for name in values if is_template_field(name)}:
-            extra = own.get("extra") or {}
+            extra = {} if own.get("extra") is None else own["extra"]
             # What is not a mapping is refused as ``extra``, by its own check.
             own["extra"] = {**extra, **template} if isinstance(extra, Mapping) else extra
         spellings = {bare_name(name): name for name in known}
@@ -65,10 +65,11 @@ def bare_name(name: str) -> str:
 
 def unknown_field(name: object, spellings: Mapping[str, str]) -> FieldFault:
     """Return the fault of a name that is not a field's; ``spellings`` map bare names to fields."""
-    bare = bare_name(str(name)[:MAX_SHOWN_CHARACTERS])
+    text = name[:MAX_SHOWN_CHARACTERS] if isinstance(name, str) else shown(name)
+    bare = bare_name(text)
     near = [bare] if bare in spellings else get_close_matches(bare, spellings, 1, MIN_LIKENESS)
     advice = f". Did you mean {spellings[near[0]]!r}?" if near else ""
-    return FieldFault(str(name)[:MAX_SHOWN_CHARACTERS], f"unknown field {shown(name)}{advice}")
+    return FieldFault(text, f"unknown field {shown(name)}{advice}")
 
 
 def missing_field(name: str, given: str) -> FieldFault:

@@ -8,7 +8,18 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from .._validators import UTF16, extras, hidden, kind, listed, optional, required, text, texts
+from .._validators import (
+    UTF16,
+    extras,
+    hidden,
+    int64,
+    kind,
+    listed,
+    optional,
+    required,
+    text,
+    texts,
+)
 from ..errors import FieldFault, InvalidInput
 from .from_dict import InputRecord
 from .values import QueueStatus
@@ -22,9 +33,9 @@ class CaseEnqueue(InputRecord):
     beside ``service_id_ext_ref``.
     """
 
-    service_id: int = required(kind(int))
+    service_id: int = required(int64)
     service_id_ext_ref: str | None = optional(text())
-    customer_id: int | None = optional(kind(int))
+    customer_id: int | None = optional(int64)
     ext_ref: str | None = hidden(text(200, unit=UTF16))
     notes: str | None = hidden(text(4000, unit=UTF16))
     subject: str | None = hidden(text(100, unit=UTF16))
@@ -33,7 +44,7 @@ class CaseEnqueue(InputRecord):
     custom_properties: Mapping[str, str] | None = hidden(texts)
     procedure_ext_ref: str | None = optional(text())
     procedure_option_ext_ref: str | None = optional(text())
-    case_id: int | None = optional(kind(int))
+    case_id: int | None = optional(int64)
     extra: Mapping[str, Any] = extras()
 
 
@@ -64,12 +75,12 @@ class QueueCancel(InputRecord):
     UTF-16 units.
     """
 
-    case_id: int | None = optional(kind(int))
-    process_id: int | None = optional(kind(int))
+    case_id: int | None = optional(int64)
+    process_id: int | None = optional(int64)
     notes: str | None = hidden(text(4000, unit=UTF16))
     classification_code: str | None = optional(text())
     custom_properties: Mapping[str, str] | None = hidden(texts)
-    status: int | None = optional(listed(QueueStatus, kind(int)))
+    status: int | None = optional(listed(QueueStatus, int64))
     extra: Mapping[str, Any] = extras()
 
     def __attrs_post_init__(self) -> None:
