@@ -269,6 +269,13 @@ def extras() -> Any:
 _any_text = text()
 
 
+def text_or_flag(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+    """Check for a text, or a bool."""
+    kind(str, bool)(instance, attribute, value)
+    if isinstance(value, str):
+        _any_text(instance, attribute, value)
+
+
 def _check_texts(instance: Any, attribute: Any, items: Iterable[Any], condition: str) -> None:
     for item in items:
         if not isinstance(item, str):

@@ -142,14 +142,14 @@ class QFlowClient(SessionHolder):
 
     async def get_case(self, case_id: int) -> QueuedCase:
         """Read a case by its number (``GET Cases/{id}``)."""
-        check("case_id", case_id, int64)
         check("case_id", case_id, integer(0, is_exact=True))
+        check("case_id", case_id, int64)
         return await self._session.send(requests.get_case(case_id, self._converter))
 
     async def get_process(self, process_id: int) -> QueuedCase:
         """Read a case by the number of its process (``GET Cases/Processes/{id}``)."""
-        check("process_id", process_id, int64)
         check("process_id", process_id, integer(0, is_exact=True))
+        check("process_id", process_id, int64)
         return await self._session.send(requests.get_process(process_id, self._converter))
 
 

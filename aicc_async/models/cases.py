@@ -20,6 +20,7 @@ from .._validators import (
     optional,
     required,
     text,
+    text_or_flag,
 )
 from .from_dict import InputRecord
 from .values import Classification, Origin, Priority, ResumeType, State
@@ -43,7 +44,9 @@ class NewCase(InputRecord):
     creator_id: str = required(text(20, empty=False))
     owner_id: str | None = optional(text(20))
     is_auto_assigned: bool = field(
-        default=Factory(lambda case: not case.owner_id, takes_self=True),
+        default=Factory(
+            lambda case: not (isinstance(case.owner_id, str) and case.owner_id), takes_self=True
+        ),
         validator=FieldCheck(kind(bool)),
     )
     priority: str | None = optional(listed(Priority, text()))
@@ -104,7 +107,7 @@ class CaseQuery(InputRecord):
     is_direct_response: bool | None = optional(kind(bool))
     resume_type: str | None = optional(listed(ResumeType, text()))
     is_export: bool | None = optional(kind(bool))
-    local: str | bool | None = optional(kind(str, bool))
+    local: str | bool | None = optional(text_or_flag)
     extra: Mapping[str, Any] = extras()
 
 

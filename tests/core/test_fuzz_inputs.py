@@ -81,6 +81,13 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+class Missing:
+    """As ``pandas.NA``: neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value is ambiguous")
+
+
 def _nested(depth: int) -> list[Any]:
     value: list[Any] = []
     for _ in range(depth):
@@ -105,6 +112,7 @@ CONSTANTS: list[Any] = [
 ]
 # Each is made anew: it may be used up, or changed.
 MADE: list[Callable[[], Any]] = [
+    Missing,
     object,
     dict,
     list,
