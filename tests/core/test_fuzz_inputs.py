@@ -384,6 +384,7 @@ async def _clients(folder: Path) -> AsyncIterator[tuple[AICCClient, QFlowClient]
             yield aicc, queue
 
 
+@pytest.mark.timeout(20 + RUNS // 100)
 async def test_odd_inputs_end_in_records_or_errors_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
