@@ -266,6 +266,9 @@ class CaseApi:
         """
         if end is None or end < self.now() - CLOCK_TOLERANCE or not self.filters_creation:
             return 0
+        # Nothing is behind the last day of the calendar.
+        if end > datetime.max.replace(tzinfo=end.tzinfo) - CLOCK_TOLERANCE:
+            return 0
         try:
             return await row_counter(self.dated_pages(query))(Window(end + CLOCK_TOLERANCE))
         except ApiError as error:

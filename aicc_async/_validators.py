@@ -1,4 +1,4 @@
-"""Checks of settings, arguments and records: attrs' own validators, refused as ``ConfigError``.
+"""Checks of settings, arguments and records: attrs' own validators, refused as ``InvalidInput``.
 
 A message reads ``<name> must <condition>, got <value>``. The characters of a text are shown only
 where it can be neither a secret nor contact data.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, fields, frozen
 from attrs.validators import and_, ge, in_, le
 
-from .errors import ConfigError
+from .errors import FieldFault, InvalidInput
 
 T = TypeVar("T")
 Check = Callable[[Any, "Attribute[Any]", Any], None]
@@ -27,10 +30,12 @@ UTF8 = "bytes in UTF-8"
 MAX_SECONDS = 1e9
 # Readers and writers of JSON and TOML agree on whole numbers up to this one.
 MAX_INTEGER = 2**53
-# An id of .NET has so many bits, its sign included.
-MAX_ID = 2**63 - 1
 MAX_SHOWN_CHARACTERS = 80
 MAX_ATTACHMENTS = 5
+# An id of .NET has so many bits, its sign included.
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
+# The longest value that the documents list has 15.
+MAX_WORD_CHARACTERS = 20
 
 
 @frozen
@@ -64,6 +69,11 @@ def kind_of(value: object) -> str:
     return f"{module}.{name}" if is_like_ours else name
 
 
+def refusal(attribute: Attribute[Any], condition: str, given: object = "") -> InvalidInput:
+    """Return the error of one field: what it ``must``, and what it was as far as that is shown."""
+    return InvalidInput.of([FieldFault(attribute.name, f"must {condition}", str(given))])
+
+
 def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) -> Check:
     """Return a check that all of attrs' validators hold, and say its ``condition`` if not."""
     holds = and_(*validators)
@@ -73,7 +83,7 @@ def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) 
             holds(instance, attribute, value)
             return
         # Outside the block above: attrs' error holds the value, and would be the context of ours.
-        raise ConfigError(f"{attribute.name} must {condition}, got {got(value)}")
+        raise refusal(attribute, condition, got(value))
 
     return validate
 
@@ -102,10 +112,11 @@ def integer(minimum: int, maximum: int | None = None, *, is_exact: bool = False)
     ``is_exact`` refuses subclasses, for what is sent: msgspec writes none of them, and a path would
     hold the name of an Enum's member.
     """
-    condition = f"be an integer >= {minimum}"
+    # A bound may be another field, and too long to be written.
+    condition = f"be an integer >= {shown(minimum)}"
     bounds = [ge(minimum)]
     if maximum is not None:
-        condition = f"be an integer from {minimum} to {maximum}"
+        condition = f"be an integer from {shown(minimum)} to {shown(maximum)}"
         bounds.append(le(maximum))
     return must(condition, is_a(int, is_exact=is_exact), *bounds)
 
@@ -134,41 +145,108 @@ def text(limit: int | None = None, *, empty: bool = True, unit: str = UTF8) -> C
     def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
         is_text(instance, attribute, value)
         if not value and not empty:
-            raise ConfigError(f"{attribute.name} must not be empty")
+            raise refusal(attribute, "not be empty")
         size = None
         with suppress(UnicodeEncodeError):
             size = len(value.encode()) if unit == UTF8 else len(value.encode("utf-16-le")) // 2
         # Outside the block above: the error underneath holds the whole text.
         if size is None:
-            raise ConfigError(f"{attribute.name} must be valid Unicode, got half a surrogate pair")
+            raise refusal(attribute, "be valid Unicode", "half a surrogate pair")
         if limit is not None and size > limit:
-            raise ConfigError(f"{attribute.name} must be at most {limit} {unit}, got {size}")
+            raise refusal(attribute, f"be at most {limit} {unit}", size)
 
     return validate
 
 
+def int64(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+    """Check for an integer that the wire can hold: Java's and .NET's longest has 64 bits."""
+    kind(int)(instance, attribute, value)
+    if not MIN_INT64 <= value <= MAX_INT64:
+        raise refusal(attribute, "be an integer of 64 bits", shown(value))
+
+
 is_text = must("be a string", is_a(str), got=kind_of)
+
+
+def listed(values: type[Enum], validator: Check, *others: str) -> Check:
+    """Return a check that warns once of a value outside a list of the documents.
+
+    It is no fault: the documents contradict each other, and a tenant may have more values.
+    ``others`` are spellings that are documented as well.
+    """
+    known = frozenset({*(member.value for member in values), *others, ""})
+    words = ", ".join(str(member.value) for member in values)
+
+    def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+        validator(instance, attribute, value)
+        # Of a subclass its own text, whatever it makes of comparing.
+        plain = str.__str__(value) if isinstance(value, str) else int(value)
+        if plain not in known:
+            # A long one is no such word, but may be a text that belongs elsewhere.
+            is_word = len(str(plain)) <= MAX_WORD_CHARACTERS
+            given = repr(plain) if is_word else f"of {len(str(plain))} characters"
+            _warn_once(attribute.name, given, words)
+
+    return validate
+
+
+# Bounded, since values may come from anywhere: then it may warn of one again.
+@lru_cache(maxsize=1024)
+def _warn_once(name: str, given: str, words: str) -> None:
+    text = f"{name} {given} is not among the documented values: {words}"
+    # To where the record is made: above this are the two checks and the record's ``__init__``.
+    warnings.warn(text, RuntimeWarning, stacklevel=5)
 
 
 def secret(_: Any, attribute: Attribute[Any], value: Any) -> None:
     """Check what goes into a header or a form, and is never shown."""
     is_text(_, attribute, value)
     if not value.strip():
-        raise ConfigError(f"{attribute.name} must not be empty")
+        raise refusal(attribute, "not be empty")
     if not value.isprintable():
-        raise ConfigError(
-            f"{attribute.name} must be printable: no line breaks, no control characters"
-        )
+        raise refusal(attribute, "be printable: no line breaks, no control characters")
+
+
+@frozen
+class FieldCheck:
+    """The check of one field of a record, which tells the faults of all its fields.
+
+    attrs sets all fields before it calls the first check, and stops at the first that fails. So
+    that one looks at the others: a record without a fault pays nothing for it.
+    """
+
+    check: Check
+    is_optional: bool = False
+
+    def __call__(self, instance: Any, attribute: Attribute[Any], value: Any) -> None:
+        """Raise InvalidInput with all faults of the record, if this field has one."""
+        if value is None and self.is_optional:
+            return
+        try:
+            self.check(instance, attribute, value)
+        except InvalidInput:
+            faults = list(find_faults(instance))
+        else:
+            return
+        raise InvalidInput.of(faults)
+
+
+def find_faults(record: Any, *, among: Container[str] | None = None) -> Iterator[FieldFault]:
+    """Yield what is wrong with a record's fields, or with those ``among`` them."""
+    for attribute in fields(type(record)):
+        if among is not None and attribute.name not in among:
+            continue
+        own, value = attribute.validator, getattr(record, attribute.name)
+        if isinstance(own, FieldCheck) and not (value is None and own.is_optional):
+            try:
+                own.check(record, attribute, value)
+            except InvalidInput as error:
+                yield from error.errors
 
 
 def optional(validator: Check, *, show: bool = True) -> Any:
     """Return a field that may be left out: None means that it is not set."""
-
-    def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
-        if value is not None:
-            validator(instance, attribute, value)
-
-    return field(default=None, validator=validate, repr=show)
+    return field(default=None, validator=FieldCheck(validator, is_optional=True), repr=show)
 
 
 def hidden(validator: Check) -> Any:
@@ -178,7 +256,7 @@ def hidden(validator: Check) -> Any:
 
 def required(validator: Check, *, show: bool = True) -> Any:
     """Return a field that must be set."""
-    return field(validator=validator, repr=show)
+    return field(validator=FieldCheck(validator), repr=show)
 
 
 def private() -> Any:
@@ -188,16 +266,23 @@ def private() -> Any:
 
 def extras() -> Any:
     """Return the field ``extra`` of a record that is sent."""
-    return field(factory=dict, repr=False, kw_only=True, validator=is_json)
+    return field(factory=dict, repr=False, kw_only=True, validator=FieldCheck(is_json))
 
 
 _any_text = text()
 
 
+def text_or_flag(instance: Any, attribute: Attribute[Any], value: Any) -> None:
+    """Check for a text, or a bool."""
+    kind(str, bool)(instance, attribute, value)
+    if isinstance(value, str):
+        _any_text(instance, attribute, value)
+
+
 def _check_texts(instance: Any, attribute: Any, items: Iterable[Any], condition: str) -> None:
     for item in items:
         if not isinstance(item, str):
-            raise ConfigError(f"{attribute.name} must {condition}, got {kind_of(item)}")
+            raise refusal(attribute, condition, kind_of(item))
         _any_text(instance, attribute, item)
 
 
@@ -207,9 +292,7 @@ def attachments(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     condition = f"be a string or at most {MAX_ATTACHMENTS} of them"
     _check_texts(instance, attribute, value if several else [value], condition)
     if several and len(value) > MAX_ATTACHMENTS:
-        raise ConfigError(
-            f"{attribute.name} must be at most {MAX_ATTACHMENTS} attachments, got {len(value)}"
-        )
+        raise refusal(attribute, f"be at most {MAX_ATTACHMENTS} attachments", len(value))
 
 
 def texts(instance: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -223,7 +306,7 @@ def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
     """Refuse what JSON has no word for, such as NaN or a datetime: it would change on the way."""
     kind(Mapping)(instance, attribute, value)
     if not all(isinstance(key, str) for key in value):
-        raise ConfigError(f"{attribute.name} must have string keys")
+        raise refusal(attribute, "have string keys")
     fault = None
     try:
         json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode()
@@ -231,4 +314,4 @@ def is_json(instance: Any, attribute: Attribute[Any], value: Any) -> None:
         fault = kind_of(error)
     # Outside the block above: the error underneath may hold all that was to be written.
     if fault is not None:
-        raise ConfigError(f"{attribute.name} must hold values of JSON, not NaN or dates ({fault})")
+        raise refusal(attribute, f"hold values of JSON, not NaN or dates ({fault})")

@@ -340,13 +340,13 @@ class AICCClient(SessionHolder):
         endpoint = Endpoint(
             base_url=_check_domain(settings.check_base_url(base_url, allow_http=allow_http)),
             max_concurrency=max_concurrency,
-            rate_limit=rate_limit or profile.rate_limit,
-            retry=retry or RetryPolicy(),
-            timeouts=timeouts or Timeouts(),
+            rate_limit=profile.rate_limit if rate_limit is None else rate_limit,
+            retry=RetryPolicy() if retry is None else retry,
+            timeouts=Timeouts() if timeouts is None else timeouts,
             max_body=max_body,
             throttle_statuses=dialect.throttle_statuses,
             throttle_codes=dialect.throttle_codes,
-            missing_codes=dialect.missing_codes,
+            missing_codes=(*dialect.missing_codes, *(profile.missing_codes or ())),
         )
         check("auth", auth, kind(StaticToken, ClientCredentials))
         check("session", session, kind(aiohttp.ClientSession, type(None)))
@@ -531,6 +531,7 @@ class AICCClient(SessionHolder):
         A name that is not a field's, a broken bound or no change at all is a ConfigError before
         anything is asked; so is, once it is read, a case without a title or description to keep.
         """
+        _check_id(case_id)
         if if_unchanged is not None:
             check("if_unchanged", if_unchanged, kind(CaseDetail))
             check_same_case(case_id, if_unchanged)

@@ -3,7 +3,8 @@
 The tree, with what each carries::
 
     AICCError                        everything below
-    ├── ConfigError (ValueError)     before any I/O: bad settings, a record that breaks a bound
+    ├── ConfigError (ValueError)     before any I/O: bad settings
+    │   └── InvalidInput             arguments and records out of bounds; .errors: all of them
     ├── TransportError               no complete answer; .sent: may the service have acted?
     │   └── RequestTimeout (TimeoutError)
     ├── ApiError                     the service refused: .status .code .message .request_id
@@ -49,7 +50,10 @@ put aside::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from attrs import frozen
 
 
 class AICCError(Exception):
@@ -66,6 +70,40 @@ class ConfigError(AICCError, ValueError):
     """A setting or a record is wrong; nothing was sent."""
 
     retryable = False
+
+
+@frozen
+class FieldFault:
+    """What is wrong with one field, without contact data.
+
+    ``bound`` says what it must be (``must be at most 128 bytes in UTF-8``), ``given`` what it was
+    as far as that may be shown: a length, a type, a value that is no secret ("": nothing).
+    """
+
+    field: str
+    bound: str
+    given: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.field} {self.bound}" if self.bound.startswith("must ") else self.bound
+        return f"{text}, got {self.given}" if self.given else text
+
+
+class InvalidInput(ConfigError):  # noqa: N818  (reads as what it is)
+    """An argument or fields of a record break their bounds; nothing was sent.
+
+    ``errors`` holds a ``FieldFault`` for each of them, not only the first.
+    """
+
+    def __init__(self, message: str, *, errors: Sequence[FieldFault] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def of(cls, faults: Iterable[FieldFault]) -> Self:
+        """Return the error that names all these faults."""
+        errors = tuple(faults)
+        return cls("; ".join(map(str, errors)), errors=errors)
 
 
 class TransportError(AICCError):

@@ -25,9 +25,9 @@ It prints::
 What a client does with it: no page is larger than ``page_size``; ranges are cut so that ``span``
 holds; where ``rate_refused`` is known, four fifths of ``rate`` are kept, unless there is a rate
 limit. No window is read that needs an offset deeper than ``deepest_start`` or announces
-``max_count`` rows: it is halved. A create that is
-in doubt is looked for by its time only where that is what ``date_field`` filters. A ``timezone``
-that is behind ``utc_offset`` gives a RuntimeWarning.
+``max_count`` rows: it is halved. A create that is in doubt is looked for by its time only where
+that is what ``date_field`` filters. A refusal with one of ``missing_codes`` is a NotFoundError. A
+``timezone`` that is behind ``utc_offset`` gives a RuntimeWarning.
 """
 
 # ruff: noqa: RUF009  (the calls make fields, evaluated once as they should be)
@@ -40,14 +40,14 @@ from pathlib import Path
 from sys import float_info
 from typing import Any, Self
 
-from attrs import Attribute, asdict, fields, frozen
+from attrs import Attribute, asdict, converters, field, fields, frozen, validators
 from attrs.validators import ge, gt, le
 
 from ._files import create_private
 from ._optional import load
 from ._validators import MAX_INTEGER, integer, is_a, kind, kind_of, must, one_of, optional, shown
 from .errors import ConfigError
-from .settings import RateLimit
+from .settings import RateLimit, as_codes, check_codes
 
 # Of the rate that passed: what a client uses by default.
 SHARE_OF_RATE = 0.8
@@ -108,6 +108,7 @@ class Profile:
     ``span`` is how the 31 days of a range are counted: ``seconds`` (31 times 24 hours), ``days``
     (a part of a day more is accepted), ``dates`` (31 calendar dates may be touched, 31 times 24
     hours touch 32), ``none`` (40 days were accepted). ``content_type`` is that of the answers.
+    ``missing_codes`` are the ``resCode`` that came for a case that cannot exist, as in ``Dialect``.
 
     ``rate`` is how many requests a second were answered, for a second or more, ``rate_refused`` the
     rate that met HTTP 429; None: none did.
@@ -131,6 +132,11 @@ class Profile:
     offset_reached: int | None = optional(integer(0, MAX_INTEGER, is_exact=True))
     span: str | None = optional(one_of("seconds", "days", "dates", "none"))
     content_type: str | None = optional(_is_label)
+    missing_codes: tuple[str, ...] | None = field(
+        default=None,
+        converter=converters.optional(as_codes),
+        validator=validators.optional(check_codes),
+    )
     rate: float | None = optional(_is_rate)
     rate_refused: float | None = optional(_is_rate)
 

@@ -60,7 +60,7 @@ from ._protocol import qflow as requests
 from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
-from ._validators import MAX_ID, check, integer, kind, shown
+from ._validators import MAX_INT64, check, integer, kind, shown
 from .credentials import QFlowLogin
 from .errors import ConfigError
 from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
@@ -106,8 +106,8 @@ class QFlowClient(SessionHolder):
             base_url=settings.check_base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
             rate_limit=rate_limit,
-            retry=retry or RetryPolicy(),
-            timeouts=timeouts or Timeouts(),
+            retry=RetryPolicy() if retry is None else retry,
+            timeouts=Timeouts() if timeouts is None else timeouts,
         )
         check("session", session, kind(aiohttp.ClientSession, type(None)))
         # No naive time is on this wire.
@@ -115,7 +115,9 @@ class QFlowClient(SessionHolder):
         self._session = Session(
             endpoint,
             signing=_signing(login, token_header, token_prefix),
-            headers=_check_headers(headers or {}, taken=token_header if login else ""),
+            headers=_check_headers(
+                {} if headers is None else headers, taken=token_header if login else ""
+            ),
             session=session,
         )
 
@@ -126,6 +128,7 @@ class QFlowClient(SessionHolder):
         outcome is not known then, UnknownOutcome is raised. ``form`` sends the other documented
         encoding, ``application/x-www-form-urlencoded``.
         """
+        check("case", case, kind(CaseEnqueue))
         return await self._session.send(requests.enqueue(case, self._converter, form=form))
 
     async def cancel_case(self, cancel: QueueCancel) -> str:
@@ -139,12 +142,12 @@ class QFlowClient(SessionHolder):
 
     async def get_case(self, case_id: int) -> QueuedCase:
         """Read a case by its number (``GET Cases/{id}``)."""
-        check("case_id", case_id, integer(0, MAX_ID, is_exact=True))
+        check("case_id", case_id, integer(0, MAX_INT64, is_exact=True))
         return await self._session.send(requests.get_case(case_id, self._converter))
 
     async def get_process(self, process_id: int) -> QueuedCase:
         """Read a case by the number of its process (``GET Cases/Processes/{id}``)."""
-        check("process_id", process_id, integer(0, MAX_ID, is_exact=True))
+        check("process_id", process_id, integer(0, MAX_INT64, is_exact=True))
         return await self._session.send(requests.get_process(process_id, self._converter))
 
 

@@ -70,7 +70,7 @@ from attrs import Attribute, field, frozen
 from yarl import URL
 
 from ._ratelimit.budget import REQUEST_PRIORITIES, RequestPriority, SharedBudget
-from ._validators import integer, kind, number, one_of, shown
+from ._validators import check, integer, kind, number, one_of, shown
 from .errors import ConfigError
 
 # The sample's spelling of the auto-assign flag, and the table's (document 000).
@@ -162,7 +162,7 @@ class RetryPolicy:
     ``attempts`` counts the first one; with 1 nothing is ever sent again. ``deadline`` bounds one
     call in seconds, waits between attempts included, waits for the rate limit not. Waits are drawn
     from 0 to ``base`` (twenty times that after a refusal), doubled at each attempt (full jitter),
-    at most ``cap``; a ``Retry-After`` is honoured up to ``max_retry_after`` seconds. A refusal that
+    at most ``cap``; a ``Retry-After`` is honoured up to ``max_retry_after`` seconds. An answer that
     asks for more, or for more than is left of the deadline, ends the call at once.
 
     A refusal with HTTP 429 costs no attempt: the call goes on until its deadline, and everybody is
@@ -205,12 +205,14 @@ def _check_statuses(statuses: Iterable[int]) -> tuple[int, ...]:
     return found
 
 
-def _as_tuple(codes: Iterable[str]) -> tuple[str, ...]:
+def as_codes(codes: Iterable[str]) -> tuple[str, ...]:
+    """Return codes, or the only one, as a tuple; ``check_codes`` sees what is in it."""
     is_one = isinstance(codes, str) or not isinstance(codes, Iterable)
     return (codes,) if is_one else tuple(codes)  # type: ignore[return-value]  # checked after it
 
 
-def _check_codes(_: object, attribute: Attribute[Any], codes: tuple[str, ...]) -> None:
+def check_codes(_: object, attribute: Attribute[Any], codes: tuple[str, ...]) -> None:
+    """Refuse what cannot be the ``resCode`` of a refusal."""
     if not all(isinstance(code, str) and code not in {"", "0"} for code in codes):
         raise ConfigError(
             f"{attribute.name} must be texts other than '' and '0', got {shown(codes)}"
@@ -237,8 +239,8 @@ class Dialect:
     task_detail: Literal["GET", "POST"] = field(default="GET", validator=one_of("GET", "POST"))
     swap_statistics: bool = field(default=False, validator=kind(bool))
     throttle_statuses: tuple[int, ...] = field(default=(), converter=_check_statuses)
-    throttle_codes: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_codes)
-    missing_codes: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_codes)
+    throttle_codes: tuple[str, ...] = field(default=(), converter=as_codes, validator=check_codes)
+    missing_codes: tuple[str, ...] = field(default=(), converter=as_codes, validator=check_codes)
 
 
 @frozen(kw_only=True)
@@ -261,6 +263,7 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
 
     Only https, or http to this machine, unless ``allow_http``: a token must not travel in clear.
     """
+    check("allow_http", allow_http, kind(bool))
     try:
         url = URL(text)
     except (TypeError, ValueError, IndexError):

@@ -6,7 +6,7 @@ A hook that refuses a value raises TypeError with the message for the user, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, get_origin
@@ -18,7 +18,7 @@ from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .._listing.zones import wall
-from ..errors import ConfigError
+from ..errors import ConfigError, FieldFault, InvalidInput
 from ..models import Address, CaseDetail, Customer, QueuedCase
 from .names import RESERVED_NAMES, known_names, other_spellings, wire_names
 from .times import read_time_with_offset, time_reader, write_time_with_offset
@@ -131,7 +131,10 @@ def _record_writer(cls: type, converter: Converter) -> Callable[[Any], dict[str,
     )
 
     def write(record: Any) -> dict[str, Any]:
-        body = write_fields(record)
+        try:
+            body = write_fields(record)
+        except ConfigError:
+            raise InvalidInput.of(_find_odd_times(record, converter)) from None
         if is_sent:
             # Not what equals its default: a user's subclass may have defaults of its own.
             body = {name: value for name, value in body.items() if value is not None}
@@ -148,6 +151,15 @@ def _record_writer(cls: type, converter: Converter) -> Callable[[Any], dict[str,
         return body
 
     return write
+
+
+def _find_odd_times(record: Any, converter: Converter) -> Iterator[FieldFault]:
+    """Yield the fields that hold a time that the zone's clock cannot show."""
+    for name in wire_names(type(record)):
+        try:
+            converter.unstructure(getattr(record, name))
+        except ConfigError as error:
+            yield FieldFault(name, f"{name}: {error}")
 
 
 @attrs.define

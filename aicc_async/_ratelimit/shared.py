@@ -159,7 +159,20 @@ class SharedLimiter:
             self._start(self._pause(seconds))
 
     def note_quota(self, limit: int, period: float) -> None:
-        """Do nothing: the refusals themselves lower what all have."""
+        """Lower what all have to a quota that the service names, one at least.
+
+        The others may raise it again until they are refused as well, and this process may not.
+        """
+        ceiling = max(int(limit * self._terms.per / period), 1)
+        if ceiling >= (self._terms.ceiling or self._terms.limit):
+            return
+        logger.warning(
+            "the service allows %d requests in %g s, the shared limit is %d in %g s:"
+            " the lower one is kept",
+            *(limit, period, self._terms.ceiling, self._terms.per),
+        )
+        self._terms = evolve(self._terms, ceiling=ceiling)
+        self._start(self._keep_to(ceiling))
 
     async def close(self) -> None:
         """Cancel what runs in the background, and close the connections."""
@@ -244,6 +257,15 @@ class SharedLimiter:
             return lower_limit(pace, now=now, sent=sent, seconds=seconds, per=per)
 
         state = await self._unless_lost(self._budget.pause(seconds))
+        if state:
+            await self._change_pace(state, lower)
+
+    async def _keep_to(self, ceiling: int) -> None:
+        def lower(pace: Pace, _: BudgetState) -> Pace:
+            proven = min(pace.proven_limit, ceiling)
+            return evolve(pace, limit=min(pace.limit, ceiling), proven_limit=proven)
+
+        state = await self._unless_lost(self._budget.report(SlotReports()))
         if state:
             await self._change_pace(state, lower)
 

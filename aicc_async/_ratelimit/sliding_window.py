@@ -16,6 +16,7 @@ sent evenly, and so is everything after a refusal (see ``spacing``).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from math import inf
 from typing import Protocol
@@ -32,6 +33,8 @@ MIN_SLEEP_SECONDS = 0.001
 MIN_WAIT_SECONDS = 0.0001
 # After all slots were in use, sends are even for so many T; or each T would begin with a burst.
 EVEN_WINDOWS = 2
+
+logger = logging.getLogger("aicc_async")
 
 
 class AcquiredSlot(Protocol):
@@ -101,11 +104,13 @@ class Limiter:
         burst: int | None = None,
     ) -> None:
         self._strict = strict
+        self._limit = limit
         self._per = per
-        self._busy_seconds = per + (MIN_SLEEP_SECONDS if strict else SLACK_SECONDS)
         self._free: deque[Slot] | None = None if limit is None else deque()
         # Slots are made when they are needed: a limit of millions must not take memory.
         self._unused = limit or 0
+        # Of a strict limit: those of requests without an answer.
+        self._out = 0
         self._spacing = Spacing(limit, per, burst=burst)
         self._even_until = 0.0
         self._paused_until = 0.0
@@ -136,7 +141,11 @@ class Limiter:
 
     def release(self) -> None:
         """Note that the answer arrived; only a strict limit waits for that."""
-        if self._strict and self._free is not None:
+        if not (self._strict and self._free is not None and self._out):
+            return
+        self._out -= 1
+        # Where the limit has shrunk meanwhile, the slot is one too many.
+        if len(self._free) + self._unused + self._out < (self._limit or 0):
             now = asyncio.get_running_loop().time()
             self._free.append(Slot(now + self._busy_seconds))
             self._returned.set()
@@ -151,11 +160,12 @@ class Limiter:
         self._spacing.slow_down(asyncio.get_running_loop().time(), sent_at)
 
     def resize(self, limit: int) -> None:
-        """Change the limit; when it shrinks, the latest sends are those that count (not strict)."""
+        """Change the limit; when it shrinks, the latest sends are those that count."""
+        self._limit = limit
         self._spacing.resize(limit)
         if self._free is not None:
-            self._unused = max(limit - len(self._free), 0)
-            while len(self._free) > limit:
+            self._unused = max(limit - len(self._free) - self._out, 0)
+            while len(self._free) > max(limit - self._out, 0):
                 self._free.popleft()
 
     def count_sent(self) -> int:
@@ -164,10 +174,27 @@ class Limiter:
         return sum(slot.free_at > since for slot in self._free or ())
 
     def note_quota(self, limit: int, period: float) -> None:
-        """Do nothing: this limit was chosen."""
+        """Keep to a quota that the service names, where it is lower than the limit."""
+        if self._limit is not None and self._limit / self._per <= limit / period:
+            return
+        chosen = "none" if self._limit is None else f"{self._limit} requests in {self._per:g} s"
+        logger.warning(
+            "the service allows %d requests in %g s, the rate limit is %s: the lower one is kept",
+            *(limit, period, chosen),
+        )
+        # As many as fit into the span of the limit, and that so long that the rate is the quota's.
+        fitting = max(int(limit * self._per / period), 1)
+        self._per = fitting * period / limit
+        self._free = deque() if self._free is None else self._free
+        self._spacing.change_span(self._per)
+        self.resize(fitting)
 
     async def close(self) -> None:
         """Do nothing: nothing is open here."""
+
+    @property
+    def _busy_seconds(self) -> float:
+        return self._per + (MIN_SLEEP_SECONDS if self._strict else SLACK_SECONDS)
 
     def _take(self) -> Slot:
         now = asyncio.get_running_loop().time()
@@ -178,7 +205,9 @@ class Limiter:
                 self._unused -= 1
             else:
                 self._free.popleft()
-            if not self._strict:
+            if self._strict:
+                self._out += 1
+            else:
                 self._free.append(slot)
         return slot
 

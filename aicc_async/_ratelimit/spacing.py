@@ -74,6 +74,11 @@ class Spacing:
         self._limit = limit
         self._is_lenient = False
 
+    def change_span(self, per: float) -> None:
+        """Count in another span; what refusals have shown so far was about the old one."""
+        self._per = per
+        self._pace = None
+
     def add(self, now: float) -> None:
         """Note a send, and go faster if it is time."""
         self._sent.append(now)

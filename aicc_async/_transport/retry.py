@@ -199,13 +199,16 @@ class Call:
         )
 
     def _asks_for_too_long(self) -> bool:
-        """Whether a refusal asks for a wait that would end after the call has given up."""
+        """Whether the service asks for a wait that would end after the call has given up."""
         error, policy = self.failure, self._policy
-        asked = error.retry_after if isinstance(error, RateLimitError) else None
+        asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
         if asked is None:
             return False
-        is_too_late = self.spent + asked >= policy.deadline and not self._waits_out(asked)
-        return asked > policy.max_retry_after or is_too_late
+        is_waited_out = self._waits_out(asked)
+        is_too_late = self.spent + asked >= policy.deadline and not is_waited_out
+        # An outage may last as long as the patience; a refusal holds everybody back.
+        is_outage = is_waited_out and isinstance(error, ServerError)
+        return is_too_late or (asked > policy.max_retry_after and not is_outage)
 
     def _choose_base(self) -> float:
         return self._policy.base * (REFUSAL_BASE_FACTOR if self.is_refused else 1)

@@ -20,6 +20,7 @@ from ..credentials import ClientCredentials, Credentials, QFlowLogin, StaticToke
 from ..errors import ConfigError
 from ..models import NewTask
 from ..qflow import QFlowClient
+from ..settings import Dialect
 from .console import ask_secret
 from .options import DEMO_CASES, DEMO_YEAR
 
@@ -79,7 +80,8 @@ async def _demo_client(tasks: Sequence[str], **settings: Any) -> AsyncIterator[A
     since, until = DEMO_YEAR
     async with Emulator(cases=DEMO_CASES, since=since, until=until, record=False) as tenant:
         auth = ClientCredentials(tenant.client_id, tenant.client_secret)
-        async with AICCClient(tenant.url, auth=auth, **settings) as aicc:
+        dialect = Dialect(missing_codes=tenant.missing_code)
+        async with AICCClient(tenant.url, auth=auth, dialect=dialect, **settings) as aicc:
             for title in tasks:
                 await aicc.create_task(NewTask(title=title))
             yield aicc

@@ -17,6 +17,7 @@ from .._files import replace as replace_file
 from .._listing.counting import row_counter
 from .._listing.creation_dates import CreationDates
 from .._listing.windows import Window
+from .._validators import check, kind
 from ..errors import ConfigError, ExportError
 from ..models import CaseQuery
 from . import manifest
@@ -106,7 +107,12 @@ async def export_cases(
     more rows than the service answers offsets, else what the client raises. After each of these the
     same call resumes.
     """
-    api, query = aicc.api, query or CaseQuery()
+    api = aicc.api
+    query = CaseQuery() if query is None else check("query", query, kind(CaseQuery))
+    check("target", target, kind(str, PathLike))
+    check("format", format, kind(str, type(None)))
+    check("since_last", since_last, kind(timedelta, type(None)))
+    check("settle", settle, kind(timedelta))
     if replace and since_last is not None:
         raise ConfigError("replace cannot be combined with since_last")
     options = TargetOptions(

@@ -25,7 +25,7 @@ from uuid import uuid4
 import msgspec
 from attrs import evolve
 
-from .._validators import check, one_of, shown
+from .._validators import check, kind, one_of, shown
 from ..errors import ConfigError, JournalError
 from .clock import read_clocks, steady_now
 from .database import RESTORE, JournalFile
@@ -76,6 +76,7 @@ class SQLiteJournal:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
+        check("path", path, kind(str, PathLike))
         self._is_file = str(path) != ":memory:"
         # Resolved: the locks lie beside the file itself, by whichever link it is reached.
         self._path = _find_file(Path(path)) if self._is_file else Path(path)
@@ -431,7 +432,9 @@ def _find_file(path: Path) -> Path:
         Path(f"{lock_path(path, uuid4().hex)}-journal").exists()
         is_usable = not path.is_dir() and path.parent.is_dir()
     except (OSError, ValueError) as error:
-        raise ConfigError(f"journal must be a file, got {shown(str(path))}: {error}") from error
+        # An error of the system would show all of the path again.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"journal must be a file, got {shown(str(path))}: {reason}") from error
     if not is_usable:
         raise ConfigError(f"journal must be a file in an existing folder, got {path}")
     return path

@@ -8,18 +8,20 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from .._validators import extras, optional, private, text
+from .._validators import extras, listed, optional, private, text
+from .from_dict import InputRecord
+from .values import CaseTypeStatus
 
 
 @frozen(kw_only=True)
-class CaseTypeQuery:
+class CaseTypeQuery(InputRecord):
     """Which case types to list (Case 2.0, ``POST /caseType/list``).
 
     ``type_name`` need not be whole; ``status`` is one of ``CaseTypeStatus``.
     """
 
     type_name: str | None = optional(text())
-    status: str | None = optional(text())
+    status: str | None = optional(listed(CaseTypeStatus, text()))
     extra: Mapping[str, Any] = extras()
 
 

@@ -10,11 +10,24 @@ from typing import Any
 
 from attrs import Factory, define, field, frozen
 
-from .._validators import attachments, extras, hidden, kind, optional, required, text
+from .._validators import (
+    FieldCheck,
+    attachments,
+    extras,
+    hidden,
+    kind,
+    listed,
+    optional,
+    required,
+    text,
+    text_or_flag,
+)
+from .from_dict import InputRecord
+from .values import Classification, Origin, Priority, ResumeType, State
 
 
 @frozen(kw_only=True)
-class NewCase:
+class NewCase(InputRecord):
     """A case to create (document 000, table 3).
 
     Lengths are UTF-8 bytes: a title of 128 bytes is 42 Chinese characters. ``is_auto_assigned``
@@ -31,20 +44,23 @@ class NewCase:
     creator_id: str = required(text(20, empty=False))
     owner_id: str | None = optional(text(20))
     is_auto_assigned: bool = field(
-        default=Factory(lambda case: not case.owner_id, takes_self=True), validator=kind(bool)
+        default=Factory(
+            lambda case: not (isinstance(case.owner_id, str) and case.owner_id), takes_self=True
+        ),
+        validator=FieldCheck(kind(bool)),
     )
-    priority: str | None = optional(text())
-    origin: str | None = optional(text())
+    priority: str | None = optional(listed(Priority, text()))
+    origin: str | None = optional(listed(Origin, text(), "Whatapp"))
     due_date: datetime | None = optional(kind(datetime))
     attachment: str | Sequence[str] | None = hidden(attachments)
     contact_phone: str | None = hidden(text(20))
     be_id: str | None = optional(text(20))
-    state: str | None = optional(text())
+    state: str | None = optional(listed(State, text()))
     extra: Mapping[str, Any] = extras()
 
 
 @frozen(kw_only=True)
-class CaseUpdate:
+class CaseUpdate(InputRecord):
     """A change of a case (document 002, table 3).
 
     The service wants ``title``, ``description`` and ``creator_id`` even for a change of one other
@@ -56,7 +72,7 @@ class CaseUpdate:
     description: str = required(text(20_000, empty=False), show=False)
     creator_id: str = required(text(20, empty=False))
     owner_id: str | None = optional(text())
-    priority: str | None = optional(text())
+    priority: str | None = optional(listed(Priority, text()))
     due_date: datetime | None = optional(kind(datetime))
     contact_id: str | None = optional(text(20))
     contact_phone: str | None = hidden(text(20))
@@ -65,7 +81,7 @@ class CaseUpdate:
 
 
 @frozen(kw_only=True)
-class CaseQuery:
+class CaseQuery(InputRecord):
     """Which cases to list (document 001, table 3, and the filters of 2025-11).
 
     ``start_time`` and ``end_time`` are taken in the client's zone when naive, and cut to seconds.
@@ -75,8 +91,8 @@ class CaseQuery:
 
     title: str | None = hidden(text(128))
     status: str | None = optional(text())
-    priority: str | None = optional(text())
-    origin: str | None = optional(text())
+    priority: str | None = optional(listed(Priority, text()))
+    origin: str | None = optional(listed(Origin, text(), "Whatapp"))
     owner_id: str | None = optional(text(20))
     type: str | None = optional(text(20))
     contact_id: str | None = optional(text(20))
@@ -84,14 +100,14 @@ class CaseQuery:
     creator_id: str | None = optional(text(20))
     start_time: datetime | None = optional(kind(datetime))
     end_time: datetime | None = optional(kind(datetime))
-    classification: str | None = optional(text())
+    classification: str | None = optional(listed(Classification, text()))
     queue_id: str | None = optional(text())
     case_no: str | None = optional(text())
     is_reopen: bool | None = optional(kind(bool))
     is_direct_response: bool | None = optional(kind(bool))
-    resume_type: str | None = optional(text())
+    resume_type: str | None = optional(listed(ResumeType, text()))
     is_export: bool | None = optional(kind(bool))
-    local: str | bool | None = optional(kind(str, bool))
+    local: str | bool | None = optional(text_or_flag)
     extra: Mapping[str, Any] = extras()
 
 

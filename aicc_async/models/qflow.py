@@ -7,26 +7,35 @@ from datetime import datetime
 from typing import Any
 
 from attrs import define, field, frozen
-from attrs.validators import and_, ge, le
 
-from .._validators import MAX_ID, UTF16, extras, hidden, kind, must, optional, required, text, texts
-from ..errors import ConfigError
-
-# An id may be any integer of .NET's.
-_number = and_(kind(int), must("have at most 64 bits", ge(-MAX_ID - 1), le(MAX_ID)))
+from .._validators import (
+    UTF16,
+    extras,
+    hidden,
+    int64,
+    kind,
+    listed,
+    optional,
+    required,
+    text,
+    texts,
+)
+from ..errors import FieldFault, InvalidInput
+from .from_dict import InputRecord
+from .values import QueueStatus
 
 
 @frozen(kw_only=True)
-class CaseEnqueue:
+class CaseEnqueue(InputRecord):
     """A case to put into a Q-Flow service's queue (document 003).
 
     Lengths are UTF-16 units, as .NET counts them. ``service_id`` is required by the document even
     beside ``service_id_ext_ref``.
     """
 
-    service_id: int = required(_number)
+    service_id: int = required(int64)
     service_id_ext_ref: str | None = optional(text())
-    customer_id: int | None = optional(_number)
+    customer_id: int | None = optional(int64)
     ext_ref: str | None = hidden(text(200, unit=UTF16))
     notes: str | None = hidden(text(4000, unit=UTF16))
     subject: str | None = hidden(text(100, unit=UTF16))
@@ -35,7 +44,7 @@ class CaseEnqueue:
     custom_properties: Mapping[str, str] | None = hidden(texts)
     procedure_ext_ref: str | None = optional(text())
     procedure_option_ext_ref: str | None = optional(text())
-    case_id: int | None = optional(_number)
+    case_id: int | None = optional(int64)
     extra: Mapping[str, Any] = extras()
 
 
@@ -59,24 +68,24 @@ class EnqueuedCase:
 
 
 @frozen(kw_only=True)
-class QueueCancel:
+class QueueCancel(InputRecord):
     """A case to take out of a Q-Flow queue (``POST Cases/Cancel``), by either id.
 
     ``status`` says what becomes of it; left out, the server decides. ``notes`` are at most 4000
     UTF-16 units.
     """
 
-    case_id: int | None = optional(_number)
-    process_id: int | None = optional(_number)
+    case_id: int | None = optional(int64)
+    process_id: int | None = optional(int64)
     notes: str | None = hidden(text(4000, unit=UTF16))
     classification_code: str | None = optional(text())
     custom_properties: Mapping[str, str] | None = hidden(texts)
-    status: int | None = optional(_number)
+    status: int | None = optional(listed(QueueStatus, int64))
     extra: Mapping[str, Any] = extras()
 
     def __attrs_post_init__(self) -> None:
         if self.case_id is None and self.process_id is None:
-            raise ConfigError("case_id or process_id must be set")
+            raise InvalidInput.of([FieldFault("case_id or process_id", "must be set")])
 
 
 @define(kw_only=True)

@@ -10,20 +10,22 @@ from typing import Any
 
 from attrs import Attribute, define, field, frozen
 
-from .._validators import extras, kind_of, optional, text
-from ..errors import ConfigError
+from .._validators import extras, kind_of, optional, refusal, text
+from .from_dict import InputRecord
 
 
 def _day(query: Any, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, date) or isinstance(value, datetime):
-        raise ConfigError(f"{attribute.name} must be a date, got {kind_of(value)}")
+        raise refusal(attribute, "be a date", kind_of(value))
     start = query.start_time
-    if attribute.name == "end_time" and start is not None and value < start:
-        raise ConfigError(f"end_time must not be before start_time {start}, got {value}")
+    # A datetime is a date to Python, and cannot be compared with one.
+    is_comparable = isinstance(start, date) and not isinstance(start, datetime)
+    if attribute.name == "end_time" and is_comparable and value < start:
+        raise refusal(attribute, f"not be before start_time {start}", value)
 
 
 @frozen(kw_only=True)
-class StatisticsQuery:
+class StatisticsQuery(InputRecord):
     """Which days to count (Case 2.0, ``POST /statistics/case/report``).
 
     Days are the tenant's. Which fields are mandatory is not documented: none is asked for here.

@@ -10,11 +10,13 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from .._validators import extras, hidden, kind, optional, required, text
+from .._validators import extras, hidden, kind, listed, optional, required, text
+from .from_dict import InputRecord
+from .values import Priority
 
 
 @frozen(kw_only=True)
-class NewTask:
+class NewTask(InputRecord):
     """A task to create (Case 2.0, ``POST /task``).
 
     Which fields are mandatory is not documented: ``title`` alone is asked for here. Lengths are
@@ -26,7 +28,7 @@ class NewTask:
     type: str | None = optional(text())
     relate_id: str | None = optional(text(20))
     contact_id: str | None = optional(text(20))
-    priority: str | None = optional(text())
+    priority: str | None = optional(listed(Priority, text()))
     due_date: datetime | None = optional(kind(datetime))
     attachment: str | None = hidden(text(255))
     creator_id: str | None = optional(text(20))
@@ -34,7 +36,7 @@ class NewTask:
 
 
 @frozen(kw_only=True)
-class TaskUpdate:
+class TaskUpdate(InputRecord):
     """A change of a task (Case 2.0, ``POST /task/modify``).
 
     Which fields are mandatory is not documented: ``id`` alone is asked for here. A change of a case
@@ -47,7 +49,7 @@ class TaskUpdate:
     type: str | None = optional(text())
     relate_id: str | None = optional(text(20))
     contact_id: str | None = optional(text(20))
-    priority: str | None = optional(text())
+    priority: str | None = optional(listed(Priority, text()))
     due_date: datetime | None = optional(kind(datetime))
     attachment: str | None = hidden(text(255))
     creator_id: str | None = optional(text(20))
@@ -55,7 +57,7 @@ class TaskUpdate:
 
 
 @frozen(kw_only=True)
-class TaskQuery:
+class TaskQuery(InputRecord):
     """Which tasks to list (Case 2.0, ``POST /task/list``); ``name`` need not be whole."""
 
     name: str | None = hidden(text())
@@ -66,7 +68,7 @@ class TaskQuery:
 
 
 @frozen(kw_only=True)
-class TaskTransfer:
+class TaskTransfer(InputRecord):
     """A task to hand over (Case 2.0, ``POST /task/transfer``).
 
     ``creator_id`` is in the table; whether it is mandatory is not documented.

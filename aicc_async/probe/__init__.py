@@ -1,7 +1,7 @@
-"""Ask a tenant what the documents leave open: lists only, few requests, and no guesses.
+"""Ask a tenant what the documents leave open: it only reads, in few requests, and makes no guesses.
 
 Are the bounds of a range inclusive? Which date do they filter? How deep may offsets go? A probe
-finds out, in at most 40 requests that read pages, and writes nothing to the tenant::
+finds out, in at most 40 requests, and writes nothing to the tenant::
 
     $ aicc-async probe -o profile.toml
     …

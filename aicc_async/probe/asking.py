@@ -1,4 +1,4 @@
-"""How a probe asks: pages of the list, as many as its budget allows."""
+"""How a probe asks: pages of the list and a case, as many as its budget allows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from .._api import CaseApi
 from .._listing.windows import Window
-from ..errors import ApiError, AuthError, DecodeError, NotFoundError, RateLimitError
+from ..errors import ApiError, AuthError, DecodeError, NotFoundError, RateLimitError, ServerError
 from ..models import CaseQuery
 from .pages import ObservedPage, parse_dates
 from .survey import Survey
@@ -40,14 +40,15 @@ class Asker:
 
         Raises BudgetSpent, and errors that have nothing to do with the question.
         """
-        sent = self._api.stats.requests - self._requests_before
-        if sent + RESERVED_REQUESTS >= MAX_REQUESTS:
-            raise BudgetSpent
+        self._check_budget()
         try:
             page = await self.send(window, start=start, limit=limit or self._survey.limit)
         except (AuthError, NotFoundError, RateLimitError):
             raise
-        except (ApiError, DecodeError):
+        except ApiError as error:
+            self._survey.refusals.add(error.code or "")
+            return None
+        except DecodeError:
             return None
         self._survey.pages.append(page)
         return page
@@ -59,6 +60,25 @@ class Asker:
         return ObservedPage(
             window, start, limit, page.ids, list(map(parse_dates, page.rows)), page.count
         )
+
+    async def refuse_detail(self, case_id: str) -> ApiError | None:
+        """Return how the service refuses to read a case; None when it gives one, or no reason."""
+        self._check_budget()
+        try:
+            await self._api.detail(case_id)
+        except RateLimitError:
+            raise
+        except (AuthError, ServerError, DecodeError):
+            # An account may read lists alone.
+            return None
+        except ApiError as error:
+            return error
+        return None
+
+    def _check_budget(self) -> None:
+        sent = self._api.stats.requests - self._requests_before
+        if sent + RESERVED_REQUESTS >= MAX_REQUESTS:
+            raise BudgetSpent
 
     def content_type(self) -> str | None:
         """Return the Content-Type of the last answer; None when a profile can't hold it."""

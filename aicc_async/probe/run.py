@@ -17,6 +17,7 @@ from .cap import find_cap
 from .clock import find_utc_offset
 from .dates import find_date_field, find_quiet_month, find_span
 from .depth import find_deepest_start, find_offset_reached
+from .missing import find_missing_code
 from .order import find_order, find_stability
 from .page_shape import find_page_size, find_total_truth, read_first_page
 from .rate import find_rate as find_rate_limit
@@ -34,13 +35,16 @@ QUESTIONS: tuple[Question, ...] = (
     find_total_truth,
     find_page_size,
     find_span,
+    find_missing_code,
     find_cap,
     find_deepest_start,
 )
 
 
 async def probe(aicc: HasCaseApi, *, find_rate: bool = False) -> Profile:
-    """Find out how a tenant's case/list behaves, in at most 40 requests that read pages.
+    """Find out how a tenant's case/list behaves, in at most 40 requests.
+
+    They read pages, and one case that cannot exist, and write nothing.
 
     What can't be found is None: of an empty tenant nearly all. Raises what ``list_cases`` raises
     when no first page can be read. ``find_rate`` asks faster and faster, from 1 to 50 requests a

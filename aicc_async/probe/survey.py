@@ -21,7 +21,8 @@ class Survey:
 
     ``now`` is what the tenant's clock shows. ``whole`` is the widest range that was answered, with
     pages of ``limit`` rows; offsets are asked for in it. ``pages`` are all that came. ``answers``
-    are fields of a profile. ``quiet_page`` is of a month that is over. ``deepest_start`` is the
+    are fields of a profile. ``quiet_page`` is of a month that is over.
+    ``refusals`` are the codes that pages were refused with. ``deepest_start`` is the
     deepest offset that was answered with rows, ``failed_start`` a deeper one that was not, with the
     empty page that came for it (None: it was refused).
     """
@@ -32,6 +33,7 @@ class Survey:
     pages: list[ObservedPage] = Factory(list)
     answers: dict[str, Any] = Factory(dict)
     quiet_page: ObservedPage | None = None
+    refusals: set[str] = Factory(set)
     deepest_start: int = 0
     failed_start: tuple[int, ObservedPage | None] | None = None
 

@@ -395,6 +395,25 @@ async def test_a_429_pauses_the_budget(redis_url: str) -> None:
     assert float(paused) / 1e6 >= began + 0.2
 
 
+async def test_a_quota_that_is_named_is_kept_by_all(
+    redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What one process is told lowers the limit of the others, and one warning has both."""
+    rate = shared_limit(redis_url, 50, name="quota", processes=1)
+    told, other = limiter_of(rate), limiter_of(rate)
+    assert isinstance(other, SharedLimiter)
+    with caplog.at_level(logging.WARNING, "aicc_async"):
+        await told.acquire()
+        told.note_quota(1200, 60.0)
+        told.note_quota(3000, 60.0)
+        async with asyncio.timeout(10):
+            while other.limit != 20:
+                await other.acquire()
+    await asyncio.gather(told.close(), other.close())
+    [warning] = caplog.messages
+    assert "allows 1200 requests in 60 s, the shared limit is 50 in 1 s" in warning
+
+
 async def test_without_a_store_there_is_a_share(caplog: pytest.LogCaptureFixture) -> None:
     """A store that was never there is no error: a share is used, and one warning logged."""
     rate = shared_limit("unix:///nowhere/at-all", 100, name="share", processes=4)

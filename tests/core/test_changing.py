@@ -136,10 +136,10 @@ async def test_what_is_wrong_is_said_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("case_id", "text"),
     [
-        ("", "id must not be empty"),
-        ("x" * 21, "id must be at most 20 bytes in UTF-8, got 21"),
+        ("", "case_id must not be empty"),
+        ("x" * 21, "case_id must be at most 20 bytes in UTF-8, got 21"),
         ("..", r"case_id must not be dots alone, got '\.\.'"),
-        (5, "id must be a string, got int"),
+        (5, "case_id must be a string, got int"),
     ],
 )
 async def test_an_id_that_is_none_is_refused(

@@ -22,6 +22,7 @@ from aicc_async.errors import (
 PARENTS = {
     "AICCError": (Exception,),
     "ConfigError": (AICCError, ValueError),
+    "InvalidInput": (ConfigError,),
     "TransportError": (AICCError,),
     "RequestTimeout": (TransportError, TimeoutError),
     "ApiError": (AICCError,),
@@ -54,6 +55,7 @@ API = {"status": 400, "code": "7", "message": "no", "request_id": "r1"}
 RAISED = [
     AICCError("a"),
     ConfigError("a"),
+    errors.InvalidInput.of([errors.FieldFault("a", "must be set", "nothing")]),
     TransportError("a", sent=False),
     RequestTimeout("a", sent=True),
     RequestTimeout("a", sent=False),
@@ -144,7 +146,7 @@ def test_candidates_are_kept_as_a_tuple() -> None:
 def test_errors_say_whether_they_are_final() -> None:
     """What only another record or another case could change is final; what time may is not."""
     final = {errors.ConfigError, errors.ApiError, errors.NotFoundError, errors.CaseChanged}
-    final.add(errors.DecodeError)
+    final |= {errors.DecodeError, errors.InvalidInput}
     kinds = {each for each in vars(errors).values() if isinstance(each, type)}
     tree = {each for each in kinds if issubclass(each, errors.AICCError)}
     assert {each for each in tree if not each.retryable} == final

@@ -465,3 +465,77 @@ def test_a_limit_below_a_leaky_bucket_is_refused_nothing(limit: int, more: int) 
     passed, refusals = run(lambda: drain(limiter, 5.0, 0.97 / (limit + more / 10)))
     assert refusals == 0
     assert passed >= 0.9 * 5 * limit - 1
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+@pytest.mark.parametrize(
+    ("chosen", "quota", "rate"),
+    [
+        ((10, 1.0), (60, 60.0), 1.0),
+        ((10, 1.0), (90, 60.0), 1.5),
+        ((10, 1.0), (30, 60.0), 0.5),
+        ((1000, 60.0), (300, 60.0), 5.0),
+    ],
+)
+def test_a_quota_that_is_named_is_kept(
+    chosen: tuple[int, float],
+    quota: tuple[int, float],
+    rate: float,
+    is_strict: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The lower rate holds from then on, and one warning has both."""
+    limit, per = chosen
+    limiter = make(RateLimit(limit, per=per, strict=is_strict))
+    log: list[tuple[float, float]] = []
+
+    async def main() -> None:
+        for _ in range(2):
+            await call(limiter, log)
+        limiter.note_quota(*quota)
+        limiter.note_quota(*quota)
+        await asyncio.sleep(per)
+        del log[:]
+        limiter.note_quota(quota[0] + 1, quota[1])
+        await asyncio.gather(*(call(limiter, log) for _ in range(int(rate * 240))))
+
+    with caplog.at_level("WARNING", "aicc_async"):
+        run(main)
+    moments = [sent for sent, _ in log]
+    took = moments[-1] - moments[0]
+    assert 0.9 * rate <= (len(moments) - 1) / took <= 1.35 * rate
+    assert most_in(quota[1], moments) <= quota[0] + max(rate * per, 1)
+    [warning] = caplog.messages
+    assert warning.startswith(f"the service allows {quota[0]} requests in {quota[1]:g} s")
+    assert f"the rate limit is {limit} requests in {per:g} s" in warning
+
+
+def test_a_quota_is_kept_where_there_was_no_limit(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that chose no limit is told of it too."""
+    limiter = make(None)
+    log: list[tuple[float, float]] = []
+
+    async def main() -> None:
+        await call(limiter, log)
+        limiter.note_quota(60, 60.0)
+        await asyncio.gather(*(call(limiter, log) for _ in range(10)))
+
+    with caplog.at_level("WARNING", "aicc_async"):
+        run(main)
+    assert log[-1][0] - log[1][0] >= 9
+    assert caplog.messages[0].endswith("the rate limit is none: the lower one is kept")
+
+
+def test_a_quota_above_the_limit_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """What was chosen is lower already."""
+    limiter = make(RateLimit(10))
+    log: list[tuple[float, float]] = []
+
+    async def main() -> None:
+        limiter.note_quota(600, 60.0)
+        await asyncio.gather(*(call(limiter, log) for _ in range(10)))
+
+    with caplog.at_level("WARNING", "aicc_async"):
+        run(main)
+    assert log[-1][0] == log[0][0]
+    assert caplog.messages == []

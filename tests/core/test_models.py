@@ -385,6 +385,7 @@ def test_the_last_day_is_not_before_the_first(first: date, last: date) -> None:
         assert StatisticsQuery(start_time=first, end_time=last).end_time == last
 
 
+@pytest.mark.filterwarnings("ignore:.* is not among the documented values:RuntimeWarning")
 @pytest.mark.parametrize(
     ("cls", "fields"),
     [
@@ -416,6 +417,7 @@ def test_records_have_slots(cls: type) -> None:
     assert "__slots__" in vars(cls)
 
 
+@pytest.mark.filterwarnings("ignore:.* is not among the documented values:RuntimeWarning")
 @pytest.mark.parametrize("cls", SENT)
 @given(data=st.data())
 def test_a_refusal_never_quotes_a_text(cls: type, data: st.DataObject) -> None:

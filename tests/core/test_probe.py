@@ -15,12 +15,21 @@ from helpers import tenants
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, ApiError, AuthError, ClientCredentials, RateLimit
+from aicc_async import (
+    AICCClient,
+    ApiError,
+    AuthError,
+    ClientCredentials,
+    NotFoundError,
+    RateLimit,
+)
 from aicc_async._listing.windows import Window
 from aicc_async.cli.group import run
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.probe import probe
+from aicc_async.probe.asking import Asker
 from aicc_async.probe.depth import LIKELY_DEPTHS, choose_depth
+from aicc_async.probe.missing import find_missing_code
 from aicc_async.probe.order import (
     are_ties_stable,
     detect_order,
@@ -29,6 +38,7 @@ from aicc_async.probe.order import (
 )
 from aicc_async.probe.pages import ObservedPage
 from aicc_async.probe.rate import find_rate
+from aicc_async.probe.survey import Survey
 from aicc_async.profile import Profile
 
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
@@ -47,6 +57,7 @@ WELL_BEHAVED = {
     "offset_reached": 200,
     "span": "seconds",
     "content_type": "application/json%3Bcharset=UTF-8",
+    "missing_codes": (Emulator.missing_code,),
     "rate": None,
     "rate_refused": None,
 }
@@ -59,12 +70,12 @@ def pair(**options: Any) -> AbstractAsyncContextManager[tuple[Emulator, AICCClie
 
 
 async def found(*, rows: list[dict[str, str]] | None = None, **options: Any) -> dict[str, Any]:
-    """Probe a tenant, and check that few requests were sent, all of them for lists."""
+    """Probe a tenant, and check that few requests were sent, all of them to read."""
     async with pair(**options) as (tenant, aicc):
         tenant.insert_many(rows or [])
         profile = await probe(aicc)
         assert len(tenant.requests) <= 40
-        assert {one.operation for one in tenant.requests} == {"token", "list"}
+        assert {one.operation for one in tenant.requests} == {"token", "list", "get"}
         assert not any(one.applied for one in tenant.requests)
         assert profile.probed is not None
         assert abs(profile.probed - datetime.now(UTC)) < timedelta(minutes=1)
@@ -220,10 +231,40 @@ async def test_content_types(content_type: str) -> None:
     assert answers["content_type"] == content_type
 
 
+async def test_a_client_of_the_profile_knows_what_is_missing() -> None:
+    """The code that the probe met is a NotFoundError from then on."""
+    async with pair() as (tenant, aicc):
+        profile = await probe(aicc)
+        with pytest.raises(ApiError) as before:
+            await aicc.get_case("no-such-case")
+        auth = ClientCredentials(tenant.client_id, tenant.client_secret)
+        async with AICCClient(tenant.url, auth=auth, profile=profile) as later:
+            with pytest.raises(NotFoundError):
+                await later.get_case("no-such-case")
+    assert not isinstance(before.value, NotFoundError)
+
+
+async def test_a_code_of_everything_is_none_of_what_is_missing() -> None:
+    """Where pages are refused with the same code, it says nothing of a case."""
+    async with pair() as (_, aicc):
+        survey = Survey(now=SINCE, refusals={Emulator.missing_code})
+        await find_missing_code(survey, Asker(aicc.api, survey))
+    assert survey.answers == {}
+
+
+@pytest.mark.parametrize("fault", [Fault.HTTP_503, Fault.TOKEN_EXPIRED_401, Fault.NOT_JSON])
+async def test_who_may_not_read_a_case_learns_no_code(fault: Fault) -> None:
+    """The rest is found as ever."""
+    async with pair() as (tenant, aicc):
+        tenant.fail("get", fault, times=None)
+        profile = await probe(aicc)
+    assert (profile.missing_codes, profile.order) == (None, "newest_first")
+
+
 async def test_an_empty_tenant_is_unknown() -> None:
     """Where there are no rows, what needs rows is not guessed."""
     answers = await found(cases=0)
-    needless = {"content_type", "span"}
+    needless = {"content_type", "span", "missing_codes"}
     assert {name for name, value in answers.items() if value is not None} - {"probed"} == needless
 
 
@@ -303,7 +344,7 @@ async def test_the_rate_is_asked_for_only_when_wanted(monkeypatch: pytest.Monkey
     async with pair(quota=50, retry_after=None) as (tenant, aicc):
         answers = asdict(await probe(aicc, find_rate=True))
         assert answers.items() >= (WELL_BEHAVED | {"rate": 4.0, "rate_refused": 100.0}).items()
-        assert {one.operation for one in tenant.requests} == {"token", "list"}
+        assert {one.operation for one in tenant.requests} == {"token", "list", "get"}
 
 
 async def test_the_clients_own_limit_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:

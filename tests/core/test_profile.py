@@ -30,6 +30,7 @@ PROFILES = st.builds(
     deepest_start=st.none() | st.integers(0, 2**53),
     span=st.none() | st.sampled_from(["seconds", "days", "dates", "none"]),
     content_type=st.none() | st.text(st.characters(codec="ascii", categories=["L"]), min_size=1),
+    missing_codes=st.none() | st.lists(st.text("4567", min_size=1)),
     rate=st.none() | st.floats(min_value=0.001, max_value=1e6),
     rate_refused=st.none() | st.floats(min_value=0.001, max_value=1e6),
 )
@@ -69,6 +70,7 @@ LABEL = "must be a printable text of 1 to 200 characters"
         ({"page_size": True}, f"page_size must be an integer from 1 to {2**53}, got True"),
         ({"offset_reached": HTTPStatus.OK}, f"offset_reached {START}, got <HTTPStatus.OK: 200>"),
         ({"deepest_start": -1}, f"deepest_start {START}, got -1"),
+        ({"missing_codes": 5}, "missing_codes must be texts other than '' and '0', got (5,)"),
         ({"rate": 0}, "rate must be a finite number > 0, got 0"),
         ({"rate": float("inf")}, "rate must be a finite number > 0, got inf"),
         ({"rate": 10**400}, f"rate must be a finite number > 0, got 1{'0' * 79}…"),

@@ -452,6 +452,14 @@ def failures(count: int) -> list[AICCError]:
     return [ServerError("e") for _ in range(count)]
 
 
+def outages(count: int, seconds: float) -> list[AICCError]:
+    """Make 503s that ask for a wait."""
+    errors = [ServerError("e", status=503) for _ in range(count)]
+    for error in errors:
+        error.retry_after = seconds
+    return [*errors]
+
+
 def throttles(count: int, seconds: float | None) -> list[AICCError]:
     """Make 429s that ask for a wait."""
     errors = [RateLimitError("e") for _ in range(count)]
@@ -545,6 +553,28 @@ async def test_a_sure_refusal_is_not_waited_for() -> None:
     error = await sender.send(exchange, is_patient=True)
     assert isinstance(error, RateLimitError)
     assert (error.retry_after, len(exchange.sent), sender.pauses) == (121.0, 1, [9.0])
+
+
+@pytest.mark.looptime(noop_cycles=1)
+@pytest.mark.parametrize(("asked", "attempts"), [(9.0, 2), (10.0, 1), (121.0, 1)])
+async def test_an_outage_beyond_the_deadline_is_not_waited_for(asked: float, attempts: int) -> None:
+    """A 503 that asks for more than is left, or than is honoured, ends the call at once."""
+    exchange = Exchange(*outages(2, asked))
+    policy = RetryPolicy(deadline=10 if asked <= 10 else 300)
+    found = await Sender(policy).send(exchange)
+    assert isinstance(found, ServerError)
+    assert (found.retry_after, len(exchange.sent)) == (asked, attempts)
+
+
+@pytest.mark.looptime(noop_cycles=1)
+@pytest.mark.parametrize(("asked", "is_waited_for"), [(299.0, True), (300.0, False)])
+async def test_a_long_reading_waits_as_long_as_its_patience(
+    asked: float, is_waited_for: bool
+) -> None:
+    """An outage is waited out whatever the deadline, unless it is announced to be too long."""
+    exchange = Exchange(*outages(1, asked))
+    found = await Sender(RetryPolicy(deadline=10, patience=300)).send(exchange, is_patient=True)
+    assert (found == "done", len(exchange.sent) == 2) == (is_waited_for, is_waited_for)
 
 
 @pytest.mark.looptime(noop_cycles=1)

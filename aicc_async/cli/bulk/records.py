@@ -19,20 +19,16 @@ from ..._protocol.converter import RecordConverter
 from ..._protocol.names import wire_names
 from ...errors import AICCError, ConfigError
 from ...models import NewCase
+from ...models.from_dict import bare_name, is_template_field, missing_field, unknown_field
 from ...settings import AUTO_ASSIGN
 from .rows import Problem, csv_rows, json_rows
-
-
-def _bare(name: str) -> str:
-    return name.replace("_", "").replace(" ", "").lower()
-
 
 WIRE_NAMES = wire_names(NewCase)
 PYTHON_NAMES = {wire: name for name, wire in WIRE_NAMES.items()}
 FIELDS = frozenset(PYTHON_NAMES) | set(AUTO_ASSIGN)
 # A field may be spelt as in Python, or with other capitals or spaces.
 SPELLINGS = {
-    _bare(spelling): wire for name, wire in WIRE_NAMES.items() for spelling in (name, wire)
+    bare_name(spelling): wire for name, wire in WIRE_NAMES.items() for spelling in (name, wire)
 }
 MANDATORY = ("title", "description", "type", "contactId", "creatorId")
 CHANGED = "it has changed since it was checked"
@@ -144,20 +140,15 @@ class Records:
 
     def _unknown(self, names: Iterable[str]) -> dict[str, str]:
         """Return a problem for each name that is not that of a field."""
-        problems = {}
         unknown = [name for name in names if not _is_field(name) and name != self.key_field]
-        for name in sorted(unknown):
-            wanted = SPELLINGS.get(_bare(name))
-            advice = f". Did you mean {wanted!r}?" if wanted else ""
-            problems[name] = f"unknown field {name!r}{advice}"
-        return problems
+        return {name: str(unknown_field(name, SPELLINGS)) for name in sorted(unknown)}
 
     def _misfits(self, fields: dict[str, Any]) -> Iterator[str]:
         """Yield what is wrong with each field, by the name that it has in the file."""
         rest = dict.fromkeys(MANDATORY, "x")
         for name in rest | fields:
             if name in MANDATORY and fields.get(name) is None:
-                yield f"{name} must be set, got {'null' if name in fields else 'nothing'}"
+                yield str(missing_field(name, "null" if name in fields else "nothing"))
                 continue
             try:
                 # A case that is right but for this field.
@@ -170,4 +161,4 @@ class Records:
 
 
 def _is_field(name: str) -> bool:
-    return name in FIELDS or "__" in name
+    return name in FIELDS or is_template_field(name)

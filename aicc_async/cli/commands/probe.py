@@ -29,6 +29,7 @@ QUESTIONS = {
     "offset_reached": "Deepest offset reached",
     "span": "31 days are counted in",
     "content_type": "Content-Type of answers",
+    "missing_codes": "resCode of no such case",
     "rate": "Requests a second passed",
     "rate_refused": "Requests a second refused",
 }
@@ -45,7 +46,7 @@ UNKNOWN = "unknown"
 def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
     """Find out how a tenant behaves, and write its profile.
 
-    The documents leave much of that open. Reads pages of cases in at most 40 requests, and writes
+    The documents leave much of that open. Reads in at most 40 requests, and writes
     nothing to the tenant. --find-rate takes up to 250 requests more, at 1 to 50 a second, and stops
     when one is refused.
 
@@ -88,5 +89,7 @@ def _answers(profile: object) -> Iterator[tuple[str, str]]:
             yield name, "none met" if is_unmet else UNKNOWN
         elif isinstance(value, bool):
             yield name, "yes" if value else "no"
+        elif isinstance(value, tuple):
+            yield name, ", ".join(value)
         else:
             yield name, f"{value:,g}" if isinstance(value, float) else str(value)

@@ -101,13 +101,13 @@ def _choose_format(target: str, name: str | None) -> str:
         # The target is not shown: it may be a URL with a password.
         raise ConfigError(f"target must end in one of {', '.join(SUFFIXES)}, or format must be set")
     if chosen not in FORMATS:
-        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {chosen!r}")
+        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {shown(chosen)}")
     suffix = PurePath(target).suffix.lower()
     is_packed = suffix in PACKED_SUFFIXES and not chosen.endswith(suffix)
     # A target that is not a URL gets the error of the format.
     if is_packed or (meant or chosen) != chosen:
-        shown = "a postgresql:// URL" if is_url else f"one that ends in {suffix}"
-        raise ConfigError(f"target must have a suffix of the format {chosen}, got {shown}")
+        given = "a postgresql:// URL" if is_url else f"one that ends in {suffix}"
+        raise ConfigError(f"target must have a suffix of the format {chosen}, got {given}")
     return chosen
 
 
