@@ -105,6 +105,13 @@ The manifest, beside the target as ``cases.jsonl.manifest.json``, holds the same
 SHA-256 of the file, or how many ids were counted in the table before it was committed: all of them,
 or nothing is. It holds no secrets, and of contacts only ids.
 
+A manifest adds up over the runs into one target: ``rows`` were read in the last one, ``added`` are
+those of them that were not there, ``in_target`` are all that are there now. ``earlier`` keeps what
+the runs before have proved, without the windows that were read again since. The page of
+``aicc-async report`` counts all of them, and believes none: figures that contradict a verdict, a
+gap between windows, or rows that no window brought make it ``Not proven complete``, with the
+reason.
+
 In detail
 ---------
 
@@ -134,7 +141,7 @@ Every night
     $ aicc-async export cases.db --since 2025-01-01 --until 2025-11-30
     cases.db: 10,924 cases in 11 windows (11 verified), …
     $ aicc-async export cases.db --since last --lookback 7d --until 2025-12-31
-    cases.db: 1,322 cases (1,076 of them written) in 2 windows (2 verified), …
+    cases.db: 1,322 cases read, 1,076 written, 12,000 in the target, in 2 windows (2 verified), …
 
 Without ``--until`` it ends now. In Python::
 
@@ -166,8 +173,16 @@ interface cannot be asked for changes.
 from __future__ import annotations
 
 from .job import export_cases
-from .manifest import ExportReport, WholeCount, WindowReport
+from .manifest import EarlierRun, ExportReport, WholeCount, WindowReport
 from .progress import Progress
 from .sinks.registry import FORMATS
 
-__all__ = ["FORMATS", "ExportReport", "Progress", "WholeCount", "WindowReport", "export_cases"]
+__all__ = [
+    "FORMATS",
+    "EarlierRun",
+    "ExportReport",
+    "Progress",
+    "WholeCount",
+    "WindowReport",
+    "export_cases",
+]

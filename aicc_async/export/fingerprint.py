@@ -12,7 +12,7 @@ from .._listing.zones import wall
 from .._protocol.converter import RecordConverter, dumps
 from ..errors import ConfigError
 from ..models import CaseQuery
-from .manifest import ExportReport
+from .manifest import EarlierRun, ExportReport
 from .prefix_digest import file_sha256
 from .sinks.registry import Target
 
@@ -84,10 +84,12 @@ def next_start(
             f"cannot continue {target.name}: its last run was"
             f" {'with' if last.detail else 'without'} details. Choose another target"
         )
+    runs: list[EarlierRun | ExportReport] = [*last.earlier, last]
     again = [
         # The first window begins a second before the range.
-        max(window.start, last.start or "")
-        for window in last.windows
+        max(window.start, run.start or "")
+        for run in runs
+        for window in run.windows
         if window.start and window.verdict in {"open", "unverified"}
     ]
     is_table = target.newest_date is not None

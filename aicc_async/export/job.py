@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -104,13 +105,18 @@ async def export_cases(
         raw_cells=raw_cells, bom=bom, strict_types=strict_types, replace=replace
     )
     destination = resolve_target(fspath(target), api.zone, name=format, options=options)
-    if destination.newest_date and not replace and since_last is None:
-        check_table(api, query, destination, last=manifest.load(destination.manifest))
+    last = None
+    if since_last is not None or (destination.newest_date and not replace):
+        last = manifest.load(destination.manifest)
+    if since_last is None:
+        check_table(api, query, destination, last=last)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:
         if since_last is not None:
-            last = await _last_run(destination, checkpoint)
+            # A kill may have left the file of an unfinished run without its manifest.
+            if last and not checkpoint.values().get("writing"):
+                await call_in_thread(partial(check_file, destination, last))
             start = next_start(
                 api, query, destination, last=last, newest=newest, back=since_last, detail=detail
             )
@@ -131,22 +137,12 @@ async def export_cases(
             detail=detail,
             settle=settle,
             on_progress=on_progress,
+            # A table that was emptied has none of its cases any more.
+            last=last if newest or not destination.newest_date else None,
         )
         with job.saving_totals():
             await job.start()
             return await job.write(await job.read())
-
-
-async def _last_run(target: Target, checkpoint: Checkpoint) -> ExportReport | None:
-    """Return the manifest of the last run, whose file must be as that run left it.
-
-    Not where an unfinished run has begun to write: a kill may have left its file without its
-    manifest.
-    """
-    last = manifest.load(target.manifest)
-    if last and not checkpoint.values().get("writing"):
-        await call_in_thread(lambda: check_file(target, last))
-    return last
 
 
 def _planned_start(
@@ -198,7 +194,9 @@ class _Job:
         detail: bool,
         settle: timedelta,
         on_progress: OnProgress | None,
+        last: ExportReport | None,
     ) -> None:
+        self._last = last
         self._api = api
         self._query = query
         self._target = target
@@ -294,7 +292,7 @@ class _Job:
         if file and target.format == "jsonl" and not self._keep:
             # It has the very bytes of the row file, so it gets a link to it.
             await call_in_thread(lambda: replace_file(file, rows.path))
-            added = total
+            added = in_target = total
         else:
             sha256 = None
             # Until now nothing of ours can have changed the target.
@@ -306,6 +304,7 @@ class _Job:
                 keep=self._keep,
                 show=lambda written: self._progress.show_writing(written, total),
             )
+            in_target = target.sink.total
         if file and sha256 is None:
             sha256 = await call_in_thread(lambda: file_sha256(file))
         report = build_report(
@@ -315,7 +314,9 @@ class _Job:
             days=rows.days,
             whole=rows.whole,
             added=added,
+            in_target=in_target,
             sha256=sha256,
+            last=self._last,
         )
         manifest.save(report, target.manifest)
         return report

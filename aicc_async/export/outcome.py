@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from .checkpoint import Checkpoint
+from .history import earlier_runs
 from .manifest import ExportReport, WholeCount
 from .progress import RequestTotals
 from .sinks.registry import Target
@@ -19,9 +20,14 @@ def build_report(
     days: Counter[str],
     whole: WholeCount | None,
     added: int,
+    in_target: int,
     sha256: str | None,
+    last: ExportReport | None,
 ) -> ExportReport:
-    """Return the report of an export whose target is written."""
+    """Return the report of an export whose target is written; ``last`` is that of the run before.
+
+    None when the target has nothing of it any more.
+    """
     # These imports take 7 ms, which importing the package need not take.
     from importlib.metadata import version  # noqa: PLC0415
     from platform import python_version  # noqa: PLC0415
@@ -42,6 +48,7 @@ def build_report(
         rows=days.total(),
         added=added,
         without_detail=sum(window.without_detail for window in windows),
+        in_target=in_target,
         # A sink that finds another number commits nothing.
         in_table=days.total() if target.newest_date else None,
         size=target.file.stat().st_size if target.file else None,
@@ -52,6 +59,7 @@ def build_report(
         whole=whole,
         windows=windows,
         days=dict(sorted(days.items())),
+        earlier=earlier_runs(last, windows, start=saved["start"], in_target=in_target),
         versions={
             **{name: version(name) for name in ("aicc-async", "aiohttp")},
             "python": python_version(),

@@ -37,10 +37,13 @@ from aicc_async import (
     export_cases,
 )
 from aicc_async._listing import plan
+from aicc_async.cli.progress import summary
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
 from aicc_async.export import Progress, manifest
+from aicc_async.export.report.contradictions import find_contradictions
+from aicc_async.export.report.page import report_page
 from aicc_async.profile import Profile
 
 
@@ -338,6 +341,20 @@ async def test_the_same_command_every_night(
     assert [report.rows for report in reports[1:]] == [3, 3 if suffix == "db" else 2]
     if suffix != "db":
         assert [report.added for report in reports[1:]] == [1, 0]
+    # The last manifest has the proof of all nights.
+    assert [report.in_target for report in reports] == [302, 303, 303]
+    saved = manifest.load(manifest.manifest_path(out))
+    assert saved
+    assert saved == reports[-1]
+    assert sum(window.distinct for run in saved.earlier for window in run.windows) >= 300
+    proof = "<h2>Proven complete, but for what is still open</h2>"
+    assert all(words in report_page(saved) for words in (proof, "<dd>303</dd>"))
+    assert find_contradictions(saved) == []
+    oldest = saved.earlier[0]
+    cut = attrs.evolve(oldest, windows=(*oldest.windows[:1], *oldest.windows[2:]))
+    [gap] = find_contradictions(attrs.evolve(saved, earlier=(cut, *saved.earlier[1:])))
+    assert gap.startswith("No window covers what follows 20")
+    assert f" cases read, {saved.added} written, 303 in the target, in " in summary(saved)
     assert folder_of(out) == [out.name, f"{out.name}.manifest.json"]
 
 

@@ -23,6 +23,7 @@ from helpers.tenants import client_of
 
 from aicc_async import AICCClient, ApiError, CaseQuery, ConfigError, ExportReport, export_cases
 from aicc_async.emulator import Emulator, Fault
+from aicc_async.export.report.contradictions import find_contradictions
 
 # By hand more of them: each is some nights.
 RUNS = 12
@@ -208,6 +209,7 @@ async def check_nights(seed: int, folder: Path) -> None:
             report = await run_night(aicc, nights)
             found = Counter(nights.ids())
             assert report.verified
+            assert (report.in_target, find_contradictions(report)) == (found.total(), [])
             assert set(found.values()) <= {1}
             assert found.keys() == set(tenant.ids(end=str(SINCE + night * DAY)))
             nights.back_up()

@@ -55,6 +55,7 @@ class CSV:
     upserts: ClassVar[bool] = False
 
     def __init__(self, target: Path, *, raw_cells: bool = False, bom: bool = False) -> None:
+        self.total = 0
         self._target = target
         self._bom = bom
         self._as_cell: Callable[[str], str] = str if raw_cells else defuse
@@ -84,7 +85,10 @@ class CSV:
             columns = {name: ours.get(name, name) for name in header} | ours
             out = csv.writer(file)
             out.writerow(columns)
-            out.writerows(_widen(old, header, width=len(columns), ids=ids))
+            self.total = 0
+            for row_of_old in _widen(old, header, width=len(columns), ids=ids):
+                out.writerow(row_of_old)
+                self.total += 1
             rows: Iterable[dict[str, Any]] = map(_read, spill)
             if header:
                 rows = (row for row in rows if defuse(row["id"]) in ids)
@@ -94,6 +98,7 @@ class CSV:
                 if not added % LINES_PER_BATCH:
                     stop.check()
                 out.writerow([self._cell(row.get(name)) for name in names])
+            self.total += added
             return added
 
     def _has_mark(self) -> bool:

@@ -37,6 +37,7 @@ class JSONLines:
     upserts: ClassVar[bool] = False
 
     def __init__(self, target: Path, *, compression: str = "") -> None:
+        self.total = 0
         self._target = target
         self._compression = compression
         self._zstd = load("zstandard", "zstd") if compression == "zst" else None
@@ -44,6 +45,7 @@ class JSONLines:
 
     def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
         """Write rows into a new file; ``keep``: after those of the old one, new ids only."""
+        self.total = 0
         with replacing(self._target) as part:
             if not keep or not self._target.exists():
                 return self._append(part, batches)
@@ -61,6 +63,7 @@ class JSONLines:
             for batch in batches:
                 file.write(b"".join(batch))
                 added += len(batch)
+        self.total += added
         return added
 
     def _spill(self, batches: Iterable[Batch], spill: IO[bytes]) -> set[str]:
@@ -77,6 +80,7 @@ class JSONLines:
             ):
                 for lines in batch_lines(file):
                     new_ids.difference_update([_read_key(row).id for row in lines])
+                    self.total += len(lines)
         except (
             ValueError,
             RecursionError,

@@ -45,6 +45,7 @@ class Parquet:
     upserts: ClassVar[bool] = False
 
     def __init__(self, target: Path, zone: ZoneInfo, *, strict_types: bool = False) -> None:
+        self.total = 0
         self._target = target
         self._zone = zone
         self._strict_types = strict_types
@@ -70,13 +71,13 @@ class Parquet:
             if old:
                 new = chain.from_iterable(self._only_new(tables, old))
                 tables = self._group(chain(self._old_records(old), new))
-            written = 0
+            self.total = 0
             schema = self._rows.schema
             with self._parquet.ParquetWriter(file, schema, compression="zstd") as writer:
                 for table in tables:
                     writer.write_table(table)
-                    written += int(table.num_rows)
-            added = written - (old.metadata.num_rows if old else 0)
+                    self.total += int(table.num_rows)
+            added = self.total - (old.metadata.num_rows if old else 0)
         typed.warn(self._target.name)
         return added
 

@@ -98,6 +98,7 @@ class Postgres:
     def __init__(
         self, target: str, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
     ) -> None:
+        self.total = 0
         self._url = target
         self._name = safe_name(target)
         has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
@@ -145,6 +146,7 @@ class Postgres:
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
             [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
             check_count(self._name, read=read, found=found)
+            [self.total] = cursor.execute("SELECT count(*) FROM aicc_cases").fetchone() or (0,)
         typed.warn(self._name)
         return written
 

@@ -22,7 +22,10 @@ class Sink(Protocol):
     """Where rows go: it has them all when ``write`` ends, or is as it was.
 
     A table counts the rows' ids before it commits, and raises ExportError when any is not there.
+    ``total`` is how many rows were there in all when ``write`` ended.
     """
+
+    total: int
 
     @property
     def upserts(self) -> bool:

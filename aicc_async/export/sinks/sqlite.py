@@ -69,6 +69,7 @@ class SQLite:
     def __init__(
         self, target: Path, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
     ) -> None:
+        self.total = 0
         self._target = target
         self._replace = replace
         # A link stays a link.
@@ -114,6 +115,7 @@ class SQLite:
                 read += len(cases)
             [found] = database.execute(_COUNT_IDS).fetchone()
             check_count(self._target, read=read, found=found)
+            [self.total] = database.execute("SELECT count(*) FROM cases").fetchone()
         rows.warn(self._target.name)
         return written
 
