@@ -62,7 +62,8 @@ is standard output, which gets the rows when all are read, and ``--manifest`` na
   ``id``. ``PGPASSWORD`` keeps the password out of the URL.
 
 In the last three a value of another type than documented (a flag written as text, a date of zeros)
-is null in its column and goes into ``extra`` by its wire name, with a ``RuntimeWarning``;
+is null in its column and goes into ``extra`` by its wire name, with a ``RuntimeWarning``, and
+``report.odd_values`` counts them by field, with one case of each;
 ``strict_types=True`` (``--strict-types``) makes it a ``DecodeError`` that names the case.
 
 A file appears when it is whole; a table changes in one transaction.
@@ -130,7 +131,11 @@ Kill it at any instant, and run the same again: finished windows are not read ag
 is as if nothing had happened. What was read is in a hidden folder beside the target
 (``.cases.jsonl.export``) until then, with a digest: where somebody else has cut or changed it, all
 is read again. An interrupt ends the command within two seconds, whatever it waits for. Another
-query, zone or format is refused; ``restart=True`` (``--restart``) begins anew.
+query or zone is refused; ``restart=True`` (``--restart``) begins anew.
+
+What one format refuses can be finished in another one without reading again: the same export into
+a target of the same name with another suffix (``cases.jsonl`` for ``cases.parquet``) takes over
+what was read, and a ``RuntimeWarning`` says so.
 
 Every night
 -----------
@@ -173,7 +178,7 @@ interface cannot be asked for changes.
 from __future__ import annotations
 
 from .job import export_cases
-from .manifest import EarlierRun, ExportReport, WholeCount, WindowReport
+from .manifest import EarlierRun, ExportReport, OddValues, WholeCount, WindowReport
 from .progress import Progress
 from .sinks.registry import FORMATS
 
@@ -181,6 +186,7 @@ __all__ = [
     "FORMATS",
     "EarlierRun",
     "ExportReport",
+    "OddValues",
     "Progress",
     "WholeCount",
     "WindowReport",

@@ -28,16 +28,18 @@ _LABELS = {
 
 
 def fingerprint(
-    api: CaseApi, query: CaseQuery, target: Target, *, since_last: bool, detail: bool
+    api: CaseApi, query: CaseQuery, *, since_last: bool, detail: bool
 ) -> dict[str, Any]:
-    """Describe an export; what may be contact data is there as a digest only."""
+    """Describe what an export reads; what may be contact data is there as a digest only.
+
+    The format is not in it: what was read can be written in any.
+    """
     wire = RecordConverter(api.zone).dump(query)
     return {
         "tenant": api.base_url,
         "query": _visible(wire, query),
         "query_digest": hashlib.sha256(dumps(wire)).hexdigest(),
         "zone": str(api.zone),
-        "format": target.format,
         "since_last": since_last,
         "detail": detail,
     }

@@ -18,7 +18,7 @@ from .._files import replace as replace_file
 from .._listing.counting import row_counter
 from .._listing.creation_dates import CreationDates
 from .._listing.windows import Window
-from ..errors import ConfigError, ExportError
+from ..errors import AICCError, ConfigError, ExportError
 from ..models import CaseQuery
 from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
@@ -32,6 +32,7 @@ from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
 from .sinks.registry import Target, TargetOptions, resolve_target
 from .sinks.sink import write_rows
+from .unfinished import advise, find_checkpoint
 from .window_reader import read_windows
 
 SETTLE = timedelta(minutes=5)
@@ -96,7 +97,8 @@ async def export_cases(
     Raises ConfigError when the target cannot be created, is not as its manifest says, or holds an
     unfinished export of something else, ExportError when it cannot be written or when a second has
     more rows than the service answers offsets, else what the client raises. After each of these the
-    same call resumes.
+    same call resumes, and so does one with another suffix: what a format refuses can be written in
+    another one without reading again; a note of the error says how.
     """
     api, query = aicc.api, query or CaseQuery()
     if replace and since_last is not None:
@@ -112,7 +114,11 @@ async def export_cases(
         check_table(api, query, destination, last=last)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
-    with open_checkpoint(destination.checkpoint, restart=restart) as checkpoint:
+    folder = destination.checkpoint
+    if since_last is None and not restart:
+        described = fingerprint(api, query, since_last=False, detail=detail)
+        folder = find_checkpoint(destination, described)
+    with open_checkpoint(folder, restart=restart) as checkpoint:
         if since_last is not None:
             # A kill may have left the file of an unfinished run without its manifest.
             if last and not checkpoint.values().get("writing"):
@@ -164,7 +170,7 @@ def _planned_start(
     if planned is None or (start and start >= planned):
         return planned
     before = evolve(query, start_time=planned)
-    described = fingerprint(api, before, target, since_last=True, detail=detail)
+    described = fingerprint(api, before, since_last=True, detail=detail)
     check_fingerprint(target, saved["fingerprint"], described)
     checkpoint.clear()
     return start
@@ -223,9 +229,7 @@ class _Job:
     async def start(self) -> None:
         """Resume the export of the checkpoint, or freeze its range and plan its windows."""
         self._progress.start_planning()
-        described = fingerprint(
-            self._api, self._query, self._target, since_last=self._keep, detail=self._detail
-        )
+        described = fingerprint(self._api, self._query, since_last=self._keep, detail=self._detail)
         saved, windows = self._checkpoint.values(), self._checkpoint.windows
         if self._checkpoint.is_planned:
             check_fingerprint(self._target, saved["fingerprint"], described)
@@ -297,13 +301,18 @@ class _Job:
             sha256 = None
             # Until now nothing of ours can have changed the target.
             self._checkpoint.save(writing=True)
-            added = await write_rows(
-                target.sink,
-                rows.path,
-                total=total,
-                keep=self._keep,
-                show=lambda written: self._progress.show_writing(written, total),
-            )
+            try:
+                added = await write_rows(
+                    target.sink,
+                    rows.path,
+                    total=total,
+                    keep=self._keep,
+                    show=lambda written: self._progress.show_writing(written, total),
+                )
+            except AICCError as error:
+                if not self._keep:
+                    error.add_note(advise(target, total))
+                raise
             in_target = target.sink.total
         if file and sha256 is None:
             sha256 = await call_in_thread(lambda: file_sha256(file))

@@ -72,6 +72,17 @@ class WholeCount:
 
 
 @frozen(kw_only=True)
+class OddValues:
+    """How many values of a field had another type than documented; ``example`` is the first case.
+
+    In a format with types they are in ``extra``.
+    """
+
+    count: int
+    example: str
+
+
+@frozen(kw_only=True)
 class EarlierRun:
     """What an earlier run added to the target, as far as no later run has read it again.
 
@@ -103,6 +114,7 @@ class ExportReport:
     - ``in_target``: cases in the target after the run, those of earlier runs too.
     - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
       all of them; None for a file.
+    - ``odd_values``: by wire name, what a format with types could not hold in the field's column.
     - ``size``, ``sha256``: of the file; None for a database.
     - ``requests``, ``retries``, ``throttled``: HTTP requests of all runs, those sent again, 429s.
     - ``whole``: a count of the whole range; None when the service does not answer one.
@@ -131,6 +143,7 @@ class ExportReport:
     without_detail: int = 0
     in_target: int | None = None
     in_table: int | None = None
+    odd_values: Mapping[str, OddValues] = Factory(dict)
     size: int | None = None
     sha256: str | None = None
     requests: int

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from .checkpoint import Checkpoint
 from .history import earlier_runs
-from .manifest import ExportReport, WholeCount
+from .manifest import ExportReport, OddValues, WholeCount
 from .progress import RequestTotals
 from .sinks.registry import Target
 
@@ -49,6 +49,10 @@ def build_report(
         added=added,
         without_detail=sum(window.without_detail for window in windows),
         in_target=in_target,
+        odd_values={
+            name: OddValues(count=each.count, example=each.example)
+            for name, each in target.sink.misfits.items()
+        },
         # A sink that finds another number commits nothing.
         in_table=days.total() if target.newest_date else None,
         size=target.file.stat().st_size if target.file else None,

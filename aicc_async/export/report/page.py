@@ -88,6 +88,10 @@ def _facts(report: ExportReport) -> dict[str, str]:
         "Format": report.format,
         "Bytes": None if content is None else number(content),
         "SHA-256": report.sha256,
+        **{
+            f"{name} in extra": f"{plural(each.count, 'case')}, the first is {each.example}"
+            for name, each in report.odd_values.items()
+        },
         "Ids counted in the table": None if in_table is None else number(in_table),
         **report.versions,
     }

@@ -20,7 +20,7 @@ from ...errors import ConfigError, DecodeError
 from ...models import Case
 from ..stop import current_stop
 from .defuse import defuse
-from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch
+from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch, Misfits
 
 # The csv module reads 128 Ki by default, and writes any.
 MAX_CELL_LENGTH = 2**31 - 1  # characters
@@ -56,6 +56,8 @@ class CSV:
 
     def __init__(self, target: Path, *, raw_cells: bool = False, bom: bool = False) -> None:
         self.total = 0
+        # It holds values of any type.
+        self.misfits: dict[str, Misfits] = {}
         self._target = target
         self._bom = bom
         self._as_cell: Callable[[str], str] = str if raw_cells else defuse

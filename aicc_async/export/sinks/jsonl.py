@@ -15,7 +15,7 @@ import msgspec
 from ..._files import replacing
 from ..._optional import load
 from ...errors import ConfigError
-from .sink import BUFFER_SIZE, Batch, batch_lines, copy_file
+from .sink import BUFFER_SIZE, Batch, Misfits, batch_lines, copy_file
 
 GZIP_LEVEL = 6
 
@@ -38,6 +38,8 @@ class JSONLines:
 
     def __init__(self, target: Path, *, compression: str = "") -> None:
         self.total = 0
+        # It holds values of any type.
+        self.misfits: dict[str, Misfits] = {}
         self._target = target
         self._compression = compression
         self._zstd = load("zstandard", "zstd") if compression == "zst" else None

@@ -14,7 +14,7 @@ from ..._optional import load
 from ...errors import ConfigError, ExportError
 from ..stop import current_stop
 from .arrow import ArrowRows
-from .sink import BUFFER_SIZE, Batch
+from .sink import BUFFER_SIZE, Batch, Misfits
 from .typed import TypedRows
 
 EXTRA = "parquet"
@@ -46,6 +46,7 @@ class Parquet:
 
     def __init__(self, target: Path, zone: ZoneInfo, *, strict_types: bool = False) -> None:
         self.total = 0
+        self.misfits: dict[str, Misfits] = {}
         self._target = target
         self._zone = zone
         self._strict_types = strict_types
@@ -78,6 +79,7 @@ class Parquet:
                     writer.write_table(table)
                     self.total += int(table.num_rows)
             added = self.total - (old.metadata.num_rows if old else 0)
+        self.misfits = typed.misfits
         typed.warn(self._target.name)
         return added
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError, ExportError
 from ...models import Case
 from ..stop import current_stop
-from .sink import Batch, check_count
+from .sink import Batch, Misfits, check_count
 from .typed import COLUMNS, TypedRows, json_cell
 
 try:
@@ -99,6 +99,7 @@ class Postgres:
         self, target: str, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
     ) -> None:
         self.total = 0
+        self.misfits: dict[str, Misfits] = {}
         self._url = target
         self._name = safe_name(target)
         has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
@@ -147,6 +148,7 @@ class Postgres:
             [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
             check_count(self._name, read=read, found=found)
             [self.total] = cursor.execute("SELECT count(*) FROM aicc_cases").fetchone() or (0,)
+        self.misfits = typed.misfits
         typed.warn(self._name)
         return written
 

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from attrs import define
+
 from ...errors import ExportError
 from ..concurrency import call_in_thread
 from ..stop import current_stop
@@ -18,14 +20,24 @@ BUFFER_SIZE = 2**20  # bytes
 LINES_PER_BATCH = 1000
 
 
+@define
+class Misfits:
+    """How many values of a field were not as documented, and the id of the first such row."""
+
+    example: str
+    count: int = 0
+
+
 class Sink(Protocol):
     """Where rows go: it has them all when ``write`` ends, or is as it was.
 
     A table counts the rows' ids before it commits, and raises ExportError when any is not there.
-    ``total`` is how many rows were there in all when ``write`` ended.
+    ``total`` is how many rows were there in all when ``write`` ended; ``misfits`` are the values
+    that went into ``extra``, by their wire names.
     """
 
     total: int
+    misfits: dict[str, Misfits]
 
     @property
     def upserts(self) -> bool:

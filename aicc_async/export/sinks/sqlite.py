@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError, ExportError
 from ...models import Case
 from ..stop import current_stop
-from .sink import Batch, check_count
+from .sink import Batch, Misfits, check_count
 from .typed import COLUMNS, TypedRows, json_cell
 
 T = TypeVar("T")
@@ -70,6 +70,7 @@ class SQLite:
         self, target: Path, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
     ) -> None:
         self.total = 0
+        self.misfits: dict[str, Misfits] = {}
         self._target = target
         self._replace = replace
         # A link stays a link.
@@ -116,6 +117,7 @@ class SQLite:
             [found] = database.execute(_COUNT_IDS).fetchone()
             check_count(self._target, read=read, found=found)
             [self.total] = database.execute("SELECT count(*) FROM cases").fetchone()
+        self.misfits = rows.misfits
         rows.warn(self._target.name)
         return written
 
