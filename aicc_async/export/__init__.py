@@ -168,7 +168,9 @@ Without ``--until`` it ends now. In Python::
 
 The target is compared with its manifest first. In a table the newest case counts if it is before
 the last run's end: one that was restored from a backup gets what it lacks. A file must have the
-size and the digest of its manifest, else a ``ConfigError`` says so.
+size and the digest of its manifest, else a ``ConfigError`` says so. So it does where a table has
+rows and no manifest: nobody knows the query and the zone of those. ``replace=True`` (``--replace``,
+without ``--since last``) begins anew.
 
 Tables get new cases, and changes of those that were created within the lookback. Files get new
 cases only, and a ``RuntimeWarning`` says so. A change of a case that is older is not seen: the

@@ -123,6 +123,16 @@ def check_table(
         )
 
 
+def check_unknown_rows(target: Target) -> None:
+    """Raise ConfigError when a table without a manifest has rows; call it in a thread."""
+    if target.has_rows and target.has_rows():
+        raise ConfigError(
+            f"cannot add to {target.name}: it has rows and no manifest ({target.manifest}), so that"
+            " their query and zone are not known. Put the manifest back, choose another target, or"
+            " replace its rows with --replace (replace=True)"
+        )
+
+
 def check_file(target: Target, last: ExportReport) -> None:
     """Raise ConfigError unless a file is as its manifest says; call it in a thread.
 

@@ -25,7 +25,14 @@ from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .dedupe import deduplicate
 from .export_range import compare_whole_range, plan_range
-from .fingerprint import check_file, check_fingerprint, check_table, fingerprint, next_start
+from .fingerprint import (
+    check_file,
+    check_fingerprint,
+    check_table,
+    check_unknown_rows,
+    fingerprint,
+    next_start,
+)
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .prefix_digest import file_sha256
@@ -73,7 +80,8 @@ async def export_cases(
     the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves cells of a CSV as
     they are, also those that a spreadsheet would run; ``bom`` begins a new CSV with the mark by
     which Excel knows UTF-8. A table whose last run had another zone or other filters is refused,
-    unless ``replace`` removes its rows in the same transaction. ``on_progress`` is called after
+    and so is one that has rows and no manifest, unless ``replace`` removes its rows in the same
+    transaction. ``on_progress`` is called after
     every page, with ``detail`` after every row, and must be quick.
 
     In a format with types a value of another type than documented goes into ``extra``, by the
@@ -119,9 +127,12 @@ async def export_cases(
         described = fingerprint(api, query, since_last=False, detail=detail)
         folder = find_checkpoint(destination, described)
     with open_checkpoint(folder, restart=restart) as checkpoint:
+        # A kill may have left what an unfinished run has written without its manifest.
+        is_written = folder == destination.checkpoint and checkpoint.values().get("writing")
+        if last is None and not replace and not is_written:
+            await call_in_thread(partial(check_unknown_rows, destination))
         if since_last is not None:
-            # A kill may have left the file of an unfinished run without its manifest.
-            if last and not checkpoint.values().get("writing"):
+            if last and not is_written:
                 await call_in_thread(partial(check_file, destination, last))
             start = next_start(
                 api, query, destination, last=last, newest=newest, back=since_last, detail=detail

@@ -46,6 +46,8 @@ from aicc_async.export.report.contradictions import find_contradictions
 from aicc_async.export.report.page import report_page
 from aicc_async.profile import Profile
 
+pytest_plugins = ["helpers.postgres_server"]
+
 
 def cancelled_at_the_first_page(aicc: AICCClient, out: Path) -> asyncio.Task[ExportReport]:
     """Start an export that is cancelled when its first rows are written."""
@@ -600,6 +602,38 @@ async def test_a_table_of_another_zone_or_query_is_refused_unless_replaced(
     report = await export_cases(aicc, high, out, replace=True)
     assert 0 < report.added == report.rows == len(read_sqlite(out)) < 300
     assert (await export_cases(aicc, high, out)).added == 0
+
+
+@pytest.fixture(params=["cases.db", ""])
+def table(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
+) -> str:
+    """Name a table whose manifest is in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return str(request.param) or postgres_url
+
+
+async def test_a_table_of_unknown_rows_is_refused_unless_replaced(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path, table: str
+) -> None:
+    """Without a manifest nobody knows the zone and the query of the rows that are there."""
+    await export_cases(aicc, QUARTER, table)
+    [path] = tmp_path.glob("*.manifest.json")
+    content = path.read_bytes()
+    path.unlink()
+    requests = len(tenant.requests)
+    for since_last in (None, timedelta(days=1)):
+        with pytest.raises(ConfigError, match=r"has rows and no manifest \(.*\), .* --replace"):
+            await export_cases(aicc, QUARTER, table, since_last=since_last)
+    assert len(tenant.requests) == requests
+    assert list(tmp_path.glob(".*.export")) == []
+    path.write_bytes(content)
+    assert (await export_cases(aicc, QUARTER, table)).added == 0
+    path.unlink()
+    assert (await export_cases(aicc, QUARTER, table, replace=True)).added == 300
 
 
 async def test_a_replacement_of_nothing_is_refused(aicc: AICCClient, out: Path) -> None:

@@ -162,6 +162,12 @@ class Postgres:
             newest: datetime | None = next(cursor)[0]
         return newest and newest.astimezone(self._zone)
 
+    def has_rows(self) -> bool:
+        """Return whether the table is there and not empty."""
+        with self._connected() as connection, connection.cursor() as cursor:
+            found = _columns(cursor)
+            return bool(found and cursor.execute("SELECT 1 FROM aicc_cases LIMIT 1").fetchone())
+
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection]:
         """Open a transaction that is committed when the block ends well.

@@ -140,6 +140,14 @@ class SQLite:
                 return moment.astimezone(self._zone)
         raise ExportError(f"created_date in {self._target} must be a time with an offset")
 
+    def has_rows(self) -> bool:
+        """Return whether the table is there and not empty."""
+        if not self._exists():
+            return False
+        with self._connected() as database:
+            found = _wait_for_lock(lambda: _columns(database))
+            return bool(found and database.execute("SELECT 1 FROM cases LIMIT 1").fetchone())
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Lock the database and change it as a whole; a file that gets no table does not stay."""
