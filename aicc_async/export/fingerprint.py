@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,6 +132,24 @@ def check_unknown_rows(target: Target) -> None:
             " their query and zone are not known. Put the manifest back, choose another target, or"
             " replace its rows with --replace (replace=True)"
         )
+
+
+def warn_of_half(target: Target, *, keep: bool) -> None:
+    """Warn of a file without its manifest, or a manifest without its file; it may be a database.
+
+    A database without one may be somebody's, with other tables.
+    """
+    file, name = target.file, target.manifest.name
+    if file is None:
+        return
+    is_there = file.exists() and file.stat().st_size > 0
+    if is_there and target.newest_date is None and not target.manifest.exists():
+        then = "what is new is added to it" if keep else "it is replaced"
+        text = f"{target.name} is there without its manifest {name}: all is read, and {then}"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    if not is_there and target.manifest.exists():
+        text = f"{name} is there without {target.name}: all is read, and both are written anew"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def check_file(target: Target, last: ExportReport) -> None:

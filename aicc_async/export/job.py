@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from attrs import asdict, evolve, frozen
 
 from .._api import CaseApi, HasCaseApi
 from .._files import replace as replace_file
+from .._files import replacing
 from .._listing.counting import row_counter
 from .._listing.creation_dates import CreationDates
 from .._listing.windows import Window
@@ -32,13 +33,15 @@ from .fingerprint import (
     check_unknown_rows,
     fingerprint,
     next_start,
+    warn_of_half,
 )
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
 from .sinks.registry import Target, TargetOptions, resolve_target
-from .sinks.sink import write_rows
+from .sinks.sink import Batch, Written, write_rows
+from .stop import StoppedError
 from .unfinished import advise, find_checkpoint
 from .window_reader import read_windows
 
@@ -128,12 +131,9 @@ async def export_cases(
         folder = find_checkpoint(destination, described)
     with open_checkpoint(folder, restart=restart) as checkpoint:
         # A kill may have left what an unfinished run has written without its manifest.
-        is_written = folder == destination.checkpoint and checkpoint.values().get("writing")
-        if last is None and not replace and not is_written:
-            await call_in_thread(partial(check_unknown_rows, destination))
+        if folder != destination.checkpoint or not checkpoint.values().get("writing"):
+            await _check_target(destination, last, keep=since_last is not None, replace=replace)
         if since_last is not None:
-            if last and not is_written:
-                await call_in_thread(partial(check_file, destination, last))
             start = next_start(
                 api, query, destination, last=last, newest=newest, back=since_last, detail=detail
             )
@@ -160,6 +160,17 @@ async def export_cases(
         with job.saving_totals():
             await job.start()
             return await job.write(await job.read())
+
+
+async def _check_target(
+    target: Target, last: ExportReport | None, *, keep: bool, replace: bool
+) -> None:
+    """Compare what is there with the manifest of the last run, if that is looked at."""
+    if last is None and not replace:
+        await call_in_thread(partial(check_unknown_rows, target))
+    if last and keep:
+        await call_in_thread(partial(check_file, target, last))
+    warn_of_half(target, keep=keep)
 
 
 def _planned_start(
@@ -301,42 +312,65 @@ class _Job:
         return self._api.creation_dates(asked, rows_after=saved["rows_after"])
 
     async def write(self, rows: _RowsRead) -> ExportReport:
-        """Write the target, then its manifest."""
-        target, file = self._target, self._target.file
-        total, sha256 = rows.days.total(), rows.sha256
+        """Write the target and its manifest: neither is there without the other."""
+        target, file, total = self._target, self._target.file, rows.days.total()
         if file and target.format == "jsonl" and not self._keep:
-            # It has the very bytes of the row file, so it gets a link to it.
-            await call_in_thread(lambda: replace_file(file, rows.path))
-            added = in_target = total
-        else:
-            sha256 = None
-            # Until now nothing of ours can have changed the target.
-            self._checkpoint.save(writing=True)
-            try:
-                added = await write_rows(
-                    target.sink,
-                    rows.path,
-                    total=total,
-                    keep=self._keep,
-                    show=lambda written: self._progress.show_writing(written, total),
-                )
-            except AICCError as error:
-                if not self._keep:
-                    error.add_note(advise(target, total))
-                raise
-            in_target = target.sink.total
+            return await call_in_thread(lambda: self._link(file, rows))
+        # Until now nothing of ours can have changed the target.
+        self._checkpoint.save(writing=True)
+        try:
+            return await write_rows(
+                rows.path,
+                total=total,
+                write=lambda batches: self._write(batches, rows),
+                show=lambda written: self._progress.show_writing(written, total),
+            )
+        except AICCError as error:
+            if not self._keep:
+                error.add_note(advise(target, total))
+            raise
+
+    def _link(self, file: Path, rows: _RowsRead) -> ExportReport:
+        """Give a target the very bytes of the row file, by a link to it."""
+        written = Written(added=rows.days.total(), total=rows.days.total())
+        with replacing(self._target.manifest) as part:
+            report = self._report(rows, rows.path, written)
+            part.write_bytes(manifest.encode(report))
+            replace_file(file, rows.path)
+        return report
+
+    def _write(self, batches: Iterable[Batch], rows: _RowsRead) -> ExportReport:
+        """Write rows into the sink; the manifest waits under a hidden name until they are there.
+
+        All in one thread, which no cancellation ends between the two renames.
+        """
+        reports = list[ExportReport]()
+        with replacing(self._target.manifest) as part:
+
+            def seal(file: Path | None, written: Written) -> None:
+                reports.append(self._report(rows, file, written))
+                part.write_bytes(manifest.encode(reports[0]))
+
+            self._target.sink.write(batches, keep=self._keep, seal=seal)
+        return reports[0]
+
+    def _report(self, rows: _RowsRead, file: Path | None, written: Written) -> ExportReport:
+        sha256 = rows.sha256 if file == rows.path else None
         if file and sha256 is None:
-            sha256 = await call_in_thread(lambda: file_sha256(file))
-        report = build_report(
-            target,
+            try:
+                sha256 = file_sha256(file)
+            except StoppedError:
+                # A table is committed by now: it gets its manifest, which needs no digest.
+                if not self._target.newest_date:
+                    raise
+        return build_report(
+            self._target,
             self._checkpoint,
             totals=self._meter.totals(),
             days=rows.days,
             whole=rows.whole,
-            added=added,
-            in_target=in_target,
+            written=written,
+            size=file.stat().st_size if file else None,
             sha256=sha256,
             last=self._last,
         )
-        manifest.save(report, target.manifest)
-        return report

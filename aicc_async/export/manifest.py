@@ -174,7 +174,12 @@ def manifest_path(target: Path) -> Path:
 def save(report: ExportReport, path: Path) -> None:
     """Write a manifest as a whole, or leave the old one."""
     with replacing(path) as part:
-        part.write_bytes(msgspec.json.format(msgspec.json.encode(dump_record(report))))
+        part.write_bytes(encode(report))
+
+
+def encode(report: ExportReport) -> bytes:
+    """Return a manifest's content."""
+    return msgspec.json.format(msgspec.json.encode(dump_record(report)))
 
 
 def load(path: Path) -> ExportReport | None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError, ExportError
 from ...models import Case
 from ..stop import current_stop
-from .sink import Batch, Misfits, check_count
+from .sink import Batch, Seal, Written, check_count, ignore
 from .typed import COLUMNS, TypedRows, json_cell
 
 try:
@@ -98,8 +98,6 @@ class Postgres:
     def __init__(
         self, target: str, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
     ) -> None:
-        self.total = 0
-        self.misfits: dict[str, Misfits] = {}
         self._url = target
         self._name = safe_name(target)
         has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
@@ -120,6 +118,7 @@ class Postgres:
         batches: Iterable[Batch],
         *,
         keep: bool,  # noqa: ARG002  (a table always keeps its rows)
+        seal: Seal = ignore,
     ) -> int:
         """Insert what is new and update what changed; return how many rows these were.
 
@@ -130,7 +129,7 @@ class Postgres:
         reached or refuses, DecodeError for a row that is not as documented.
         """
         typed = TypedRows(self._zone, strict=self._strict_types)
-        rest, read, written = iter(batches), 0, 0
+        rest, read, done = iter(batches), 0, Written(misfits=typed.misfits)
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
             if self._replace:
@@ -142,15 +141,15 @@ class Postgres:
                             copy.write_row([json_cell(getattr(case, name)) for name in COLUMNS])
                         read += len(batch)
                 cursor.execute(_UPSERT)
-                written += cursor.rowcount
+                done.added += cursor.rowcount
                 cursor.execute(_KEEP_IDS)
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
             [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
             check_count(self._name, read=read, found=found)
-            [self.total] = cursor.execute("SELECT count(*) FROM aicc_cases").fetchone() or (0,)
-        self.misfits = typed.misfits
-        typed.warn(self._name)
-        return written
+            [done.total] = cursor.execute("SELECT count(*) FROM aicc_cases").fetchone() or (0,)
+            typed.warn(self._name)
+        seal(None, done)
+        return done.added
 
     def newest_date(self) -> datetime | None:
         """Return the newest ``created_date``, aware; None if there is no table, or no such row."""
