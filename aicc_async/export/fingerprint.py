@@ -134,10 +134,11 @@ def check_unknown_rows(target: Target) -> None:
         )
 
 
-def warn_of_half(target: Target, *, keep: bool) -> None:
-    """Warn of a file without its manifest, or a manifest without its file; it may be a database.
+def warn_of_half(target: Target, *, last: ExportReport | None, keep: bool) -> None:
+    """Warn of a file without its manifest, or of the ``last`` manifest without its database.
 
-    A database without one may be somebody's, with other tables.
+    A database without a manifest may be somebody's, with other tables. A file that is written anew
+    has no use for a manifest that somebody left there.
     """
     file, name = target.file, target.manifest.name
     if file is None:
@@ -147,7 +148,7 @@ def warn_of_half(target: Target, *, keep: bool) -> None:
         then = "what is new is added to it" if keep else "it is replaced"
         text = f"{target.name} is there without its manifest {name}: all is read, and {then}"
         warnings.warn(text, RuntimeWarning, stacklevel=4)
-    if not is_there and target.manifest.exists():
+    if not is_there and last:
         text = f"{name} is there without {target.name}: all is read, and both are written anew"
         warnings.warn(text, RuntimeWarning, stacklevel=4)
 

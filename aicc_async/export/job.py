@@ -170,7 +170,7 @@ async def _check_target(
         await call_in_thread(partial(check_unknown_rows, target))
     if last and keep:
         await call_in_thread(partial(check_file, target, last))
-    warn_of_half(target, keep=keep)
+    warn_of_half(target, last=last, keep=keep)
 
 
 def _planned_start(

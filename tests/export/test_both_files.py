@@ -1,6 +1,5 @@
 """A target and its manifest: neither is there without the other, wherever a run is cancelled."""
 
-
 from __future__ import annotations
 
 import asyncio
@@ -105,7 +104,7 @@ async def test_a_cancellation_leaves_both_files_of_one_run(
 
 
 async def test_one_without_the_other_is_told(aicc: AICCClient, tmp_path: Path) -> None:
-    """A file without its manifest, and a manifest without its file, are no silent matter."""
+    """A file without its manifest is no silent matter, nor is a manifest that is continued."""
     out = tmp_path / "cases.jsonl"
     await export(aicc, out, 9, keep=False)
     path = manifest.manifest_path(out)
@@ -119,5 +118,12 @@ async def test_one_without_the_other_is_told(aicc: AICCClient, tmp_path: Path) -
     out.unlink()
     with pytest.raises(ConfigError, match="it is gone"):
         await export(aicc, out, 9, keep=True)
-    with pytest.warns(RuntimeWarning, match=r"^cases\.jsonl\.manifest\.json is there without "):
-        await export(aicc, out, 9, keep=False)
+    # Who writes all anew has no use for the manifest.
+    assert (await export(aicc, out, 9, keep=False)).verified
+    table = tmp_path / "cases.db"
+    await export(aicc, table, 9, keep=False)
+    table.unlink()
+    for keep in (True, False):
+        with pytest.warns(RuntimeWarning, match=r"^cases\.db\.manifest\.json is there without "):
+            await export(aicc, table, 9, keep=keep)
+        table.unlink()
