@@ -66,8 +66,8 @@ is null in its column and goes into ``extra`` by its wire name, with a ``Runtime
 ``report.odd_values`` counts them by field, with one case of each;
 ``strict_types=True`` (``--strict-types``) makes it a ``DecodeError`` that names the case.
 
-A file appears when it is whole, and its manifest with it; a table changes in one transaction. A file
-that is found without its manifest is told by a ``RuntimeWarning``.
+A file appears when it is whole, and its manifest with it; a table changes in one transaction. A
+file that is found without its manifest is told by a ``RuntimeWarning``.
 
 What is proved
 --------------
