@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,12 +19,13 @@ PRIVATE_MODE, NEW_FILE_MODE = 0o600, 0o666
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, seal: Callable[[Path], object] | None = None) -> Iterator[Path]:
     """Yield the name of a hidden file that becomes ``path`` when the block ends well.
 
-    When it fails, nothing has changed. A file that was there keeps its mode. The caller ensures one
-    writer of a target at a time: the hidden name is always the same, so that what a killed process
-    left is written over.
+    ``seal`` is called with the hidden file when that is whole and synced, before it is renamed.
+    When anything fails, nothing has changed. A file that was there keeps its mode. The caller
+    ensures one writer of a target at a time: the hidden name is always the same, so that what a
+    killed process left is written over.
 
     Raises ConfigError when no file can be made there, ExportError when it cannot be written.
     """
@@ -32,6 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
     with _part(path, target) as part:
         yield part
         _sync(part)
+        if seal:
+            seal(part)
         part.chmod(_final_mode(part, target))
         part.replace(target)
         sync_folder(target.parent)

@@ -54,4 +54,6 @@ def run() -> int:
         elif isinstance(error, UnknownOutcome):
             advice = "look for it before you send it again"
         say(f"{type(error).__name__}: {error}" + (f"; {advice}" if advice else ""))
+        for note in getattr(error, "__notes__", ()):
+            say(note)
         return code

@@ -122,7 +122,11 @@ def summary(report: ExportReport) -> str:
     size = f"{report.size:,} bytes, " if report.size is not None else ""
     if report.in_table is not None:
         size += f"{report.in_table:,} ids counted in the table, "
-    added = f" ({report.added:,} of them written)" if report.added != report.rows else ""
+    added = ""
+    if report.in_target not in (None, report.rows):
+        added = f" read, {report.added:,} written, {report.in_target:,} in the target,"
+    elif report.added != report.rows:
+        added = f" ({report.added:,} of them written)"
     without = f", {report.without_detail:,} without details" if report.without_detail else ""
     counts = Counter(window.verdict for window in report.windows)
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))

@@ -62,13 +62,14 @@ is standard output, which gets the rows when all are read, and ``--manifest`` na
   ``id``. ``PGPASSWORD`` keeps the password out of the URL.
 
 In the last three a value of another type than documented (a flag written as text, a date of zeros)
-is null in its column and goes into ``extra`` by its wire name, with a ``RuntimeWarning``;
+is null in its column and goes into ``extra`` by its wire name, with a ``RuntimeWarning``, and
+``report.odd_values`` counts them by field, with one case of each;
 ``strict_types=True`` (``--strict-types``) makes it a ``DecodeError`` that names the case.
 
-A file appears when it is whole; a table changes in one transaction. A file that is not empty and
-has no manifest beside it was not written by an export, and is refused; so is a folder that is named
-like the checkpoint and has other files. ``overwrite=True`` (``--overwrite``) replaces the file, and
-leaves those others where they are.
+A file appears when it is whole, and its manifest with it; a table changes in one transaction. A
+file that is not empty and has no manifest beside it was not written by an export, and is refused;
+so is a folder that is named like the checkpoint and has other files. ``overwrite=True``
+(``--overwrite``) replaces the file, and leaves those others where they are.
 
 What is proved
 --------------
@@ -108,6 +109,13 @@ The manifest, beside the target as ``cases.jsonl.manifest.json``, holds the same
 SHA-256 of the file, or how many ids were counted in the table before it was committed: all of them,
 or nothing is. It holds no secrets, and of contacts only ids.
 
+A manifest adds up over the runs into one target: ``rows`` were read in the last one, ``added`` are
+those of them that were not there, ``in_target`` are all that are there now. ``earlier`` keeps what
+the runs before have proved, without the windows that were read again since. The page of
+``aicc-async report`` counts all of them, and believes none: figures that contradict a verdict, a
+gap between windows, or rows that no window brought make it ``Not proven complete``, with the
+reason.
+
 In detail
 ---------
 
@@ -126,7 +134,11 @@ Kill it at any instant, and run the same again: finished windows are not read ag
 is as if nothing had happened. What was read is in a hidden folder beside the target
 (``.cases.jsonl.export``) until then, with a digest: where somebody else has cut or changed it, all
 is read again. An interrupt ends the command within two seconds, whatever it waits for. Another
-query, zone or format is refused; ``restart=True`` (``--restart``) begins anew.
+query or zone is refused; ``restart=True`` (``--restart``) begins anew.
+
+What one format refuses can be finished in another one without reading again: the same export into
+a target of the same name with another suffix (``cases.jsonl`` for ``cases.parquet``) takes over
+what was read, and a ``RuntimeWarning`` says so.
 
 Every night
 -----------
@@ -137,7 +149,7 @@ Every night
     $ aicc-async export cases.db --since 2025-01-01 --until 2025-11-30
     cases.db: 10,924 cases in 11 windows (11 verified), …
     $ aicc-async export cases.db --since last --lookback 7d --until 2025-12-31
-    cases.db: 1,322 cases (1,076 of them written) in 2 windows (2 verified), …
+    cases.db: 1,322 cases read, 1,076 written, 12,000 in the target, in 2 windows (2 verified), …
 
 Without ``--until`` it ends now. In Python::
 
@@ -159,7 +171,9 @@ Without ``--until`` it ends now. In Python::
 
 The target is compared with its manifest first. In a table the newest case counts if it is before
 the last run's end: one that was restored from a backup gets what it lacks. A file must have the
-size and the digest of its manifest, else a ``ConfigError`` says so.
+size and the digest of its manifest, else a ``ConfigError`` says so. So it does where a table has
+rows and no manifest: nobody knows the query and the zone of those. ``replace=True`` (``--replace``,
+without ``--since last``) begins anew.
 
 Tables get new cases, and changes of those that were created within the lookback. Files get new
 cases only, and a ``RuntimeWarning`` says so. A change of a case that is older is not seen: the
@@ -169,8 +183,17 @@ interface cannot be asked for changes.
 from __future__ import annotations
 
 from .job import export_cases
-from .manifest import ExportReport, WholeCount, WindowReport
+from .manifest import EarlierRun, ExportReport, OddValues, WholeCount, WindowReport
 from .progress import Progress
 from .sinks.registry import FORMATS
 
-__all__ = ["FORMATS", "ExportReport", "Progress", "WholeCount", "WindowReport", "export_cases"]
+__all__ = [
+    "FORMATS",
+    "EarlierRun",
+    "ExportReport",
+    "OddValues",
+    "Progress",
+    "WholeCount",
+    "WindowReport",
+    "export_cases",
+]

@@ -120,4 +120,4 @@ async def compare_whole_range(
     if now is None:
         return None
     # Either count leaves out one of the range's very seconds, whose rows were read.
-    return WholeCount(announced=now, agrees=rows >= min(announced, now))
+    return WholeCount(announced=now, before=announced, agrees=rows >= min(announced, now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from .._protocol.converter import RecordConverter, dumps
 from ..errors import ConfigError
 from ..models import CaseQuery
 from . import manifest
-from .manifest import ExportReport
+from .manifest import EarlierRun, ExportReport
 from .prefix_digest import file_sha256
 from .sinks.registry import Target
 
@@ -29,16 +30,18 @@ _LABELS = {
 
 
 def fingerprint(
-    api: CaseApi, query: CaseQuery, target: Target, *, since_last: bool, detail: bool
+    api: CaseApi, query: CaseQuery, *, since_last: bool, detail: bool
 ) -> dict[str, Any]:
-    """Describe an export; what may be contact data is there as a digest only."""
+    """Describe what an export reads; what may be contact data is there as a digest only.
+
+    The format is not in it: what was read can be written in any.
+    """
     wire = RecordConverter(api.zone).dump(query)
     return {
         "tenant": api.base_url,
         "query": _visible(wire, query),
         "query_digest": hashlib.sha256(dumps(wire)).hexdigest(),
         "zone": str(api.zone),
-        "format": target.format,
         "since_last": since_last,
         "detail": detail,
     }
@@ -85,10 +88,12 @@ def next_start(
             f"cannot continue {target.name}: its last run was"
             f" {'with' if last.detail else 'without'} details. Choose another target"
         )
+    runs: list[EarlierRun | ExportReport] = [*last.earlier, last]
     again = [
         # The first window begins a second before the range.
-        max(window.start, last.start or "")
-        for window in last.windows
+        max(window.start, run.start or "")
+        for run in runs
+        for window in run.windows
         if window.start and window.verdict in {"open", "unverified"}
     ]
     is_table = target.newest_date is not None
@@ -136,6 +141,34 @@ def check_ours(target: Target) -> None:
             f"cannot overwrite {foreign}: no export has written it. Choose another target, or"
             " replace it with --overwrite (overwrite=True)"
         )
+
+
+def check_unknown_rows(target: Target) -> None:
+    """Raise ConfigError when a table without a manifest has rows; call it in a thread."""
+    if target.has_rows and target.has_rows():
+        raise ConfigError(
+            f"cannot add to {target.name}: it has rows and no manifest ({target.manifest}), so that"
+            " their query and zone are not known. Put the manifest back, choose another target, or"
+            " replace its rows with --replace (replace=True)"
+        )
+
+
+def warn_of_half(target: Target, *, last: ExportReport | None, keep: bool) -> None:
+    """Warn of a file without its manifest, or of the ``last`` manifest without its database.
+
+    A database without a manifest may be somebody's, with other tables. A file that is written anew
+    has no use for a manifest that somebody left there, and was refused without one.
+    """
+    file, name = target.file, target.manifest.name
+    if file is None:
+        return
+    is_there = file.exists() and file.stat().st_size > 0
+    if keep and is_there and target.newest_date is None and not target.manifest.exists():
+        text = f"{target.name} is there without its manifest {name}: all is read, and what is new"
+        warnings.warn(f"{text} is added to it", RuntimeWarning, stacklevel=4)
+    if not is_there and last:
+        text = f"{name} is there without {target.name}: all is read, and both are written anew"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def check_file(target: Target, last: ExportReport) -> None:

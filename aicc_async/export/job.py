@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from attrs import asdict, evolve, frozen
 
 from .._api import CaseApi, HasCaseApi
 from .._files import replace as replace_file
+from .._files import replacing
 from .._listing.counting import row_counter
 from .._listing.creation_dates import CreationDates
 from .._listing.windows import Window
 from .._validators import check, kind
-from ..errors import ConfigError, ExportError
+from ..errors import AICCError, ConfigError, ExportError
 from ..models import CaseQuery
 from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
@@ -30,15 +32,19 @@ from .fingerprint import (
     check_fingerprint,
     check_ours,
     check_table,
+    check_unknown_rows,
     fingerprint,
     next_start,
+    warn_of_half,
 )
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
 from .sinks.registry import Target, TargetOptions, resolve_target
-from .sinks.sink import write_rows
+from .sinks.sink import Batch, Written, write_rows
+from .stop import StoppedError
+from .unfinished import advise, find_checkpoint
 from .window_reader import read_windows
 
 SETTLE = timedelta(minutes=5)
@@ -80,9 +86,10 @@ async def export_cases(
     the new cases only, with a RuntimeWarning that says so. ``raw_cells`` leaves cells of a CSV as
     they are, also those that a spreadsheet would run; ``bom`` begins a new CSV with the mark by
     which Excel knows UTF-8. A table whose last run had another zone or other filters is refused,
-    unless ``replace`` removes its rows in the same transaction. A file that is not empty and has no
-    manifest beside it is somebody else's: it is refused, unless ``overwrite`` replaces it.
-    ``on_progress`` is called after every page, with ``detail`` after every row, and must be quick.
+    and so is one that has rows and no manifest, unless ``replace`` removes its rows in the same
+    transaction. A file that is not empty and has no manifest beside it is somebody else's: it is
+    refused, unless ``overwrite`` replaces it. ``on_progress`` is called after every page, with
+    ``detail`` after every row, and must be quick.
 
     In a format with types a value of another type than documented goes into ``extra``, by the
     field's wire name, and its field is null; a RuntimeWarning says how many there were of each, and
@@ -105,7 +112,8 @@ async def export_cases(
     Raises ConfigError when the target cannot be created, is not as its manifest says, or holds an
     unfinished export of something else, ExportError when it cannot be written or when a second has
     more rows than the service answers offsets, else what the client raises. After each of these the
-    same call resumes.
+    same call resumes, and so does one with another suffix: what a format refuses can be written in
+    another one without reading again; a note of the error says how.
     """
     api = aicc.api
     query = CaseQuery() if query is None else check("query", query, kind(CaseQuery))
@@ -119,18 +127,23 @@ async def export_cases(
         raw_cells=raw_cells, bom=bom, strict_types=strict_types, replace=replace
     )
     destination = resolve_target(fspath(target), api.zone, name=format, options=options)
-    if destination.newest_date and not replace and since_last is None:
-        check_table(api, query, destination, last=manifest.load(destination.manifest))
+    last = None
+    if since_last is not None or (destination.newest_date and not replace):
+        last = manifest.load(destination.manifest)
+    if since_last is None:
+        check_table(api, query, destination, last=last)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
-    with open_checkpoint(
-        destination.checkpoint, restart=restart, overwrite=overwrite
-    ) as checkpoint:
-        # An unfinished run was allowed to write it, and a kill may have come before its manifest.
-        if not (overwrite or checkpoint.is_planned or since_last is not None):
-            check_ours(destination)
+    folder = destination.checkpoint
+    if since_last is None and not restart:
+        described = fingerprint(api, query, since_last=False, detail=detail)
+        folder = find_checkpoint(destination, described)
+    keep = since_last is not None
+    with open_checkpoint(folder, restart=restart, overwrite=overwrite) as checkpoint:
+        # A kill may have left what an unfinished run has written without its manifest.
+        if folder != destination.checkpoint or not checkpoint.values().get("writing"):
+            await _check_target(destination, last, keep=keep, replace=replace, overwrite=overwrite)
         if since_last is not None:
-            last = await _last_run(destination, checkpoint)
             start = next_start(
                 api, query, destination, last=last, newest=newest, back=since_last, detail=detail
             )
@@ -147,26 +160,29 @@ async def export_cases(
             query,
             target=destination,
             checkpoint=checkpoint,
-            keep=since_last is not None,
+            keep=keep,
             detail=detail,
             settle=settle,
             on_progress=on_progress,
+            # A table that was emptied has none of its cases any more.
+            last=last if newest or not destination.newest_date else None,
         )
         with job.saving_totals():
             await job.start()
             return await job.write(await job.read())
 
 
-async def _last_run(target: Target, checkpoint: Checkpoint) -> ExportReport | None:
-    """Return the manifest of the last run, whose file must be as that run left it.
-
-    Not where an unfinished run has begun to write: a kill may have left its file without its
-    manifest.
-    """
-    last = manifest.load(target.manifest)
-    if last and not checkpoint.values().get("writing"):
-        await call_in_thread(lambda: check_file(target, last))
-    return last
+async def _check_target(
+    target: Target, last: ExportReport | None, *, keep: bool, replace: bool, overwrite: bool
+) -> None:
+    """Compare what is there with the manifest of the last run, if that is looked at."""
+    if last is None and not replace:
+        await call_in_thread(partial(check_unknown_rows, target))
+    if last and keep:
+        await call_in_thread(partial(check_file, target, last))
+    if not keep and not overwrite:
+        await call_in_thread(partial(check_ours, target))
+    warn_of_half(target, last=last, keep=keep)
 
 
 def _planned_start(
@@ -188,7 +204,7 @@ def _planned_start(
     if planned is None or (start and start >= planned):
         return planned
     before = evolve(query, start_time=planned)
-    described = fingerprint(api, before, target, since_last=True, detail=detail)
+    described = fingerprint(api, before, since_last=True, detail=detail)
     check_fingerprint(target, saved["fingerprint"], described)
     checkpoint.clear()
     return start
@@ -218,7 +234,9 @@ class _Job:
         detail: bool,
         settle: timedelta,
         on_progress: OnProgress | None,
+        last: ExportReport | None,
     ) -> None:
+        self._last = last
         self._api = api
         self._query = query
         self._target = target
@@ -245,9 +263,7 @@ class _Job:
     async def start(self) -> None:
         """Resume the export of the checkpoint, or freeze its range and plan its windows."""
         self._progress.start_planning()
-        described = fingerprint(
-            self._api, self._query, self._target, since_last=self._keep, detail=self._detail
-        )
+        described = fingerprint(self._api, self._query, since_last=self._keep, detail=self._detail)
         saved, windows = self._checkpoint.values(), self._checkpoint.windows
         if self._checkpoint.is_planned:
             check_fingerprint(self._target, saved["fingerprint"], described)
@@ -308,34 +324,65 @@ class _Job:
         return self._api.creation_dates(asked, rows_after=saved["rows_after"])
 
     async def write(self, rows: _RowsRead) -> ExportReport:
-        """Write the target, then its manifest."""
-        target, file = self._target, self._target.file
-        total, sha256 = rows.days.total(), rows.sha256
+        """Write the target and its manifest: neither is there without the other."""
+        target, file, total = self._target, self._target.file, rows.days.total()
         if file and target.format == "jsonl" and not self._keep:
-            # It has the very bytes of the row file, so it gets a link to it.
-            await call_in_thread(lambda: replace_file(file, rows.path))
-            added = total
-        else:
-            sha256 = None
-            # Until now nothing of ours can have changed the target.
-            self._checkpoint.save(writing=True)
-            added = await write_rows(
-                target.sink,
+            return await call_in_thread(lambda: self._link(file, rows))
+        # Until now nothing of ours can have changed the target.
+        self._checkpoint.save(writing=True)
+        try:
+            return await write_rows(
                 rows.path,
                 total=total,
-                keep=self._keep,
+                write=lambda batches: self._write(batches, rows),
                 show=lambda written: self._progress.show_writing(written, total),
             )
+        except AICCError as error:
+            if not self._keep:
+                error.add_note(advise(target, total))
+            raise
+
+    def _link(self, file: Path, rows: _RowsRead) -> ExportReport:
+        """Give a target the very bytes of the row file, by a link to it."""
+        written = Written(added=rows.days.total(), total=rows.days.total())
+        with replacing(self._target.manifest) as part:
+            report = self._report(rows, rows.path, written)
+            part.write_bytes(manifest.encode(report))
+            replace_file(file, rows.path)
+        return report
+
+    def _write(self, batches: Iterable[Batch], rows: _RowsRead) -> ExportReport:
+        """Write rows into the sink; the manifest waits under a hidden name until they are there.
+
+        All in one thread, which no cancellation ends between the two renames.
+        """
+        reports = list[ExportReport]()
+        with replacing(self._target.manifest) as part:
+
+            def seal(file: Path | None, written: Written) -> None:
+                reports.append(self._report(rows, file, written))
+                part.write_bytes(manifest.encode(reports[0]))
+
+            self._target.sink.write(batches, keep=self._keep, seal=seal)
+        return reports[0]
+
+    def _report(self, rows: _RowsRead, file: Path | None, written: Written) -> ExportReport:
+        sha256 = rows.sha256 if file == rows.path else None
         if file and sha256 is None:
-            sha256 = await call_in_thread(lambda: file_sha256(file))
-        report = build_report(
-            target,
+            try:
+                sha256 = file_sha256(file)
+            except StoppedError:
+                # A table is committed by now: it gets its manifest, which needs no digest.
+                if not self._target.newest_date:
+                    raise
+        return build_report(
+            self._target,
             self._checkpoint,
             totals=self._meter.totals(),
             days=rows.days,
             whole=rows.whole,
-            added=added,
+            written=written,
+            size=file.stat().st_size if file else None,
             sha256=sha256,
+            last=self._last,
         )
-        manifest.save(report, target.manifest)
-        return report

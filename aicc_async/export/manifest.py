@@ -61,12 +61,41 @@ class WindowReport:
 class WholeCount:
     """The total of the whole range, counted without windows: it has also what no window has.
 
-    ``announced`` is the count after the windows were read. It ``agrees`` when the rows that came,
-    with those of the range's last second, are not fewer than that count, or one from before.
+    ``announced`` is the count after the windows were read, ``before`` the one when they were
+    planned. It ``agrees`` when the rows that came, with those of the range's last second, are not
+    fewer than either of them.
     """
 
     announced: int
+    before: int | None = None
     agrees: bool
+
+
+@frozen(kw_only=True)
+class OddValues:
+    """How many values of a field had another type than documented; ``example`` is the first case.
+
+    In a format with types they are in ``extra``.
+    """
+
+    count: int
+    example: str
+
+
+@frozen(kw_only=True)
+class EarlierRun:
+    """What an earlier run added to the target, as far as no later run has read it again.
+
+    Its fields are those of ``ExportReport``; ``windows`` are the ones that are still the proof of
+    their cases.
+    """
+
+    start: str | None
+    end: str | None
+    ended: str
+    rows: int
+    added: int
+    windows: tuple[WindowReport, ...]
 
 
 @frozen(kw_only=True)
@@ -82,12 +111,16 @@ class ExportReport:
       started or resumed.
     - ``rows``: different cases read; ``added``: those that were not in the target before (all of
       them in a new file; in a table, those inserted or updated).
+    - ``in_target``: cases in the target after the run, those of earlier runs too.
     - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
       all of them; None for a file.
+    - ``odd_values``: by wire name, what a format with types could not hold in the field's column.
     - ``size``, ``sha256``: of the file; None for a database.
     - ``requests``, ``retries``, ``throttled``: HTTP requests of all runs, those sent again, 429s.
     - ``whole``: a count of the whole range; None when the service does not answer one.
     - ``windows``: one ``WindowReport`` each, oldest first; ``days``: cases by day of creation.
+    - ``earlier``: the runs before this one that the target's other cases are from, each with the
+      windows that none after it has read; oldest first.
     - ``versions``: of this package, Python and aiohttp.
 
     Nothing in it is a secret, and of contacts only ids.
@@ -108,7 +141,9 @@ class ExportReport:
     rows: int
     added: int
     without_detail: int = 0
+    in_target: int | None = None
     in_table: int | None = None
+    odd_values: Mapping[str, OddValues] = Factory(dict)
     size: int | None = None
     sha256: str | None = None
     requests: int
@@ -117,6 +152,7 @@ class ExportReport:
     whole: WholeCount | None = None
     windows: tuple[WindowReport, ...] = ()
     days: Mapping[str, int] = Factory(dict)
+    earlier: tuple[EarlierRun, ...] = ()
     versions: Mapping[str, str] = Factory(dict)
 
     @property
@@ -138,7 +174,12 @@ def manifest_path(target: Path) -> Path:
 def save(report: ExportReport, path: Path) -> None:
     """Write a manifest as a whole, or leave the old one."""
     with replacing(path) as part:
-        part.write_bytes(msgspec.json.format(msgspec.json.encode(dump_record(report))))
+        part.write_bytes(encode(report))
+
+
+def encode(report: ExportReport) -> bytes:
+    """Return a manifest's content."""
+    return msgspec.json.format(msgspec.json.encode(dump_record(report)))
 
 
 def load(path: Path) -> ExportReport | None:

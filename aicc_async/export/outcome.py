@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 from .._version import installed_version
 from .checkpoint import Checkpoint
-from .manifest import ExportReport, WholeCount
+from .history import earlier_runs
+from .manifest import ExportReport, OddValues, WholeCount
 from .progress import RequestTotals
 from .sinks.registry import Target
+from .sinks.sink import Written
 
 
 def build_report(
@@ -19,10 +21,15 @@ def build_report(
     totals: RequestTotals,
     days: Counter[str],
     whole: WholeCount | None,
-    added: int,
+    written: Written,
+    size: int | None,
     sha256: str | None,
+    last: ExportReport | None,
 ) -> ExportReport:
-    """Return the report of an export whose target is written."""
+    """Return the report of an export whose target is whole; ``last`` is that of the run before.
+
+    None when the target has nothing of it any more.
+    """
     # It takes milliseconds, which importing the package need not take.
     from platform import python_version  # noqa: PLC0415
 
@@ -40,11 +47,16 @@ def build_report(
         runs=saved["runs"],
         seconds=round(totals.seconds, 3),
         rows=days.total(),
-        added=added,
+        added=written.added,
         without_detail=sum(window.without_detail for window in windows),
+        in_target=written.total,
+        odd_values={
+            name: OddValues(count=each.count, example=each.example)
+            for name, each in written.misfits.items()
+        },
         # A sink that finds another number commits nothing.
         in_table=days.total() if target.newest_date else None,
-        size=target.file.stat().st_size if target.file else None,
+        size=size,
         sha256=sha256,
         requests=totals.requests,
         retries=totals.retries,
@@ -52,6 +64,7 @@ def build_report(
         whole=whole,
         windows=windows,
         days=dict(sorted(days.items())),
+        earlier=earlier_runs(last, windows, start=saved["start"], in_target=written.total),
         versions={
             **{name: installed_version(name) for name in ("aicc-async", "aiohttp")},
             "python": python_version(),

@@ -62,6 +62,24 @@ def test_the_summary_of_a_table_counts_its_ids(tenant: Emulator, call: Call) -> 
     assert f" bytes, {rows:,} ids counted in the table, " in ended.out
 
 
+def test_an_error_of_a_format_names_the_command_for_another(
+    empty_tenant: Emulator, call: Call, tmp_path: Path
+) -> None:
+    """What was read is written by it; standard output keeps nothing that it could use."""
+    period = ("--since", "2025-01-01", "--until", "2025-03-31")
+    empty_tenant.insert(createdDate="2025-01-20 00:00:00", isUpgraded="true")
+    streamed = call("export", "-", *period, "--format", "parquet", "--strict-types")
+    refused = call("export", "out.parquet", *period, "--strict-types")
+    assert (streamed.code, refused.code) == (1, 1)
+    assert "aicc-async export" not in streamed.err
+    assert "without reading again: aicc-async export out.jsonl with" in refused.err
+    requests = len(empty_tenant.requests)
+    assert "resumes what was read of .out.parquet" in call("export", "out.jsonl", *period).err
+    assert len(empty_tenant.requests) - requests < 4
+    names = {"out.jsonl", "out.jsonl.manifest.json"}
+    assert {entry.name for entry in tmp_path.iterdir()} == names
+
+
 def test_a_dash_is_standard_output(tenant: Emulator, call: Call, tmp_path: Path) -> None:
     """The rows alone are on it; the summary is not, and the manifest is where it was asked for."""
     period = ("--since", "2025-01-01", "--until", "2025-03-31")

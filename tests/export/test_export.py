@@ -37,11 +37,16 @@ from aicc_async import (
     export_cases,
 )
 from aicc_async._listing import plan
+from aicc_async.cli.progress import summary
 from aicc_async.emulator import Emulator, Fault, Quirks
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
 from aicc_async.export import Progress, manifest
+from aicc_async.export.report.contradictions import find_contradictions
+from aicc_async.export.report.page import report_page
 from aicc_async.profile import Profile
+
+pytest_plugins = ["helpers.postgres_server"]
 
 
 def cancelled_at_the_first_page(aicc: AICCClient, out: Path) -> asyncio.Task[ExportReport]:
@@ -69,6 +74,7 @@ def folder_of(out: Path) -> list[str]:
 
 COMPLETE = ["cases.jsonl", "cases.jsonl.manifest.json"]
 CHECKPOINT = ".cases.jsonl.export"
+OLD_FILE = pytest.mark.filterwarnings("ignore:cases.jsonl is there without its manifest")
 
 
 # ---- what is in the file -------------------------------------------------------------------
@@ -174,6 +180,7 @@ async def test_an_older_file_stays_until_the_new_one_is_complete(
     assert folder_of(out) == COMPLETE
 
 
+@OLD_FILE
 @pytest.mark.parametrize("old", [[], ["cases.jsonl"]], ids=["new", "replaced"])
 async def test_a_cancelled_export_resumes(aicc: AICCClient, out: Path, old: list[str]) -> None:
     """Cancellation passes through, the target is as it was, and the next run completes it."""
@@ -340,6 +347,20 @@ async def test_the_same_command_every_night(
     assert [report.rows for report in reports[1:]] == [3, 3 if suffix == "db" else 2]
     if suffix != "db":
         assert [report.added for report in reports[1:]] == [1, 0]
+    # The last manifest has the proof of all nights.
+    assert [report.in_target for report in reports] == [302, 303, 303]
+    saved = manifest.load(manifest.manifest_path(out))
+    assert saved
+    assert saved == reports[-1]
+    assert sum(window.distinct for run in saved.earlier for window in run.windows) >= 300
+    proof = "<h2>Proven complete, but for what is still open</h2>"
+    assert all(words in report_page(saved) for words in (proof, "<dd>303</dd>"))
+    assert find_contradictions(saved) == []
+    oldest = saved.earlier[0]
+    cut = attrs.evolve(oldest, windows=(*oldest.windows[:1], *oldest.windows[2:]))
+    [gap] = find_contradictions(attrs.evolve(saved, earlier=(cut, *saved.earlier[1:])))
+    assert gap.startswith("No window covers what follows 20")
+    assert f" cases read, {saved.added} written, 303 in the target, in " in summary(saved)
     assert folder_of(out) == [out.name, f"{out.name}.manifest.json"]
 
 
@@ -443,6 +464,7 @@ async def test_a_target_that_cannot_be_created_is_refused_before_any_request(
     assert not Path(os.devnull).is_file()
 
 
+@OLD_FILE
 @pytest.mark.parametrize("size", [50_000, 150_000], ids=["while reading", "while writing"])
 async def test_an_export_resumes_after_a_full_disk(aicc: AICCClient, out: Path, size: int) -> None:
     """ExportError says how to resume; an older file of that name stays until then."""
@@ -585,6 +607,38 @@ async def test_a_table_of_another_zone_or_query_is_refused_unless_replaced(
     report = await export_cases(aicc, high, out, replace=True)
     assert 0 < report.added == report.rows == len(read_sqlite(out)) < 300
     assert (await export_cases(aicc, high, out)).added == 0
+
+
+@pytest.fixture(params=["cases.db", ""])
+def table(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
+) -> str:
+    """Name a table whose manifest is in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return str(request.param) or postgres_url
+
+
+async def test_a_table_of_unknown_rows_is_refused_unless_replaced(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path, table: str
+) -> None:
+    """Without a manifest nobody knows the zone and the query of the rows that are there."""
+    await export_cases(aicc, QUARTER, table)
+    [path] = tmp_path.glob("*.manifest.json")
+    content = path.read_bytes()
+    path.unlink()
+    requests = len(tenant.requests)
+    for since_last in (None, timedelta(days=1)):
+        with pytest.raises(ConfigError, match=r"has rows and no manifest \(.*\), .* --replace"):
+            await export_cases(aicc, QUARTER, table, since_last=since_last)
+    assert len(tenant.requests) == requests
+    assert list(tmp_path.glob(".*.export")) == []
+    path.write_bytes(content)
+    assert (await export_cases(aicc, QUARTER, table)).added == 0
+    path.unlink()
+    assert (await export_cases(aicc, QUARTER, table, replace=True)).added == 300
 
 
 async def test_a_replacement_of_nothing_is_refused(aicc: AICCClient, out: Path) -> None:

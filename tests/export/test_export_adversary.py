@@ -24,6 +24,7 @@ from aicc_async import AICCClient, CaseQuery, ExportError, ExportReport, StaticT
 from aicc_async._listing import divide
 from aicc_async.emulator import Emulator, PageFault, Quirks
 from aicc_async.export.manifest import WindowReport
+from aicc_async.export.report.contradictions import find_contradictions
 
 SECOND = timedelta(seconds=1)
 CHUNKS, RUNS = 12, 30
@@ -272,6 +273,7 @@ def check_figures(report: ExportReport, out: Path) -> None:
     assert (report.rows, report.added, report.days) == (len(rows), len(rows), dict(days))
     assert report.size == len(content)
     assert report.sha256 == hashlib.sha256(content).hexdigest()
+    assert (report.in_target, find_contradictions(report)) == (len(rows), [])
 
 
 def moved(time: str | None, step: timedelta) -> str:

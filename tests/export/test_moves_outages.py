@@ -25,6 +25,7 @@ from aicc_async import (
 )
 from aicc_async.credentials import Credentials
 from aicc_async.emulator import Emulator, Fault
+from aicc_async.export.report.contradictions import find_contradictions
 
 # By hand more of them: an export each, in one run or in several.
 RUNS = 3
@@ -159,6 +160,7 @@ async def check_outages(seed: int, folder: Path) -> str:
     # Only a case that comes while a window is read can leave it in doubt.
     assert report.verified or outages.inserted
     assert report.without_detail == 0
+    assert find_contradictions(report) == []
     assert all("caseInfo" in row for row in rows) or not outages.detail
     return f"errors={min(errors, 3)}"
 

@@ -17,6 +17,7 @@ from helpers.tenants import client_of
 from aicc_async import CaseQuery, ExportReport, export_cases
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.export.manifest import WindowReport
+from aicc_async.export.report.contradictions import find_contradictions
 
 # By hand more of them: an export each.
 RUNS = 40
@@ -124,6 +125,7 @@ async def check_zones(seed: int, folder: Path) -> str:
                 report = await export_cases(aicc, zones.query, out)
         ids = {row["id"] for row in read_jsonl(out)}
         zones.check(report, ids)
+        assert find_contradictions(report) == []
         assert bool(caught) is not report.verified
         assert all("timezone" in str(warning.message) for warning in caught)
         shown = {

@@ -1,9 +1,12 @@
 """Values that are not as documented, and numbers with all their digits, in the typed formats."""
+# ruff: noqa: ASYNC240  (the files are small, and on this machine)
 
 from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,26 +16,30 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import psycopg
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no types
 import pytest
-from helpers.exports import QUARTER
+from helpers.exports import QUARTER, read_lines
 from helpers.rows_for_sinks import bare_line as line
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, DecodeError, export_cases
+from aicc_async import AICCClient, CaseQuery, DecodeError, export_cases
 from aicc_async._listing.creation_dates import CreationDates
 from aicc_async._listing.pages import Page
 from aicc_async._listing.paging import Batch
 from aicc_async._listing.windows import Window
 from aicc_async._protocol.names import wire_names
 from aicc_async.emulator import Emulator
+from aicc_async.export import OddValues, Progress, manifest
+from aicc_async.export.report.page import report_page
 from aicc_async.export.sinks.csv import CSV
 from aicc_async.export.sinks.parquet import Parquet
 from aicc_async.export.sinks.postgres import Postgres
+from aicc_async.export.sinks.sink import Misfits
 from aicc_async.export.sinks.sqlite import SQLite
-from aicc_async.export.sinks.typed import Misfits, TypedRows
+from aicc_async.export.sinks.typed import TypedRows
 from aicc_async.models import Case
 
 pytest_plugins = ["helpers.postgres_server"]
@@ -134,7 +141,7 @@ async def test_an_export_with_an_odd_value(
     """It is complete, with a warning; what strict types stop can be finished without them."""
     row_id = tenant.insert(createdDate="2025-01-20 00:00:00", isUpgraded="true")
     target = tmp_path / name
-    with pytest.raises(DecodeError, match=rf"^case {row_id}: .*\.isUpgraded$"):
+    with pytest.raises(DecodeError, match=rf"(?m)^case {row_id}: .*\.isUpgraded$"):
         await export_cases(aicc, QUARTER, target, strict_types=True)
     assert not target.exists()
     requests = len(tenant.requests)
@@ -142,6 +149,52 @@ async def test_an_export_with_an_odd_value(
         report = await export_cases(aicc, QUARTER, target)
     assert (report.verified, report.rows) == (True, len(tenant.rows()))
     assert len(tenant.requests) - requests < 3
+    assert report.odd_values == {"isUpgraded": OddValues(count=1, example=row_id)}
+    assert manifest.load(manifest.manifest_path(target)) == report
+    assert f"1 case, the first is {row_id}" in report_page(report)
+
+
+@pytest.fixture(params=["cases.parquet", "cases.sqlite", ""])
+def typed_target(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
+) -> str:
+    """Name a target in the working directory that refuses odd values."""
+    monkeypatch.chdir(tmp_path)
+    return str(request.param) or postgres_url
+
+
+async def test_what_one_format_refuses_is_finished_in_another(
+    tenant: Emulator, aicc: AICCClient, tmp_path: Path, typed_target: str
+) -> None:
+    """The error names the command, which reads nothing again, and leaves nothing behind."""
+    tenant.insert(createdDate="2025-01-20 00:00:00", isUpgraded="true")
+    with pytest.raises(DecodeError) as refused:
+        await export_cases(aicc, QUARTER, typed_target, strict_types=True)
+    [spool] = tmp_path.glob(".*.export")
+    [note] = refused.value.__notes__
+    [other] = re.findall(r"aicc-async export (\S+\.jsonl) ", note)
+    requests = len(tenant.requests)
+    # Neither another query, nor one that is to be started anew, nor another name takes it.
+    for query, out in ((CaseQuery(), other), (QUARTER, "others.jsonl")):
+        with pytest.raises(RuntimeError, match="somebody's own"):
+            await export_cases(aicc, query, out, on_progress=stop_at_once)
+    assert spool.exists()
+    for folder in tmp_path.glob(".*.jsonl.export"):
+        shutil.rmtree(folder)
+    with pytest.warns(RuntimeWarning, match=rf"^{other}: .* of {re.escape(spool.name)} up to 2025"):
+        report = await export_cases(aicc, QUARTER, other)
+    assert (report.verified, report.rows, report.runs) == (True, len(tenant.rows()), 2)
+    assert len(tenant.requests) - requests < 6
+    assert sorted(read_lines(tmp_path / other)) == sorted(map(msgspec.json.encode, tenant.rows()))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other, f"{other}.manifest.json"]
+
+
+def stop_at_once(_: Progress) -> None:
+    """End a run before it has read anything."""
+    raise RuntimeError("somebody's own")
 
 
 @pytest.mark.parametrize("date", ["0001-01-01 00:00:00", "9999-12-31 23:59:59", "0000-00-00", ""])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ from hypothesis import strategies as st
 from aicc_async.cli.commands.report import report
 from aicc_async.cli.group import group
 from aicc_async.errors import ConfigError
-from aicc_async.export import ExportReport, manifest
+from aicc_async.export import EarlierRun, ExportReport, manifest
 from aicc_async.export.manifest import WindowVerdict
+from aicc_async.export.manifest_json import dump_record
 from aicc_async.export.report.calendar import calendar_of
 from aicc_async.export.report.charts import totals, window_chart
 from aicc_async.export.report.page import MAX_LISTED_WINDOWS, report_page
@@ -103,8 +106,9 @@ def title(exported: ExportReport) -> str:
 
 def test_an_export_whose_windows_agree_is_proven() -> None:
     """All windows verified or repaired, and the whole agrees: proven complete, in words."""
-    windows = (make_window(), make_window("repaired"))
-    assert title(make_report(*windows, whole=whole(12000))) == (
+    counts = dict.fromkeys(("announced", "received", "distinct"), 6000)
+    windows = (make_window("verified", **counts), make_window("repaired", **counts))
+    assert title(make_report(*windows, whole=whole(12000), rows=12000)) == (
         "good | Proven complete | In all 2 windows (1 of them after reading again), what was "
         "received agrees with what the service announced. | "
         "Its count of the whole range, 12,000, agrees too."
@@ -129,7 +133,7 @@ def test_a_count_that_cannot_be_true_is_not_shown() -> None:
 def test_an_unverified_window_is_no_proof() -> None:
     """One window that is not verified is enough to say that nothing is proven."""
     windows = (make_window(), make_window("unverified"))
-    assert title(make_report(*windows, whole=whole())) == (
+    assert title(make_report(*windows, whole=whole(), rows=10)) == (
         "bad | Not proven complete | "
         "1 of 2 windows could not be verified: cases may be missing there."
     )
@@ -156,6 +160,95 @@ def test_open_windows_are_named_in_the_headline() -> None:
 def test_no_window_is_no_proof() -> None:
     """A manifest without a window promises nothing."""
     assert headline(make_report(), []).level == "none"
+
+
+def as_manifest() -> dict[str, Any]:
+    """Return the JSON of a manifest that proves a quarter, read in two runs."""
+    spans = pairwise(["2024-12-31 23:59:59", "2025-02-01 00:00:00", "2025-03-01 00:00:00"])
+    january, february = (make_window(start=start, end=end) for start, end in spans)
+    march = make_window(start="2025-02-28 23:59:59", end="2025-04-01 00:00:01")
+    run = EarlierRun(
+        start="2025-01-01 00:00:00",
+        end="2025-02-28 00:00:00",
+        ended="2025-03-01T00:00:00Z",
+        rows=19,
+        added=19,
+        windows=(january,),
+    )
+    exported = make_report(
+        *(february, march),
+        start="2025-02-01 00:00:01",
+        end="2025-04-01 00:00:00",
+        rows=19,
+        added=9,
+        in_target=28,
+        whole=whole(19),
+        days={"2025-02-02": 10, "2025-03-03": 9},
+        earlier=(run,),
+    )
+    value: dict[str, Any] = json.loads(json.dumps(dump_record(exported)))
+    return value
+
+
+def test_a_manifest_of_two_runs_proves_both(tmp_path: Path) -> None:
+    """The page tells what was read, added and is there, and counts the windows of both."""
+    source = tmp_path / "m.json"
+    source.write_text(json.dumps(as_manifest()))
+    exported = manifest.load(source)
+    assert exported
+    page = report_page(exported)
+    assert "<h2>Proven complete</h2>\n<p>In all 3 windows, what" in page
+    assert "<p>Earlier runs read 1 of these windows.</p>" in page
+    figures = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page))
+    names = ("Read in this run", "Added", "In the target", "Windows")
+    assert [figures[name] for name in names] == ["19", "9", "28", "3"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        (["version"], 99, "of version 1, got version 99"),
+        (["whole", "agrees"], "yes", r"\$\.whole\.agrees must be a boolean, got a string"),
+        (["whole", "agrees"], False, "count of the whole range, 19, disagrees"),
+        (["whole", "announced"], 9999, "cannot agree: 9,999 against 19"),
+        (["windows", 0], ..., "have 10 cases, but it read 19: a window may be missing"),
+        (["windows", 1], ..., r"covers what follows 2025-03-01 00:00:00: cases may be missing"),
+        (["earlier", 0, "windows", 0], ..., "covers what follows 2025-01-01 00:00:00"),
+        (["windows", 1, "announced"], 9999, "1 of 3 windows could not be verified"),
+        (["windows", 1, "announced_last"], 9999, "1 of 3 windows could not be verified"),
+        (["windows", 1, "distinct"], 9, "1 of 3 windows could not be verified"),
+        (["windows", 1, "received"], 9, "1 of 3 windows could not be verified"),
+        (["earlier", 0, "windows", 0, "distinct"], 0, "1 of 3 windows could not be verified"),
+        (["windows", 1, "start"], "soon", "times of its windows cannot be read"),
+        (["end"], "2025-04-01T00:00:00Z", "times of its windows cannot be read"),
+        (["rows"], 28, "windows of this run have 20 cases, but it read 28"),
+        (["days", "2025-03-03"], 8, "cases per day are not the 19 cases"),
+        (["in_target"], 18, "target has fewer cases than this run read"),
+    ],
+)
+def test_a_manifest_that_was_edited_proves_nothing(
+    tmp_path: Path, field: list[str | int], value: object, words: str
+) -> None:
+    """It is refused, or its page says what does not fit."""
+    source, edited = tmp_path / "m.json", as_manifest()
+    inner: Any = edited
+    *path, last = field
+    for name in path:
+        inner = inner[name]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    source.write_text(json.dumps(edited))
+    if "must be" in words or "version" in words:
+        with pytest.raises(ConfigError, match=words):
+            manifest.load(source)
+        return
+    exported = manifest.load(source)
+    assert exported
+    page = report_page(exported)
+    assert "<h2>Not proven complete</h2>" in page
+    assert re.search(words, page)
 
 
 @given(REPORTS)
@@ -323,14 +416,17 @@ def test_the_worst_windows_come_first_and_not_all() -> None:
 def test_numbers_have_separators() -> None:
     """Thousands are separated, sizes and times are for people, the unknown is a dash."""
     page = report_page(
-        make_report(rows=1234567, size=8_494_493, seconds=3700.2, added=-1, runs=10**30)
+        make_report(
+            rows=1234567, in_target=1234569, size=8_494_493, seconds=3700.2, added=-1, runs=10**30
+        )
     )
 
     figures = re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page)
 
     assert dict(figures) == {
-        "Cases in the file": "1,234,567",
+        "Read in this run": "1,234,567",
         "Added": "–",  # noqa: RUF001
+        "In the target": "1,234,569",
         "Windows": "0",
         "Size": "8.5 MB",
         "Time": "1 h 1 min",

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ...errors import ConfigError
+from ...errors import AICCError, ConfigError
 from ..console import INCOMPLETE, RESUME, echo, run_async, say
 from ..options import (
     FORMATS,
@@ -107,7 +107,8 @@ def export(
 
     OUT is a file (.jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite, .db) or a
     postgresql:// URL; its manifest is written beside it. After any end, run the same command again
-    to resume. Every night: --since last --lookback 7d. OUT - is standard output, with the manifest
+    to resume; with another suffix, what one format refused is written in another without reading
+    again. Every night: --since last --lookback 7d. OUT - is standard output, with the manifest
     in --manifest; it gets all rows when they are verified, and cannot be resumed.
 
     \b
@@ -177,7 +178,12 @@ def _written_to(out: str, format_name: str | None) -> Iterator[str]:
         yield out
         return
     with TemporaryDirectory(prefix="aicc-") as folder:
-        yield str(Path(folder) / f"cases.{format_name}")
+        try:
+            yield str(Path(folder) / f"cases.{format_name}")
+        except AICCError as error:
+            # They would say how to use what is removed here.
+            error.__notes__ = []
+            raise
 
 
 def _stream(file: Path) -> None:

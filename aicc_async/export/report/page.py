@@ -34,8 +34,11 @@ def report_page(report: ExportReport) -> str:
     Texts stay text, whatever they hold. A figure that cannot be true, such as a negative total of
     the service, is shown as not known.
     """
-    windows = [window_line(window) for window in report.windows]
-    end, lines = totals(report, windows)
+    own = [window_line(window) for window in report.windows]
+    earlier = [window_line(window) for run in report.earlier for window in run.windows]
+    windows = sorted([*earlier, *own], key=lambda line: line.start)
+    # Each run has a clock of its own.
+    end, lines = totals(report, own)
     bad = [line for line in windows if line.verdict != "verified"]
     bad.sort(
         key=lambda line: (
@@ -48,8 +51,9 @@ def report_page(report: ExportReport) -> str:
         target=shorten(report.target) or "An export",
         headline=headline(report, windows),
         figures={
-            "Cases in the file": number(figure(report.rows)),
+            "Read in this run": number(figure(report.rows)),
             "Added": number(figure(report.added)),
+            "In the target": number(figure(report.in_target)),
             "Windows": number(len(windows)),
             "Size": size(figure(report.size)),
             "Time": duration(seconds(report.seconds)),
@@ -62,6 +66,7 @@ def report_page(report: ExportReport) -> str:
         seconds=end,
         bad=bad[:MAX_LISTED_WINDOWS],
         unlisted=len(bad[MAX_LISTED_WINDOWS:]),
+        has_earlier=bool(earlier),
         facts=_facts(report),
         number=number,
         plural=plural,
@@ -83,6 +88,10 @@ def _facts(report: ExportReport) -> dict[str, str]:
         "Format": report.format,
         "Bytes": None if content is None else number(content),
         "SHA-256": report.sha256,
+        **{
+            f"{name} in extra": f"{plural(each.count, 'case')}, the first is {each.example}"
+            for name, each in report.odd_values.items()
+        },
         "Ids counted in the table": None if in_table is None else number(in_table),
         **report.versions,
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from ..manifest import ExportReport, WholeCount
+from .contradictions import find_contradictions
 from .texts import figure, plural
 from .window_line import WindowLine, count_by_verdict
 
@@ -22,7 +23,7 @@ class Headline:
 
 def headline(report: ExportReport, windows: Sequence[WindowLine]) -> Headline:
     """Return whether the export is proven complete, and why not."""
-    doubts, whole = [], report.whole
+    doubts, whole = find_contradictions(report), report.whole
     if unverified := count_by_verdict(windows)["unverified"]:
         doubts.append(
             f"{unverified:,} of {plural(len(windows), 'window')} could not be verified: "
@@ -40,7 +41,10 @@ def headline(report: ExportReport, windows: Sequence[WindowLine]) -> Headline:
     agreement = "It gave no count of the whole range to compare with."
     if whole:
         agreement = f"Its count of the whole range{_announced(whole)} agrees too."
-    return Headline("good", "Proven complete", [_agreement(windows), agreement])
+    sentences = [_agreement(windows), agreement]
+    if earlier := sum(len(run.windows) for run in report.earlier):
+        sentences.append(f"Earlier runs read {earlier:,} of these windows.")
+    return Headline("good", "Proven complete", sentences)
 
 
 def _open_headline(settled: Sequence[WindowLine], number: int) -> Headline:

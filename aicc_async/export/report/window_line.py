@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from ..manifest import WindowReport
+from .contradictions import find_contradiction
 from .texts import figure, seconds, shorten
 
 # Worst first.
@@ -43,13 +44,14 @@ class WindowLine:
 
 
 def window_line(window: WindowReport) -> WindowLine:
-    """Return what the page shows of a window."""
+    """Return what the page shows of a window; one whose figures contradict it is unverified."""
     first, last = figure(window.announced), figure(window.announced_last)
+    problem = find_contradiction(window)
     return WindowLine(
         start=shorten(window.start),
         end=shorten(window.end),
-        verdict=window.verdict,
-        reason=shorten(window.reason),
+        verdict="unverified" if problem else window.verdict,
+        reason=problem or shorten(window.reason),
         announced=first if last is None else last,
         announced_first=first,
         received=figure(window.received),

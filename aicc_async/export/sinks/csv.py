@@ -20,7 +20,7 @@ from ...errors import ConfigError, DecodeError
 from ...models import Case
 from ..stop import current_stop
 from .defuse import defuse
-from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch
+from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch, Seal, Written, ignore
 
 # The csv module reads 128 Ki by default, and writes any.
 MAX_CELL_LENGTH = 2**31 - 1  # characters
@@ -59,7 +59,7 @@ class CSV:
         self._bom = bom
         self._as_cell: Callable[[str], str] = str if raw_cells else defuse
 
-    def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
+    def write(self, batches: Iterable[Batch], *, keep: bool, seal: Seal = ignore) -> int:
         """Write the file anew, or ``keep`` its cells and add new ids; return how many were added.
 
         When it is kept, new columns come after the old ones, and are empty in old rows. The file is
@@ -68,8 +68,9 @@ class CSV:
         Raises ConfigError when the old file is not one of cases, ExportError when writing fails,
         DecodeError for a row that is not a JSON object with an id.
         """
+        done = Written()
         with (
-            replacing(self._target) as part,
+            replacing(self._target, seal=lambda part: seal(part, done)) as part,
             closing(self._old_rows(keep=keep)) as old,
             TemporaryFile(dir=part.parent, buffering=BUFFER_SIZE) as spill,
             part.open("w", encoding="utf-8", newline="", buffering=BUFFER_SIZE) as file,
@@ -84,17 +85,20 @@ class CSV:
             columns = {name: ours.get(name, name) for name in header} | ours
             out = csv.writer(file)
             out.writerow(columns)
-            out.writerows(_widen(old, header, width=len(columns), ids=ids))
+            for old_row in _widen(old, header, width=len(columns), ids=ids):
+                out.writerow(old_row)
+                done.total += 1
             rows: Iterable[dict[str, Any]] = map(_read, spill)
             if header:
                 rows = (row for row in rows if defuse(row["id"]) in ids)
-            names, added = list(columns.values()), 0
+            names = list(columns.values())
             stop = current_stop()
-            for added, row in enumerate(rows, 1):
-                if not added % LINES_PER_BATCH:
+            for done.added, row in enumerate(rows, 1):
+                if not done.added % LINES_PER_BATCH:
                     stop.check()
                 out.writerow([self._cell(row.get(name)) for name in names])
-            return added
+            done.total += done.added
+        return done.added
 
     def _has_mark(self) -> bool:
         with self._target.open(encoding="utf-8") as file:

@@ -15,7 +15,7 @@ import msgspec
 from ..._files import replacing
 from ..._optional import load
 from ...errors import ConfigError
-from .sink import BUFFER_SIZE, Batch, batch_lines, copy_file
+from .sink import BUFFER_SIZE, Batch, Seal, Written, batch_lines, copy_file, ignore
 
 GZIP_LEVEL = 6
 
@@ -42,28 +42,29 @@ class JSONLines:
         self._zstd = load("zstandard", "zstd") if compression == "zst" else None
         self._zstd_errors = (self._zstd.ZstdError,) if self._zstd else ()
 
-    def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
+    def write(self, batches: Iterable[Batch], *, keep: bool, seal: Seal = ignore) -> int:
         """Write rows into a new file; ``keep``: after those of the old one, new ids only."""
-        with replacing(self._target) as part:
+        done = Written()
+        with replacing(self._target, seal=lambda part: seal(part, done)) as part:
             if not keep or not self._target.exists():
-                return self._append(part, batches)
+                self._append(part, batches, done)
+                return done.added
             with TemporaryFile(dir=part.parent) as spill:
-                new_ids = self._spill(batches, spill)
+                new_ids = self._spill(batches, spill, done)
                 copy_file(self._target, part)
-                if not new_ids:
-                    return 0
-                rows = (row for row in spill if _read_key(row).id in new_ids)
-                return self._append(part, batch_lines(rows))
+                if new_ids:
+                    rows = (row for row in spill if _read_key(row).id in new_ids)
+                    self._append(part, batch_lines(rows), done)
+        return done.added
 
-    def _append(self, part: Path, batches: Iterable[Batch]) -> int:
-        added = 0
+    def _append(self, part: Path, batches: Iterable[Batch], done: Written) -> None:
         with part.open("ab", buffering=BUFFER_SIZE) as raw, self._stream(raw, "wb") as file:
             for batch in batches:
                 file.write(b"".join(batch))
-                added += len(batch)
-        return added
+                done.added += len(batch)
+        done.total += done.added
 
-    def _spill(self, batches: Iterable[Batch], spill: IO[bytes]) -> set[str]:
+    def _spill(self, batches: Iterable[Batch], spill: IO[bytes], done: Written) -> set[str]:
         """Put rows aside, and return the ids that the file has not: a night's fit in memory."""
         new_ids: set[str] = set()
         for batch in batches:
@@ -77,6 +78,7 @@ class JSONLines:
             ):
                 for lines in batch_lines(file):
                     new_ids.difference_update([_read_key(row).id for row in lines])
+                    done.total += len(lines)
         except (
             ValueError,
             RecursionError,

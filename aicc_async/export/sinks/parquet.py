@@ -14,7 +14,7 @@ from ..._optional import load
 from ...errors import ConfigError, ExportError
 from ..stop import current_stop
 from .arrow import ArrowRows
-from .sink import BUFFER_SIZE, Batch
+from .sink import BUFFER_SIZE, Batch, Seal, Written, ignore
 from .typed import TypedRows
 
 EXTRA = "parquet"
@@ -53,7 +53,7 @@ class Parquet:
         self._parquet = load("pyarrow.parquet", EXTRA)
         self._rows = ArrowRows(zone.key, EXTRA)
 
-    def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
+    def write(self, batches: Iterable[Batch], *, keep: bool, seal: Seal = ignore) -> int:
         """Write the file anew, or ``keep`` its rows and add new ids; return how many were added.
 
         The file is replaced when all is written; when anything fails, the iterable too, nothing has
@@ -65,20 +65,24 @@ class Parquet:
         """
         kept = self._open_old() if keep and self._target.exists() else nullcontext()
         typed = TypedRows(self._zone, strict=self._strict_types)
-        with replacing(self._target) as part, kept as old, part.open("wb", BUFFER_SIZE) as file:
+        done = Written(misfits=typed.misfits)
+        with (
+            replacing(self._target, seal=lambda part: seal(part, done)) as part,
+            kept as old,
+            part.open("wb", BUFFER_SIZE) as file,
+        ):
             tables = self._group(self._records(typed, batches))
             if old:
                 new = chain.from_iterable(self._only_new(tables, old))
                 tables = self._group(chain(self._old_records(old), new))
-            written = 0
             schema = self._rows.schema
             with self._parquet.ParquetWriter(file, schema, compression="zstd") as writer:
                 for table in tables:
                     writer.write_table(table)
-                    written += int(table.num_rows)
-            added = written - (old.metadata.num_rows if old else 0)
-        typed.warn(self._target.name)
-        return added
+                    done.total += int(table.num_rows)
+            done.added = done.total - (old.metadata.num_rows if old else 0)
+            typed.warn(self._target.name)
+        return done.added
 
     def _records(self, typed: TypedRows, batches: Iterable[Batch]) -> Iterator[Any]:
         """Yield rows as Arrow's record batches."""

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError, ExportError
 from ...models import Case
 from ..stop import current_stop
-from .sink import Batch, check_count
+from .sink import Batch, Seal, Written, check_count, ignore
 from .typed import COLUMNS, TypedRows, json_cell
 
 try:
@@ -118,6 +118,7 @@ class Postgres:
         batches: Iterable[Batch],
         *,
         keep: bool,  # noqa: ARG002  (a table always keeps its rows)
+        seal: Seal = ignore,
     ) -> int:
         """Insert what is new and update what changed; return how many rows these were.
 
@@ -128,7 +129,7 @@ class Postgres:
         reached or refuses, DecodeError for a row that is not as documented.
         """
         typed = TypedRows(self._zone, strict=self._strict_types)
-        rest, read, written = iter(batches), 0, 0
+        rest, read, done = iter(batches), 0, Written(misfits=typed.misfits)
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
             if self._replace:
@@ -140,13 +141,15 @@ class Postgres:
                             copy.write_row([json_cell(getattr(case, name)) for name in COLUMNS])
                         read += len(batch)
                 cursor.execute(_UPSERT)
-                written += cursor.rowcount
+                done.added += cursor.rowcount
                 cursor.execute(_KEEP_IDS)
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
             [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
             check_count(self._name, read=read, found=found)
-        typed.warn(self._name)
-        return written
+            [done.total] = cursor.execute("SELECT count(*) FROM aicc_cases").fetchone() or (0,)
+            typed.warn(self._name)
+        seal(None, done)
+        return done.added
 
     def newest_date(self) -> datetime | None:
         """Return the newest ``created_date``, aware; None if there is no table, or no such row."""
@@ -157,6 +160,12 @@ class Postgres:
             cursor.execute("SELECT max(created_date) FROM aicc_cases", binary=True)
             newest: datetime | None = next(cursor)[0]
         return newest and newest.astimezone(self._zone)
+
+    def has_rows(self) -> bool:
+        """Return whether the table is there and not empty."""
+        with self._connected() as connection, connection.cursor() as cursor:
+            found = _columns(cursor)
+            return bool(found and cursor.execute("SELECT 1 FROM aicc_cases LIMIT 1").fetchone())
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection]:

@@ -36,8 +36,8 @@ PACKED_SUFFIXES = {".gz", ".zst", ".bz2", ".xz", ".zip"}
 class Target:
     """A target: its name without a password, its format, its sink, and the paths beside it.
 
-    ``file`` is None for a database server; ``newest_date`` returns the newest creation date in a
-    table.
+    ``file`` is None for a database server; of a table ``newest_date`` returns the newest creation
+    date, and ``has_rows`` whether there is any row.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Target:
     manifest: Path
     checkpoint: Path
     newest_date: Callable[[], datetime | None] | None = None
+    has_rows: Callable[[], bool] | None = None
 
 
 @frozen(kw_only=True)
@@ -126,7 +127,7 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
         from .sqlite import SQLite  # noqa: PLC0415
 
         table = SQLite(path, zone, strict_types=options.strict_types, replace=options.replace)
-        return make(table, newest_date=table.newest_date)
+        return make(table, newest_date=table.newest_date, has_rows=table.has_rows)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
@@ -165,4 +166,5 @@ def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
         manifest=manifest_path(Path(name)),
         checkpoint=Path(f".{name}.export"),
         newest_date=table.newest_date,
+        has_rows=table.has_rows,
     )

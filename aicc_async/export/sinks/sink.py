@@ -5,17 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from attrs import Factory, define
 
 from ...errors import ExportError
 from ..concurrency import call_in_thread
 from ..stop import current_stop
 
+T = TypeVar("T")
 Batch = Sequence[bytes]
 # Of a file that is read or written line by line.
 BUFFER_SIZE = 2**20  # bytes
 # After so many it is looked whether the user interrupted.
 LINES_PER_BATCH = 1000
+
+
+@define
+class Misfits:
+    """How many values of a field were not as documented, and the id of the first such row."""
+
+    example: str
+    count: int = 0
+
+
+@define
+class Written:
+    """What a sink has written: the rows that are ``added``, and how many are there in ``total``.
+
+    ``misfits`` are the values that went into ``extra``, by their wire names.
+    """
+
+    added: int = 0
+    total: int = 0
+    misfits: dict[str, Misfits] = Factory(dict)
+
+
+Seal = Callable[[Path | None, Written], object]
+
+
+def ignore(file: Path | None, written: Written) -> None:
+    """Do nothing with what is written."""
 
 
 class Sink(Protocol):
@@ -29,8 +59,12 @@ class Sink(Protocol):
         """Whether a row that is there already is brought up to date."""
         ...
 
-    def write(self, batches: Iterable[Batch], *, keep: bool) -> int:
-        """Write lines of JSON, and return how many are new; ``keep`` what is there already."""
+    def write(self, batches: Iterable[Batch], *, keep: bool, seal: Seal = ignore) -> int:
+        """Write lines of JSON, and return how many are new; ``keep`` what is there already.
+
+        ``seal`` is called with the new file before that takes the target's place: what it raises
+        leaves all as it was. A table calls it once it is committed, a server's with None.
+        """
         ...
 
 
@@ -43,13 +77,17 @@ def batch_lines(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 async def write_rows(
-    sink: Sink, rows: Path, *, total: int, keep: bool, show: Callable[[int], None]
-) -> int:
-    """Write a file of ``total`` rows into a sink, and return how many of them are new.
+    rows: Path,
+    *,
+    total: int,
+    write: Callable[[Iterable[Batch]], T],
+    show: Callable[[int], None],
+) -> T:
+    """Call what writes the batches of a file of ``total`` rows in a thread; return its value.
 
-    When it has another number of rows, ExportError is raised. ``show`` is called now and then with
-    the number of rows so far. When it raises or the task is cancelled, the sink is stopped at the
-    next batch, leaves the target as it was, and is waited for.
+    When the file has another number of rows, ExportError is raised. ``show`` is called now and then
+    with the number of rows so far. When it raises or the task is cancelled, a sink is stopped at
+    the next batch, leaves the target as it was, and is waited for.
     """
     written = 0
 
@@ -66,9 +104,7 @@ async def write_rows(
                 resume="run the same again with restart=True (--restart)",
             )
 
-    return await call_in_thread(
-        lambda: sink.write(batches(), keep=keep), tick=lambda: show(written)
-    )
+    return await call_in_thread(lambda: write(batches()), tick=lambda: show(written))
 
 
 def copy_file(source: Path, target: Path) -> None:

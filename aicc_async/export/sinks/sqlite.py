@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError, ExportError
 from ...models import Case
 from ..stop import current_stop
-from .sink import Batch, check_count
+from .sink import Batch, Seal, Written, check_count, ignore
 from .typed import COLUMNS, TypedRows, json_cell
 
 T = TypeVar("T")
@@ -81,6 +81,7 @@ class SQLite:
         batches: Iterable[Batch],
         *,
         keep: bool,  # noqa: ARG002  (a table always keeps its rows)
+        seal: Seal = ignore,
     ) -> int:
         """Insert what is new and update what changed; return how many rows these were.
 
@@ -100,7 +101,8 @@ class SQLite:
                 for value in values
             ]
 
-        rows, read, written = TypedRows(self._zone, strict=self._strict_types), 0, 0
+        rows, read = TypedRows(self._zone, strict=self._strict_types), 0
+        done = Written(misfits=rows.misfits)
         with self._transaction() as database:
             _create_table(database, self._target)
             if self._replace:
@@ -108,14 +110,16 @@ class SQLite:
             database.execute("CREATE TEMP TABLE aicc_incoming (id TEXT)")
             for batch in batches:
                 cases = rows.read(batch)
-                written += database.executemany(_UPSERT, map(cells, cases)).rowcount
+                done.added += database.executemany(_UPSERT, map(cells, cases)).rowcount
                 ids = ((case.id,) for case in cases)
                 database.executemany("INSERT INTO temp.aicc_incoming VALUES (?)", ids)
                 read += len(cases)
             [found] = database.execute(_COUNT_IDS).fetchone()
             check_count(self._target, read=read, found=found)
-        rows.warn(self._target.name)
-        return written
+            [done.total] = database.execute("SELECT count(*) FROM cases").fetchone()
+            rows.warn(self._target.name)
+        seal(self._file, done)
+        return done.added
 
     def newest_date(self) -> datetime | None:
         """Return the newest ``created_date``, aware; None if there is no table, or no such row."""
@@ -135,6 +139,14 @@ class SQLite:
             if moment.tzinfo:
                 return moment.astimezone(self._zone)
         raise ExportError(f"created_date in {self._target} must be a time with an offset")
+
+    def has_rows(self) -> bool:
+        """Return whether the table is there and not empty."""
+        if not self._exists():
+            return False
+        with self._connected() as database:
+            found = _wait_for_lock(lambda: _columns(database))
+            return bool(found and database.execute("SELECT 1 FROM cases LIMIT 1").fetchone())
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

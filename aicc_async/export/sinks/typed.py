@@ -15,14 +15,13 @@ from math import isinf
 from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
-from attrs import define
-
 from ..._protocol.converter import RecordConverter, dumps
 from ..._protocol.lenient import read_json
 from ..._protocol.names import wire_names
 from ..._protocol.rows import PageReader
 from ...errors import DecodeError
 from ...models import Case
+from .sink import Misfits
 
 _HINTS = get_type_hints(Case)
 _NAMES = wire_names(Case)
@@ -40,14 +39,6 @@ MAX_EXACT_INTEGER = 2**53
 def json_cell(value: object) -> object:
     """Return what a column of a table holds: extension fields as JSON, all else as it is."""
     return dumps(value).decode() if isinstance(value, dict) else value
-
-
-@define
-class Misfits:
-    """How many values of a field were not as documented, and the id of the first such row."""
-
-    example: str
-    count: int = 0
 
 
 class TypedRows:

@@ -1,0 +1,64 @@
+"""An unfinished export of the same rows in another format: what it has read is taken over.
+
+The idea: one format may refuse a value that another one takes, or its library may be missing. So
+the targets ``cases.parquet`` and ``cases.jsonl`` share what was read, if it is of the same query,
+zone and tenant. Nothing is renamed: the folder of the other target is used where it is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from .checkpoint import Checkpoint
+from .sinks.registry import SUFFIXES, Target
+
+
+def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
+    """Return the folder that an export goes on in: its target's own, unless only another has it.
+
+    ``described`` is its fingerprint. Another one that is in use or cannot be read is left alone.
+    """
+    own, name = target.checkpoint, name_without_suffix(target)
+    others = [own.with_name(f".{name}{suffix}.export") for suffix in ("", *SUFFIXES)]
+    for folder in others:
+        # Opening a folder without a state would begin one in it.
+        if own.exists() or not (folder / "state.db").is_file():
+            continue
+        end = _end_of(folder, described)
+        if end is not None:
+            text = f"{target.name}: resumes what was read of {folder.name} up to {end}"
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            return folder
+    return own
+
+
+def advise(target: Target, rows: int) -> str:
+    """Return how what was read can be written in another format."""
+    return (
+        f"All {rows:,} rows are read. To write them in another format without reading again:"
+        f" aicc-async export {name_without_suffix(target)}.jsonl with the same range and filters"
+    )
+
+
+def name_without_suffix(target: Target) -> str:
+    """Return what the names of one target in all formats have in common."""
+    name = target.checkpoint.name.removeprefix(".").removesuffix(".export")
+    found = (suffix for suffix in SUFFIXES if name.lower().endswith(suffix))
+    return name[: -len(next(found, "")) or None]
+
+
+def _end_of(folder: Path, described: Mapping[str, Any]) -> str | None:
+    """Return where the range of an unfinished export ends; None when it is of something else."""
+    try:
+        with closing(Checkpoint.open(folder)) as checkpoint:
+            if not checkpoint.is_planned:
+                return None
+            saved = checkpoint.values()
+    except ConfigError:
+        return None
+    return str(saved["end"]) if saved["fingerprint"] == described else None
