@@ -140,9 +140,13 @@ async def export_cases(
         folder = find_checkpoint(destination, described)
     keep = since_last is not None
     with open_checkpoint(folder, restart=restart, overwrite=overwrite) as checkpoint:
+        is_resumed = folder == destination.checkpoint and checkpoint.is_planned
         # A kill may have left what an unfinished run has written without its manifest.
-        if folder != destination.checkpoint or not checkpoint.values().get("writing"):
-            await _check_target(destination, last, keep=keep, replace=replace, overwrite=overwrite)
+        if not is_resumed or not checkpoint.values().get("writing"):
+            await _check_target(destination, last, keep=keep, replace=replace)
+        # An unfinished run was allowed to write it.
+        if not (keep or overwrite or is_resumed):
+            await call_in_thread(partial(check_ours, destination))
         if since_last is not None:
             start = next_start(
                 api, query, destination, last=last, newest=newest, back=since_last, detail=detail
@@ -173,15 +177,13 @@ async def export_cases(
 
 
 async def _check_target(
-    target: Target, last: ExportReport | None, *, keep: bool, replace: bool, overwrite: bool
+    target: Target, last: ExportReport | None, *, keep: bool, replace: bool
 ) -> None:
     """Compare what is there with the manifest of the last run, if that is looked at."""
     if last is None and not replace:
         await call_in_thread(partial(check_unknown_rows, target))
     if last and keep:
         await call_in_thread(partial(check_file, target, last))
-    if not keep and not overwrite:
-        await call_in_thread(partial(check_ours, target))
     warn_of_half(target, last=last, keep=keep)
 
 

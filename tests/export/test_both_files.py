@@ -113,7 +113,7 @@ async def test_one_without_the_other_is_told(aicc: AICCClient, tmp_path: Path) -
     with pytest.warns(RuntimeWarning, match=f"{without}what is new is added to it$"):
         assert (await export(aicc, out, 9, keep=True)).added == 0
     path.unlink()
-    with pytest.warns(RuntimeWarning, match=f"{without}it is replaced$"):
+    with pytest.raises(ConfigError, match="no export has written it"):
         await export(aicc, out, 9, keep=False)
     out.unlink()
     with pytest.raises(ConfigError, match="it is gone"):

@@ -74,7 +74,6 @@ def folder_of(out: Path) -> list[str]:
 
 COMPLETE = ["cases.jsonl", "cases.jsonl.manifest.json"]
 CHECKPOINT = ".cases.jsonl.export"
-OLD_FILE = pytest.mark.filterwarnings("ignore:cases.jsonl is there without its manifest")
 
 
 # ---- what is in the file -------------------------------------------------------------------
@@ -180,7 +179,6 @@ async def test_an_older_file_stays_until_the_new_one_is_complete(
     assert folder_of(out) == COMPLETE
 
 
-@OLD_FILE
 @pytest.mark.parametrize("old", [[], ["cases.jsonl"]], ids=["new", "replaced"])
 async def test_a_cancelled_export_resumes(aicc: AICCClient, out: Path, old: list[str]) -> None:
     """Cancellation passes through, the target is as it was, and the next run completes it."""
@@ -464,7 +462,6 @@ async def test_a_target_that_cannot_be_created_is_refused_before_any_request(
     assert not Path(os.devnull).is_file()
 
 
-@OLD_FILE
 @pytest.mark.parametrize("size", [50_000, 150_000], ids=["while reading", "while writing"])
 async def test_an_export_resumes_after_a_full_disk(aicc: AICCClient, out: Path, size: int) -> None:
     """ExportError says how to resume; an older file of that name stays until then."""
