@@ -117,8 +117,6 @@ async def export_cases(
     """
     api = aicc.api
     query = CaseQuery() if query is None else check("query", query, kind(CaseQuery))
-    check("target", target, kind(str, PathLike))
-    check("format", format, kind(str, type(None)))
     check("since_last", since_last, kind(timedelta, type(None)))
     check("settle", settle, kind(timedelta))
     if replace and since_last is not None:
@@ -126,19 +124,20 @@ async def export_cases(
     options = TargetOptions(
         raw_cells=raw_cells, bom=bom, strict_types=strict_types, replace=replace
     )
-    destination = resolve_target(fspath(target), api.zone, name=format, options=options)
+    destination = _resolve(api, target, format, options=options)
+    keep = since_last is not None
     last = None
-    if since_last is not None or (destination.newest_date and not replace):
+    if keep or (destination.newest_date and not replace):
         last = manifest.load(destination.manifest)
-    if since_last is None:
+    if not keep:
         check_table(api, query, destination, last=last)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     folder = destination.checkpoint
-    if since_last is None and not restart:
-        described = fingerprint(api, query, since_last=False, detail=detail)
-        folder = find_checkpoint(destination, described)
-    keep = since_last is not None
+    if not keep and not restart:
+        folder = find_checkpoint(
+            destination, fingerprint(api, query, since_last=False, detail=detail)
+        )
     with open_checkpoint(folder, restart=restart, overwrite=overwrite) as checkpoint:
         is_resumed = folder == destination.checkpoint and checkpoint.is_planned
         # A kill may have left what an unfinished run has written without its manifest.
@@ -151,14 +150,9 @@ async def export_cases(
             start = next_start(
                 api, query, destination, last=last, newest=newest, back=since_last, detail=detail
             )
-            if checkpoint.is_planned:
-                start = _planned_start(
-                    api, query, destination, checkpoint=checkpoint, start=start, detail=detail
-                )
-            query = evolve(query, start_time=start)
-            if start and not destination.sink.upserts:
-                message = "new cases are added; changes of older ones are not seen"
-                warnings.warn(f"{destination.name}: {message}", RuntimeWarning, stacklevel=2)
+            query = _begin_at(
+                api, query, destination, checkpoint=checkpoint, start=start, detail=detail
+            )
         job = _Job(
             api,
             query,
@@ -176,6 +170,15 @@ async def export_cases(
             return await job.write(await job.read())
 
 
+def _resolve(
+    api: CaseApi, target: str | PathLike[str], name: str | None, *, options: TargetOptions
+) -> Target:
+    """Return what a target and the name of a format mean."""
+    check("target", target, kind(str, PathLike))
+    check("format", name, kind(str, type(None)))
+    return resolve_target(fspath(target), api.zone, name=name, options=options)
+
+
 async def _check_target(
     target: Target, last: ExportReport | None, *, keep: bool, replace: bool
 ) -> None:
@@ -187,7 +190,7 @@ async def _check_target(
     warn_of_half(target, last=last, keep=keep)
 
 
-def _planned_start(
+def _begin_at(
     api: CaseApi,
     query: CaseQuery,
     target: Target,
@@ -195,21 +198,26 @@ def _planned_start(
     checkpoint: Checkpoint,
     start: datetime | None,
     detail: bool,
-) -> datetime | None:
-    """Return where an unfinished export began, or discard it where that is too late by now.
+) -> CaseQuery:
+    """Return the query of what is new from ``start``, or of an unfinished export's whole range.
 
-    The target may have its rows already, and give a later ``start``. An earlier one means that
-    somebody has restored or cut the target since it was planned.
+    Its target may have its rows already, and give a later ``start``. An earlier one means that
+    somebody has restored or cut the target since it was planned: the checkpoint is discarded.
     """
-    saved = checkpoint.values()
-    planned = parse_time(saved["since"])
-    if planned is None or (start and start >= planned):
-        return planned
-    before = evolve(query, start_time=planned)
-    described = fingerprint(api, before, since_last=True, detail=detail)
-    check_fingerprint(target, saved["fingerprint"], described)
-    checkpoint.clear()
-    return start
+    if checkpoint.is_planned:
+        saved = checkpoint.values()
+        planned = parse_time(saved["since"])
+        if planned is None or (start and start >= planned):
+            start = planned
+        else:
+            before = evolve(query, start_time=planned)
+            described = fingerprint(api, before, since_last=True, detail=detail)
+            check_fingerprint(target, saved["fingerprint"], described)
+            checkpoint.clear()
+    if start and not target.sink.upserts:
+        message = "new cases are added; changes of older ones are not seen"
+        warnings.warn(f"{target.name}: {message}", RuntimeWarning, stacklevel=3)
+    return evolve(query, start_time=start)
 
 
 @frozen(kw_only=True)
