@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 import pytest
+from helpers.pgbouncer import pooling
 from helpers.rows_for_sinks import InterruptedRun
 from helpers.rows_for_sinks import bare_line as line
 from hypothesis import example, given
@@ -102,6 +103,22 @@ def test_many_parts_are_one_write(
     batches = [[line(f"{n}-{i}") for i in range(3)] for n in range(5)]
     assert sink.write(iter(batches), keep=False) == 15
     assert query(postgres_url, "SELECT count(*), count(DISTINCT id) FROM aicc_cases") == [(15, 15)]
+
+
+def test_a_pooler_s_connection_takes_load_after_load(
+    postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind pgbouncer in transaction mode the second large load is as good as the first."""
+    monkeypatch.setattr(postgres, "BATCHES_PER_COPY", 1)
+    with pooling(postgres_server) as url:
+        try:
+            for load in range(2):
+                pooled = Postgres(url, SHANGHAI)
+                rows = [[line(f"{load}-{number}")] for number in range(20)]
+                assert pooled.write(rows, keep=True) == 20
+            assert query(url, "SELECT count(*) FROM aicc_cases") == [(40,)]
+        finally:
+            query(url, "DROP TABLE IF EXISTS aicc_cases")
 
 
 def test_nothing_stays_on_a_connection_that_a_pooler_shares(
