@@ -115,6 +115,8 @@ async def test_one_without_the_other_is_told(aicc: AICCClient, tmp_path: Path) -
     path.unlink()
     with pytest.raises(ConfigError, match="no export has written it"):
         await export(aicc, out, 9, keep=False)
+    with pytest.warns(RuntimeWarning, match=f"{without}what is new is added to it$"):
+        await export(aicc, out, 9, keep=True)
     out.unlink()
     with pytest.raises(ConfigError, match="it is gone"):
         await export(aicc, out, 9, keep=True)
