@@ -16,7 +16,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from attrs import Attribute, field, fields, frozen
+from attrs import Attribute, define, field, fields, frozen
 from attrs.validators import and_, ge, in_, le
 
 from .errors import FieldFault, InvalidInput
@@ -38,7 +38,7 @@ MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 MAX_WORD_CHARACTERS = 20
 
 
-@frozen
+@define
 class _Argument:
     """The name of what is checked, where that is not a field."""
 
@@ -79,11 +79,14 @@ def must(condition: str, *validators: Check, got: Callable[[Any], str] = shown) 
     holds = and_(*validators)
 
     def validate(instance: Any, attribute: Attribute[Any], value: Any) -> None:
-        with suppress(TypeError, ValueError, RecursionError):
+        try:
             holds(instance, attribute, value)
+        except (TypeError, ValueError, RecursionError):
+            given = got(value)
+        else:
             return
         # Outside the block above: attrs' error holds the value, and would be the context of ours.
-        raise refusal(attribute, condition, got(value))
+        raise refusal(attribute, condition, given)
 
     return validate
 
@@ -134,6 +137,12 @@ def one_of(*words: str) -> Check:
 
 def kind(*kinds: type) -> Check:
     """Return a check for instances of some types; True is not a number."""
+    return _kind(kinds)
+
+
+# Every call checks its arguments, by the same few.
+@lru_cache(maxsize=128)
+def _kind(kinds: tuple[type, ...]) -> Check:
     names = " or ".join("None" if one is type(None) else one.__name__ for one in kinds)
     article = "an" if names[0] in "aeiouAEIOU" else "a"
     return must(f"be {article} {names}", is_a(*kinds), got=kind_of)

@@ -181,7 +181,10 @@ class RetryPolicy:
 
 @frozen(kw_only=True)
 class Timeouts:
-    """Seconds to connect, and seconds without a byte (a server-side script may take 3 minutes)."""
+    """Seconds to connect, and seconds without a byte (a server-side script may take 3 minutes).
+
+    What must not be sent twice is answered in a few bytes: ``read`` bounds the whole answer then.
+    """
 
     connect: float = field(default=10.0, validator=number(0.001))
     read: float = field(default=200.0, validator=number(0.001))

@@ -38,7 +38,7 @@ from ..errors import (
     TransportError,
     UnknownOutcome,
 )
-from ..settings import Endpoint, RateLimit
+from ..settings import Endpoint, RateLimit, Timeouts
 from .reasons import MAX_HEADER_BYTES, MAX_HEADERS, describe_failure, is_certificate_failure
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
@@ -379,7 +379,7 @@ class Session:
             # The token's header would travel to another host.
             allow_redirects=False,
             raise_for_status=False,
-            timeout=_cached_timeout(call.left, sock_connect=limits.connect, sock_read=limits.read),
+            timeout=_timeout(call.left, limits, is_short=not request.repeatable),
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             max_headers=MAX_HEADERS,
@@ -466,6 +466,13 @@ class Session:
             # aiohttp would send a GET twice on a stale connection, unpaced and uncounted.
             self._http._retry_connection = False  # noqa: SLF001  (its own tests' switch)
         return self._http
+
+
+def _timeout(left: float, limits: Timeouts, *, is_short: bool) -> aiohttp.ClientTimeout:
+    """Return the limits of an attempt; one timer does for an answer of a few bytes."""
+    if is_short:
+        return _cached_timeout(min(left, limits.read), sock_connect=limits.connect)
+    return _cached_timeout(left, sock_connect=limits.connect, sock_read=limits.read)
 
 
 def limiter_of(rate: RateLimit | None) -> AnyLimiter:
