@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Self
 
 from attrs import NOTHING, fields
@@ -65,6 +64,9 @@ def bare_name(name: str) -> str:
 
 def unknown_field(name: object, spellings: Mapping[str, str]) -> FieldFault:
     """Return the fault of a name that is not a field's; ``spellings`` map bare names to fields."""
+    # Only who has made a mistake needs it.
+    from difflib import get_close_matches  # noqa: PLC0415
+
     text = name[:MAX_SHOWN_CHARACTERS] if isinstance(name, str) else shown(name)
     bare = bare_name(text)
     near = [bare] if bare in spellings else get_close_matches(bare, spellings, 1, MIN_LIKENESS)
