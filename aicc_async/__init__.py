@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ._create.creator import (
         CreateOutcome,
     )
+    from ._deadline import (
+        deadline,
+    )
     from ._ratelimit.budget import (
         RequestPriority,
         request_priority,
@@ -180,12 +183,14 @@ __all__ = [
     "TransportError",
     "UnknownOutcome",
     "__version__",
+    "deadline",
     "export_cases",
     "request_priority",
 ]
 
 _MODULES = {
     "._create.creator": ("CreateOutcome",),
+    "._deadline": ("deadline",),
     "._ratelimit.budget": (
         "RequestPriority",
         "request_priority",
