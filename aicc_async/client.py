@@ -438,8 +438,8 @@ class AICCClient(SessionHolder):
         Looking for it takes up to ``list_lag`` seconds. ``max_wait`` bounds that (with 0 it is
         looked for once): what is not known by then is an UnknownOutcome whose ``retry_after`` says
         in how many seconds the same call will know. It bounds the wait for another call as well,
-        which ends as KeyInUse. Requests and their retries are not bounded by it; a ``deadline`` around
-        the call bounds all of it.
+        which ends as KeyInUse. Requests and their retries are not bounded by it: a ``deadline``
+        around the call bounds all of it.
 
         Before it is sent again, a last look is taken over 26 hours before and after: an equal case
         that clocks or zones may have moved there, and one of these minutes with the description but

@@ -73,7 +73,7 @@ and needs no other retries: what is sent again is sent within it::
                 try:
                     await aicc.get_case(page.cases[0].id)
                 except RequestTimeout as error:
-                    print("sent:", error.sent, "- come back in a minute:", error.retry_after)
+                    print("sent:", error.sent, "- try again in", error.retry_after)
 
 
     asyncio.run(main())
@@ -81,7 +81,7 @@ and needs no other retries: what is sent again is sent within it::
 It prints::
 
     12000 cases
-    sent: False - come back in a minute: …
+    sent: False - try again in …
 
 The times on the wire have no zone: ``timezone`` must be the tenant's, ``Asia/Shanghai`` unless set.
 """
