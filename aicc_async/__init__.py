@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ._deadline import (
         deadline,
     )
+    from ._protocol.dicts import (
+        from_dict,
+        to_dict,
+    )
     from ._ratelimit.budget import (
         RequestPriority,
         request_priority,
@@ -185,12 +189,18 @@ __all__ = [
     "__version__",
     "deadline",
     "export_cases",
+    "from_dict",
     "request_priority",
+    "to_dict",
 ]
 
 _MODULES = {
     "._create.creator": ("CreateOutcome",),
     "._deadline": ("deadline",),
+    "._protocol.dicts": (
+        "from_dict",
+        "to_dict",
+    ),
     "._ratelimit.budget": (
         "RequestPriority",
         "request_priority",

@@ -71,7 +71,8 @@ async def cancel_when(reached: Callable[[], object], aicc: AICCClient, case_id: 
         await until(reached)
         limit.reschedule(asyncio.get_running_loop().time())
 
-    reading, _ = asyncio.create_task(read()), await end()
+    reading = asyncio.create_task(read())
+    await end()
     with pytest.raises(TimeoutError) as caught:
         await reading
     assert type(caught.value) is TimeoutError
