@@ -219,8 +219,6 @@ class Call:
         asked = error.retry_after if isinstance(error, RateLimitError | ServerError) else None
         if asked is None:
             return False
-        if asked >= self._until_end():
-            return True
         is_waited_out = self._waits_out(asked)
         is_too_late = self.spent + asked >= policy.deadline and not is_waited_out
         # An outage may last as long as the patience; a refusal holds everybody back.

@@ -16,6 +16,7 @@ from aicc_async import (
     ConfigError,
     KeyInUse,
     RateLimit,
+    RateLimitError,
     RequestTimeout,
     RetryPolicy,
     ServerError,
@@ -229,6 +230,58 @@ async def test_a_deadline_is_not_waited_for_between_attempts(tenant: Emulator) -
         with pytest.raises(ServerError), deadline(60):
             await aicc.get_case(tenant.ids()[0])
     assert count(tenant, "get") == 1
+
+
+async def test_a_failed_attempt_says_more_than_its_deadline(tenant: Emulator, jump: Jump) -> None:
+    """A call that waits for its second turn ends with the error of its first."""
+    case_id = tenant.ids()[0]
+    tenant.fail("get", Fault.HTTP_503)
+    tenant.fail("get", Fault.HANG)
+    async with client_of(tenant, signs_in=False, max_concurrency=1) as aicc:
+        others: list[asyncio.Task[Any]] = []
+
+        async def read() -> None:
+            others.append(asyncio.create_task(read_in_turn()))
+            await aicc.get_case(case_id)
+
+        async def read_in_turn() -> None:
+            # It comes second, and keeps the only place.
+            await asyncio.sleep(0)
+            await aicc.get_case(case_id)
+
+        with pytest.raises(ServerError):
+            await end_when(lambda: count(tenant, "get") == 2, jump, read)
+        others[0].cancel()
+        assert count(tenant, "get") == 2
+
+
+async def test_a_refusal_holds_the_others_back_all_the_same(tenant: Emulator) -> None:
+    """A call that is asked to wait beyond its deadline ends at once, and the others keep to it."""
+    case_id, tenant.retry_after = tenant.ids()[0], "60"
+    tenant.fail("get", Fault.THROTTLED)
+    async with client_of(tenant, signs_in=False) as aicc:
+        with deadline(30):
+            with pytest.raises(RateLimitError):
+                await aicc.get_case(case_id)
+            with pytest.raises(RequestTimeout, match="has room in") as caught:
+                await aicc.get_case(case_id)
+    assert 30 < (caught.value.retry_after or 0) <= 60
+    assert count(tenant, "get") == 1
+
+
+async def test_a_refused_token_is_no_reason(tenant: Emulator, jump: Jump) -> None:
+    """A call whose token is renewed too late has no time, and no wrong credentials."""
+    limit = RateLimit(2, per=3600)
+    async with client_of(tenant, rate_limit=limit) as aicc:
+        tenant.fail("get", Fault.TOKEN_EXPIRED_401)
+        with pytest.raises(RequestTimeout, match="deadline ended") as caught:
+            await end_when(
+                lambda: count(tenant, "get") and aicc.api.last_headers,
+                jump,
+                lambda: aicc.get_case(tenant.ids()[0]),
+            )
+    assert not caught.value.sent
+    assert (count(tenant, "token"), count(tenant, "get")) == (1, 1)
 
 
 async def test_an_answer_within_the_deadline_is_as_ever(tenant: Emulator, aicc: AICCClient) -> None:
