@@ -73,11 +73,12 @@ def from_dict(
     """Return the record of a class that ``to_dict`` wrote with the same ``names``.
 
     Fields that are left out have their defaults; ``NewCase.from_dict`` and its like take the values
-    of a form instead, times as datetimes. By Python names, a time is a datetime or ISO 8601;
-    with ``timezone`` it comes back in that zone, and a naive one is taken there. A name with ``__``
-    in it is a field of the case type's template, and goes into ``extra``. By wire names,
-    ``timezone`` must be set, unknown names go into ``extra``, and times have neither
-    offset nor fraction.
+    of a form instead, times as datetimes.
+
+    By Python names, a time is a datetime or ISO 8601; with ``timezone`` it comes back in that zone,
+    and a naive one is taken there. A name with ``__`` in it is a field of the case type's template,
+    and goes into ``extra``. By wire names, ``timezone`` must be set, unknown names go into
+    ``extra``, and times have no offset.
 
     Raises InvalidInput, which names every unknown, missing or mistyped field, by Python names (the
     bounds of a record are checked once there are none), and ConfigError by wire names.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
@@ -29,6 +30,7 @@ from aicc_async import (
     ConfigError,
     Customer,
     EnqueuedCase,
+    FieldFault,
     InvalidInput,
     NewCase,
     Priority,
@@ -206,6 +208,25 @@ def test_each_fault_is_named(cls: type, values: dict[str, Any], told: list[str])
     with pytest.raises(InvalidInput) as caught:
         from_dict(cls, values)
     assert [str(fault) for fault in caught.value.errors] == told
+
+
+@given(st.data(), st.sampled_from([*RECEIVED, NewCase, CaseProcess, StatisticsQuery]))
+def test_odd_values_are_refused_as_such(data: st.DataObject, cls: type) -> None:
+    """Whatever lies in the fields: a record comes out, or an InvalidInput that names fields."""
+    odd = json_values | st.sampled_from(["9999-12-31T23:59:59-12:00", "0001-01-01", [{}], {"a": 1}])
+    names = st.sampled_from([*attrs.fields_dict(cls), "odd", "AICC__x__CST"])
+    values = data.draw(st.dictionaries(names, odd, max_size=4))
+    faults: tuple[FieldFault, ...] = ()
+    record = None
+    try:
+        with warnings.catch_warnings():
+            # A value that is not among the documented ones is kept.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            record = from_dict(cls, values, timezone="Asia/Shanghai")
+    except InvalidInput as error:
+        faults = error.errors
+    assert isinstance(record, cls) != bool(faults)
+    assert all(fault.field for fault in faults)
 
 
 def test_bounds_are_checked_as_ever() -> None:
