@@ -217,7 +217,7 @@ def test_odd_values_are_refused_as_such(data: st.DataObject, cls: type) -> None:
     names = st.sampled_from([*attrs.fields_dict(cls), "odd", "AICC__x__CST"])
     values = data.draw(st.dictionaries(names, odd, max_size=4))
     faults: tuple[FieldFault, ...] = ()
-    record = None
+    record: object = None
     try:
         with warnings.catch_warnings():
             # A value that is not among the documented ones is kept.
