@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from ._create.creator import (
         CreateOutcome,
     )
+    from ._deadline import (
+        deadline,
+    )
+    from ._protocol.dicts import (
+        from_dict,
+        to_dict,
+    )
     from ._ratelimit.budget import (
         RequestPriority,
         request_priority,
@@ -180,12 +187,20 @@ __all__ = [
     "TransportError",
     "UnknownOutcome",
     "__version__",
+    "deadline",
     "export_cases",
+    "from_dict",
     "request_priority",
+    "to_dict",
 ]
 
 _MODULES = {
     "._create.creator": ("CreateOutcome",),
+    "._deadline": ("deadline",),
+    "._protocol.dicts": (
+        "from_dict",
+        "to_dict",
+    ),
     "._ratelimit.budget": (
         "RequestPriority",
         "request_priority",

@@ -97,6 +97,110 @@ same answer, also after a crash: the journal remembers it (see ``aicc_async.jour
 ``python service.py`` answers a POST to ``:8080/cases`` with ``{"id": "c6m8…"}``. ``help()`` of
 ``AICCClient.create_case`` says what a create promises, and what it does not.
 
+The same for FastAPI (``pip install fastapi uvicorn``), with a deadline for each request, which
+bounds whatever a call waits for (see ``help()`` of ``deadline``)::
+
+    # fastapi_service.py
+    import asyncio
+    from collections.abc import AsyncIterator, Coroutine
+    from contextlib import asynccontextmanager
+    from math import ceil
+    from typing import Annotated, Any, TypeVar
+
+    import uvicorn
+    from fastapi import FastAPI, Header, HTTPException, Request
+    from fastapi.responses import JSONResponse
+
+    from aicc_async import (
+        AICCClient,
+        AICCError,
+        ConfigError,
+        NewCase,
+        NotFoundError,
+        RequestTimeout,
+        SQLiteJournal,
+        TransportError,
+        UnknownOutcome,
+        deadline,
+        from_dict,
+        to_dict,
+    )
+
+    DEADLINE = 5.0  # seconds
+    T = TypeVar("T")
+
+
+    def open_client() -> AICCClient:
+        return AICCClient.from_env(journal=SQLiteJournal("cases.journal"))
+
+
+    @asynccontextmanager
+    async def run_client(app: FastAPI) -> AsyncIterator[None]:
+        async with open_client() as app.state.aicc:
+            yield
+
+
+    app = FastAPI(lifespan=run_client)
+
+
+    @app.get("/cases/{case_id}")
+    async def read_case(case_id: str, request: Request) -> dict[str, Any]:
+        with deadline(DEADLINE):
+            call = request.app.state.aicc.get_case(case_id)
+            return to_dict(await unless_gone(request, call))
+
+
+    @app.post("/cases")
+    async def create_case(
+        body: dict[str, Any], idempotency_key: Annotated[str, Header()], request: Request
+    ) -> dict[str, str]:
+        new = from_dict(NewCase, body)
+        # Whether or not the caller is still there: the key's next call gets the case.
+        with deadline(DEADLINE):
+            case_id = await request.app.state.aicc.create_case(new, key=idempotency_key)
+        return {"id": case_id}
+
+
+    async def unless_gone(request: Request, call: Coroutine[Any, Any, T]) -> T:
+        # FastAPI goes on with a request whose caller hung up: its place would stay taken.
+        calling = asyncio.create_task(call)
+        leaving = asyncio.create_task(hang_up(request))
+        try:
+            await asyncio.wait({calling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if calling.done():
+                return calling.result()
+            raise HTTPException(499, "the caller hung up")
+        finally:
+            calling.cancel()
+            leaving.cancel()
+
+
+    async def hang_up(request: Request) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+
+    @app.exception_handler(AICCError)
+    async def refuse(request: Request, error: AICCError) -> JSONResponse:
+        wait = getattr(error, "retry_after", None)
+        if isinstance(error, ConfigError):
+            status = 422
+        elif isinstance(error, NotFoundError):
+            status = 404
+        elif wait is not None or (isinstance(error, RequestTimeout) and not error.sent):
+            # Not done, as the rate limit has no room, or not known yet, as the list lags.
+            status, wait = 503, wait or 1
+        elif isinstance(error, TransportError | UnknownOutcome):
+            status = 504
+        else:
+            status = 502
+        headers = {} if wait is None else {"Retry-After": f"{ceil(wait)}"}
+        return JSONResponse({"error": str(error)}, status, headers)
+
+
+    if __name__ == "__main__":
+        uvicorn.run(app, port=8080)
+
 Changing single fields
 ----------------------
 
@@ -438,7 +542,8 @@ class AICCClient(SessionHolder):
         Looking for it takes up to ``list_lag`` seconds. ``max_wait`` bounds that (with 0 it is
         looked for once): what is not known by then is an UnknownOutcome whose ``retry_after`` says
         in how many seconds the same call will know. It bounds the wait for another call as well,
-        which ends as KeyInUse. Requests and their retries are not bounded by it.
+        which ends as KeyInUse. Requests and their retries are not bounded by it: a ``deadline``
+        around the call bounds all of it.
 
         Before it is sent again, a last look is taken over 26 hours before and after: an equal case
         that clocks or zones may have moved there, and one of these minutes with the description but

@@ -6,7 +6,7 @@ The tree, with what each carries::
     ├── ConfigError (ValueError)     before any I/O: bad settings
     │   └── InvalidInput             arguments and records out of bounds; .errors: all of them
     ├── TransportError               no complete answer; .sent: may the service have acted?
-    │   └── RequestTimeout (TimeoutError)
+    │   └── RequestTimeout (TimeoutError)  .retry_after
     ├── ApiError                     the service refused: .status .code .message .request_id
     │   ├── AuthError
     │   ├── NotFoundError
@@ -118,7 +118,13 @@ class TransportError(AICCError):
 
 
 class RequestTimeout(TransportError, TimeoutError):  # noqa: N818  (reads as the built-in it is)
-    """No complete answer came in time."""
+    """No complete answer came in time: that of ``Timeouts``, a ``RetryPolicy`` or a ``deadline``.
+
+    ``retry_after`` is in how many seconds the rate limit has room, where a call was not sent
+    because its deadline ends before that.
+    """
+
+    retry_after: float | None = None
 
 
 class ApiError(AICCError):

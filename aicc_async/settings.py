@@ -55,6 +55,34 @@ It prints::
 A probe finds it too (``aicc_async.probe``). For one limit of several processes see
 ``aicc_async.connectors.redis``.
 
+A call may wait for a place among ``max_concurrency``, for the rate limit and for the sign-in before
+it is sent; no policy bounds that. ``deadline`` bounds all of it, for the calls of a block together,
+and needs no other retries: what is sent again is sent within it::
+
+    import asyncio
+
+    from aicc_async import AICCClient, RateLimit, RequestTimeout, deadline
+
+
+    async def main() -> None:
+        async with AICCClient.from_env(rate_limit=RateLimit(2, per=60)) as aicc:
+            with deadline(5):
+                # The sign-in is the first of the two requests.
+                page = await aicc.list_cases(limit=1)
+                print(page.count, "cases")
+                try:
+                    await aicc.get_case(page.cases[0].id)
+                except RequestTimeout as error:
+                    print("sent:", error.sent, "- try again in", error.retry_after)
+
+
+    asyncio.run(main())
+
+It prints::
+
+    12000 cases
+    sent: False - try again in …
+
 The times on the wire have no zone: ``timezone`` must be the tenant's, ``Asia/Shanghai`` unless set.
 """
 
@@ -160,7 +188,9 @@ class RetryPolicy:
     """How often and how long a request is tried.
 
     ``attempts`` counts the first one; with 1 nothing is ever sent again. ``deadline`` bounds one
-    call in seconds, waits between attempts included, waits for the rate limit not. Waits are drawn
+    call in seconds, waits between attempts included. It does not include what a call waits for
+    before an attempt: a place among ``max_concurrency``, the rate limit, a sign-in; nor the search
+    for a case that may have been made. ``aicc_async.deadline`` bounds all of that. Waits are drawn
     from 0 to ``base`` (twenty times that after a refusal), doubled at each attempt (full jitter),
     at most ``cap``; a ``Retry-After`` is honoured up to ``max_retry_after`` seconds. An answer that
     asks for more, or for more than is left of the deadline, ends the call at once.

@@ -26,6 +26,7 @@ from typing import Literal
 from attrs import Factory, evolve, field, frozen
 
 from .._api import CaseApi
+from .._deadline import earliest_end
 from .._validators import shown
 from ..errors import (
     AICCError,
@@ -105,12 +106,12 @@ class Creator:
     ) -> CreatedCase:
         """Create a case, or return the one that the key has made already.
 
-        Others and the list are waited for ``max_wait`` seconds at most (None: as long as it takes),
-        others not at all unless ``wait``.
+        Others and the list are waited for ``max_wait`` seconds at most (None: until the caller's
+        deadline ends, if there is one), others not at all unless ``wait``.
         """
         # Before the journal, whose connections may be of another event loop as well.
         self.api.check_usable()
-        deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
+        deadline = earliest_end(max_wait)
         try:
             return await self._create(new, key, on_unknown, wait=wait, deadline=deadline)
         except _SearchFailed as failure:
@@ -124,7 +125,7 @@ class Creator:
         """
         self.api.check_usable()
         try:
-            made = await self._create(new, key, on_unknown, wait=True, deadline=None)
+            made = await self._create(new, key, on_unknown, wait=True, deadline=earliest_end())
         except _SearchFailed as failure:
             if isinstance(failure.error, _COMMON_FAILURES):
                 raise failure.error from None

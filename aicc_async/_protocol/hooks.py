@@ -31,7 +31,23 @@ _TIME_WITH_OFFSET = "case_date_created"
 @lru_cache(maxsize=8)
 def build_converter(zone: ZoneInfo) -> Converter:
     """Return the converter of a zone."""
-    converter, read_time = Converter(detailed_validation=True), time_reader(zone)
+    converter = build_reader(time_reader(zone), _record_reader)
+    converter.register_unstructure_hook(date, date.isoformat)
+    converter.register_unstructure_hook(
+        datetime, lambda moment: wall(moment, zone).isoformat(" ", "seconds")
+    )
+    converter.register_unstructure_hook_factory(
+        attrs.has, lambda cls: _record_writer(cls, converter)
+    )
+    return converter
+
+
+def build_reader(
+    read_time: Callable[[Any], datetime | None],
+    record_reader: Callable[[type, Converter], Reader],
+) -> Converter:
+    """Return a converter that reads values strictly, times and records in these ways."""
+    converter = Converter(detailed_validation=True)
     for kind in (str, int, bool, float):
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(int | float | None, _optional(_exactly(int, float)))
@@ -40,12 +56,19 @@ def build_converter(zone: ZoneInfo) -> Converter:
     converter.register_structure_hook(list[Any] | str | None, _optional(_exactly(list, str)))
     converter.register_structure_hook(str | Sequence[str] | None, _optional(_exactly(str, list)))
     converter.register_structure_hook(datetime | None, _optional(lambda value, _: read_time(value)))
-    converter.register_unstructure_hook(date, date.isoformat)
-    converter.register_unstructure_hook(
-        datetime, lambda moment: wall(moment, zone).isoformat(" ", "seconds")
-    )
-    _register_records(converter)
+    converter.register_structure_hook(date | None, _optional(_read_date))
+    _register_records(converter, record_reader)
     return converter
+
+
+def _read_date(value: Any, _: Any) -> Any:
+    """Read a day; no time of day, which a query by days would not send."""
+    if value.__class__ is date:
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"must be a date as YYYY-MM-DD, got {type(value).__name__}") from None
 
 
 def _exactly(*kinds: type) -> Reader:
@@ -65,7 +88,9 @@ def _optional(read: Reader) -> Reader:
     return lambda value, kind: None if value is None else read(value, kind)
 
 
-def _register_records(converter: Converter) -> None:
+def _register_records(
+    converter: Converter, record_reader: Callable[[type, Converter], Reader]
+) -> None:
     def read_address(value: Any, _: Any) -> Any:
         return value if value.__class__ is str else converter.structure(value, Address)
 
@@ -84,10 +109,7 @@ def _register_records(converter: Converter) -> None:
     register_factory = converter.register_structure_hook_factory
     register_factory(lambda kind: _origin(kind) is list, list_reader)
     register_factory(lambda kind: _origin(kind) in (dict, Mapping), map_reader)
-    register_factory(attrs.has, lambda cls: _record_reader(cls, converter))
-    converter.register_unstructure_hook_factory(
-        attrs.has, lambda cls: _record_writer(cls, converter)
-    )
+    register_factory(attrs.has, lambda cls: record_reader(cls, converter))
 
 
 def _origin(kind: Any) -> Any:

@@ -50,7 +50,11 @@ class AdaptiveLimiter:
             slot = await self._limiter.acquire(is_even=self._even_since is not None)
             sent = self._limiter.count_sent()
             if sent > self._pace.limit * BURST_SHARE and self._next_at > loop.time():
-                await asyncio.sleep(self._next_at - loop.time())
+                try:
+                    await asyncio.sleep(self._next_at - loop.time())
+                except BaseException:
+                    self._limiter.put_back(slot)
+                    raise
             now, per, ceiling = loop.time(), self._per, self._ceiling
             self._apply(raise_limit(self._pace, now=now, sent=sent, per=per, ceiling=ceiling))
             self._next_at = now + MIN_SPACING_SHARE * per / self._pace.limit
@@ -58,6 +62,13 @@ class AdaptiveLimiter:
 
     def release(self) -> None:
         """Do nothing: this limit counts from the send, not from the answer."""
+
+    def least_wait(self, *, is_even: bool = False) -> float:
+        """Return for how many seconds whoever comes next waits at the least.
+
+        How long those behind it wait is not known: the limit may rise meanwhile.
+        """
+        return self._limiter.least_wait(is_even=is_even or self._even_since is not None)
 
     def pause(self, seconds: float, *, sent_at: float = inf) -> None:
         """Hold everybody back after a 429 to what was sent then, and lower the limit."""

@@ -150,6 +150,14 @@ class SharedLimiter:
     def release(self) -> None:
         """Do nothing: the budget counts from the send, not from the answer."""
 
+    def least_wait(self, *, is_even: bool = False) -> float:
+        """Return for how many seconds whoever comes now waits at the least.
+
+        When the store gives a slot is known only once it is asked.
+        """
+        wait = max(self._paused_until - _loop_time(), 0.0)
+        return max(wait, self._fallback.least_wait(is_even=is_even)) if self._fallback else wait
+
     def pause(self, seconds: float, *, sent_at: float = inf) -> None:
         """Hold everybody back for some seconds, here at once, and in all other processes."""
         self._paused_until = max(self._paused_until, _loop_time() + seconds)

@@ -59,6 +59,10 @@ class AnyLimiter(Protocol):
         """Note that the answer arrived."""
         ...
 
+    def least_wait(self, *, is_even: bool = False) -> float:
+        """Return for how many seconds whoever comes now waits at the least, as far as is known."""
+        ...
+
     def pause(self, seconds: float, *, sent_at: float = inf) -> None:
         """Hold everybody back after a 429 to what was sent then, and go slower from then on."""
         ...
@@ -114,6 +118,7 @@ class Limiter:
         self._spacing = Spacing(limit, per, burst=burst)
         self._even_until = 0.0
         self._paused_until = 0.0
+        self._waiting = 0
         self._lock = asyncio.Lock()
         self._returned = asyncio.Event()
 
@@ -127,6 +132,13 @@ class Limiter:
         if self._spacing.is_free and self._paused_until <= now:
             self._spacing.add(now)
             return None
+        self._waiting += 1
+        try:
+            return await self._acquire_in_turn(is_even=is_even)
+        finally:
+            self._waiting -= 1
+
+    async def _acquire_in_turn(self, *, is_even: bool) -> Slot:
         async with self._lock:
             # Only a strict limit runs out of slots: the others come back before they are free.
             while self._free is not None and not self._free and not self._unused:
@@ -149,6 +161,30 @@ class Limiter:
             now = asyncio.get_running_loop().time()
             self._free.append(Slot(now + self._busy_seconds))
             self._returned.set()
+
+    def put_back(self, slot: Slot | None) -> None:
+        """Give back the slot that was taken last, when nothing was sent in it."""
+        if self._free and self._free[-1] is slot:
+            self._free.pop()
+            self._unused += 1
+
+    def least_wait(self, *, is_even: bool = False) -> float:
+        """Return for how many seconds whoever comes now waits at the least, by who waits already.
+
+        The distance of those who wait from each other is not counted: it may change.
+        """
+        wait = max(self._seconds_left(is_even=is_even), 0.0)
+        if self._free is None or not self._waiting:
+            return wait
+        # The slots as they become free: the unused ones, the others, those without an answer.
+        turns, number = divmod(self._waiting, self._limit or 1)
+        now = asyncio.get_running_loop().time()
+        free_at = now
+        if number >= self._unused + len(self._free):
+            free_at = now + self._busy_seconds
+        elif number >= self._unused:
+            free_at = max(now, self._free[number - self._unused].free_at)
+        return max(wait, free_at + turns * self._busy_seconds - now)
 
     def hold(self, seconds: float) -> None:
         """Hold everybody back for some seconds; a shorter time never ends a longer one."""

@@ -19,9 +19,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from math import isfinite
+from math import inf, isfinite
 from typing import Protocol, TypeVar
 
+from .._deadline import earliest_end
 from ..errors import (
     AICCError,
     ApiError,
@@ -121,6 +122,7 @@ class Call:
     request. ``is_throttled`` says that it was a refusal though it doesn't look like one.
     ``sent_at`` is when the last attempt left. An ``is_patient`` call, which must be repeatable,
     goes on for the policy's patience. ``on_departure`` is as ``Session.send`` has it.
+    ``ends_at`` is when the caller's ``deadline`` ends, a time of the loop's clock (None: never).
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Call:
         self._pause_all = pause_all
         self.is_patient = is_patient
         self.on_departure = on_departure
+        self.ends_at = earliest_end()
         self.spent = 0.0
         self.retries = 0
         self.sent_at = 0.0
@@ -150,7 +153,7 @@ class Call:
     @property
     def left(self) -> float:
         """Seconds that an attempt may still take."""
-        return max(self._policy.deadline - self.spent, MIN_TIMEOUT)
+        return max(min(self._policy.deadline - self.spent, self._until_end()), MIN_TIMEOUT)
 
     @property
     def is_refused(self) -> bool:
@@ -158,12 +161,18 @@ class Call:
         return self.is_throttled or isinstance(self.failure, RateLimitError)
 
     @property
+    def may_be_late(self) -> bool:
+        """Whether a wait for its turn may have to end."""
+        return self.ends_at is not None or self.failure is not None
+
+    @property
     def turn_left(self) -> float | None:
-        """Seconds that a refused call may wait for its turn; None: as long as it takes."""
-        if not self.is_refused or self._waits_out(0.0):
-            return None
-        failing = asyncio.get_running_loop().time() - self._failing_since
-        return max(self._policy.deadline - failing, 0.0)
+        """Seconds that a call may wait for its turn; None: as long as it takes."""
+        left = self._until_end()
+        if self.is_refused and not self._waits_out(0.0):
+            failing = asyncio.get_running_loop().time() - self._failing_since
+            left = min(left, self._policy.deadline - failing)
+        return None if left == inf else max(left, 0.0)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -197,6 +206,12 @@ class Call:
             should_stop=self._should_stop,
             note_retry=self._note_retry,
         )
+
+    def _until_end(self) -> float:
+        """Return the seconds until the caller's deadline ends, whatever the policy says."""
+        if self.ends_at is None:
+            return inf
+        return self.ends_at - asyncio.get_running_loop().time()
 
     def _asks_for_too_long(self) -> bool:
         """Whether the service asks for a wait that would end after the call has given up."""
@@ -235,7 +250,7 @@ class Call:
         return max(jitter, pause)
 
     def _should_stop(self, attempts: int, wait: float) -> bool:
-        if self._policy.attempts == 1:
+        if self._policy.attempts == 1 or wait >= self._until_end():
             return True
         if self._waits_out(wait):
             return False

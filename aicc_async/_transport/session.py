@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from http import HTTPStatus
+from math import inf
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -93,6 +94,14 @@ class _Body(aiohttp.BytesPayload):
         await super().write_with_length(writer, content_length)
         if self._slot:
             self._slot.mark_sent()
+
+
+class _TooLate(Exception):  # noqa: N818  (it never leaves this file)
+    """The caller's deadline ends before a request could leave."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class _StaleConnection(Exception):  # noqa: N818  (it never leaves this file)
@@ -255,6 +264,13 @@ class Session:
                     operation=request.operation,
                 ) from error
             raise
+        except _TooLate as late:
+            # What the last attempt met says more, unless it was met by a new token.
+            if call.failure and not isinstance(call.failure, AuthError):
+                raise call.failure from None
+            ended = RequestTimeout(f"{request.operation}: {late}", sent=False)
+            ended.retry_after = late.retry_after
+            raise ended from None
         finally:
             self.stats.retries += call.retries
         self._budget.give_back(call.paid)
@@ -283,11 +299,14 @@ class Session:
         if not request.signed:
             # A sign-in: others hold the places and wait for it.
             return await self._exchange(request, call, None)
+        if call.ends_at is not None:
+            self._check_time(call, call.ends_at)
         # Before the queue: one failed sign-in is for all who wait.
         await self._token(request, call)
         is_interactive = current_priority() == "interactive"
         places = self._interactive_slots if is_interactive else self._slots
-        await (self._wait_for_turn(call, places.acquire()) if call.failure else places.acquire())
+        place = places.acquire()
+        await (self._wait_for_turn(call, place) if call.may_be_late else place)
         try:
             # In the queue, an earlier token may have run out.
             token = await self._token(request, call)
@@ -304,8 +323,11 @@ class Session:
             places.release()
 
     async def _token(self, request: Request[Any], call: Call) -> str | None:
+        if not self._tokens:
+            return None
         try:
-            return await self._tokens.token() if self._tokens else None
+            token = self._tokens.token()
+            return await (token if call.ends_at is None else self._wait_for_turn(call, token))
         except (TransportError, ServerError) as error:
             failure = error
             if isinstance(error, TransportError):
@@ -320,8 +342,10 @@ class Session:
 
     async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
         """Send it once, when the limiter lets it, and read the answer."""
+        if call.ends_at is not None:
+            self._check_time(call, call.ends_at)
         turn = self._limiter.acquire(is_even=call.is_patient)
-        slot = await (self._wait_for_turn(call, turn) if call.failure else turn)
+        slot = await (self._wait_for_turn(call, turn) if call.may_be_late else turn)
         loop = asyncio.get_running_loop()
         call.sent_at = started = loop.time()
         self.stats.requests += 1
@@ -353,16 +377,30 @@ class Session:
             logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
 
     async def _wait_for_turn(self, call: Call, turn: Awaitable[W]) -> W:
-        """Wait for a place or a slot: a refused call not beyond its deadline."""
+        """Wait for a place, a slot or a token: not beyond the deadlines of the call."""
         turn_left = call.turn_left
-        if turn_left is None or call.failure is None:
+        if turn_left is None:
             return await turn
         try:
-            async with asyncio.timeout(turn_left):
+            async with asyncio.timeout(turn_left) as limit:
                 return await turn
         except TimeoutError:
+            # A sign-in may have timed out by itself.
+            if not limit.expired():
+                raise
             # Behind many others that are refused as well its turn may come in minutes.
-            raise call.failure from None
+            raise _TooLate("its deadline ended before it was sent") from None
+
+    def _check_time(self, call: Call, ends_at: float) -> None:
+        """Raise _TooLate when the deadline has ended, or the rate limit has no room before it."""
+        left = ends_at - asyncio.get_running_loop().time()
+        wait = self._limiter.least_wait(is_even=call.is_patient)
+        if left <= 0:
+            raise _TooLate("its deadline ended before it was sent", wait or None)
+        if wait >= left:
+            raise _TooLate(
+                f"its deadline ends in {left:.3g} s, the rate limit has room in {wait:.3g} s", wait
+            )
 
     def _request(
         self, request: Request[Any], call: Call, token: str | None, slot: AcquiredSlot | None
@@ -379,7 +417,7 @@ class Session:
             # The token's header would travel to another host.
             allow_redirects=False,
             raise_for_status=False,
-            timeout=_timeout(call.left, limits, is_short=not request.repeatable),
+            timeout=_timeout(call, limits, is_short=not request.repeatable),
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             max_headers=MAX_HEADERS,
@@ -468,11 +506,16 @@ class Session:
         return self._http
 
 
-def _timeout(left: float, limits: Timeouts, *, is_short: bool) -> aiohttp.ClientTimeout:
+def _timeout(call: Call, limits: Timeouts, *, is_short: bool) -> aiohttp.ClientTimeout:
     """Return the limits of an attempt; one timer does for an answer of a few bytes."""
-    if is_short:
-        return _cached_timeout(min(left, limits.read), sock_connect=limits.connect)
-    return _cached_timeout(left, sock_connect=limits.connect, sock_read=limits.read)
+    total = min(call.left, limits.read) if is_short else call.left
+    sock_read = None if is_short else limits.read
+    if call.ends_at is None:
+        return _cached_timeout(total, sock_connect=limits.connect, sock_read=sock_read)
+    # Never the same twice, and to be kept: aiohttp rounds what is longer than that up to a second.
+    return aiohttp.ClientTimeout(
+        total, sock_connect=limits.connect, sock_read=sock_read, ceil_threshold=inf
+    )
 
 
 def limiter_of(rate: RateLimit | None) -> AnyLimiter:

@@ -8,6 +8,7 @@ from typing import Self
 
 from attrs import frozen
 
+from .._deadline import context_without_deadline
 from .._protocol.requests import Request
 from .._protocol.sign_in import Grant, sign_in
 from ..credentials import Credentials, StaticToken
@@ -53,7 +54,10 @@ class Tokens:
             return self._token
         renewal = self._renewal
         if renewal is None or renewal.done():
-            self._renewal = renewal = asyncio.create_task(self._renew(self._source))
+            # It is everybody's: the deadline of the call that begins it must not end it.
+            self._renewal = renewal = asyncio.create_task(
+                self._renew(self._source), context=context_without_deadline()
+            )
             # Looked at, so that asyncio does not report an error that whoever waited has already.
             renewal.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:

@@ -36,6 +36,30 @@ It prints::
     True
     title must be at most 128 bytes in UTF-8, got 132
 
+``to_dict`` writes any record as JSON can hold it, by Python names or as it is on the wire, and
+``from_dict`` reads it back: no service needs converters of its own::
+
+    import json
+
+    from aicc_async import NewCase, from_dict, to_dict
+
+    new = NewCase(
+        title="Parcel lost",
+        description="It did not come.",
+        type="cvmC0000014Oc9jgT7ZI",
+        contact_id="ciIy0000013y7cC8T2rA",
+        creator_id="10gg00000148PCjKVDAu",
+        extra={"AICC__region__CST": "north"},
+    )
+    text = json.dumps(to_dict(new))
+    print(from_dict(NewCase, json.loads(text)) == new)
+    print(to_dict(new, names="wire", timezone="Asia/Shanghai")["contactId"])
+
+It prints::
+
+    True
+    ciIy0000013y7cC8T2rA
+
 A value outside its list (``Priority``, ``Origin``, ``State``, …) is kept as it is, since a tenant
 may have more. Naive times are taken in the client's zone; times that come back are aware.
 

@@ -427,6 +427,16 @@ async def test_without_a_store_there_is_a_share(caplog: pytest.LogCaptureFixture
     assert "nowhere" not in caplog.text
 
 
+async def test_a_pause_is_known_beforehand(redis_url: str) -> None:
+    """Whoever comes during a pause, with the store or without it, is told of it without waiting."""
+    for url in (redis_url, "unix:///nowhere/at-all"):
+        limiter = limiter_of(shared_limit(url, 100, name="known", processes=4))
+        assert limiter.least_wait() == 0
+        limiter.pause(60)
+        assert 30 < limiter.least_wait() <= 60
+        await limiter.close()
+
+
 async def test_a_closed_limiter_releases_its_waiters(redis_url: str) -> None:
     """A waiter returns at once when it is closed, and nothing is left running."""
     limiter = limiter_of(shared_limit(redis_url, 1, name="closed", processes=1))

@@ -20,6 +20,7 @@ ROOMS = [  # from the ground up: a room imports only rooms before it
     "_version",
     "_optional",
     "_validators",
+    "_deadline",
     "_files",
     "_listing",
     "_ratelimit",
