@@ -22,6 +22,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Protocol, TypeVar
 
+from .._telemetry.observer import CallObserver
 from ..errors import (
     AICCError,
     ApiError,
@@ -139,6 +140,8 @@ class Call:
         self._pause_all = pause_all
         self.is_patient = is_patient
         self.on_departure = on_departure
+        # None where nobody listens to events.
+        self.observer: CallObserver | None = None
         self.spent = 0.0
         self.retries = 0
         self.sent_at = 0.0
@@ -257,6 +260,8 @@ class Call:
 
     def _note_retry(self, wait: float) -> None:
         self.retries += 1
+        if self.observer:
+            self.observer.note_retry(wait, self.failure)
         # Patience is about the outage; each attempt in it may take as long as any.
         is_waiting = self._waits_out(wait)
         self.spent = 0.0 if is_waiting else self.spent + wait
