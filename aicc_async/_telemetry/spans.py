@@ -61,7 +61,10 @@ class Spans:
             case AttemptEnded():
                 self._end_attempt(event)
             case RetryScheduled(call=call, seconds=seconds, reason=reason):
-                attributes: dict[str, str | float] = {"aicc.retry.wait": seconds, "error.type": reason}
+                attributes: dict[str, str | float] = {
+                    "aicc.retry.wait": seconds,
+                    "error.type": reason,
+                }
                 self._calls[call].span.add_event("retry", attributes)
 
     def _start_call(self, event: CallStarted) -> None:
