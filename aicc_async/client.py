@@ -362,12 +362,8 @@ class AICCClient(SessionHolder):
         zone = settings.find_zone(DEFAULT_TIMEZONE if timezone is None else timezone)
         _compare_zone(zone, profile)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
-        self._session = Session(
-            endpoint,
-            signing=Signing.from_credentials(auth),
-            session=session,
-            on_event=on_event,
-        )
+        signing = Signing.from_credentials(auth)
+        self._session = Session(endpoint, signing=signing, session=session, on_event=on_event)
         self._api = CaseApi(
             base_url=endpoint.base_url,
             concurrency=max_concurrency,

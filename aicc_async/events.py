@@ -1,4 +1,4 @@
-"""What a client does, as events: for your log, your metrics, your tests. No library is needed.
+"""What a client does, as events: for your log, your metrics and your tests, without any library.
 
 ``on_event`` is called with a small frozen record for each call, attempt, retry and so on::
 

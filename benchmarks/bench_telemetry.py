@@ -30,8 +30,8 @@ from tenant import ZONE, Tenant, tenant
 from aicc_async import AICCClient, NewCase, RateLimit, StaticToken
 from aicc_async.connectors.otel import OpenTelemetry
 
-CREATES = 500
-ROUNDS = 15
+CREATES = 100
+ROUNDS = 30
 # Of a request, where nobody listens.
 MAX_IDLE_SHARE = 0.02
 # ``if self._on_event`` and its like on the way of one request.

@@ -80,10 +80,11 @@ class CallObserver:
         self._server = server_address, server_port
         self._call = next(_call_numbers)
         self._attempts = 0
-        self._started = 0.0
+        # Asked for its time only, which it has after its end as well: a coroutine may end then.
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
 
     def __enter__(self) -> Self:
-        self._started = asyncio.get_running_loop().time()
         address, port = self._server
         self._notify(
             CallStarted(
@@ -107,7 +108,7 @@ class CallObserver:
                 call=self._call,
                 operation=self._operation,
                 attempts=self._attempts,
-                seconds=asyncio.get_running_loop().time() - self._started,
+                seconds=self._loop.time() - self._started,
                 error=kind.__name__ if kind else None,
             )
         )
@@ -118,7 +119,7 @@ class CallObserver:
         self._attempts += 1
         self.status = None
         name = code = None
-        started = asyncio.get_running_loop().time()
+        started = self._loop.time()
         self._notify(
             AttemptStarted(call=self._call, operation=self._operation, number=self._attempts)
         )
@@ -136,17 +137,16 @@ class CallObserver:
                     number=self._attempts,
                     status=self.status,
                     code=code,
-                    seconds=asyncio.get_running_loop().time() - started,
+                    seconds=self._loop.time() - started,
                     error=name,
                 )
             )
 
     async def time_limiter(self, turn: Awaitable[W]) -> W:
         """Wait for the limiter, and pass on how long that took."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = self._loop.time()
         slot = await turn
-        seconds = loop.time() - started
+        seconds = self._loop.time() - started
         if seconds >= MIN_WAIT:
             self._notify(LimiterWaited(call=self._call, operation=self._operation, seconds=seconds))
         return slot

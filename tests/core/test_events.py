@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -35,6 +36,7 @@ from aicc_async import (
     events,
     export_cases,
 )
+from aicc_async._telemetry.observer import CallObserver
 from aicc_async.emulator import Emulator, Fault, PageFault
 from aicc_async.events import (
     AttemptEnded,
@@ -201,6 +203,23 @@ async def test_calls_at_once_are_told_apart(aicc: AICCClient, seen: list[Event])
     del numbers[0]
     # Three lists and a sign-in.
     assert list(numbers.values()) == [4, 4, 4, 4]
+
+
+async def test_calls_leave_nothing_for_the_garbage_collection(
+    aicc: AICCClient, seen: list[Event]
+) -> None:
+    """What passes events on is freed with its call."""
+    gc.collect()
+    others = [each for each in gc.get_objects() if isinstance(each, CallObserver)]
+    gc.disable()
+    try:
+        for _ in range(5):
+            await aicc.list_cases(limit=1)
+        left = [each for each in gc.get_objects() if isinstance(each, CallObserver)]
+    finally:
+        gc.enable()
+    assert len(of_kind(seen, CallEnded)) == 6
+    assert left == others
 
 
 async def test_q_flow_is_told_as_well(tenant: Emulator, seen: list[Event]) -> None:
