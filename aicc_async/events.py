@@ -156,9 +156,10 @@ class TokenRenewed:
 class WindowJudged:
     """A window of a listing is read to its end.
 
-    ``operation`` is the listing's. ``start`` and ``end`` are wall-clock times of the tenant, None
-    where the window is open. ``verdict`` is that of a manifest (``verified``, ``repaired``,
-    ``open``, ``unverified``), ``rows`` counts the different ids that came.
+    ``operation`` is the listing's. ``start`` and ``end`` are wall-clock times of the tenant, as the
+    window was asked for (a second wider than the range), None where it is open. ``verdict`` is that
+    of a manifest (``verified``, ``repaired``, ``open``, ``unverified``), ``rows`` counts the
+    different ids that came.
     """
 
     operation: str

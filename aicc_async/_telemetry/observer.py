@@ -43,7 +43,8 @@ def guard(on_event: OnEvent | None) -> OnEvent | None:
         return None
     if not callable(on_event):
         raise ConfigError(f"on_event must be a function of one event, got {kind_of(on_event)}")
-    if iscoroutinefunction(on_event) or iscoroutinefunction(getattr(on_event, "__call__", None)):  # noqa: B004  (it is asked what it is)
+    # An object may be a function by its ``__call__``.
+    if iscoroutinefunction(on_event) or iscoroutinefunction(type(on_event).__call__):
         raise ConfigError("on_event must be a plain function, got one that must be awaited")
     is_logged = False
 
