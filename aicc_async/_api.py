@@ -31,6 +31,7 @@ from ._protocol.raw import DatedRow, RawParts
 from ._protocol.requests import Request
 from ._transport.session import Session, Stats
 from .errors import ApiError, ConfigError
+from .events import OnEvent, WindowJudged
 from .models import Case, CaseDetail, CaseQuery, NewCase
 from .profile import Profile
 
@@ -67,6 +68,24 @@ class CaseApi:
     def service_time(self) -> datetime | None:
         """Return what the service's clock shows, by its last answer; None: it does not say."""
         return self.session.service_time()
+
+    @property
+    def on_event(self) -> OnEvent | None:
+        """Who listens to events; None: nobody."""
+        return self.session.on_event
+
+    def note_window(self, operation: str, window: Window, verdict: str, rows: int) -> None:
+        """Pass on how a window of a listing was read."""
+        if self.on_event:
+            self.on_event(
+                WindowJudged(
+                    operation=operation,
+                    start=window.start,
+                    end=window.end,
+                    verdict=verdict,
+                    rows=rows,
+                )
+            )
 
     def check_usable(self) -> None:
         """Raise ConfigError when it is closed, or used in another process or event loop."""
@@ -138,7 +157,12 @@ class CaseApi:
         fetch = self.pages(listing, is_patient=is_patient)
         divider = self.divider(Totals(row_counter(fetch), highest=highest), self.limits())
         return read_windows(
-            windows, fetch, concurrency=self.concurrency, strict=strict, divider=divider
+            windows,
+            fetch,
+            concurrency=self.concurrency,
+            strict=strict,
+            divider=divider,
+            note_window=partial(self.note_window, listing.operation.name),
         )
 
     async def rows(
@@ -162,7 +186,13 @@ class CaseApi:
     async def all_rows(self, listing: Listing[R], *, strict: bool) -> AsyncGenerator[R]:
         """Read a listing without times to its end, whether or not it has a total."""
         fetch = with_totals(self.pages(listing))
-        pages = read_windows([Window()], fetch, concurrency=self.concurrency, strict=strict)
+        pages = read_windows(
+            [Window()],
+            fetch,
+            concurrency=self.concurrency,
+            strict=strict,
+            note_window=partial(self.note_window, listing.operation.name),
+        )
         async with aclosing(pages) as batches:
             async for batch in batches:
                 for row in batch.rows:

@@ -13,6 +13,7 @@ def load(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        # Of ``opentelemetry`` a part may be there without the one that is wanted.
+        if not f"{module}.".startswith(f"{error.name}."):
             raise
         raise ConfigError(f"{module} is missing: pip install 'aicc-async[{extra}]'") from None

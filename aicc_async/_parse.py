@@ -8,6 +8,7 @@ from typing import Any
 
 from ._validators import shown
 from .errors import ConfigError
+from .events import OnEvent
 from .settings import Dialect, RateLimit
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -61,6 +62,16 @@ def _number_or_text(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
+def parse_telemetry(text: str) -> OnEvent:
+    """Return what ``otel`` names: the one that gives events to OpenTelemetry's global providers."""
+    if text != "otel":
+        raise ConfigError(f"telemetry must be 'otel', got {shown(text)}")
+    # An extra of its own.
+    from ._telemetry.otel import OpenTelemetry  # noqa: PLC0415
+
+    return OpenTelemetry()
+
+
 def parse_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """Return ``AICC_BASE_URL``, and what ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` and so on set.
 
@@ -77,4 +88,6 @@ def parse_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         options["dialect"] = parse_dialect(environ["AICC_DIALECT"])
     if environ.get("AICC_PROFILE"):
         options["profile"] = environ["AICC_PROFILE"]
+    if environ.get("AICC_TELEMETRY"):
+        options["on_event"] = parse_telemetry(environ["AICC_TELEMETRY"])
     return environ["AICC_BASE_URL"], options

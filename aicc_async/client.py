@@ -338,6 +338,7 @@ from ._transport.tokens import Signing
 from ._validators import MAX_INTEGER, check, integer, kind, kind_of, number, one_of, text
 from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
 from .errors import ConfigError
+from .events import OnEvent
 from .models import (
     Case,
     CaseCancel,
@@ -415,6 +416,9 @@ class AICCClient(SessionHolder):
     should have it. ``on_unknown`` and ``list_lag`` say what ``create_case`` does when a case may
     have been made: raise, or look for it, for so many seconds after it was sent.
 
+    ``on_event`` is called with what happens (``aicc_async.events``), in the event loop: it must be
+    quick. ``OpenTelemetry()`` of ``aicc_async.connectors.otel`` is one.
+
     One client serves a whole process: it may be shared by any number of tasks of one event loop.
     """
 
@@ -436,6 +440,7 @@ class AICCClient(SessionHolder):
         journal: Journal | None = None,
         on_unknown: OnUnknown = "raise",
         list_lag: float = DEFAULT_LIST_LAG,
+        on_event: OnEvent | None = None,
     ) -> None:
         if isinstance(profile, str | PathLike):
             profile = Profile.load(profile)
@@ -461,7 +466,8 @@ class AICCClient(SessionHolder):
         zone = settings.find_zone(DEFAULT_TIMEZONE if timezone is None else timezone)
         _compare_zone(zone, profile)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
-        self._session = Session(endpoint, signing=Signing.from_credentials(auth), session=session)
+        signing = Signing.from_credentials(auth)
+        self._session = Session(endpoint, signing=signing, session=session, on_event=on_event)
         self._api = CaseApi(
             base_url=endpoint.base_url,
             concurrency=max_concurrency,
@@ -487,7 +493,8 @@ class AICCClient(SessionHolder):
         ``environ`` is the environment of the process unless it is set. Reads ``AICC_BASE_URL``, one
         of ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``, ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``,
         and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` (``10``, or ``600/60``: 600 in any 60 seconds),
-        ``AICC_PROFILE``, and ``AICC_DIALECT`` (``task_detail=POST swap_statistics=true``).
+        ``AICC_PROFILE``, ``AICC_DIALECT`` (``task_detail=POST swap_statistics=true``), and
+        ``AICC_TELEMETRY`` (``otel``).
         """
         # Not a default argument: ``help()`` shows those, and would show every variable.
         environ = os.environ if environ is None else environ

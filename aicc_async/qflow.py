@@ -63,6 +63,7 @@ from ._transport.tokens import Signing
 from ._validators import MAX_INT64, check, integer, kind, shown
 from .credentials import QFlowLogin
 from .errors import ConfigError
+from .events import OnEvent
 from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
 
@@ -85,6 +86,7 @@ class QFlowClient(SessionHolder):
     first needed, once for all calls, and anew when the server refuses the token with HTTP 401.
     Which header carries the token is not documented: ``token_header`` and ``token_prefix`` say so.
     ``headers`` go with every request, the sign-in's among them: the place for a token of your own.
+    ``on_event`` is called with what happens (``aicc_async.events``), in the event loop.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class QFlowClient(SessionHolder):
         timeouts: Timeouts | None = None,
         session: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
+        on_event: OnEvent | None = None,
     ) -> None:
         endpoint = Endpoint(
             base_url=settings.check_base_url(base_url, allow_http=allow_http),
@@ -119,6 +122,7 @@ class QFlowClient(SessionHolder):
                 {} if headers is None else headers, taken=token_header if login else ""
             ),
             session=session,
+            on_event=on_event,
         )
 
     async def enqueue_case(self, case: CaseEnqueue, *, form: bool = False) -> EnqueuedCase:

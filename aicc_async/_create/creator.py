@@ -40,6 +40,7 @@ from ..errors import (
     TransportError,
     UnknownOutcome,
 )
+from ..events import JournalOutcome, JournalStatus
 from ..journal import Entry, Journal
 from ..journal.clock import wall_now
 from ..models import NewCase
@@ -140,6 +141,32 @@ class Creator:
         return CreateOutcome(key=key, status=status, case_id=made.case_id)
 
     async def _create(
+        self,
+        new: NewCase,
+        key: str,
+        on_unknown: OnUnknown,
+        *,
+        wait: bool,
+        deadline: float | None,
+    ) -> CreatedCase:
+        status: JournalStatus = "failed"
+        try:
+            made = await self._claim_and_settle(new, key, on_unknown, wait=wait, deadline=deadline)
+            status = "already" if made.already else "created"
+        except (UnknownOutcome, _SearchFailed):
+            status = "unknown"
+            raise
+        except (AuthError, RateLimitError):
+            raise
+        except (ApiError, ConfigError):
+            status = "rejected"
+            raise
+        finally:
+            if self.api.on_event:
+                self.api.on_event(JournalOutcome(status=status))
+        return made
+
+    async def _claim_and_settle(
         self,
         new: NewCase,
         key: str,

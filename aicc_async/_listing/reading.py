@@ -11,7 +11,7 @@ no total may be a cap; else there is an ExportError or a warning.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ from .plan import PlannedWindow
 from .windows import Window
 
 R = TypeVar("R")
+# It is called with a window that is done, the verdict on it, and how many rows came.
+NoteWindow = Callable[[Window, str, int], None]
 
 
 async def read_windows(
@@ -35,6 +37,7 @@ async def read_windows(
     concurrency: int,
     strict: bool = True,
     divider: Divider | None = None,
+    note_window: NoteWindow | None = None,
 ) -> AsyncGenerator[Batch[R]]:
     """Yield the rows of all windows, each once, oldest window first, in the service's order.
 
@@ -45,7 +48,14 @@ async def read_windows(
     ids_before: set[str] = set()
     ids_here: set[str] = set()
     done = 0
-    pages = _read_divided(windows, fetch, concurrency=concurrency, strict=strict, divider=divider)
+    pages = _read_divided(
+        windows,
+        fetch,
+        concurrency=concurrency,
+        strict=strict,
+        divider=divider,
+        note_window=note_window,
+    )
     async with aclosing(pages) as batches:
         async for batch in batches:
             if batch.done > done:
@@ -69,6 +79,7 @@ async def _read_divided(
     concurrency: int,
     strict: bool,
     divider: Divider | None,
+    note_window: NoteWindow | None,
 ) -> AsyncGenerator[Batch[R]]:
     """Read windows, or in their place their parts; an empty batch ends each window."""
     limits = divider.limits if divider else Limits()
@@ -78,7 +89,9 @@ async def _read_divided(
             if batch.verdict is None:
                 yield batch
                 continue
-            parts = await _find_parts(batch.window, batch.verdict, divider, strict=strict)
+            parts = await _find_parts(
+                batch.window, batch.verdict, divider, strict=strict, note_window=note_window
+            )
             if parts:
                 inner = _read_divided(
                     [part.window for part in parts],
@@ -86,6 +99,7 @@ async def _read_divided(
                     concurrency=concurrency,
                     strict=strict,
                     divider=divider,
+                    note_window=note_window,
                 )
                 async with aclosing(inner) as inner_batches:
                     async for each in inner_batches:
@@ -95,7 +109,12 @@ async def _read_divided(
 
 
 async def _find_parts(
-    window: Window, verdict: ReadingVerdict, divider: Divider | None, *, strict: bool
+    window: Window,
+    verdict: ReadingVerdict,
+    divider: Divider | None,
+    *,
+    strict: bool,
+    note_window: NoteWindow | None,
 ) -> list[PlannedWindow]:
     """Return what to read in place of a window; none when it is done, well or not."""
     problem = verdict.describe_problem()
@@ -107,6 +126,11 @@ async def _find_parts(
             if hidden:
                 return hidden
             problem = None if hidden is None else describe_cap(verdict.announced_last)
+    if note_window:
+        is_first = verdict.readings == 1
+        agreed = "verified" if is_first else "repaired"
+        is_doubtful = problem or verdict.refused
+        note_window(window, "unverified" if is_doubtful else agreed, verdict.distinct)
     if verdict.refused:
         raise too_deep(window, verdict.refused) if divider else verdict.refused
     if problem:

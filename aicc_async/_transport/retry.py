@@ -23,6 +23,7 @@ from math import inf, isfinite
 from typing import Protocol, TypeVar
 
 from .._deadline import earliest_end
+from .._telemetry.observer import CallObserver
 from ..errors import (
     AICCError,
     ApiError,
@@ -142,6 +143,8 @@ class Call:
         self.is_patient = is_patient
         self.on_departure = on_departure
         self.ends_at = earliest_end()
+        # None where nobody listens to events.
+        self.observer: CallObserver | None = None
         self.spent = 0.0
         self.retries = 0
         self.sent_at = 0.0
@@ -272,6 +275,8 @@ class Call:
 
     def _note_retry(self, wait: float) -> None:
         self.retries += 1
+        if self.observer:
+            self.observer.note_retry(wait, self.failure)
         # Patience is about the outage; each attempt in it may take as long as any.
         is_waiting = self._waits_out(wait)
         self.spent = 0.0 if is_waiting else self.spent + wait

@@ -27,6 +27,7 @@ from .._protocol.refusals import classify
 from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AcquiredSlot, AnyLimiter, Limiter
+from .._telemetry.observer import CallObserver, guard
 from ..errors import (
     AICCError,
     ApiError,
@@ -39,6 +40,7 @@ from ..errors import (
     TransportError,
     UnknownOutcome,
 )
+from ..events import OnEvent
 from ..settings import Endpoint, RateLimit, Timeouts
 from .reasons import MAX_HEADER_BYTES, MAX_HEADERS, describe_failure, is_certificate_failure
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
@@ -195,14 +197,19 @@ class Session:
         signing: Signing | None = None,
         headers: Mapping[str, str] | None = None,
         session: aiohttp.ClientSession | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         self.stats = Stats()
+        # None where nobody listens: then nothing is made for an event.
+        self.on_event = guard(on_event)
         # Those of the last answer, whatever its status.
         self.last_headers: Mapping[str, str] = {}
         self._answered_at = 0.0
         self._endpoint = endpoint
         self._signing = signing
-        self._tokens = Tokens(signing.source, self.send) if signing else None
+        self._tokens = (
+            Tokens(signing.source, self.send, on_event=self.on_event) if signing else None
+        )
         self._headers = dict(headers or {})
         self._limiter = limiter_of(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
@@ -255,6 +262,23 @@ class Session:
             is_patient=is_patient and request.repeatable,
             on_departure=on_departure,
         )
+        if self.on_event is None:
+            return await self._run(request, call)
+        with self._observer(request, self.on_event) as call.observer:
+            return await self._run(request, call)
+
+    def _observer(self, request: Request[Any], on_event: OnEvent) -> CallObserver:
+        url = _cached_url(self._endpoint.base_url)
+        return CallObserver(
+            on_event,
+            operation=request.operation,
+            method=request.method,
+            server_address=url.host or "",
+            server_port=url.port or 0,
+        )
+
+    async def _run(self, request: Request[T], call: Call) -> T:
+        """Attempt it as often as it may be, and say what is in doubt after that."""
         try:
             answer = await call.run(lambda: self._attempt(request, call))
         except AICCError as error:
@@ -341,11 +365,22 @@ class Session:
             raise failure from error
 
     async def _exchange(self, request: Request[T], call: Call, token: str | None) -> T:
-        """Send it once, when the limiter lets it, and read the answer."""
+        """Send it once, when the limiter lets it."""
         if call.ends_at is not None:
             self._check_time(call, call.ends_at)
-        turn = self._limiter.acquire(is_even=call.is_patient)
+        turn: Awaitable[AcquiredSlot | None] = self._limiter.acquire(is_even=call.is_patient)
+        if call.observer:
+            turn = call.observer.time_limiter(turn)
         slot = await (self._wait_for_turn(call, turn) if call.may_be_late else turn)
+        if call.observer is None:
+            return await self._send_once(request, call, token, slot)
+        with call.observer.attempt():
+            return await self._send_once(request, call, token, slot)
+
+    async def _send_once(
+        self, request: Request[T], call: Call, token: str | None, slot: AcquiredSlot | None
+    ) -> T:
+        """Send it and read the answer."""
         loop = asyncio.get_running_loop()
         call.sent_at = started = loop.time()
         self.stats.requests += 1
@@ -353,6 +388,8 @@ class Session:
         try:
             with _own_errors(request.operation):
                 async with self._request(request, call, token, slot) as response:
+                    if call.observer:
+                        call.observer.status = response.status
                     body = await self._read(request, response)
             outcome, self.last_headers = response.status, response.headers
             self._answered_at = loop.time()
@@ -366,6 +403,8 @@ class Session:
                 call.on_departure(False)
             call.is_throttled = self._throttles.is_throttle(error, loop.time())
             self.stats.throttled += call.is_refused
+            if call.observer and call.is_refused:
+                call.observer.note_throttle(error)
             if isinstance(error, RateLimitError) and error.limit and error.period:
                 self.stats.quota = quota = error.limit, error.period
                 self._limiter.note_quota(*quota)

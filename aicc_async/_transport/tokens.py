@@ -13,6 +13,7 @@ from .._protocol.requests import Request
 from .._protocol.sign_in import Grant, sign_in
 from ..credentials import Credentials, StaticToken
 from ..errors import ConfigError
+from ..events import OnEvent, TokenRenewed
 
 # Before its end a token is renewed: so much, or a tenth of its life.
 RENEWAL_MARGIN = 60.0  # seconds
@@ -39,9 +40,12 @@ class Tokens:
         self,
         source: StaticToken | Request[Grant],
         send: Callable[[Request[Grant]], Awaitable[Grant]],
+        *,
+        on_event: OnEvent | None = None,
     ) -> None:
         self._source = source
         self._send = send
+        self._on_event = on_event
         self._token: str | None = None
         self._renew_at = 0.0
         self._renewal: asyncio.Task[str] | None = None
@@ -86,4 +90,6 @@ class Tokens:
         margin = min(RENEWAL_MARGIN, grant.lifetime / 10)
         self._renew_at = asyncio.get_running_loop().time() + grant.lifetime - margin
         self._token = grant.token
+        if self._on_event:
+            self._on_event(TokenRenewed(lifetime=grant.lifetime))
         return grant.token

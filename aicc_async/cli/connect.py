@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import evolve
 
-from .._parse import parse_environment, parse_rate_limit
+from .._parse import parse_environment, parse_rate_limit, parse_telemetry
 from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
 from ..credentials import ClientCredentials, Credentials, QFlowLogin, StaticToken, credentials_from
@@ -127,8 +127,10 @@ def qflow_client(base_url: str) -> QFlowClient:
     headers = [line.partition(":") for line in lines if line.strip()]
     if not all(colon for _, colon, _ in headers):
         raise ConfigError("AICC_QFLOW_HEADERS must be 'Name: value' lines")
+    telemetry = environ.get("AICC_TELEMETRY")
     return QFlowClient(
         base_url,
+        on_event=parse_telemetry(telemetry) if telemetry else None,
         login=login,
         token_header=environ.get("AICC_QFLOW_TOKEN_HEADER") or "Authorization",
         # It may be empty.

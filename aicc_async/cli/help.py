@@ -56,6 +56,7 @@ VARIABLES = {
     "AICC_REDIS_URL": "A Redis where processes share that limit.",
     "AICC_DIALECT": "What the tenant speaks: task_detail=POST missing_codes=…",
     "AICC_PROFILE": "The file that probe writes.",
+    "AICC_TELEMETRY": "otel: spans and metrics, by OpenTelemetry's providers.",
     "AICC_JOURNAL": "The journal of creates: a file, or redis://…",
     "AICC_QFLOW_URL": "The Q-Flow server, as https://…/API",
     "AICC_QFLOW_USER": "Who signs in there, with",

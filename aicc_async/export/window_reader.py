@@ -32,6 +32,7 @@ from .._listing.pages import MAX_ROWS_PER_PAGE, Fetch
 from .._listing.paging import Batch, ReadingVerdict, readings
 from .._listing.plan import PlannedWindow
 from .._listing.windows import Window, bisect
+from .._protocol.operations import LIST
 from .._protocol.raw import DatedRow
 from ..errors import ApiError, DecodeError
 from .checkpoint import Checkpoint
@@ -181,6 +182,7 @@ class _WindowReader:
         await self.dates.look_up(self.fetch, self._read_date)
         report = self._report(window, verdict, is_settled=is_settled, without_detail=without)
         finished = self.rows.end_window(window, report)
+        self.api.note_window(LIST.name, window, report.verdict, verdict.distinct)
         # With details the next window may end long after this one.
         await self.sync.add(finished, at_once=self.detail)
         # The plan counts a row in both windows that share it.

@@ -22,6 +22,8 @@ ROOMS = [  # from the ground up: a room imports only rooms before it
     "_validators",
     "_deadline",
     "_files",
+    "events",
+    "_telemetry",
     "_listing",
     "_ratelimit",
     "models",
@@ -59,7 +61,7 @@ LOADED = """
 import sys
 from aicc_async import *
 heavy = {"click", "rich", "jinja2", "aiohttp.web", "orjson", "pyarrow", "psycopg", "zstandard"}
-heavy |= {"dlt", "pyspark", "redis"}
+heavy |= {"dlt", "opentelemetry", "pyspark", "redis"}
 print(*sorted(heavy & sys.modules.keys()))
 """
 

@@ -547,6 +547,7 @@ class Service:
 
     base_url = "https://host"
     profile = Profile()
+    on_event = None
     protocol = CaseProtocol(RecordConverter(SHANGHAI), Dialect())
 
     def __init__(self, shows_after: float | None, *, moves_for: float = 0.0) -> None:
