@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .verbose import verbose
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What --demo and the emulator invent.
@@ -102,6 +104,7 @@ def connection(command: F) -> F:
             help="At most so many requests in any second; 600/60.  [AICC_REDIS_URL shares it]",
         ),
         click.option("--profile", type=INPUT_FILE, help="What probe found.  [AICC_PROFILE]"),
+        verbose,
     )
 
 
