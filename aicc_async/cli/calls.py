@@ -11,7 +11,7 @@ from ..client import AICCClient
 from ..errors import AICCError, ConfigError
 from ..settings import find_zone
 from .connect import Reader, client
-from .console import print_json, run_async
+from .console import print_json, print_row, run_async
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -75,6 +75,6 @@ def print_all(source: Reader, rows: Callable[[AICCClient], AsyncGenerator[Any]])
         wire = RecordConverter(aicc.timezone)
         async with aclosing(rows(aicc)) as found:
             async for row in found:
-                print_json(wire.dump(row), indent=-1)
+                print_row(wire.dump(row))
 
     call(source, print_rows)

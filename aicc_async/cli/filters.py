@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from .._protocol.names import wire_names
 from ..errors import ConfigError
 from ..models import CaseQuery
+from .options import ago
 
 # --since and --until set these.
 RANGE = {"start_time", "end_time"}
@@ -21,7 +22,9 @@ FILTERS = {
 FLAGS = {"true": True, "false": False}
 
 
-def query(since: datetime | None, until: datetime | None, filters: tuple[str, ...]) -> CaseQuery:
+def query(
+    since: datetime | timedelta | None, until: datetime | None, filters: tuple[str, ...]
+) -> CaseQuery:
     """Return the query of the options; an unknown name is a ConfigError, not a silent no-op."""
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -40,4 +43,5 @@ def query(since: datetime | None, until: datetime | None, filters: tuple[str, ..
         if is_flag and value.lower() not in FLAGS:
             raise ConfigError(f"--filter {name} must be true or false, got {value!r}")
         (known if field else extra)[name] = FLAGS[value.lower()] if is_flag else value
-    return CaseQuery(start_time=since, end_time=until, **known, extra=extra)
+    start = ago(since) if isinstance(since, timedelta) else since
+    return CaseQuery(start_time=start, end_time=until, **known, extra=extra)

@@ -5,8 +5,9 @@ Nothing here may import what runs a command: ``aicc-async COMMAND --help`` needs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,33 @@ class Span(click.ParamType[timedelta]):
                 f"must be a length of time such as 7d, 12h, 5m or 30s, got {value!r}", param, ctx
             )
         return found
+
+
+class Since(click.ParamType[datetime | timedelta]):
+    """What another type takes, or a length of time before now: 7d, 12h."""
+
+    name = "time"
+
+    def __init__(self, other: click.ParamType[datetime]) -> None:
+        self._other = other
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """Return a timedelta for a length of time; how it is rounded is the command's."""
+        if not (isinstance(value, str) and re.fullmatch(r"[0-9]+[dhms]", value)):
+            return self._other.convert(value, param, ctx)
+        span = Span().convert(value, param, ctx)
+        try:
+            ago(span)
+        except OverflowError:
+            self.fail(f"must be after the year 1, got {value}", param, ctx)
+        return span
+
+
+def ago(span: timedelta) -> datetime:
+    """Return the second that was so long ago."""
+    return datetime.now(UTC).replace(microsecond=0) - span
 
 
 class Moment(click.ParamType[datetime]):
@@ -110,7 +138,11 @@ def connection(command: F) -> F:
 
 def selection(command: F) -> F:
     """Add the options that select cases."""
-    since = click.option("--since", type=Moment(), help="First second, or day: 2025-01-01.")
+    since = click.option(
+        "--since",
+        type=Since(Moment()),
+        help="First second, or day: 2025-01-01; 7d: so long before now.",
+    )
     return _with(command, since, *_UNTIL_AND_FILTER)
 
 
@@ -118,8 +150,9 @@ def selection_or_last(command: F) -> F:
     """Add the options that select cases, of which --since also takes the word ``last``."""
     since = click.option(
         "--since",
-        type=Moment(takes_last=True),
-        help="First second, or day: 2025-01-01; last: where the previous run ended.",
+        type=Since(Moment(takes_last=True)),
+        help="First second, or day: 2025-01-01; 7d: so long before now; last: where the previous"
+        " run ended.",
     )
     return _with(command, since, *_UNTIL_AND_FILTER)
 

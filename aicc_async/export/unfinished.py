@@ -10,12 +10,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError
 from .checkpoint import Checkpoint
-from .sinks.registry import SUFFIXES, Target
+from .manifest import parse_time
+from .sinks.registry import SUFFIXES, Target, resolve_target
 
 
 def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
@@ -35,6 +38,19 @@ def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
             warnings.warn(text, RuntimeWarning, stacklevel=3)
             return folder
     return own
+
+
+def planned_start(target: str, format_name: str | None) -> datetime | None:
+    """Return where the query of a target's own unfinished export begins; None without one.
+
+    It is a wall-clock time of the zone that the export had.
+    """
+    # The zone has no part in where a checkpoint is.
+    found = resolve_target(target, ZoneInfo("UTC"), name=format_name)
+    if not (found.checkpoint / "state.db").is_file():
+        return None
+    with closing(Checkpoint.open(found.checkpoint)) as checkpoint:
+        return parse_time(checkpoint.values()["since"]) if checkpoint.is_planned else None
 
 
 def advise(target: Target, rows: int) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
 from ...errors import ConfigError
-from ..console import print_json
+from ..console import print_json, print_row, say
 from ..options import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -30,7 +30,7 @@ from ..options import (
 @click.option("--limit", default=100, show_default=True, help="Rows, 1 to 100.")
 def list_(
     *,
-    since: datetime | None,
+    since: datetime | timedelta | None,
     until: datetime | None,
     filters: tuple[str, ...],
     start: int,
@@ -38,6 +38,8 @@ def list_(
     **options: Any,
 ) -> None:
     """Print one page of cases, one JSON object on each line.
+
+    Standard error gets how many match, and the --start of the next page.
 
     \b
     Example:
@@ -51,12 +53,16 @@ def list_(
 
     wanted, source = query(since, until, filters), reader(**options)
 
-    async def list_page(aicc: AICCClient) -> list[dict[str, Any]]:
+    async def list_page(aicc: AICCClient) -> tuple[list[dict[str, Any]], int]:
         page = await aicc.list_cases(wanted, start=start, limit=limit)
-        return list(map(RecordConverter(aicc.timezone).dump, page.cases))
+        return list(map(RecordConverter(aicc.timezone).dump, page.cases)), page.count
 
-    for case in call(source, list_page):
-        print_json(case, indent=-1)
+    rows, count = call(source, list_page)
+    for row in rows:
+        print_row(row)
+    following = start + len(rows)
+    has_more = rows and following < count
+    say(f"{len(rows)} of {count:,} cases" + (f"; next: --start {following}" if has_more else ""))
 
 
 @click.command()
@@ -131,7 +137,7 @@ def create(
         from ..calls import send
 
         _, case_id = send(AICCClient.create_case, NewCase, file=file, **options)
-        print_json({"caseId": case_id}, indent=-1)
+        print_json({"caseId": case_id})
         return
     from ..bulk.command import check_file, create_from
 
@@ -163,7 +169,7 @@ def modify(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.modify_case, CaseUpdate, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @click.command()
@@ -185,7 +191,7 @@ def transfer(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.transfer_case, CaseTransfer, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @click.command()
@@ -208,7 +214,7 @@ def process(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.process_case, CaseProcess, file=file, **options)
-    print_json({"id": sent.case_id}, indent=-1)
+    print_json({"id": sent.case_id})
 
 
 @click.command()
@@ -229,7 +235,7 @@ def cancel(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.cancel_case, CaseCancel, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @click.command()
@@ -251,4 +257,4 @@ def status(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.update_case_status, StatusUpdate, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})

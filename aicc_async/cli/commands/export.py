@@ -95,7 +95,7 @@ PIECE_SIZE = 2**20  # bytes
 def export(
     *,
     out: str,
-    since: datetime | None,
+    since: datetime | timedelta | None,
     until: datetime | None,
     filters: tuple[str, ...],
     lookback: timedelta,
@@ -120,14 +120,18 @@ def export(
 
     from ...export import ExportReport, export_cases
     from ...export.manifest import save
+    from ...export.unfinished import planned_start
     from ..connect import Reader, reader
     from ..filters import query
     from ..progress import display, print_report
 
     settings = {name: options.pop(name) for name in PASSED_ON}
     settings["since_last"] = lookback if since is LAST else None
-    wanted = query(None if since is LAST else since, until, filters)
     is_streamed = out == STANDARD_OUTPUT
+    if isinstance(since, timedelta) and not (is_streamed or settings["restart"]):
+        # A moment later, what is so long ago is another query.
+        since = planned_start(out, settings["format"]) or since
+    wanted = query(None if since is LAST else since, until, filters)
     if is_streamed:
         _check_streamed(settings)
     elif manifest:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ...errors import ConfigError
-from ..console import echo, print_json
+from ..console import echo, print_json, print_row
 from ..options import INPUT_FILE, Span
 
 # Those of ``aicc_async.journal.STATES``, which takes a database to import.
@@ -56,7 +56,7 @@ def list_(place: Path | str, state: str | None) -> None:
     from ..operator import printable, use_journal
 
     for entry in use_journal(place, lambda opened: opened.entries(state)):
-        print_json(printable(entry), indent=-1)
+        print_row(printable(entry))
 
 
 @journal.command()

@@ -37,7 +37,7 @@ def create(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     _, task_id = send(AICCClient.create_task, NewTask, file=file, wrapper="taskInfo", **options)
-    print_json({"taskId": task_id}, indent=-1)
+    print_json({"taskId": task_id})
 
 
 @task.command()
@@ -57,7 +57,7 @@ def modify(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.modify_task, TaskUpdate, file=file, wrapper="taskInfo", **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @task.command("list")
@@ -126,7 +126,7 @@ def transfer(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.transfer_task, TaskTransfer, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @task.command()
@@ -147,4 +147,4 @@ def status(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.update_task_status, StatusUpdate, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
