@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -51,6 +52,16 @@ def print_json(value: Any) -> None:
 
     line = dumps(value)
     echo(msgspec.json.format(line) if sys.stdout.isatty() else line)
+
+
+@contextmanager
+def showing_warnings() -> Iterator[None]:
+    """Print what was warned of when the block has ended: within a live bar it would be erased."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for warning in caught:
+        say(f"warning: {warning.message}")
 
 
 def run_async(work: Coroutine[Any, Any, T], advice: str = "") -> T:

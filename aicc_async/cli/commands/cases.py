@@ -84,6 +84,7 @@ def get(case_id: str, **options: Any) -> None:
 
 @click.command()
 @json_file
+@click.option("--key", help="Create it once: the same key again is the same case.")
 @click.option("--from", "source", type=INPUT_FILE, help="A file of many cases: JSONL or CSV.")
 @click.option("--key-field", help="With --from: the field that is the key of each case.")
 @click.option("--results", type=OUTPUT_FILE, help="With --from: where the outcomes go, as JSONL.")
@@ -91,7 +92,7 @@ def get(case_id: str, **options: Any) -> None:
     "--journal",
     type=OUTPUT_FILE,
     envvar="AICC_JOURNAL",
-    help="With --from.  [AICC_JOURNAL, aicc-creates.journal]",
+    help="With --key or --from.  [AICC_JOURNAL, aicc-creates.journal]",
 )
 @click.option("--dry-run", is_flag=True, help="With --from: only list the problems of the file.")
 @click.option(
@@ -100,13 +101,14 @@ def get(case_id: str, **options: Any) -> None:
     default="3m",
     show_default=True,
     metavar="SPAN",
-    help="With --from: within what time a new case shows in the list.",
+    help="With --key or --from: within what time a new case shows in the list.",
 )
 @connection
 @concurrency
 def create(
     file: BinaryIO,
     *,
+    key: str | None,
     source: Path | None,
     key_field: str | None,
     results: Path | None,
@@ -115,7 +117,13 @@ def create(
 ) -> None:
     """Create a case, or one for every line of a file.
 
-    Reads JSON (a file, or standard input) and prints the id.
+    Reads JSON (a file, or standard input) and prints the id. Names are those of the wire or of
+    Python (contactId, contact_id). Without a key it is never sent twice: when it is unknown whether
+    it arrived, the command reports that, with exit code 1.
+
+    With --key order-4711 the case is created once, however often the command is run: the journal
+    holds the key. Prints the outcome, created or already, beside the id. When it is unknown whether
+    it arrived, run the same command again: it looks for the case first.
 
     With --from cases.csv --key-field ref --results results.jsonl, every line is created once: the
     journal aicc-creates.journal, in the working directory, holds what was sent, so run the same
@@ -131,6 +139,11 @@ def create(
     if source is None:
         if key_field or results or dry_run:
             raise ConfigError("--key-field, --results and --dry-run must come with --from")
+        if key is not None:
+            from ..keyed import create_one
+
+            create_one(file, key=key, **options)
+            return
         del options["journal"], options["list_lag"]
         from ...client import AICCClient
         from ...models import NewCase
@@ -141,6 +154,8 @@ def create(
         return
     from ..bulk.command import check_file, create_from
 
+    if key is not None:
+        raise ConfigError("--key cannot be combined with --from, whose keys are in --key-field")
     if key_field is None:
         raise ConfigError("--key-field must be set with --from")
     if dry_run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from ...errors import AICCError, ConfigError
-from ..console import INCOMPLETE, RESUME, echo, run_async, say
+from ..console import INCOMPLETE, RESUME, echo, run_async, say, showing_warnings
 from ..options import (
     FORMATS,
     LAST,
@@ -142,14 +141,10 @@ def export(
             with display(Console(stderr=True), aicc.stats) as show:
                 return await export_cases(aicc, wanted, target, on_progress=show, **settings)
 
-    # Printed when it has ended: within a live bar they would be erased.
     with _written_to(out, settings["format"]) as target:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", RuntimeWarning)
+        with showing_warnings():
             advice = "" if is_streamed else RESUME
             report = run_async(go(reader(**options), target), advice=advice)
-        for warning in caught:
-            say(f"warning: {warning.message}")
         if is_streamed:
             _stream(Path(target))
             report = evolve(report, target=STANDARD_OUTPUT)

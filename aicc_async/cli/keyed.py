@@ -1,0 +1,60 @@
+"""``aicc-async create --key``: one case for a key, and what the creates by keys have in common."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import timedelta
+from math import ceil
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from .._create.creator import CreateOutcome
+from .._protocol.converter import RecordConverter
+from ..client import AICCClient
+from ..errors import UnknownOutcome
+from ..journal import SQLiteJournal
+from ..models import NewCase
+from .calls import load
+from .connect import client
+from .console import RESUME, SERVICE, print_json, run_async, say, showing_warnings
+
+# Of a tenant, whatever a file is called: a key must mean the same case in all of them.
+DEFAULT_JOURNAL = Path("aicc-creates.journal")
+
+
+def journal_client(journal: Path, *, list_lag: timedelta, **options: Any) -> AICCClient:
+    """Return a client that remembers keys, and looks for what may have been created."""
+    remembering = {"journal": SQLiteJournal(journal), "on_unknown": "reconcile"}
+    writing = remembering | {"list_lag": list_lag.total_seconds()}
+    return client(**options, writing=writing)
+
+
+def create_one(file: BinaryIO, *, key: str, journal: Path | None, **options: Any) -> None:
+    """Create the case of a JSON record once, and print what became of it."""
+    place = journal or DEFAULT_JOURNAL
+    aicc = journal_client(place, **options)
+    new = load(NewCase, file, RecordConverter(aicc.timezone))
+
+    async def create() -> CreateOutcome:
+        async with aicc:
+            [outcome] = [each async for each in aicc.create_cases([(key, new)])]
+            return outcome
+
+    with showing_warnings():
+        outcome = run_async(create(), advice=RESUME)
+    if isinstance(outcome.error, UnknownOutcome):
+        say(f"UnknownOutcome: {outcome.error}; {_advise(key, place, outcome.error)}")
+        raise click.exceptions.Exit(SERVICE)
+    if outcome.error:
+        raise outcome.error
+    print_json({"key": key, "outcome": outcome.status, "caseId": outcome.case_id})
+
+
+def _advise(key: str, journal: Path, error: UnknownOutcome) -> str:
+    if error.candidates:
+        words = ("journal", "resolve", key, "--journal", str(journal), "--case-id")
+        return f"look at {', '.join(error.candidates)}, then: aicc-async {shlex.join(words)} ID"
+    when = "" if error.retry_after is None else f" in {ceil(error.retry_after)} s"
+    return f"run the same command again{when}: it looks for the case before it sends another"
