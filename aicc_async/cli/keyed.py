@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from datetime import timedelta
-from math import ceil
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +12,7 @@ import click
 from .._create.creator import CreateOutcome
 from .._protocol.converter import RecordConverter
 from ..client import AICCClient
-from ..errors import UnknownOutcome
+from ..errors import ServerError, TransportError, UnknownOutcome
 from ..journal import SQLiteJournal
 from ..models import NewCase
 from .calls import load
@@ -22,6 +21,8 @@ from .console import RESUME, SERVICE, print_json, run_async, say, showing_warnin
 
 # Of a tenant, whatever a file is called: a key must mean the same case in all of them.
 DEFAULT_JOURNAL = Path("aicc-creates.journal")
+
+AGAIN = "run the same command again: it looks for the case before it sends another"
 
 
 def journal_client(journal: Path, *, list_lag: timedelta, **options: Any) -> AICCClient:
@@ -39,7 +40,12 @@ def create_one(file: BinaryIO, *, key: str, journal: Path | None, **options: Any
 
     async def create() -> CreateOutcome:
         async with aicc:
-            [outcome] = [each async for each in aicc.create_cases([(key, new)])]
+            try:
+                [outcome] = [each async for each in aicc.create_cases([(key, new)])]
+            except (ServerError, TransportError) as error:
+                # It may be that of the list, where a case that may have been created is looked for.
+                error.add_note(AGAIN)
+                raise
             return outcome
 
     with showing_warnings():
@@ -56,5 +62,4 @@ def _advise(key: str, journal: Path, error: UnknownOutcome) -> str:
     if error.candidates:
         words = ("journal", "resolve", key, "--journal", str(journal), "--case-id")
         return f"look at {', '.join(error.candidates)}, then: aicc-async {shlex.join(words)} ID"
-    when = "" if error.retry_after is None else f" in {ceil(error.retry_after)} s"
-    return f"run the same command again{when}: it looks for the case before it sends another"
+    return AGAIN

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 LOGGER = "aicc_async"
 
@@ -46,8 +41,8 @@ verbose = click.option(
 )
 
 
-def has_bar(console: Console) -> bool:
-    """Return whether a live bar can be shown: lines of attempts would be written into it."""
+def is_verbose() -> bool:
+    """Return whether attempts are shown: their lines would be written into a live bar."""
     import logging
 
-    return console.is_terminal and not logging.getLogger(LOGGER).isEnabledFor(logging.DEBUG)
+    return logging.getLogger(LOGGER).isEnabledFor(logging.DEBUG)

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from aicc_async._transport.session import Stats
 from aicc_async.cli.progress import display
-from aicc_async.cli.verbose import has_bar
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.export import Progress
 
@@ -81,7 +80,11 @@ def test_a_terminal_has_no_bar_beside_the_lines(caplog: pytest.LogCaptureFixture
     """A line of an attempt would be written into it."""
     written = io.StringIO()
     console = Console(file=written, force_terminal=True)
-    assert has_bar(console)
+    with display(console, Stats()):
+        pass
+    assert written.getvalue()
+    written.truncate(0)
+    written.seek(0)
     caplog.set_level(logging.DEBUG, logger="aicc_async")
     with display(console, Stats()) as show:
         show(Progress(stage="planning"))
