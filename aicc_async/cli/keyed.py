@@ -13,11 +13,11 @@ from .._create.creator import CreateOutcome
 from .._protocol.converter import RecordConverter
 from ..client import AICCClient
 from ..errors import ServerError, TransportError, UnknownOutcome
-from ..journal import SQLiteJournal
 from ..models import NewCase
 from .calls import load
 from .connect import client
 from .console import RESUME, SERVICE, print_json, run_async, say, showing_warnings
+from .operator import journal_at
 
 # Of a tenant, whatever a file is called: a key must mean the same case in all of them.
 DEFAULT_JOURNAL = Path("aicc-creates.journal")
@@ -25,14 +25,14 @@ DEFAULT_JOURNAL = Path("aicc-creates.journal")
 AGAIN = "run the same command again: it looks for the case before it sends another"
 
 
-def journal_client(journal: Path, *, list_lag: timedelta, **options: Any) -> AICCClient:
+def journal_client(journal: Path | str, *, list_lag: timedelta, **options: Any) -> AICCClient:
     """Return a client that remembers keys, and looks for what may have been created."""
-    remembering = {"journal": SQLiteJournal(journal), "on_unknown": "reconcile"}
+    remembering = {"journal": journal_at(journal), "on_unknown": "reconcile"}
     writing = remembering | {"list_lag": list_lag.total_seconds()}
     return client(**options, writing=writing)
 
 
-def create_one(file: BinaryIO, *, key: str, journal: Path | None, **options: Any) -> None:
+def create_one(file: BinaryIO, *, key: str, journal: Path | str | None, **options: Any) -> None:
     """Create the case of a JSON record once, and print what became of it."""
     place = journal or DEFAULT_JOURNAL
     aicc = journal_client(place, **options)
@@ -58,8 +58,10 @@ def create_one(file: BinaryIO, *, key: str, journal: Path | None, **options: Any
     print_json({"key": key, "outcome": outcome.status, "caseId": outcome.case_id})
 
 
-def _advise(key: str, journal: Path, error: UnknownOutcome) -> str:
+def _advise(key: str, journal: Path | str, error: UnknownOutcome) -> str:
     if error.candidates:
-        words = ("journal", "resolve", key, "--journal", str(journal), "--case-id")
+        # The URL of a Redis may hold a password; AICC_JOURNAL has it.
+        where = ("--journal", str(journal)) if isinstance(journal, Path) else ()
+        words = ("journal", "resolve", key, *where, "--case-id")
         return f"look at {', '.join(error.candidates)}, then: aicc-async {shlex.join(words)} ID"
     return AGAIN

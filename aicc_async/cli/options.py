@@ -53,6 +53,23 @@ class Span(click.ParamType[timedelta]):
         return found
 
 
+class JournalPlace(click.ParamType[Path | str]):
+    """A journal: a file, or the URL of a Redis."""
+
+    name = "file or redis://…"
+
+    def __init__(self, file: click.ParamType[Path]) -> None:
+        self._file = file
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """Check a file; a URL is checked when it is used."""
+        if isinstance(value, str) and "://" in value:
+            return value
+        return self._file.convert(value, param, ctx)
+
+
 class Since(click.ParamType[datetime | timedelta]):
     """What another type takes, or a length of time before now: 7d, 12h."""
 
@@ -123,13 +140,16 @@ def connection(command: F) -> F:
     return _with(
         command,
         click.option("--base-url", help="The domain, as https://…  [AICC_BASE_URL]"),
-        click.option("--client-id", help="Who signs in; asks for the secret."),
-        click.option("--key-file", type=INPUT_FILE, help="The administrator's CSV file."),
+        click.option("--client-id", help="Who signs in; asks for the secret.  [AICC_CLIENT_ID]"),
+        click.option(
+            "--key-file", type=INPUT_FILE, help="The administrator's CSV file.  [AICC_KEY_FILE]"
+        ),
         click.option("--token-file", type=INPUT_FILE, help="A file that holds an access token."),
         click.option("--timezone", help="The tenant's zone.  [AICC_TIMEZONE, Asia/Shanghai]"),
         click.option(
             "--rate",
-            help="At most so many requests in any second; 600/60.  [AICC_REDIS_URL shares it]",
+            help="At most so many requests in any second: 10, 600/60.  [AICC_RATE_LIMIT;"
+            " AICC_REDIS_URL shares it]",
         ),
         click.option("--profile", type=INPUT_FILE, help="What probe found.  [AICC_PROFILE]"),
         verbose,
@@ -141,7 +161,7 @@ def selection(command: F) -> F:
     since = click.option(
         "--since",
         type=Since(Moment()),
-        help="First second, or day: 2025-01-01; 7d: so long before now.",
+        help="First second, or day: 2025-01-01; or so long before now: 7d, 12h.",
     )
     return _with(command, since, *_UNTIL_AND_FILTER)
 
@@ -151,8 +171,8 @@ def selection_or_last(command: F) -> F:
     since = click.option(
         "--since",
         type=Since(Moment(takes_last=True)),
-        help="First second, or day: 2025-01-01; 7d: so long before now; last: where the previous"
-        " run ended.",
+        help="First second, or day: 2025-01-01; or so long before now: 7d, 12h; last: where the"
+        " previous run ended.",
     )
     return _with(command, since, *_UNTIL_AND_FILTER)
 
@@ -166,7 +186,7 @@ _UNTIL_AND_FILTER = (
         "filters",
         multiple=True,
         metavar="NAME=VALUE",
-        help="As priority=High or owner_id=…; extension fields by their wire name.",
+        help="As priority=High; ownerId=… or owner_id=…; AICC__region__CST=… of a template.",
     ),
 )
 

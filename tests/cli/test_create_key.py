@@ -10,6 +10,8 @@ from helpers.shell import Call, Ended
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.data.seed import wall_clock
 
+pytest_plugins = ["helpers.redis_server"]
+
 NEW = {"title": "Kim's parcel", "description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
 AGAIN = "run the same command again: it looks for the case before it sends another"
 
@@ -119,3 +121,17 @@ def test_a_key_and_a_file_of_keys_contradict_each_other(
     ended = create(call, "--from", "c.csv")
     assert (ended.code, ended.out, empty_tenant.requests) == (2, "", [])
     assert ended.err.startswith("ConfigError: --key cannot be combined with --from")
+
+
+def test_machines_share_the_journal_of_a_redis(
+    empty_tenant: Emulator, call: Call, redis_url: str, tmp_path: Path
+) -> None:
+    """The same variable is that of ``create`` with a key or a file, and of ``journal``."""
+    journal = ("--journal", redis_url)
+    [first] = create(call, *journal).rows
+    assert create(call, *journal).rows == [first | {"outcome": "already"}]
+    assert [each["key"] for each in call("journal", "list", *journal).rows] == ["order 1"]
+    (tmp_path / "c.csv").write_text("ref," + ",".join(NEW) + "\n2," + ",".join(NEW.values()))
+    many = ("create", "--from", "c.csv", "--key-field", "ref", "--results", "r", *journal)
+    assert call(*many).code == 0
+    assert (empty_tenant.count(), [each.name for each in tmp_path.iterdir()]) == (2, ["c.csv", "r"])

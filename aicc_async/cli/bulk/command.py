@@ -33,18 +33,20 @@ def create_from(
     *,
     key_field: str,
     results: Path,
-    journal: Path | None,
+    journal: Path | str | None,
     **options: Any,
 ) -> None:
     """Create the case of every line, once."""
-    path = journal or DEFAULT_JOURNAL
-    files = {"--from": source, "--results": results, "--journal": path}
+    place = journal or DEFAULT_JOURNAL
+    files = {"--from": source, "--results": results}
+    if isinstance(place, Path):
+        files["--journal"] = place
     for (name, one), (other, two) in combinations(files.items(), 2):
         exist = one.exists() and two.exists()
         # The results would replace the cases, or the journal.
         if one.samefile(two) if exist else one.resolve() == two.resolve():
             raise ConfigError(f"{other} must not be the file of {name}, got {two}")
-    aicc = journal_client(path, **options)
+    aicc = journal_client(place, **options)
     records = Records(source, key_field, RecordConverter(aicc.timezone))
     total = _check(records)
 

@@ -13,6 +13,7 @@ from ..console import print_json, print_row, say
 from ..options import (
     INPUT_FILE,
     OUTPUT_FILE,
+    JournalPlace,
     Span,
     concurrency,
     connection,
@@ -39,7 +40,7 @@ def list_(
 ) -> None:
     """Print one page of cases, one JSON object on each line.
 
-    Standard error gets how many match, and the --start of the next page.
+    Standard error gets how many match, and the --start of the next page. To read all pages, export.
 
     \b
     Example:
@@ -90,7 +91,7 @@ def get(case_id: str, **options: Any) -> None:
 @click.option("--results", type=OUTPUT_FILE, help="With --from: where the outcomes go, as JSONL.")
 @click.option(
     "--journal",
-    type=OUTPUT_FILE,
+    type=JournalPlace(OUTPUT_FILE),
     envvar="AICC_JOURNAL",
     help="With --key or --from.  [AICC_JOURNAL, aicc-creates.journal]",
 )
@@ -123,7 +124,7 @@ def create(
 
     With --key order-4711 the case is created once, however often the command is run: the journal
     holds the key. Prints the outcome, created or already, beside the id. When it is unknown whether
-    it arrived, run the same command again: it looks for the case first.
+    it arrived, run the same command again: it looks for the case first. Exit codes are the same.
 
     With --from cases.csv --key-field ref --results results.jsonl, every line is created once: the
     journal aicc-creates.journal, in the working directory, holds what was sent, so run the same
@@ -172,7 +173,8 @@ def create(
 def modify(file: BinaryIO, **options: Any) -> None:
     """Change fields of a case.
 
-    Reads JSON (a file, or standard input) and prints the id.
+    Reads JSON (a file, or standard input) and prints the id. The service wants title, description
+    and creatorId, whatever is changed; the command change reads the first two itself.
 
     \b
     Example:

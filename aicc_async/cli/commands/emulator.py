@@ -39,9 +39,10 @@ AICC_DIALECT=missing_codes={0.missing_code}"""
 @click.option(
     "--until",
     type=click.DateTime(),
+    metavar="TIME",
     help="When the last one was.  [default: 2026-01-01, or now after --since 90d]",
 )
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Another one invents other cases.")
 @click.option("--port", type=PORT, default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--quota", type=click.IntRange(1), help="At most so many requests in any second.")
 @click.option("--latency", type=click.FloatRange(0), help="Seconds before every answer.")

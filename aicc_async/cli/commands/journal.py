@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ...errors import ConfigError
 from ..console import echo, print_json, print_row
-from ..options import INPUT_FILE, Span
+from ..options import INPUT_FILE, JournalPlace, Span
 
 # Those of ``aicc_async.journal.STATES``, which takes a database to import.
 STATES = ("sent", "confirmed", "rejected", "unknown", "reconciled")
 MAX_AGE = timedelta(days=36_500)
 
 
-class Place(click.ParamType[Path | str]):
-    """A journal: a file that exists, or the URL of a Redis."""
-
-    name = "file or redis://…"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path | str:
-        """Check that the file exists; a URL is checked when it is used."""
-        if isinstance(value, str) and "://" in value:
-            return value
-        path: Path = INPUT_FILE.convert(value, param, ctx)
-        return path
-
-
-where = click.option("--journal", "place", type=Place(), envvar="AICC_JOURNAL", required=True)
+where = click.option(
+    "--journal", "place", type=JournalPlace(INPUT_FILE), envvar="AICC_JOURNAL", required=True
+)
 
 
 @click.group()
