@@ -25,6 +25,7 @@ TOPICS = {
     "export": "aicc_async.export",
     "journal": "aicc_async.journal",
     "models": "aicc_async.models",
+    "names": "aicc_async.models",
     "probe": "aicc_async.probe",
     "profile": "aicc_async.profile",
     "qflow": "aicc_async.qflow",
