@@ -17,7 +17,12 @@ MAX_AGE = timedelta(days=36_500)
 
 
 where = click.option(
-    "--journal", "place", type=JournalPlace(INPUT_FILE), envvar="AICC_JOURNAL", required=True
+    "--journal",
+    "place",
+    type=JournalPlace(INPUT_FILE),
+    envvar="AICC_JOURNAL",
+    required=True,
+    help="The journal of create.  [AICC_JOURNAL]",
 )
 
 
@@ -31,7 +36,7 @@ def journal() -> None:
 
 @journal.command("list")
 @where
-@click.option("--state", type=click.Choice(STATES), help="Only those.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 def list_(place: Path | str, state: str | None) -> None:
     """Print the creates, oldest first, one JSON object on each line.
 
@@ -86,9 +91,11 @@ def resolve(key: str, place: Path | str, case_id: str | None, *, not_created: bo
 
 @journal.command()
 @where
-@click.option("--older-than", type=Span(), required=True, metavar="SPAN", help="As 90d.")
+@click.option(
+    "--older-than", type=Span(), required=True, metavar="SPAN", help="How long, at least: 90d."
+)
 def prune(place: Path | str, older_than: timedelta) -> None:
-    """Remove what was settled so long ago; a message that comes after that creates a second case.
+    """Remove what was settled so long ago; a key that comes after that creates a second case.
 
     \b
     Example:

@@ -62,9 +62,9 @@ def modify(file: BinaryIO, **options: Any) -> None:
 
 @task.command("list")
 @click.option("--name", metavar="TEXT", help="A part of the title.")
-@click.option("--status", metavar="TEXT", help="The tenant's own.")
+@click.option("--status", metavar="TEXT", help="The status, as the tenant calls it.")
 @click.option("--level", metavar="TEXT", help="The priority: High.")
-@click.option("--handler", metavar="TEXT", help="Who has it.")
+@click.option("--handler", metavar="TEXT", help="Who has the task.")
 @connection
 @demo
 def list_(
