@@ -59,10 +59,12 @@ def test_days_are_counted_in_the_tenant_s_calendar(tenant: Emulator, call: Call)
     assert sent(tenant, "statistics_report")["startTime"] == "2025-01-05"
 
 
-def test_an_export_resumes_where_it_began(
-    tenant: Emulator, call: Call, clock: Any, tmp_path: Path
-) -> None:
-    """The same command a day later is not another query; after its end it begins anew."""
+QUARTER = ("--since", "60d", "--until", "2025-03-31")
+
+
+@pytest.fixture
+def unfinished(tenant: Emulator, call: Call, clock: Any, tmp_path: Path) -> None:
+    """Leave an export of sixty days that ended too early, and wait for a day."""
 
     def fail(*_: object) -> None:
         # Once it is planned.
@@ -70,13 +72,32 @@ def test_an_export_resumes_where_it_began(
             tenant.fail("list", Fault.BUSINESS_ERROR, times=None)
 
     tenant.on_page(fail)
-    period = ("export", "out.jsonl", "--since", "60d", "--until", "2025-03-31")
-    assert call(*period).code == 1
+    assert call("export", "out.jsonl", *QUARTER).code == 1
     tenant.on_page(None)
     tenant.clear_faults()
     clock.moment = NOW + timedelta(days=1)
-    assert manifest_start(call(*period), tmp_path) == "2025-01-08 04:00:00"
-    assert manifest_start(call(*period), tmp_path) == "2025-01-09 04:00:00"
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_an_export_resumes_where_it_began(call: Call, tmp_path: Path) -> None:
+    """The same command a day later is not another query; after its end it begins anew."""
+    export = ("export", "out.jsonl", *QUARTER)
+    assert manifest_start(call(*export), tmp_path) == "2025-01-08 04:00:00"
+    assert manifest_start(call(*export), tmp_path) == "2025-01-09 04:00:00"
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_an_export_resumes_in_another_format(call: Call) -> None:
+    """What was read is taken over, as with a date."""
+    ended = call("export", "out.csv", *QUARTER)
+    assert (ended.code, ended.err.count("resumes what was read of .out.jsonl.export")) == (0, 1)
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_a_restart_begins_so_long_before_now(call: Call, tmp_path: Path) -> None:
+    """It discards where the earlier run began."""
+    ended = call("export", "out.jsonl", *QUARTER, "--restart")
+    assert manifest_start(ended, tmp_path) == "2025-01-09 04:00:00"
 
 
 def manifest_start(ended: Ended, folder: Path) -> str:
