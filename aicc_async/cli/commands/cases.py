@@ -40,7 +40,8 @@ def list_(
 ) -> None:
     """Print one page of cases, one JSON object on each line.
 
-    Standard error gets how many match, and the --start of the next page. To read all pages, export.
+    Standard error gets how many match, and the --start of the next page. --since and --until may be
+    31 days apart; export reads all pages of any range.
 
     \b
     Example:
