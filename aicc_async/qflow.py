@@ -30,15 +30,9 @@ It prints::
 On the shell::
 
     $ echo '{"ServiceId": 2, "Subject": "Parcel lost"}' | aicc-async enqueue
-    {
-      "CaseId": 1,
-      …
-    }
+    {"CaseId":1,…}
     $ aicc-async qflow case 1
-    {
-      "CaseId": 1,
-      …
-    }
+    {"CaseId":1,…}
 
 Each ``enqueue_case`` makes a ticket, and Q-Flow has no key that could prevent a second one: when
 the answer is lost, ``UnknownOutcome`` is raised, and it is not sent again.

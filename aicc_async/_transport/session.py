@@ -385,6 +385,7 @@ class Session:
         call.sent_at = started = loop.time()
         self.stats.requests += 1
         outcome: object = "no answer"
+        code: str | None = None
         try:
             with _own_errors(request.operation):
                 async with self._request(request, call, token, slot) as response:
@@ -401,6 +402,7 @@ class Session:
                 call.failure = error
             if call.on_departure and not may_have_happened(error):
                 call.on_departure(False)
+            code = getattr(error, "code", None)
             call.is_throttled = self._throttles.is_throttle(error, loop.time())
             self.stats.throttled += call.is_refused
             if call.observer and call.is_refused:
@@ -413,7 +415,7 @@ class Session:
             took = loop.time() - started
             call.spent += took
             self._limiter.release()
-            logger.debug("%s: %s after %.0f ms", request.operation, outcome, took * 1000)
+            _log_attempt(request, call.retries + 1, outcome=outcome, code=code, seconds=took)
 
     async def _wait_for_turn(self, call: Call, turn: Awaitable[W]) -> W:
         """Wait for a place, a slot or a token: not beyond the deadlines of the call."""
@@ -602,6 +604,17 @@ class SessionHolder:
     def stats(self) -> Stats:
         """Requests, retries and throttles so far."""
         return self._session.stats
+
+
+def _log_attempt(
+    request: Request[Any], attempt: int, *, outcome: object, code: str | None, seconds: float
+) -> None:
+    """Log what ``-v`` shows: no body and no header, which hold contact data and tokens."""
+    if logger.isEnabledFor(logging.DEBUG):
+        details = f"{request.method} {request.path}, attempt {attempt}"
+        details += f", resCode {code}" if code else ""
+        milliseconds = seconds * 1000
+        logger.debug("%s: %s after %.0f ms (%s)", request.operation, outcome, milliseconds, details)
 
 
 @contextmanager

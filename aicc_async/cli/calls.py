@@ -11,7 +11,8 @@ from ..client import AICCClient
 from ..errors import AICCError, ConfigError
 from ..settings import find_zone
 from .connect import Reader, client
-from .console import print_json, run_async
+from .console import print_json, print_row, run_async
+from .spelling import to_wire_names
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -19,13 +20,15 @@ T = TypeVar("T")
 
 
 def load(cls: type[T], file: BinaryIO, wire: RecordConverter, *, wrapper: str = "caseInfo") -> T:
-    """Read a record from JSON by wire names; what is wrong with it is a ConfigError.
+    """Read a record from JSON, by wire or Python names; what is wrong with it is a ConfigError.
 
     ``wrapper`` is the key that the documents put around it; it may be left out.
     """
     try:
         value = loads(file.read())
-        return wire.load(cls, value.get(wrapper, value) if isinstance(value, dict) else value)
+        if isinstance(value, dict):
+            value = value.get(wrapper, value)
+        return wire.load(cls, to_wire_names(cls, value) if isinstance(value, dict) else value)
     except AICCError as error:
         raise ConfigError(f"{file.name}: {error}") from None
 
@@ -75,6 +78,6 @@ def print_all(source: Reader, rows: Callable[[AICCClient], AsyncGenerator[Any]])
         wire = RecordConverter(aicc.timezone)
         async with aclosing(rows(aicc)) as found:
             async for row in found:
-                print_json(wire.dump(row), indent=-1)
+                print_row(wire.dump(row))
 
     call(source, print_rows)

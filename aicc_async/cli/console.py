@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -36,13 +37,31 @@ def echo(text: str | bytes, *, nl: bool = True) -> None:
         raise AICCError(f"cannot write to standard output: {error.strerror}") from None
 
 
-def print_json(value: Any, *, indent: int = 2) -> None:
-    """Print a value as JSON; with an ``indent`` of -1 on one line."""
+def print_row(value: Any) -> None:
+    """Print one of many values as JSON, on a line of its own."""
+    from .._protocol.converter import dumps
+
+    echo(dumps(value))
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON: indented on a terminal, elsewhere on one line, as programs read it."""
     import msgspec
 
     from .._protocol.converter import dumps
 
-    echo(msgspec.json.format(dumps(value), indent=indent))
+    line = dumps(value)
+    echo(msgspec.json.format(line) if sys.stdout.isatty() else line)
+
+
+@contextmanager
+def showing_warnings() -> Iterator[None]:
+    """Print what was warned of when the block has ended: within a live bar it would be erased."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for warning in caught:
+        say(f"warning: {warning.message}")
 
 
 def run_async(work: Coroutine[Any, Any, T], advice: str = "") -> T:

@@ -29,8 +29,9 @@ def group() -> None:
     """Read, export and change Huawei AICC's cases from the shell.
 
     Settings are options of the commands, or variables (below). Records are JSON, one object on
-    each line. Exit codes: 0 success, 1 failure of the service, 2 wrong usage, 3 incomplete or
-    unverified, 130 interrupted.
+    each line; on a terminal a single one is indented. Fields have the names of the wire; those of
+    Python are taken too (see docs names). Exit codes: 0 success, 1 failure of the service, 2 wrong
+    usage, 3 incomplete or unverified, 130 interrupted.
     """
 
 

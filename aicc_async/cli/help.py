@@ -18,6 +18,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("cases:list_", "Print one page of cases, one JSON object on each line."),
         "get": ("cases:get", "Print a case with its history, contact and tasks."),
         "create": ("cases:create", "Create a case, or one for every line of a file."),
+        "change": (
+            "change:change",
+            "Change single fields of a case, and keep the others.",
+        ),
         "modify": ("cases:modify", "Change fields of a case."),
         "transfer": ("cases:transfer", "Hand a case over to a user or a queue."),
         "process": ("cases:process", "Add a note to a case, or send a mail or an SMS."),

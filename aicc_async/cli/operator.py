@@ -40,12 +40,17 @@ class OperatorJournal(AbstractAsyncContextManager[Any], Protocol):
 
 def use_journal(place: Path | str, work: Callable[[OperatorJournal], Awaitable[T]]) -> T:
     """Open the journal of a file or of a Redis URL, and do one thing with it."""
+    return call(journal_at(place), work)
+
+
+def journal_at(place: Path | str) -> OperatorJournal:
+    """Return the journal of a file or of a Redis URL."""
     if isinstance(place, Path):
-        return call(SQLiteJournal(place), work)
+        return SQLiteJournal(place)
     # An extra of its own.
     from ..connectors.redis import RedisJournal
 
-    return call(RedisJournal(place), work)
+    return RedisJournal(place)
 
 
 def printable(entry: Entry) -> dict[str, Any]:

@@ -5,12 +5,15 @@ Nothing here may import what runs a command: ``aicc-async COMMAND --help`` needs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from .verbose import verbose
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,6 +51,50 @@ class Span(click.ParamType[timedelta]):
                 f"must be a length of time such as 7d, 12h, 5m or 30s, got {value!r}", param, ctx
             )
         return found
+
+
+class JournalPlace(click.ParamType[Path | str]):
+    """A journal: a file, or the URL of a Redis."""
+
+    name = "file or redis://…"
+
+    def __init__(self, file: click.ParamType[Path]) -> None:
+        self._file = file
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """Check a file; a URL is checked when it is used."""
+        if isinstance(value, str) and "://" in value:
+            return value
+        return self._file.convert(value, param, ctx)
+
+
+class Since(click.ParamType[datetime | timedelta]):
+    """What another type takes, or a length of time before now: 7d, 12h."""
+
+    name = "time"
+
+    def __init__(self, other: click.ParamType[datetime]) -> None:
+        self._other = other
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """Return a timedelta for a length of time; how it is rounded is the command's."""
+        if not (isinstance(value, str) and re.fullmatch(r"[0-9]+[dhms]", value)):
+            return self._other.convert(value, param, ctx)
+        span = Span().convert(value, param, ctx)
+        try:
+            ago(span)
+        except OverflowError:
+            self.fail(f"must be after the year 1, got {value}", param, ctx)
+        return span
+
+
+def ago(span: timedelta) -> datetime:
+    """Return the second that was so long ago."""
+    return datetime.now(UTC).replace(microsecond=0) - span
 
 
 class Moment(click.ParamType[datetime]):
@@ -93,21 +140,29 @@ def connection(command: F) -> F:
     return _with(
         command,
         click.option("--base-url", help="The domain, as https://…  [AICC_BASE_URL]"),
-        click.option("--client-id", help="Who signs in; asks for the secret."),
-        click.option("--key-file", type=INPUT_FILE, help="The administrator's CSV file."),
+        click.option("--client-id", help="Who signs in; asks for the secret.  [AICC_CLIENT_ID]"),
+        click.option(
+            "--key-file", type=INPUT_FILE, help="The administrator's CSV file.  [AICC_KEY_FILE]"
+        ),
         click.option("--token-file", type=INPUT_FILE, help="A file that holds an access token."),
         click.option("--timezone", help="The tenant's zone.  [AICC_TIMEZONE, Asia/Shanghai]"),
         click.option(
             "--rate",
-            help="At most so many requests in any second; 600/60.  [AICC_REDIS_URL shares it]",
+            help="At most so many requests in any second: 10, 600/60.  [AICC_RATE_LIMIT;"
+            " AICC_REDIS_URL shares it]",
         ),
         click.option("--profile", type=INPUT_FILE, help="What probe found.  [AICC_PROFILE]"),
+        verbose,
     )
 
 
 def selection(command: F) -> F:
     """Add the options that select cases."""
-    since = click.option("--since", type=Moment(), help="First second, or day: 2025-01-01.")
+    since = click.option(
+        "--since",
+        type=Since(Moment()),
+        help="First second, or day: 2025-01-01; or so long before now: 7d, 12h.",
+    )
     return _with(command, since, *_UNTIL_AND_FILTER)
 
 
@@ -115,8 +170,9 @@ def selection_or_last(command: F) -> F:
     """Add the options that select cases, of which --since also takes the word ``last``."""
     since = click.option(
         "--since",
-        type=Moment(takes_last=True),
-        help="First second, or day: 2025-01-01; last: where the previous run ended.",
+        type=Since(Moment(takes_last=True)),
+        help="First second, or day: 2025-01-01; or so long before now: 7d, 12h; last: where the"
+        " previous run ended.",
     )
     return _with(command, since, *_UNTIL_AND_FILTER)
 
@@ -130,7 +186,7 @@ _UNTIL_AND_FILTER = (
         "filters",
         multiple=True,
         metavar="NAME=VALUE",
-        help="As priority=High or owner_id=…; extension fields by their wire name.",
+        help="As priority=High; ownerId=… or owner_id=…; AICC__region__CST=… of a template.",
     ),
 )
 

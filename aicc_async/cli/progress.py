@@ -20,6 +20,7 @@ from rich.text import Text
 from .._transport.session import Stats
 from ..export import ExportReport, Progress
 from .console import echo, say
+from .verbose import is_verbose
 
 # Until the first plain line; the time between them doubles, up to the second one.
 FIRST_INTERVAL = 5.0  # seconds
@@ -33,7 +34,7 @@ Show = Callable[[Progress], None]
 @contextmanager
 def display(console: Console, stats: Stats) -> Iterator[Show]:
     """Yield a function that shows progress; a terminal is left as it was."""
-    if not console.is_terminal:
+    if not console.is_terminal or is_verbose():
         yield _plain_lines(console)
         return
     columns = (

@@ -151,7 +151,8 @@ Every night
     $ aicc-async export cases.db --since last --lookback 7d --until 2025-12-31
     cases.db: 1,322 cases read, 1,076 written, 12,000 in the target, in 2 windows (2 verified), …
 
-Without ``--until`` it ends now. In Python::
+Without ``--until`` it ends now. ``--since 7d`` begins so long before now instead, whatever the last
+run read; an unfinished export keeps the beginning that it had. In Python::
 
     import asyncio
     from datetime import timedelta

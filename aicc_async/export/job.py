@@ -294,7 +294,7 @@ class _Job:
                 announced=plan.announced,
                 highest=plan.highest,
                 rows_after=plan.rows_after,
-                since=time_text(self._query.start_time),
+                since=time_text(self._api.window(self._query).start),
                 runs=1,
                 **asdict(self._meter.totals()),
             )

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError
 from .checkpoint import Checkpoint
-from .sinks.registry import SUFFIXES, Target
+from .manifest import parse_time
+from .sinks.registry import SUFFIXES, Target, resolve_target
 
 
 def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
@@ -23,9 +26,8 @@ def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
 
     ``described`` is its fingerprint. Another one that is in use or cannot be read is left alone.
     """
-    own, name = target.checkpoint, name_without_suffix(target)
-    others = [own.with_name(f".{name}{suffix}.export") for suffix in ("", *SUFFIXES)]
-    for folder in others:
+    own = target.checkpoint
+    for folder in _folders(target):
         # Opening a folder without a state would begin one in it.
         if own.exists() or not (folder / "state.db").is_file():
             continue
@@ -35,6 +37,27 @@ def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
             warnings.warn(text, RuntimeWarning, stacklevel=3)
             return folder
     return own
+
+
+def planned_start(target: str, format_name: str | None) -> datetime | None:
+    """Return where the query of an unfinished export of a target begins; None without one.
+
+    It is a wall-clock time of the zone that the export had. What cannot be read is none: the export
+    that goes on says why.
+    """
+    # The zone has no part in where a checkpoint is.
+    found = resolve_target(target, ZoneInfo("UTC"), name=format_name)
+    for folder in (found.checkpoint, *_folders(found)):
+        if (folder / "state.db").is_file():
+            with suppress(ConfigError), closing(Checkpoint.open(folder)) as checkpoint:
+                return parse_time(checkpoint.values()["since"]) if checkpoint.is_planned else None
+    return None
+
+
+def _folders(target: Target) -> list[Path]:
+    """Return the folders that a target has in all formats."""
+    name = name_without_suffix(target)
+    return [target.checkpoint.with_name(f".{name}{suffix}.export") for suffix in ("", *SUFFIXES)]
 
 
 def advise(target: Target, rows: int) -> str:

@@ -110,8 +110,9 @@ next case too (credentials, limits, transport, the journal) is raised, and ends 
 From a file
 -----------
 
-The shell does the same for the lines of a file, JSON or CSV, with wire names. All lines are checked
-before the first is sent. After any end, also a kill, run the same command again::
+The shell does the same for the lines of a file, JSON or CSV, with the names of the wire or of
+Python. All lines are checked before the first is sent. After any end, also a kill, run the same
+command again::
 
     $ cat cases.csv
     ref,title,description,type,contactId,creatorId
@@ -127,6 +128,10 @@ before the first is sent. After any end, also a kill, run the same command again
     {"line":2,"key":"1","outcome":"already","caseId":"…"}
     {"line":3,"key":"2","outcome":"already","caseId":"…"}
 
+``aicc-async create --key order-4711`` does it for one case, in JSON on standard input, with the
+same journal: it prints ``{"key":"order-4711","outcome":"created","caseId":"…"}``, and ``already``
+when the key has a case.
+
 The journal is ``aicc-creates.journal`` in the working directory, unless ``--journal`` or
 ``AICC_JOURNAL`` names another one. All files share it, so that a copy of the file, or tomorrow's
 with some of today's lines, creates no case again: a key names one case, whichever file it is in.
@@ -141,17 +146,9 @@ same. Here the answer to ``order-4712`` was lost, and no case is to be found::
     $ aicc-async journal list --journal orders.journal --state unknown
     {"key":"order-4712",…"state":"unknown",…"note":"TransportError",…}
     $ aicc-async journal show order-4712 --journal orders.journal
-    {
-      "key": "order-4712",
-      …
-    }
+    {"key":"order-4712",…"note":"TransportError","candidates":[]}
     $ aicc-async journal resolve order-4712 --not-created --journal orders.journal
-    {
-      "key": "order-4712",
-      …
-      "state": "rejected",
-      …
-    }
+    {"key":"order-4712",…"state":"rejected",…}
 
 ``--case-id ID`` settles it with a case instead. ``AICC_JOURNAL`` may name the journal, which may
 also be a ``redis://`` URL.

@@ -63,6 +63,66 @@ It prints::
 A value outside its list (``Priority``, ``Origin``, ``State``, …) is kept as it is, since a tenant
 may have more. Naive times are taken in the client's zone; times that come back are aware.
 
+Names
+-----
+
+The wire's name is Python's in camelCase, typos of the documents aside. CSV and JSON lines have the
+wire's names as columns, Parquet, SQLite, Postgres, Spark and dlt those of Python. Every command
+takes both: in JSON, in a CSV of cases to create, in ``change`` and in ``--filter``. These are the
+fields of a case, and where each is::
+
+    Python                    wire                    list  get  create  change  filter
+    attachment                attachment                    x    x       x
+    be_id                     beId                               x
+    case_no                   caseNo                  x     x                    x
+    classification            classification                                     x
+    closed_date               closedDate              x     x
+    contact_id                contactId               x     x    x       x       x
+    contact_phone             contactPhone            x     x    x       x       x
+    created_date              createdDate             x     x
+    creator_id                creatorId               x     x    x       x       x
+    creator_name              creatorName                   x
+    description               description                   x    x       x
+    due_date                  dueDate                 x     x    x       x
+    end_time                  endTime                                            x
+    external_no               extternalNo             x     x
+    id                        id                      x     x            x
+    is_auto_assigned          isAutoAssigned                     x
+    is_cancelled              isCanced                x
+    is_direct_response        isDirectResponse                                   x
+    is_export                 isExport                                           x
+    is_reopen                 isReopen                                           x
+    is_suspend                isSuspend               x
+    is_upgraded               isUpgraded              x     x
+    local                     local                                              x
+    origin                    origin                  x     x    x               x
+    owner_id                  ownerId                 x     x    x       x       x
+    owner_name                ownerName                     x
+    owner_type                ownerType               x
+    parent_id                 parentId                x     x
+    priority                  priority                x     x    x       x       x
+    queue_id                  queueId                                            x
+    reason                    reason                  x     x
+    resume_type               resumenType                                        x
+    start_time                startTime                                          x
+    state                     state                   x     x    x
+    status                    status                  x     x                    x
+    stay_date                 stayDate                x     x
+    suspend_accumulated_time  suspendAccumulatedTime  x     x
+    suspend_date              suspendDate             x     x
+    title                     title                   x     x    x       x       x
+    type                      type                    x     x    x               x
+    type_name                 typeName                x
+
+Fields of the case type's template, ``AICC__region__CST``, have one name, and go into ``extra``. In
+other records, ``additional_address`` is ``addtionalAddress``, ``case`` is ``caseInfo``,
+``custom_field`` is ``customFied``, ``customer`` is ``customerInfo``, ``overdue_cases`` is
+``overCases``, ``process`` is ``processInfo``, ``trace`` is ``caseTrace`` and ``from_`` is ``from``;
+Q-Flow's have capitals at their beginning as well, ``ServiceId``.
+
+The documents
+-------------
+
 The whole package calls the vendors' pages by numbers, and tables by their place on the page::
 
     document 000  AICC, "Creating a Case"                      POST …/openapi/case

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shlex
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -178,15 +179,41 @@ def test_list_prints_one_case_a_line(tenant: Emulator, call: Call) -> None:
     ended = call("list", "--start", 2, "--limit", 3)
     ids = tenant.ids()[::-1]
     assert [row["id"] for row in ended.rows] == ids[2:5]
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (0, f"3 of {len(ids):,} cases; next: --start 5\n")
+
+
+def test_list_says_where_the_next_page_begins(tenant: Emulator, call: Call) -> None:
+    """Following that is reading all; the last page, and one behind it, have no next."""
+    following, ids = "0", []
+    while following:
+        ended = call("list", "--start", following)
+        ids += [row["id"] for row in ended.rows]
+        assert ended.err.startswith(f"{len(ended.rows)} of {tenant.count():,} cases")
+        following = ended.err.rstrip("\n").partition("; next: --start ")[2]
+    assert sorted(ids) == sorted(tenant.ids())
+    ended = call("list", "--start", len(ids) + 1)
+    assert (ended.code, ended.out, ended.err) == (0, "", f"0 of {len(ids):,} cases\n")
 
 
 def test_get_prints_the_case_with_its_contact(tenant: Emulator, call: Call) -> None:
-    """A case comes back in the wire's names."""
+    """A case comes back in the wire's names, on one line."""
     case_id = tenant.ids()[0]
     ended = call("get", case_id)
-    assert json.loads(ended.out)["caseInfo"]["id"] == case_id
-    assert "customerInfo" in json.loads(ended.out)
+    [case] = ended.rows
+    assert case["caseInfo"]["id"] == case_id
+    assert "customerInfo" in case
+
+
+def test_a_terminal_gets_one_object_over_several_lines(
+    tenant: Emulator, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People read it there; rows stay on a line each."""
+    case_id = tenant.ids()[0]
+    line = call("get", case_id).out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    ended = call("get", case_id)
+    assert ended.out == json.dumps(json.loads(line), indent=2, ensure_ascii=False) + "\n"
+    assert len(call("list", "--limit", 3).rows) == 3
 
 
 def test_demo_needs_no_settings(call: Call) -> None:
@@ -426,7 +453,8 @@ def test_no_secret_is_asked_for_where_a_variable_signs_in(
     monkeypatch.delenv("AICC_CLIENT_SECRET")
     value = tenant.token() if variable == "AICC_ACCESS_TOKEN" else "key.csv"
     monkeypatch.setenv(variable, value)
-    assert (call("list").code, call("list").err) == (0, "")
+    ended = call("case-type", "list")
+    assert (ended.code, ended.err) == (0, "")
 
 
 def test_an_interrupted_prompt_ends_quietly(
@@ -722,7 +750,10 @@ def test_every_help_s_example_works(tenant: Emulator, call: Call, command: str) 
     if command == "report":
         call(*example("export", call)[1])
     ended = call(*arguments, stdin=stdin.encode())
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    # How many there are is no part of the rows.
+    told = r"2 of [\d,]+ cases; next: --start 2\n" if command == "list" else ""
+    assert re.fullmatch(told, ended.err)
     assert ended.out
 
 

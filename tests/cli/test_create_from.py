@@ -131,7 +131,10 @@ JSON_PROBLEMS: list[tuple[dict[str, Any] | bytes, str]] = [
         {"isAutoAssigned": True, "isAtuoAssigned": False},
         "isAutoAssigned and isAtuoAssigned must be equal",
     ),
-    ({"contact_phone": "000"}, "unknown field 'contact_phone'. Did you mean 'contactPhone'?"),
+    ({"contact phone": "000"}, "unknown field 'contact phone'. Did you mean 'contactPhone'?"),
+    ({"contact_id": "x"}, "contact_id must not be beside contactId: they are one field"),
+    ({"contact_phone": "0" * 21}, f"contact_phone {TOO_LONG.format(20, 21)}"),
+    ({"is_auto_assigned": "true"}, "is_auto_assigned must be true or false"),
     ({"colour": "red"}, "unknown field 'colour'"),
     ({"attachment": list("abcdef")}, "attachment must be at most 5 attachments, got 6"),
     ({"ref": "order-1"}, "ref must be unique, got that of line 1"),
@@ -205,7 +208,7 @@ def test_every_problem_of_csv_is_listed_with_its_line(
     tenant: Emulator, create: Call, tmp_path: Path
 ) -> None:
     """Columns once, in line 1; lines count as an editor counts them, with breaks within cells."""
-    columns = [*COLUMNS[:6], "due_date", *COLUMNS[6:]]
+    columns = [*COLUMNS[:6], "due date", *COLUMNS[6:]]
     rows = [row(1, description="two\nlines")]
     texts = [text for text in CSV_PROBLEMS if isinstance(text[0], dict)]
     for number, (change, _) in enumerate(texts, 4):
@@ -220,9 +223,24 @@ def test_every_problem_of_csv_is_listed_with_its_line(
     assert (ended.code, ended.out, ended.problems) == (2, "", expected)
     assert (tenant.requests, there()) == ([], ["c.csv"])
     assert len(CSV_PROBLEMS) >= 20
-    header = "line 1: unknown field 'due_date'. Did you mean 'dueDate'?"
+    header = "line 1: unknown field 'due date'. Did you mean 'dueDate'?"
     content = ",".join(columns).encode() + b"\n1,t,d,y,o,r,x,,,,\n"
     assert problems_of(tmp_path / "d.csv", content) == [header]
+
+
+def test_a_header_of_python_s_names_is_the_same(
+    tenant: Emulator, create: Call, tmp_path: Path
+) -> None:
+    """What is sent has the wire's names, and flags are read as under them."""
+    names = {"contactId": "contact_id", "creatorId": "creator_id", "ownerId": "owner_id"}
+    names |= {"dueDate": "due_date", "isAutoAssigned": "is_auto_assigned"}
+    fields = row(1, **FULL)
+    own_names = {names.get(name, name): value for name, value in fields.items()}
+    write_csv(tmp_path / "c.csv", [own_names], list(own_names))
+    assert create("c.csv").code == 0
+    sent = json.loads(tenant.requests[-1].body)["caseInfo"]
+    del fields["ref"]
+    assert sent == fields | {"isAutoAssigned": False, "isAtuoAssigned": False}
 
 
 HEAD = ",".join(["ref", *GOOD])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,12 @@ from rich.console import Console
 
 from ..._protocol.converter import RecordConverter
 from ...errors import ConfigError
-from ...journal import SQLiteJournal
 from ...settings import find_zone
-from ..connect import client
-from ..console import INCOMPLETE, RESUME, echo, run_async, say
+from ..console import INCOMPLETE, RESUME, echo, run_async, say, showing_warnings
+from ..keyed import DEFAULT_JOURNAL, journal_client
 from .records import Records
 from .run import create_all, format_counts
 
-# Of a tenant, whatever the file is called: a key must mean the same case in all of them.
-DEFAULT_JOURNAL = Path("aicc-creates.journal")
 # A file that is wrong throughout must not fill the screen.
 MAX_SHOWN_PROBLEMS = 100
 
@@ -38,21 +33,20 @@ def create_from(
     *,
     key_field: str,
     results: Path,
-    journal: Path | None,
-    list_lag: timedelta,
+    journal: Path | str | None,
     **options: Any,
 ) -> None:
     """Create the case of every line, once."""
-    path = journal or DEFAULT_JOURNAL
-    files = {"--from": source, "--results": results, "--journal": path}
+    place = journal or DEFAULT_JOURNAL
+    files = {"--from": source, "--results": results}
+    if isinstance(place, Path):
+        files["--journal"] = place
     for (name, one), (other, two) in combinations(files.items(), 2):
         exist = one.exists() and two.exists()
         # The results would replace the cases, or the journal.
         if one.samefile(two) if exist else one.resolve() == two.resolve():
             raise ConfigError(f"{other} must not be the file of {name}, got {two}")
-    remembering = {"journal": SQLiteJournal(path), "on_unknown": "reconcile"}
-    writing = remembering | {"list_lag": list_lag.total_seconds()}
-    aicc = client(**options, writing=writing)
+    aicc = journal_client(place, **options)
     records = Records(source, key_field, RecordConverter(aicc.timezone))
     total = _check(records)
 
@@ -61,12 +55,8 @@ def create_from(
             console = Console(stderr=True)
             return await create_all(aicc, records, results, total=total, console=console)
 
-    # Printed when it has ended: within a live bar they would be erased.
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RuntimeWarning)
+    with showing_warnings():
         counts = run_async(go(), advice=RESUME)
-    for warning in caught:
-        say(f"warning: {warning.message}")
     echo(f"{results}: {format_counts(counts)}")
     if counts["rejected"] or counts["unknown"]:
         raise click.exceptions.Exit(INCOMPLETE)

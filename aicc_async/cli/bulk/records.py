@@ -25,8 +25,8 @@ from .rows import Problem, csv_rows, json_rows
 
 WIRE_NAMES = wire_names(NewCase)
 PYTHON_NAMES = {wire: name for name, wire in WIRE_NAMES.items()}
-FIELDS = frozenset(PYTHON_NAMES) | set(AUTO_ASSIGN)
-# A field may be spelt as in Python, or with other capitals or spaces.
+FIELDS = frozenset(PYTHON_NAMES) | set(WIRE_NAMES) | set(AUTO_ASSIGN)
+# A field may be spelt with other capitals or spaces.
 SPELLINGS = {
     bare_name(spelling): wire for name, wire in WIRE_NAMES.items() for spelling in (name, wire)
 }
@@ -49,7 +49,7 @@ class Line:
 
 @define
 class Records:
-    """A file of cases by wire names, with a field that holds the key of each.
+    """A file of cases by wire or Python names, with a field that holds the key of each.
 
     The key is not sent unless it is a field of a case. A name that is neither documented nor a
     template's (with ``__`` in it) is a problem: it would be sent as an extension field. In CSV, an
@@ -114,13 +114,19 @@ class Records:
     def _line(self, number: int, fields: dict[str, Any]) -> Line | Problem:
         key, problems = self._key(fields)
         problems += self._unknown(fields).values()
-        first, second = (fields.get(name) for name in AUTO_ASSIGN)
+        named: dict[str, str] = {}
+        for name in fields:
+            wire = WIRE_NAMES.get(name, name)
+            if named.setdefault(wire, name) != name:
+                problems.append(f"{name} must not be beside {named[wire]}: they are one field")
+        values = {wire: fields[name] for wire, name in named.items()}
+        first, second = (values.get(name) for name in AUTO_ASSIGN)
         if first is not second and None not in {first, second}:
             problems.append(f"{' and '.join(AUTO_ASSIGN)} must be equal")
         try:
-            new = self.wire.load(NewCase, fields)
+            new = self.wire.load(NewCase, values)
         except AICCError:
-            problems += self._misfits(fields)
+            problems += self._misfits(values, named)
         return Problem(number, "; ".join(problems), key) if problems else Line(number, key, new)
 
     def _key(self, fields: dict[str, Any]) -> tuple[str, list[str]]:
@@ -143,12 +149,13 @@ class Records:
         unknown = [name for name in names if not _is_field(name) and name != self.key_field]
         return {name: str(unknown_field(name, SPELLINGS)) for name in sorted(unknown)}
 
-    def _misfits(self, fields: dict[str, Any]) -> Iterator[str]:
+    def _misfits(self, fields: dict[str, Any], named: dict[str, str]) -> Iterator[str]:
         """Yield what is wrong with each field, by the name that it has in the file."""
         rest = dict.fromkeys(MANDATORY, "x")
         for name in rest | fields:
+            given = named.get(name) or name
             if name in MANDATORY and fields.get(name) is None:
-                yield str(missing_field(name, "null" if name in fields else "nothing"))
+                yield str(missing_field(given, "null" if name in fields else "nothing"))
                 continue
             try:
                 # A case that is right but for this field.
@@ -157,7 +164,7 @@ class Records:
                 text = str(error).partition(" @ $")[0].removeprefix(f"{PYTHON_NAMES.get(name)} ")
                 if name in AUTO_ASSIGN:
                     text = "must be true or false"
-                yield f"{name} {text}" if text.startswith("must ") else f"{name}: {text}"
+                yield f"{given} {text}" if text.startswith("must ") else f"{given}: {text}"
 
 
 def _is_field(name: str) -> bool:

@@ -17,6 +17,7 @@ from ..._protocol.converter import loads
 from ...errors import AICCError
 from ...settings import AUTO_ASSIGN
 
+FLAG_NAMES = {*AUTO_ASSIGN, "is_auto_assigned"}
 FLAGS = {"true": True, "false": False}
 # What a file may begin with.
 UTF8_MARK, UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -165,7 +166,7 @@ def _fields(
         return Problem(number, f"cells without a name of their column must be empty: {columns}")
     named = zip(names, cells, strict=True)
     fields: dict[str, Any] = {name: cell for name, cell in named if cell and name not in unknown}
-    for name in fields.keys() & set(AUTO_ASSIGN):
+    for name in fields.keys() & FLAG_NAMES:
         fields[name] = FLAGS.get(fields[name].lower(), fields[name])
     return fields
 

@@ -21,6 +21,7 @@ from ...client import AICCClient
 from ...errors import ConfigError, UnknownOutcome
 from ...journal.owner import lock_file
 from ...models import NewCase
+from ..verbose import is_verbose
 from .records import Line, Records
 
 STATUSES = ("created", "already", "rejected", "unknown")
@@ -95,7 +96,7 @@ def format_counts(counts: Counter[str]) -> str:
 @contextmanager
 def _display(console: Console, total: int) -> Iterator[Show]:
     """Yield a function that shows progress: a bar on a terminal, elsewhere a line now and then."""
-    if console.is_terminal:
+    if console.is_terminal and not is_verbose():
         columns = (
             *(BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[outcomes]}")),
             TimeRemainingColumn(),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
 from ...errors import ConfigError
-from ..console import print_json
+from ..console import print_json, print_row, say
 from ..options import (
     INPUT_FILE,
     OUTPUT_FILE,
+    JournalPlace,
     Span,
     concurrency,
     connection,
@@ -30,7 +31,7 @@ from ..options import (
 @click.option("--limit", default=100, show_default=True, help="Rows, 1 to 100.")
 def list_(
     *,
-    since: datetime | None,
+    since: datetime | timedelta | None,
     until: datetime | None,
     filters: tuple[str, ...],
     start: int,
@@ -38,6 +39,9 @@ def list_(
     **options: Any,
 ) -> None:
     """Print one page of cases, one JSON object on each line.
+
+    Standard error gets how many match, and the --start of the next page. --since and --until may be
+    31 days apart; export reads all pages of any range.
 
     \b
     Example:
@@ -51,12 +55,16 @@ def list_(
 
     wanted, source = query(since, until, filters), reader(**options)
 
-    async def list_page(aicc: AICCClient) -> list[dict[str, Any]]:
+    async def list_page(aicc: AICCClient) -> tuple[list[dict[str, Any]], int]:
         page = await aicc.list_cases(wanted, start=start, limit=limit)
-        return list(map(RecordConverter(aicc.timezone).dump, page.cases))
+        return list(map(RecordConverter(aicc.timezone).dump, page.cases)), page.count
 
-    for case in call(source, list_page):
-        print_json(case, indent=-1)
+    rows, count = call(source, list_page)
+    for row in rows:
+        print_row(row)
+    following = start + len(rows)
+    has_more = rows and following < count
+    say(f"{len(rows)} of {count:,} cases" + (f"; next: --start {following}" if has_more else ""))
 
 
 @click.command()
@@ -78,14 +86,15 @@ def get(case_id: str, **options: Any) -> None:
 
 @click.command()
 @json_file
+@click.option("--key", help="Create it once: the same key again is the same case.")
 @click.option("--from", "source", type=INPUT_FILE, help="A file of many cases: JSONL or CSV.")
 @click.option("--key-field", help="With --from: the field that is the key of each case.")
 @click.option("--results", type=OUTPUT_FILE, help="With --from: where the outcomes go, as JSONL.")
 @click.option(
     "--journal",
-    type=OUTPUT_FILE,
+    type=JournalPlace(OUTPUT_FILE),
     envvar="AICC_JOURNAL",
-    help="With --from.  [AICC_JOURNAL, aicc-creates.journal]",
+    help="With --key or --from.  [AICC_JOURNAL, aicc-creates.journal]",
 )
 @click.option("--dry-run", is_flag=True, help="With --from: only list the problems of the file.")
 @click.option(
@@ -94,13 +103,14 @@ def get(case_id: str, **options: Any) -> None:
     default="3m",
     show_default=True,
     metavar="SPAN",
-    help="With --from: within what time a new case shows in the list.",
+    help="With --key or --from: within what time a new case shows in the list.",
 )
 @connection
 @concurrency
 def create(
     file: BinaryIO,
     *,
+    key: str | None,
     source: Path | None,
     key_field: str | None,
     results: Path | None,
@@ -109,7 +119,13 @@ def create(
 ) -> None:
     """Create a case, or one for every line of a file.
 
-    Reads JSON (a file, or standard input) and prints the id.
+    Reads JSON (a file, or standard input) and prints the id. Names are those of the wire or of
+    Python (contactId, contact_id). Without a key it is never sent twice: when it is unknown whether
+    it arrived, the command reports that, with exit code 1.
+
+    With --key order-4711 the case is created once, however often the command is run: the journal
+    holds the key. Prints the outcome, created or already, beside the id. When it is unknown whether
+    it arrived, run the same command again: it looks for the case first. Exit codes are the same.
 
     With --from cases.csv --key-field ref --results results.jsonl, every line is created once: the
     journal aicc-creates.journal, in the working directory, holds what was sent, so run the same
@@ -125,16 +141,23 @@ def create(
     if source is None:
         if key_field or results or dry_run:
             raise ConfigError("--key-field, --results and --dry-run must come with --from")
+        if key is not None:
+            from ..keyed import create_one
+
+            create_one(file, key=key, **options)
+            return
         del options["journal"], options["list_lag"]
         from ...client import AICCClient
         from ...models import NewCase
         from ..calls import send
 
         _, case_id = send(AICCClient.create_case, NewCase, file=file, **options)
-        print_json({"caseId": case_id}, indent=-1)
+        print_json({"caseId": case_id})
         return
     from ..bulk.command import check_file, create_from
 
+    if key is not None:
+        raise ConfigError("--key cannot be combined with --from, whose keys are in --key-field")
     if key_field is None:
         raise ConfigError("--key-field must be set with --from")
     if dry_run:
@@ -151,7 +174,8 @@ def create(
 def modify(file: BinaryIO, **options: Any) -> None:
     """Change fields of a case.
 
-    Reads JSON (a file, or standard input) and prints the id.
+    Reads JSON (a file, or standard input) and prints the id. The service wants title, description
+    and creatorId, whatever is changed; the command change reads the first two itself.
 
     \b
     Example:
@@ -163,7 +187,7 @@ def modify(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.modify_case, CaseUpdate, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @click.command()
@@ -185,7 +209,7 @@ def transfer(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.transfer_case, CaseTransfer, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @click.command()
@@ -208,7 +232,7 @@ def process(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.process_case, CaseProcess, file=file, **options)
-    print_json({"id": sent.case_id}, indent=-1)
+    print_json({"id": sent.case_id})
 
 
 @click.command()
@@ -229,7 +253,7 @@ def cancel(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.cancel_case, CaseCancel, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @click.command()
@@ -251,4 +275,4 @@ def status(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.update_case_status, StatusUpdate, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})

@@ -26,6 +26,7 @@ TOPICS = {
     "export": "aicc_async.export",
     "journal": "aicc_async.journal",
     "models": "aicc_async.models",
+    "names": "aicc_async.models",
     "otel": "aicc_async.connectors.otel",
     "probe": "aicc_async.probe",
     "profile": "aicc_async.profile",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from ...errors import AICCError, ConfigError
-from ..console import INCOMPLETE, RESUME, echo, run_async, say
+from ..console import INCOMPLETE, RESUME, echo, run_async, say, showing_warnings
 from ..options import (
     FORMATS,
     LAST,
@@ -95,7 +94,7 @@ PIECE_SIZE = 2**20  # bytes
 def export(
     *,
     out: str,
-    since: datetime | None,
+    since: datetime | timedelta | None,
     until: datetime | None,
     filters: tuple[str, ...],
     lookback: timedelta,
@@ -120,14 +119,18 @@ def export(
 
     from ...export import ExportReport, export_cases
     from ...export.manifest import save
+    from ...export.unfinished import planned_start
     from ..connect import Reader, reader
     from ..filters import query
     from ..progress import display, print_report
 
     settings = {name: options.pop(name) for name in PASSED_ON}
     settings["since_last"] = lookback if since is LAST else None
-    wanted = query(None if since is LAST else since, until, filters)
     is_streamed = out == STANDARD_OUTPUT
+    if isinstance(since, timedelta) and not (is_streamed or settings["restart"]):
+        # A moment later, what is so long ago is another query.
+        since = planned_start(out, settings["format"]) or since
+    wanted = query(None if since is LAST else since, until, filters)
     if is_streamed:
         _check_streamed(settings)
     elif manifest:
@@ -138,14 +141,10 @@ def export(
             with display(Console(stderr=True), aicc.stats) as show:
                 return await export_cases(aicc, wanted, target, on_progress=show, **settings)
 
-    # Printed when it has ended: within a live bar they would be erased.
     with _written_to(out, settings["format"]) as target:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", RuntimeWarning)
+        with showing_warnings():
             advice = "" if is_streamed else RESUME
             report = run_async(go(reader(**options), target), advice=advice)
-        for warning in caught:
-            say(f"warning: {warning.message}")
         if is_streamed:
             _stream(Path(target))
             report = evolve(report, target=STANDARD_OUTPUT)

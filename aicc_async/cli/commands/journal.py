@@ -4,35 +4,26 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ...errors import ConfigError
-from ..console import echo, print_json
-from ..options import INPUT_FILE, Span
+from ..console import echo, print_json, print_row
+from ..options import INPUT_FILE, JournalPlace, Span
 
 # Those of ``aicc_async.journal.STATES``, which takes a database to import.
 STATES = ("sent", "confirmed", "rejected", "unknown", "reconciled")
 MAX_AGE = timedelta(days=36_500)
 
 
-class Place(click.ParamType[Path | str]):
-    """A journal: a file that exists, or the URL of a Redis."""
-
-    name = "file or redis://…"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path | str:
-        """Check that the file exists; a URL is checked when it is used."""
-        if isinstance(value, str) and "://" in value:
-            return value
-        path: Path = INPUT_FILE.convert(value, param, ctx)
-        return path
-
-
-where = click.option("--journal", "place", type=Place(), envvar="AICC_JOURNAL", required=True)
+where = click.option(
+    "--journal",
+    "place",
+    type=JournalPlace(INPUT_FILE),
+    envvar="AICC_JOURNAL",
+    required=True,
+    help="The journal of create.  [AICC_JOURNAL]",
+)
 
 
 @click.group()
@@ -45,7 +36,7 @@ def journal() -> None:
 
 @journal.command("list")
 @where
-@click.option("--state", type=click.Choice(STATES), help="Only those.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 def list_(place: Path | str, state: str | None) -> None:
     """Print the creates, oldest first, one JSON object on each line.
 
@@ -56,7 +47,7 @@ def list_(place: Path | str, state: str | None) -> None:
     from ..operator import printable, use_journal
 
     for entry in use_journal(place, lambda opened: opened.entries(state)):
-        print_json(printable(entry), indent=-1)
+        print_row(printable(entry))
 
 
 @journal.command()
@@ -100,9 +91,11 @@ def resolve(key: str, place: Path | str, case_id: str | None, *, not_created: bo
 
 @journal.command()
 @where
-@click.option("--older-than", type=Span(), required=True, metavar="SPAN", help="As 90d.")
+@click.option(
+    "--older-than", type=Span(), required=True, metavar="SPAN", help="How long, at least: 90d."
+)
 def prune(place: Path | str, older_than: timedelta) -> None:
-    """Remove what was settled so long ago; a message that comes after that creates a second case.
+    """Remove what was settled so long ago; a key that comes after that creates a second case.
 
     \b
     Example:

@@ -39,7 +39,7 @@ UNKNOWN = "unknown"
 
 
 @click.command()
-@click.option("-o", "--output", type=OUTPUT_FILE, help="The TOML file.")
+@click.option("-o", "--output", type=OUTPUT_FILE, help="Where the profile is written, as TOML.")
 @click.option("--find-rate", is_flag=True, help="Ask faster and faster, to the first HTTP 429.")
 @connection
 @demo

@@ -7,13 +7,19 @@ from typing import BinaryIO
 import click
 
 from ..console import print_json
-from ..options import json_file
+from ..options import F, json_file
+from ..verbose import verbose
 
 NUMBER = click.IntRange(0)
 
-address = click.option(
+_base_url = click.option(
     "--base-url", envvar="AICC_QFLOW_URL", required=True, show_envvar=True, help="As https://…/API"
 )
+
+
+def address(command: F) -> F:
+    """Add the options of every request to a Q-Flow server."""
+    return _base_url(verbose(command))
 
 
 @click.command()

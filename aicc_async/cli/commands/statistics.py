@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import AsyncGenerator
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
-from ..options import connection, demo
+from ..options import Since, ago, connection, demo
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -35,12 +37,18 @@ def current(**options: Any) -> None:
 
 @statistics.command()
 @click.option("--case-type", metavar="ID", help="The cases of one type; see case-type list.")
-@click.option("--since", type=DAY, metavar="DATE", help="First day: 2025-01-01.")
+@click.option(
+    "--since", type=Since(DAY), metavar="DATE", help="First day: 2025-01-01; 7d: so long ago."
+)
 @click.option("--until", type=DAY, metavar="DATE", help="Last day: 2025-01-31.")
 @connection
 @demo
 def report(
-    *, case_type: str | None, since: datetime | None, until: datetime | None, **options: Any
+    *,
+    case_type: str | None,
+    since: datetime | timedelta | None,
+    until: datetime | None,
+    **options: Any,
 ) -> None:
     """Print the counts of all days and case types that match, one JSON object on each line.
 
@@ -51,13 +59,22 @@ def report(
       aicc-async statistics report --demo --case-type cvmC00000149NzxF1ePA \\
         --since 2025-01-01 --until 2025-01-31
     """
-    from ...models import StatisticsQuery
+    from ...client import AICCClient
+    from ...models import CaseStatistics, StatisticsQuery
     from ..calls import print_all
     from ..connect import reader
 
-    wanted = StatisticsQuery(
-        case_type_id=case_type,
-        start_time=since.date() if since else None,
-        end_time=until.date() if until else None,
-    )
-    print_all(reader(**options), lambda aicc: aicc.iter_statistics(wanted))
+    def rows(aicc: AICCClient) -> AsyncGenerator[CaseStatistics]:
+        first = _first_day(since, aicc.timezone)
+        last = until.date() if until else None
+        return aicc.iter_statistics(
+            StatisticsQuery(case_type_id=case_type, start_time=first, end_time=last)
+        )
+
+    print_all(reader(**options), rows)
+
+
+def _first_day(since: datetime | timedelta | None, zone: ZoneInfo) -> date | None:
+    """Return a day of the tenant's calendar."""
+    moment = ago(since).astimezone(zone) if isinstance(since, timedelta) else since
+    return moment.date() if moment else None

@@ -37,7 +37,7 @@ def create(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     _, task_id = send(AICCClient.create_task, NewTask, file=file, wrapper="taskInfo", **options)
-    print_json({"taskId": task_id}, indent=-1)
+    print_json({"taskId": task_id})
 
 
 @task.command()
@@ -57,14 +57,14 @@ def modify(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.modify_task, TaskUpdate, file=file, wrapper="taskInfo", **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @task.command("list")
 @click.option("--name", metavar="TEXT", help="A part of the title.")
-@click.option("--status", metavar="TEXT", help="The tenant's own.")
+@click.option("--status", metavar="TEXT", help="The status, as the tenant calls it.")
 @click.option("--level", metavar="TEXT", help="The priority: High.")
-@click.option("--handler", metavar="TEXT", help="Who has it.")
+@click.option("--handler", metavar="TEXT", help="Who has the task.")
 @connection
 @demo
 def list_(
@@ -126,7 +126,7 @@ def transfer(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.transfer_task, TaskTransfer, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
 
 
 @task.command()
@@ -147,4 +147,4 @@ def status(file: BinaryIO, **options: Any) -> None:
     from ..calls import send
 
     sent, _ = send(AICCClient.update_task_status, StatusUpdate, file=file, **options)
-    print_json({"id": sent.id}, indent=-1)
+    print_json({"id": sent.id})
