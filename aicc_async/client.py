@@ -232,7 +232,7 @@ from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
 from ._validators import MAX_INTEGER, check, integer, kind, kind_of, number, one_of, text
-from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
+from .credentials import Credentials, check_credentials, credentials_from
 from .errors import ConfigError
 from .models import (
     Case,
@@ -348,7 +348,7 @@ class AICCClient(SessionHolder):
             throttle_codes=dialect.throttle_codes,
             missing_codes=(*dialect.missing_codes, *(profile.missing_codes or ())),
         )
-        check("auth", auth, kind(StaticToken, ClientCredentials))
+        check_credentials(auth)
         check("session", session, kind(aiohttp.ClientSession, type(None)))
         if journal is not None and not callable(getattr(journal, "claim", None)):
             raise ConfigError(

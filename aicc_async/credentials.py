@@ -32,11 +32,13 @@ in any repr, log or error.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
 from os import PathLike
 from pathlib import Path
+from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from ._validators import UTF16, kind_of, required, secret, text
 from .errors import ConfigError
@@ -50,14 +52,60 @@ class StaticToken:
 
 
 @frozen
+class IssuedToken:
+    """A token, and for how many seconds it is used before another one is asked for."""
+
+    token: str = field(repr=False)
+    seconds: float
+
+
+class TokenStore(Protocol):
+    """A token that processes share, as the client of one of them uses it."""
+
+    async def obtain(
+        self, sign_in: Callable[[], Awaitable[IssuedToken]], *, refused: str | None
+    ) -> IssuedToken:
+        """Return the shared token; sign in where there is none, or where it is the refused one.
+
+        Of all processes one signs in at a time. Raises TransportError when the store is away.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class SharedTokens(Protocol):
+    """Where processes share a token: ``aicc_async.connectors.redis.RedisTokens`` is one."""
+
+    def connect(self, client_id: str) -> TokenStore:
+        """Return the store of an app's token."""
+        ...
+
+
+def _has_store(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not callable(getattr(value, "connect", None)):
+        raise ConfigError(f"{attribute.name} must be RedisTokens or None, got {kind_of(value)}")
+
+
+@frozen
 class ClientCredentials:
-    """A client id and secret; they sign in for a token, renewed before it runs out."""
+    """A client id and secret; they sign in for a token, renewed before it runs out.
+
+    With ``shared`` all processes that have the same one use one token: see ``RedisTokens``.
+    """
 
     client_id: str = field(validator=secret)
     client_secret: str = field(repr=False, validator=secret)
+    shared: SharedTokens | None = field(
+        default=None, kw_only=True, repr=False, validator=_has_store
+    )
 
     @classmethod
-    def from_key_file(cls, path: str | PathLike[str]) -> ClientCredentials:
+    def from_key_file(
+        cls, path: str | PathLike[str], *, shared: SharedTokens | None = None
+    ) -> ClientCredentials:
         """Read the CSV file that an administrator downloads (username, client_id, client_secret).
 
         Raises ConfigError when it can't be read, lacks a column, or has not exactly one row.
@@ -69,7 +117,10 @@ class ClientCredentials:
         missing = {"client_id", "client_secret"} - row.keys()
         if missing:
             raise ConfigError(f"key file must have a column {min(missing)}")
-        return cls((row["client_id"] or "").strip(), (row["client_secret"] or "").strip())
+        client_id, client_secret = (
+            (row[name] or "").strip() for name in ("client_id", "client_secret")
+        )
+        return cls(client_id, client_secret, shared=shared)
 
 
 @frozen
@@ -94,7 +145,22 @@ def _rows(path: Path) -> list[dict[str, str]]:
     raise ConfigError(f"key file cannot be read: {what}")
 
 
-Credentials = StaticToken | ClientCredentials
+# Called for a token, and again when the service refuses it.
+TokenFunction = Callable[[], Awaitable[str]]
+Credentials = StaticToken | ClientCredentials | TokenFunction
+
+
+def check_credentials(auth: object) -> None:
+    """Raise ConfigError for what cannot give a token."""
+    is_function = iscoroutinefunction(auth) or iscoroutinefunction(getattr(auth, "__call__", None))  # noqa: B004  (asks whether it is a coroutine)
+    # Of a class, ``__call__`` is that of its instances.
+    if isinstance(auth, type) or not (
+        isinstance(auth, StaticToken | ClientCredentials) or is_function
+    ):
+        raise ConfigError(
+            "auth must be a StaticToken, ClientCredentials or a coroutine function that returns a"
+            f" token, got {kind_of(auth)}"
+        )
 
 
 def credentials_from(environ: Mapping[str, str]) -> Credentials:

@@ -193,7 +193,7 @@ class Session:
         self._answered_at = 0.0
         self._endpoint = endpoint
         self._signing = signing
-        self._tokens = Tokens(signing.source, self.send) if signing else None
+        self._tokens = Tokens(signing.source, self.send, store=signing.store) if signing else None
         self._headers = dict(headers or {})
         self._limiter = limiter_of(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)

@@ -69,6 +69,10 @@ def client(
         budget = RedisBudget(environ["AICC_REDIS_URL"], name=name)
         settings["rate_limit"] = evolve(settings["rate_limit"], shared=budget, priority=priority)
     auth = _credentials(options, environ)
+    if environ.get("AICC_TOKEN_REDIS_URL") and isinstance(auth, ClientCredentials):
+        from ..connectors.redis import RedisTokens
+
+        auth = evolve(auth, shared=RedisTokens(environ["AICC_TOKEN_REDIS_URL"]))
     return AICCClient(base_url, auth=auth, max_concurrency=concurrency, **settings)
 
 

@@ -58,6 +58,7 @@ class Dispatcher:
                 query=call.path.partition("?")[2],
                 content_type=call.headers.get("Content-Type", ""),
                 credentials=(self.settings.client_id, self.settings.client_secret),
+                is_only=self.settings.quirks.one_token,
             )
         elif call.operation in QFLOW:
             answer = self._answer_qflow(call)

@@ -122,6 +122,9 @@ class Quirks:
     the same for the header ``Date`` of answers; None: they have none. ``title_form`` is how the
     titles of new cases are written: ``kept``, ``escaped`` (as in HTML), ``decomposed`` (NFD),
     ``plane_0`` (a question mark for each emoji), ``upper`` or ``cut`` (to 100 characters).
+
+    ``one_token`` is a tenant that keeps one token per app: a sign-in ends the token of the one
+    before.
     """
 
     date_field: str = attrs.field(default="createdDate", validator=one_of(DATE_EXPRESSIONS))
@@ -141,6 +144,7 @@ class Quirks:
     created_ahead: float = 0.0
     date_ahead: float | None = 0.0
     title_form: str = attrs.field(default="kept", validator=one_of(TITLE_FORMS))
+    one_token: bool = False
 
     @property
     def is_unstable(self) -> bool:
