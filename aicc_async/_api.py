@@ -72,6 +72,10 @@ class CaseApi:
         """Raise ConfigError when it is closed, or used in another process or event loop."""
         self.session.check_usable()
 
+    async def sign_in(self) -> None:
+        """Get a token now, where there is none that is good for a while."""
+        await self.session.sign_in()
+
     async def send(self, request: Request[T], *, is_patient: bool = False) -> T:
         """Send a request until it is answered, or may not or should not be sent again.
 

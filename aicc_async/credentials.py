@@ -1,7 +1,55 @@
-"""Who is asking: a token of the caller's own, or what it takes to sign in for one.
+"""Connect your tenant: what an account needs, the variables, and who signs in.
 
-``AICCClient.from_env()`` takes the first that is set: ``AICC_ACCESS_TOKEN``, ``AICC_KEY_FILE``,
-``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``. In code it is the argument ``auth``::
+What you need
+-------------
+
+- **The domain** of your tenant, such as ``https://service.besclouds.com``: ``AICC_BASE_URL``.
+- **The key file**: a CSV file with the columns ``username``, ``client_id`` and ``client_secret``,
+  which an administrator of the tenant makes for an account of the open interface, and downloads
+  once. ``AICC_KEY_FILE`` is its path. A file with ``app_key`` and ``app_secret`` belongs to other
+  interfaces of AICC, and is refused.
+- **The right** to read, and to create or change where you do so, the case object
+  ``AICC__CASE__CST`` by API: the administrator gives it to that account. An account may be bound
+  to a range of IP addresses: then it must have the one that you come from.
+- **The zone** of the times on the wire, which no document names: ``AICC_TIMEZONE``,
+  ``Asia/Shanghai`` unless set.
+
+Then look whether it works, in about ten requests that only read::
+
+    $ aicc-async check
+    sign-in: http… gave a token
+    cases:   12,000 in all
+    zone:    no row contradicts Asia/Shanghai: …
+    rights:  may read the list of cases, one case, one case type, statistics, tasks
+    gateway: …
+    probe:   would ask for start_inclusive, …
+
+Its exit code is 0 when the list can be read, 1 when the service refuses it, cannot be reached, or
+has rows that contradict the zone, 2 when a setting is missing or wrong. An error says what to do.
+``aicc-async probe`` finds out how the tenant behaves: see ``aicc_async.probe``.
+
+The variables
+-------------
+
+``AICCClient.from_env()``, the commands, Spark and dlt read these. Of those that sign in, the first
+that is set is taken:
+
+- ``AICC_BASE_URL``: the domain.
+- ``AICC_ACCESS_TOKEN``: a token that somebody else renews.
+- ``AICC_KEY_FILE``: the key file.
+- ``AICC_CLIENT_ID`` with ``AICC_CLIENT_SECRET``: the same as two values.
+- ``AICC_TIMEZONE``: the zone of the times on the wire.
+- ``AICC_RATE_LIMIT``: ``10`` requests in any second, or ``600/60``: 600 in any 60 seconds.
+- ``AICC_PROFILE``: the file that ``aicc-async probe -o`` wrote.
+- ``AICC_DIALECT``: where the documents contradict each other, as ``task_detail=POST``.
+
+The commands alone read ``AICC_REDIS_URL`` (a Redis where processes share that limit) and
+``AICC_TOKEN_REDIS_URL`` (one where they share the token): see ``aicc_async.connectors.redis``.
+
+In Python
+---------
+
+Credentials are the argument ``auth``::
 
     import asyncio
     import os
@@ -10,7 +58,6 @@
 
 
     async def main() -> None:
-        # The CSV file that an administrator downloads, with client_id and client_secret.
         auth = ClientCredentials.from_key_file("key.csv")
         async with AICCClient(os.environ["AICC_BASE_URL"], auth=auth) as aicc:
             print((await aicc.list_cases(limit=1)).count)
@@ -27,6 +74,41 @@ It prints::
 One sign-in serves all calls, however many begin together. The token is renewed before it ends, and
 once when the service refuses it. A ``StaticToken`` is one that somebody else renews. No secret is
 in any repr, log or error.
+
+A token from elsewhere
+----------------------
+
+Where a vault or a service of your own gives the token, ``auth`` is a coroutine function. It is
+called for the first request, and once more when the service refuses the token; all calls share
+what it returns. What it raises reaches the caller as it is::
+
+    import asyncio
+
+    from aicc_async import AICCClient
+    from aicc_async.emulator import Emulator
+
+
+    async def main() -> None:
+        async with Emulator(cases=300) as tenant:
+
+            async def fetch_token() -> str:
+                print("asked")
+                return tenant.token()
+
+            async with AICCClient(tenant.url, auth=fetch_token) as aicc:
+                pages = await asyncio.gather(*(aicc.list_cases() for _ in range(5)))
+        print(len(pages), "pages")
+
+
+    asyncio.run(main())
+
+It prints::
+
+    asked
+    5 pages
+
+Some tenants keep one token per app: a second sign-in ends the token of the first. Processes share
+one then: ``ClientCredentials(…, shared=RedisTokens(url))``, see ``aicc_async.connectors.redis``.
 """
 
 from __future__ import annotations

@@ -260,6 +260,12 @@ class Session:
         self._budget.give_back(call.paid)
         return answer
 
+    async def sign_in(self) -> None:
+        """Get a token now, where there is none that is good for a while."""
+        self.check_usable()
+        if self._tokens:
+            await self._tokens.token()
+
     async def close(self) -> None:
         """Close what is ours; a session of the caller's stays open."""
         # After a fork, the connections are the parent's, which goes on with them.
@@ -368,7 +374,7 @@ class Session:
         self, request: Request[Any], call: Call, token: str | None, slot: AcquiredSlot | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         limits, http, notify = self._endpoint.timeouts, self._client(), call.on_departure
-        headers = {**self._headers, "Content-Type": request.content_type}
+        headers = {**self._headers, **request.headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:
             headers[self._signing.header] = self._signing.prefix + token
         return http.request(

@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "qflow": ("qflow:qflow", "Look at a case in a Q-Flow queue, or take it out."),
     },
     "Tools": {
+        "check": ("check:check", "Sign in, and tell what this account can do."),
         "probe": ("probe:probe", "Find out how a tenant behaves, and write its profile."),
         "report": ("report:report", "Show the manifest of an export as one HTML page."),
         "emulator": ("emulator:emulator", "Run a tenant on this machine until it is interrupted."),

@@ -28,7 +28,9 @@ def test_without_a_topic_all_are_listed(call: Call) -> None:
     assert re.findall(r"^(\w+) {2,}\S", ended.out, re.MULTILINE) == list(TOPICS) == sorted(TOPICS)
 
 
-@pytest.mark.parametrize(("task", "topic"), [("service", "client"), ("worker", "journal")])
+@pytest.mark.parametrize(
+    ("task", "topic"), [("credentials", "connect"), ("service", "client"), ("worker", "journal")]
+)
 def test_a_task_leads_to_the_page_that_has_it(call: Call, task: str, topic: str) -> None:
     """It is listed with the topic's name, and prints the same."""
     assert re.search(rf"^{task} +The page of {topic}\.$", call("docs").out, re.MULTILINE)
