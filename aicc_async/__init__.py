@@ -46,8 +46,10 @@ if TYPE_CHECKING:
         UnknownOutcome,
     )
     from .export import (
+        ExportPlan,
         ExportReport,
         export_cases,
+        plan_export,
     )
     from .journal import (
         SQLiteJournal,
@@ -139,6 +141,7 @@ __all__ = [
     "Dialect",
     "EnqueuedCase",
     "ExportError",
+    "ExportPlan",
     "ExportReport",
     "FieldFault",
     "InvalidInput",
@@ -181,6 +184,7 @@ __all__ = [
     "UnknownOutcome",
     "__version__",
     "export_cases",
+    "plan_export",
     "request_priority",
 ]
 
@@ -216,8 +220,10 @@ _MODULES = {
         "UnknownOutcome",
     ),
     ".export": (
+        "ExportPlan",
         "ExportReport",
         "export_cases",
+        "plan_export",
     ),
     ".journal": ("SQLiteJournal",),
     ".models": (

@@ -33,6 +33,7 @@ from ._transport.session import Session, Stats
 from .errors import ApiError, ConfigError
 from .models import Case, CaseDetail, CaseQuery, NewCase
 from .profile import Profile
+from .settings import RateLimit
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -44,7 +45,7 @@ MAX_FUTURE = timedelta(hours=26)
 class CaseApi:
     """A tenant's case interface, as everything above the transport uses it.
 
-    ``concurrency`` is how many requests may be under way.
+    ``concurrency`` is how many requests may be under way, ``rate_limit`` what they keep to.
     """
 
     base_url: str
@@ -53,6 +54,7 @@ class CaseApi:
     profile: Profile
     protocol: CaseProtocol = field(repr=False)
     session: Session = field(repr=False)
+    rate_limit: RateLimit | None = None
 
     @property
     def stats(self) -> Stats:

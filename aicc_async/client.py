@@ -365,6 +365,7 @@ class AICCClient(SessionHolder):
             profile=profile,
             protocol=CaseProtocol(converter, dialect),
             session=self._session,
+            rate_limit=endpoint.rate_limit,
         )
         self._should_warn_of_zone = timezone is None
         self._has_journal = journal is not None

@@ -88,6 +88,7 @@ PIECE_SIZE = 2**20  # bytes
 )
 @click.option("--replace", is_flag=True, help="Tables: remove the rows that are there.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that no export has written.")
+@click.option("--dry-run", is_flag=True, help="Tell requests, time and size; write nothing.")
 @click.option("--restart", is_flag=True, help="Discard what an unfinished run has read.")
 @connection
 @demo
@@ -101,6 +102,7 @@ def export(
     lookback: timedelta,
     strict: bool,
     manifest: Path | None,
+    dry_run: bool,
     **options: Any,
 ) -> None:
     """Write all cases that match into OUT, and verify them.
@@ -121,12 +123,18 @@ def export(
     from ...export import ExportReport, export_cases
     from ...export.manifest import save
     from ..connect import Reader, reader
+    from ..dry_run import plan_only
     from ..filters import query
     from ..progress import display, print_report
 
     settings = {name: options.pop(name) for name in PASSED_ON}
     settings["since_last"] = lookback if since is LAST else None
     wanted = query(None if since is LAST else since, until, filters)
+    if dry_run:
+        if since is LAST:
+            raise ConfigError("--dry-run cannot be combined with --since last: say the time")
+        plan_only(out, wanted, reader(**options), settings)
+        return
     is_streamed = out == STANDARD_OUTPUT
     if is_streamed:
         _check_streamed(settings)
