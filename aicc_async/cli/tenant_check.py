@@ -22,6 +22,7 @@ from ..probe.asking import MAX_REQUESTS, Asker
 from ..probe.clock import find_utc_offset
 from ..probe.gateway import lowest_quota
 from ..probe.page_shape import read_first_page
+from ..probe.platform import describe_refusal
 from ..probe.survey import Survey
 from .console import echo, printable
 
@@ -143,7 +144,7 @@ async def _refusal(ask: Callable[[], Awaitable[object]]) -> str | None:
     except RateLimitError:
         raise
     except ApiError as error:
-        return f"HTTP {error.status}" + (f", resCode {error.code}" if error.code else "")
+        return describe_refusal(error)
     except DecodeError:
         return "answered otherwise than documented"
     return None

@@ -14,9 +14,7 @@ QUOTA_HEADER = "x-apig-ratelimit-"
 
 async def find_quota(survey: Survey, asker: Asker) -> None:
     """Ask the gateway for its quotas; without a gateway that answers nothing is concluded."""
-    # A single row of a quiet month costs the service little.
-    window = survey.quiet_page.window if survey.quiet_page else survey.whole
-    quota = lowest_quota(await asker.debug_headers(window))
+    quota = lowest_quota(await asker.debug_headers(survey.whole))
     if quota:
         survey.answers["quota"] = f"{quota[0]}/{quota[1]:g}"
 

@@ -62,6 +62,13 @@ def test_an_empty_tenant(call: Call, empty_tenant: Emulator) -> None:
     assert {request.operation for request in empty_tenant.requests} <= READ_ONLY
 
 
+def test_a_gateway_that_tells_its_quota(call: Call, empty_tenant: Emulator) -> None:
+    """The line names the quota, and the headers that were seen."""
+    empty_tenant.quirks, empty_tenant.quota = Quirks(gateway=True), 50
+    gateway = lines(call("check").out)["gateway"]
+    assert gateway.startswith("tells a quota of 50 requests in 1 seconds; headers: X-Request-Id: ")
+
+
 def test_rows_that_contradict_the_zone(call: Call, empty_tenant: Emulator) -> None:
     """A row that is dated after now says that the zone is wrong: exit code 1."""
     empty_tenant.quirks = Quirks(created_ahead=5 * 3600)

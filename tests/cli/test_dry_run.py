@@ -46,7 +46,7 @@ def test_since_last_is_refused(call: Call, tenant: Emulator) -> None:
 def test_the_name_is_checked(
     call: Call, empty_tenant: Emulator, tmp_path: Path, out: str, code: int
 ) -> None:
-    """What the export would refuse is refused before anything is sent; what it takes is not made."""
+    """What an export refuses is refused before anything is sent; what it takes is not made."""
     assert call("export", out, *SINCE, "--dry-run").code == code
     assert bool(empty_tenant.requests) == (code == 0)
     assert list(tmp_path.iterdir()) == []
