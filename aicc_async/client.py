@@ -299,7 +299,8 @@ Q = TypeVar("Q")
 class AICCClient(SessionHolder):
     """A tenant's cases.
 
-    ``base_url`` is the domain, such as ``https://service.besclouds.com``. ``timezone`` is the zone
+    ``base_url`` is the domain, such as ``https://service.besclouds.com``. ``auth`` is a token, what
+    it takes to sign in, or a coroutine function that returns a token. ``timezone`` is the zone
     of the naive times on the wire: the tenant's; it is not documented which that is. None is
     ``Asia/Shanghai``, with a warning when a key is used first. ``rate_limit``
     is for all calls of this client together. ``session`` is the caller's own, and never closed

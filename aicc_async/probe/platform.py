@@ -12,7 +12,7 @@ from .._api import CaseApi
 from .._protocol.envelope import open_envelope
 from .._protocol.operations import PLATFORM_COUNT
 from .._protocol.requests import Request
-from ..errors import ApiError, DecodeError, RateLimitError, TransportError, UnknownOutcome
+from ..errors import ApiError, DecodeError, RateLimitError, UnknownOutcome
 
 MAX_CODE_CHARACTERS = 80
 # An empty condition counts all cases. What the result looks like does not matter.
@@ -52,6 +52,4 @@ def _describe(error: BaseException | None) -> str:
         return f"refused: {describe_refusal(error)}"
     if isinstance(error, DecodeError):
         return "answered otherwise than documented"
-    if isinstance(error, TransportError):
-        return "not answered"
-    return "unknown"
+    return "not answered"

@@ -17,6 +17,7 @@ from aicc_async import AICCClient, AuthError, ClientCredentials, ConfigError, Tr
 from aicc_async.cli.connect import client as command_client
 from aicc_async.connectors.redis import RedisTokens
 from aicc_async.connectors.redis.tokens import RedisTokenStore
+from aicc_async.connectors.spark.options import source_from_options
 from aicc_async.credentials import IssuedToken
 from aicc_async.emulator import Emulator, Quirks
 
@@ -156,6 +157,18 @@ async def test_commands_share_it_by_a_variable(
     for _ in range(2):
         async with command_client(**options) as aicc:
             await aicc.list_cases(limit=1)
+    assert count(tenant, "token") == 1
+
+
+async def test_spark_s_tasks_share_it_by_the_same_variable(
+    tenant: Emulator, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each task makes a client of its own, and all of them use one token."""
+    monkeypatch.setenv("AICC_TOKEN_REDIS_URL", redis_url)
+    credentials = {"client_id": tenant.client_id, "client_secret": tenant.client_secret}
+    source = source_from_options({"base_url": tenant.url, **credentials}, {})
+    async with source.client() as one, source.client() as two:
+        await ask_all([one, two])
     assert count(tenant, "token") == 1
 
 

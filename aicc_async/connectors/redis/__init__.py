@@ -59,8 +59,8 @@ is renewed by one of them::
 
     asyncio.run(main())
 
-Commands share one with ``AICC_TOKEN_REDIS_URL``. The token is in Redis as it is: whoever may read
-there may act as your app until it ends.
+Commands and Spark's tasks share one with ``AICC_TOKEN_REDIS_URL``. The token is in Redis as it is:
+whoever may read there may act as your app until it ends.
 
 A journal
 ---------

@@ -11,9 +11,9 @@ shared token then, and it is renewed once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from typing import Any
 from uuid import uuid4
 
 from attrs import field, frozen
@@ -27,7 +27,15 @@ TURN_SECONDS = 30
 POLL_INTERVAL = 0.05  # seconds
 REPLY_TIMEOUT_SECONDS = 2.0
 MAX_RETRIES = 3
-# KEYS: token, turn. Both only while the turn is ours: it may have ended, and be another's.
+# KEYS: token, turn. In one step: else a turn could be taken just after another one has ended with a
+# new token. A command that is sent twice finds the turn that the first one took.
+LOOK = """
+local token = redis.call('GET', KEYS[1])
+if token and token ~= ARGV[2] then return {token, redis.call('PTTL', KEYS[1])} end
+redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[3])
+return redis.call('GET', KEYS[2]) == ARGV[1]
+"""
+# Only while the turn is ours: it may have ended, and be another's.
 STORE = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -70,7 +78,7 @@ class RedisTokenStore:
     def __init__(self, url: str, client_id: str) -> None:
         self._redis = _open(url)
         app = sha256(client_id.encode()).hexdigest()[:16]
-        self._token, self._turn = (f"aicc:token:{{{app}}}:{part}" for part in ("value", "turn"))
+        self._keys = [f"aicc:token:{{{app}}}:{part}" for part in ("value", "turn")]
 
     async def obtain(
         self, sign_in: Callable[[], Awaitable[IssuedToken]], *, refused: str | None
@@ -78,56 +86,35 @@ class RedisTokenStore:
         """Return the shared token; sign in where there is none, or where it is the refused one."""
         mine = uuid4().hex
         while True:
-            with _own_errors():
-                if found := await self._find(refused):
-                    return found
-                is_mine = await self._redis.set(self._turn, mine, nx=True, ex=TURN_SECONDS)
-            if not is_mine:
+            found = await self._run(LOOK, mine, refused or "", TURN_SECONDS)
+            if isinstance(found, list):
+                token, milliseconds = found
+                return IssuedToken(token.decode(), milliseconds / 1000)
+            if not found:
                 await asyncio.sleep(POLL_INTERVAL)
-            elif issued := await self._take_turn(mine, sign_in, refused=refused):
+            elif issued := await self._sign_in(mine, sign_in):
                 return issued
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
 
-    async def _find(self, refused: str | None) -> IssuedToken | None:
-        # At the same instant: it could be replaced between the two.
-        async with self._redis.pipeline(transaction=True) as both:
-            both.get(self._token)
-            both.pttl(self._token)
-            value, milliseconds = await both.execute()
-        if value is None or (token := value.decode()) == refused:
-            return None
-        return IssuedToken(token, milliseconds / 1000)
-
-    async def _take_turn(
-        self, mine: str, sign_in: Callable[[], Awaitable[IssuedToken]], *, refused: str | None
+    async def _sign_in(
+        self, mine: str, sign_in: Callable[[], Awaitable[IssuedToken]]
     ) -> IssuedToken | None:
         """Sign in and store the token; None when the turn ended meanwhile."""
-        keys = 2, self._token, self._turn
         try:
-            with _own_errors():
-                # Another turn may have ended between the look for a token and this one.
-                if found := await self._find(refused):
-                    return found
             issued = await sign_in()
             milliseconds = max(round(issued.seconds * 1000), 1)
-            with _own_errors():
-                is_stored = await self._redis.eval(STORE, *keys, mine, issued.token, milliseconds)
+            is_stored = await self._run(STORE, mine, issued.token, milliseconds)
             return issued if is_stored else None
         finally:
-            with _own_errors():
-                await self._redis.eval(END_TURN, *keys, mine)
+            await self._run(END_TURN, mine)
 
-
-@contextmanager
-def _own_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        kind = type(error).__name__
-    else:
-        return
-    # Outside the block above: the error underneath may hold the command, and with it the token.
-    raise TransportError(f"cannot reach the Redis that holds the token: {kind}", sent=False)
+    async def _run(self, script: str, *values: str | int) -> Any:
+        try:
+            return await self._redis.eval(script, len(self._keys), *self._keys, *values)
+        except (RedisError, OSError) as error:
+            kind = type(error).__name__
+        # Outside the block above: the error underneath may hold the command, and with it the token.
+        raise TransportError(f"cannot reach the Redis that holds the token: {kind}", sent=False)
