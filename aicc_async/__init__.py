@@ -53,8 +53,10 @@ if TYPE_CHECKING:
         UnknownOutcome,
     )
     from .export import (
+        ExportPlan,
         ExportReport,
         export_cases,
+        plan_export,
     )
     from .journal import (
         SQLiteJournal,
@@ -146,6 +148,7 @@ __all__ = [
     "Dialect",
     "EnqueuedCase",
     "ExportError",
+    "ExportPlan",
     "ExportReport",
     "FieldFault",
     "InvalidInput",
@@ -190,6 +193,7 @@ __all__ = [
     "deadline",
     "export_cases",
     "from_dict",
+    "plan_export",
     "request_priority",
     "to_dict",
 ]
@@ -231,8 +235,10 @@ _MODULES = {
         "UnknownOutcome",
     ),
     ".export": (
+        "ExportPlan",
         "ExportReport",
         "export_cases",
+        "plan_export",
     ),
     ".journal": ("SQLiteJournal",),
     ".models": (

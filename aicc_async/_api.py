@@ -34,6 +34,7 @@ from .errors import ApiError, ConfigError
 from .events import OnEvent, WindowJudged
 from .models import Case, CaseDetail, CaseQuery, NewCase
 from .profile import Profile
+from .settings import RateLimit
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -45,7 +46,7 @@ MAX_FUTURE = timedelta(hours=26)
 class CaseApi:
     """A tenant's case interface, as everything above the transport uses it.
 
-    ``concurrency`` is how many requests may be under way.
+    ``concurrency`` is how many requests may be under way, ``rate_limit`` what they keep to.
     """
 
     base_url: str
@@ -54,6 +55,7 @@ class CaseApi:
     profile: Profile
     protocol: CaseProtocol = field(repr=False)
     session: Session = field(repr=False)
+    rate_limit: RateLimit | None = None
 
     @property
     def stats(self) -> Stats:
@@ -90,6 +92,10 @@ class CaseApi:
     def check_usable(self) -> None:
         """Raise ConfigError when it is closed, or used in another process or event loop."""
         self.session.check_usable()
+
+    async def sign_in(self) -> None:
+        """Get a token now, where there is none that is good for a while."""
+        await self.session.sign_in()
 
     async def send(self, request: Request[T], *, is_patient: bool = False) -> T:
         """Send a request until it is answered, or may not or should not be sent again.

@@ -336,7 +336,7 @@ from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
 from ._validators import MAX_INTEGER, check, integer, kind, kind_of, number, one_of, text
-from .credentials import ClientCredentials, Credentials, StaticToken, credentials_from
+from .credentials import Credentials, check_credentials, credentials_from
 from .errors import ConfigError
 from .events import OnEvent
 from .models import (
@@ -404,7 +404,8 @@ Q = TypeVar("Q")
 class AICCClient(SessionHolder):
     """A tenant's cases.
 
-    ``base_url`` is the domain, such as ``https://service.besclouds.com``. ``timezone`` is the zone
+    ``base_url`` is the domain, such as ``https://service.besclouds.com``. ``auth`` is a token, what
+    it takes to sign in, or a coroutine function that returns a token. ``timezone`` is the zone
     of the naive times on the wire: the tenant's; it is not documented which that is. None is
     ``Asia/Shanghai``, with a warning when a key is used first. ``rate_limit``
     is for all calls of this client together. ``session`` is the caller's own, and never closed
@@ -457,7 +458,7 @@ class AICCClient(SessionHolder):
             throttle_codes=dialect.throttle_codes,
             missing_codes=(*dialect.missing_codes, *(profile.missing_codes or ())),
         )
-        check("auth", auth, kind(StaticToken, ClientCredentials))
+        check_credentials(auth)
         check("session", session, kind(aiohttp.ClientSession, type(None)))
         if journal is not None and not callable(getattr(journal, "claim", None)):
             raise ConfigError(
@@ -475,6 +476,7 @@ class AICCClient(SessionHolder):
             profile=profile,
             protocol=CaseProtocol(converter, dialect),
             session=self._session,
+            rate_limit=endpoint.rate_limit,
         )
         self._should_warn_of_zone = timezone is None
         self._has_journal = journal is not None

@@ -23,11 +23,12 @@ It prints::
     50 rows in a page; RateLimit(limit=8, …)
 
 What a client does with it: no page is larger than ``page_size``; ranges are cut so that ``span``
-holds; where ``rate_refused`` is known, four fifths of ``rate`` are kept, unless there is a rate
-limit. No window is read that needs an offset deeper than ``deepest_start`` or announces
-``max_count`` rows: it is halved. A create that is in doubt is looked for by its time only where
-that is what ``date_field`` filters. A refusal with one of ``missing_codes`` is a NotFoundError. A
-``timezone`` that is behind ``utc_offset`` gives a RuntimeWarning.
+holds. Unless there is a rate limit, four fifths of the ``quota`` that the gateway told are kept, or
+where ``rate_refused`` is known four fifths of ``rate``. No window is read that needs an offset
+deeper than ``deepest_start`` or announces ``max_count`` rows: it is halved. A create that is in
+doubt is looked for by its time only where that is what ``date_field`` filters. A refusal with one
+of ``missing_codes`` is a NotFoundError. A ``timezone`` that is behind ``utc_offset`` gives a
+RuntimeWarning.
 """
 
 # ruff: noqa: RUF009  (the calls make fields, evaluated once as they should be)
@@ -45,6 +46,7 @@ from attrs.validators import ge, gt, le
 
 from ._files import create_private
 from ._optional import load
+from ._parse import parse_rate_limit
 from ._validators import MAX_INTEGER, integer, is_a, kind, kind_of, must, one_of, optional, shown
 from .errors import ConfigError
 from .settings import RateLimit, as_codes, check_codes
@@ -81,6 +83,15 @@ def _is_label(_: Any, attribute: Attribute[Any], value: Any) -> None:
         )
 
 
+def _is_quota(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    try:
+        parse_rate_limit(value)
+    except (ConfigError, AttributeError):
+        raise ConfigError(
+            f"{attribute.name} must be like '10' or '600/60', got {shown(value)}"
+        ) from None
+
+
 @frozen(kw_only=True)
 class Profile:
     """What ``probe`` found out about a tenant; None is unknown. No secrets and no cases.
@@ -110,8 +121,12 @@ class Profile:
     hours touch 32), ``none`` (40 days were accepted). ``content_type`` is that of the answers.
     ``missing_codes`` are the ``resCode`` that came for a case that cannot exist, as in ``Dialect``.
 
-    ``rate`` is how many requests a second were answered, for a second or more, ``rate_refused`` the
-    rate that met HTTP 429; None: none did.
+    ``quota`` is the lowest that the gateway told when it was asked, as ``AICC_RATE_LIMIT`` is
+    written: ``600/60`` is 600 in any 60 seconds. ``rate`` is how many requests a second were
+    answered, for a second or more, ``rate_refused`` the rate that met HTTP 429; None: none did.
+
+    ``platform`` is how the platform's own route met a count of cases: ``answered``, or how it was
+    refused. Nothing uses it yet.
     """
 
     probed: datetime | None = optional(kind(datetime))
@@ -137,8 +152,10 @@ class Profile:
         converter=converters.optional(as_codes),
         validator=validators.optional(check_codes),
     )
+    quota: str | None = optional(_is_quota)
     rate: float | None = optional(_is_rate)
     rate_refused: float | None = optional(_is_rate)
+    platform: str | None = optional(_is_label)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -170,7 +187,13 @@ class Profile:
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The rate that passed, less a fifth; None when no request was refused, or none passed."""
+        """The quota that was told, or else the rate that passed, less a fifth.
+
+        None when neither is known, or when no request was refused.
+        """
+        if self.quota is not None:
+            told = parse_rate_limit(self.quota)
+            return RateLimit(max(int(told.limit * SHARE_OF_RATE), 1), per=told.per)
         if self.rate is None or self.rate_refused is None:
             return None
         return RateLimit(max(int(self.rate * SHARE_OF_RATE), 1))

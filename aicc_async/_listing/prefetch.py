@@ -150,7 +150,7 @@ class Prefetch(Generic[R]):
             if self._limits.is_too_large(plan.window, page.page.count):
                 # Its halves are read instead.
                 return True
-            plan.rest = _plan_rest(page.stop, page.page.count, page.longest)
+            plan.rest = plan_rest(page.stop, page.page.count, page.longest)
         # Half of the room is for the windows that come next, or late ones could take it all.
         share = 1 if plan is self._unfinished[0] else 2
         while self._has_room(share) or (plan is self._plans[0] and not plan.tasks):
@@ -196,7 +196,7 @@ class Prefetch(Generic[R]):
         return FetchedPage(start, asked, page, self._longest)
 
 
-def _plan_rest(found: int, count: int, longest: int) -> Iterator[tuple[int, int, int]]:
+def plan_rest(found: int, count: int, longest: int) -> Iterator[tuple[int, int, int]]:
     """Plan the pages after the first, which shows how many rows the service gives at once.
 
     Where the last of them should be full, or the first may be all that the service ever gives at

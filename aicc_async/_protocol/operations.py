@@ -64,6 +64,12 @@ TASK_GET = Operation("task_get", "GET", "/task/{id}", "get_task")
 TASK_TRANSFER = Operation("task_transfer", "POST", "/task/transfer", "transfer_task")
 TASK_STATUS = Operation("task_status", "POST", "/task/status/update", "update_task_status")
 TOKEN = Operation("token", "POST", "/baas/auth/v1.0/oauth2/token", "(sign-in)", base="")
+# Documented for the platform below, not for AICC, and in no table: the probe sends it once.
+PLATFORM_COUNT = Operation(
+    *("platform_count", "POST", "/u-route/baas/data/v1.0/count/AICC__CASE__CST", "(probe)"),
+    repeatable=False,
+    base="",
+)
 
 CASE_OPERATIONS = (
     *(CREATE, MODIFY, GET, LIST, TRANSFER, PROCESS, CANCEL, STATUS, TYPE_LIST, TYPE_GET),

@@ -69,10 +69,20 @@ def classify(
             message=error.message,
             request_id=error.request_id,
         )
-    if isinstance(error, RateLimitError) and (quota := _QUOTA.search(error.message)):
-        limit, count, unit = quota.groups()
-        error.limit, error.period = int(limit), int(count) * _SECONDS[unit]
+    if isinstance(error, RateLimitError) and (quota := parse_quota(error.message)):
+        error.limit, error.period = quota
     return error
+
+
+def parse_quota(text: str) -> tuple[int, float] | None:
+    """Return so many requests in so many seconds, as the gateway writes them; None for neither.
+
+    It writes ``limit:10,time:10 second`` in refusals, and in headers after ``remain:9,``.
+    """
+    if not (quota := _QUOTA.search(text)):
+        return None
+    limit, count, unit = quota.groups()
+    return int(limit), int(count) * _SECONDS[unit]
 
 
 def refuse_sign_in(value: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from attrs import field, frozen
@@ -17,7 +18,7 @@ class Request(Generic[T]):
     """One call; ``repeatable`` when it may go out again though the service may have acted.
 
     ``signed`` requests carry an access token: all but a sign-in. ``denied`` are the statuses that
-    mean: not with these credentials.
+    mean: not with these credentials. ``headers`` go beside those of every request.
     """
 
     operation: str
@@ -29,3 +30,4 @@ class Request(Generic[T]):
     content_type: str = JSON
     signed: bool = True
     denied: frozenset[int] = frozenset({401, 403})
+    headers: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)

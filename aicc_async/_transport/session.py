@@ -208,7 +208,9 @@ class Session:
         self._endpoint = endpoint
         self._signing = signing
         self._tokens = (
-            Tokens(signing.source, self.send, on_event=self.on_event) if signing else None
+            Tokens(signing.source, self.send, store=signing.store, on_event=self.on_event)
+            if signing
+            else None
         )
         self._headers = dict(headers or {})
         self._limiter = limiter_of(endpoint.rate_limit)
@@ -299,6 +301,12 @@ class Session:
             self.stats.retries += call.retries
         self._budget.give_back(call.paid)
         return answer
+
+    async def sign_in(self) -> None:
+        """Get a token now, where there is none that is good for a while."""
+        self.check_usable()
+        if self._tokens:
+            await self._tokens.token()
 
     async def close(self) -> None:
         """Close what is ours; a session of the caller's stays open."""
@@ -447,7 +455,7 @@ class Session:
         self, request: Request[Any], call: Call, token: str | None, slot: AcquiredSlot | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         limits, http, notify = self._endpoint.timeouts, self._client(), call.on_departure
-        headers = {**self._headers, "Content-Type": request.content_type}
+        headers = {**self._headers, **request.headers, "Content-Type": request.content_type}
         if token is not None and self._signing is not None:
             headers[self._signing.header] = self._signing.prefix + token
         return http.request(

@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Self
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .._deadline import context_without_deadline
 from .._protocol.requests import Request
 from .._protocol.sign_in import Grant, sign_in
-from ..credentials import Credentials, StaticToken
+from .._validators import check, secret
+from ..credentials import (
+    ClientCredentials,
+    Credentials,
+    IssuedToken,
+    StaticToken,
+    TokenFunction,
+    TokenStore,
+)
 from ..errors import ConfigError
 from ..events import OnEvent, TokenRenewed
 
+Source = StaticToken | Request[Grant] | TokenFunction
 # Before its end a token is renewed: so much, or a tenth of its life.
 RENEWAL_MARGIN = 60.0  # seconds
 
 
 @frozen
 class Signing:
-    """How requests are signed: with a token, or with what a sign-in gives; and in which header."""
+    """How requests are signed: with a token, or with what a sign-in gives; and in which header.
 
-    source: StaticToken | Request[Grant]
+    ``store`` is where other processes have the token too.
+    """
+
+    source: Source = field(repr=False)
     header: str = "access-token"
     prefix: str = ""
+    store: TokenStore | None = field(default=None, kw_only=True, repr=False)
 
     @classmethod
     def from_credentials(cls, credentials: Credentials) -> Self:
         """Return how AICC wants requests signed."""
-        return cls(credentials if isinstance(credentials, StaticToken) else sign_in(credentials))
+        if not isinstance(credentials, ClientCredentials):
+            return cls(credentials)
+        shared = credentials.shared
+        store = shared.connect(credentials.client_id) if shared else None
+        return cls(sign_in(credentials), store=store)
 
 
 class Tokens:
@@ -38,15 +56,19 @@ class Tokens:
 
     def __init__(
         self,
-        source: StaticToken | Request[Grant],
+        source: Source,
         send: Callable[[Request[Grant]], Awaitable[Grant]],
         *,
+        store: TokenStore | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
         self._source = source
         self._send = send
+        self._store = store
         self._on_event = on_event
         self._token: str | None = None
+        # The last one that the service refused: a store may not know that yet.
+        self._refused: str | None = None
         self._renew_at = 0.0
         self._renewal: asyncio.Task[str] | None = None
 
@@ -76,7 +98,7 @@ class Tokens:
     def refuse(self, token: str) -> bool:
         """Forget a token that the service refused; False when there can be no other."""
         if token == self._token:
-            self._token = None
+            self._token, self._refused = None, token
         return not isinstance(self._source, StaticToken)
 
     async def close(self) -> None:
@@ -84,12 +106,28 @@ class Tokens:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
+        if self._store is not None:
+            await self._store.close()
 
-    async def _renew(self, sign_in: Request[Grant]) -> str:
-        grant = await self._send(sign_in)
+    async def _renew(self, source: Request[Grant] | TokenFunction) -> str:
+        async def sign_in() -> IssuedToken:
+            return await self._sign_in(source)
+
+        issued = (
+            await self._store.obtain(sign_in, refused=self._refused)
+            if self._store
+            else await sign_in()
+        )
+        self._renew_at = asyncio.get_running_loop().time() + issued.seconds
+        self._token = issued.token
+        return issued.token
+
+    async def _sign_in(self, source: Request[Grant] | TokenFunction) -> IssuedToken:
+        if not isinstance(source, Request):
+            # Whoever returns it knows when it ends: it is good until the service refuses it.
+            return IssuedToken(check("the token that auth returns", await source(), secret), inf)
+        grant = await self._send(source)
         margin = min(RENEWAL_MARGIN, grant.lifetime / 10)
-        self._renew_at = asyncio.get_running_loop().time() + grant.lifetime - margin
-        self._token = grant.token
         if self._on_event:
             self._on_event(TokenRenewed(lifetime=grant.lifetime))
-        return grant.token
+        return IssuedToken(grant.token, grant.lifetime - margin)

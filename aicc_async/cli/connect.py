@@ -16,6 +16,7 @@ from attrs import evolve
 from .._parse import parse_environment, parse_rate_limit, parse_telemetry
 from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
+from ..connectors._shared_token import share_token
 from ..credentials import ClientCredentials, Credentials, QFlowLogin, StaticToken, credentials_from
 from ..errors import ConfigError
 from ..models import NewTask
@@ -68,7 +69,7 @@ def client(
         name = base_url.partition("://")[2].rstrip("/")
         budget = RedisBudget(environ["AICC_REDIS_URL"], name=name)
         settings["rate_limit"] = evolve(settings["rate_limit"], shared=budget, priority=priority)
-    auth = _credentials(options, environ)
+    auth = share_token(_credentials(options, environ), environ.get("AICC_TOKEN_REDIS_URL"))
     return AICCClient(base_url, auth=auth, max_concurrency=concurrency, **settings)
 
 

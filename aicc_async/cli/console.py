@@ -21,8 +21,12 @@ RESUME = "run the same command again to resume"
 
 def say(text: str) -> None:
     """Write a message as one line on standard error."""
-    # The service's own words may hold line ends, and sequences that a terminal obeys.
-    click.echo("".join(mark if mark.isprintable() else " " for mark in text), err=True)
+    click.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """Return a text on one line: the service's own may hold what a terminal obeys."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
 def echo(text: str | bytes, *, nl: bool = True) -> None:

@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "qflow": ("qflow:qflow", "Look at a case in a Q-Flow queue, or take it out."),
     },
     "Tools": {
+        "check": ("check:check", "Sign in, and tell what this account can do."),
         "probe": ("probe:probe", "Find out how a tenant behaves, and write its profile."),
         "report": ("report:report", "Show the manifest of an export as one HTML page."),
         "emulator": ("emulator:emulator", "Run a tenant on this machine until it is interrupted."),
@@ -58,6 +59,7 @@ VARIABLES = {
     "AICC_TIMEZONE": "The tenant's zone; Asia/Shanghai unless set.",
     "AICC_RATE_LIMIT": "At most so many requests in any second: 10, 600/60.",
     "AICC_REDIS_URL": "A Redis where processes share that limit.",
+    "AICC_TOKEN_REDIS_URL": "A Redis where processes share one token.",
     "AICC_DIALECT": "What the tenant speaks: task_detail=POST missing_codes=…",
     "AICC_PROFILE": "The file that probe writes.",
     "AICC_TELEMETRY": "otel: spans and metrics, by OpenTelemetry's providers.",

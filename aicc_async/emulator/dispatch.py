@@ -10,7 +10,7 @@ from .faults.page_faults import PageScript
 from .http.answer import AICC_JSON, Answer, BusinessError, platform_error
 from .http.routes import OPERATIONS_WITHOUT_BODY, QFLOW, Recorded, id_from_path
 from .http.tokens import IssuedTokens, sign_in
-from .operations import actions, case_types, statistics, tasks
+from .operations import actions, case_types, platform, statistics, tasks
 from .operations.request import OperationRequest
 from .operations.service import CaseService
 from .options import PageRules, Settings
@@ -28,6 +28,7 @@ FAMILY: Mapping[str, Callable[[OperationRequest], Answer]] = {
     "type_get": case_types.get_type,
     "statistics": statistics.current,
     "statistics_report": statistics.report,
+    "platform_count": platform.count,
     "task_create": tasks.create,
     "task_modify": tasks.modify,
     "task_list": tasks.list_tasks,
@@ -58,6 +59,7 @@ class Dispatcher:
                 query=call.path.partition("?")[2],
                 content_type=call.headers.get("Content-Type", ""),
                 credentials=(self.settings.client_id, self.settings.client_secret),
+                is_only=self.settings.quirks.one_token,
             )
         elif call.operation in QFLOW:
             answer = self._answer_qflow(call)

@@ -18,6 +18,7 @@ from .faults.quota import Quota
 from .faults.script import FAULTS_AFTER_WORK, Fault, Script
 from .http import connection
 from .http.answer import Answer, platform_error
+from .http.gateway import gateway_headers
 from .http.routes import SIGN_IN_OPERATIONS, Recorded, find_operation
 from .options import Settings
 
@@ -100,6 +101,10 @@ class RequestHandler:
     async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
         await self._delay(call)
         call.status = answer.status
+        if self.tenant.quirks.gateway:
+            passed = self.quota.passed(call.at)
+            added = gateway_headers(call.headers, quota=self.tenant.quota, passed=passed)
+            answer = attrs.evolve(answer, headers={**answer.headers, **added})
         return connection.build_response(answer, date_ahead=self.tenant.quirks.date_ahead)
 
     async def _delay(self, call: Recorded) -> None:

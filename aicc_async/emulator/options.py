@@ -122,6 +122,10 @@ class Quirks:
     the same for the header ``Date`` of answers; None: they have none. ``title_form`` is how the
     titles of new cases are written: ``kept``, ``escaped`` (as in HTML), ``decomposed`` (NFD),
     ``plane_0`` (a question mark for each emoji), ``upper`` or ``cut`` (to 100 characters).
+
+    ``one_token`` is a tenant that keeps one token per app: a sign-in ends the token of the one
+    before. ``gateway`` is whether Huawei's gateway is before the tenant: every answer has its
+    ``X-Request-Id``, and tells the quota to who asks with ``X-Apig-Mode: debug``.
     """
 
     date_field: str = attrs.field(default="createdDate", validator=one_of(DATE_EXPRESSIONS))
@@ -141,6 +145,8 @@ class Quirks:
     created_ahead: float = 0.0
     date_ahead: float | None = 0.0
     title_form: str = attrs.field(default="kept", validator=one_of(TITLE_FORMS))
+    one_token: bool = False
+    gateway: bool = False
 
     @property
     def is_unstable(self) -> bool:
@@ -166,6 +172,9 @@ class Readings:
 
     ``swap_statistics`` swaps the paths of the two statistics; each keeps its verb.
 
+    ``platform`` is whether the platform's own route counts cases for this account: it ``answers``,
+    ``refuses`` with HTTP 403, or is ``absent``: there is no such path.
+
     ``qflow_login`` is whether Q-Flow requires a token of ``Users/Token`` or ``Users/LoginQFlow``;
     ``qflow_header`` is the header that carries it, after the text ``qflow_prefix``.
     """
@@ -179,6 +188,9 @@ class Readings:
     )
     task_detail: str = attrs.field(default="both", validator=one_of(("both", "GET", "POST")))
     swap_statistics: bool = False
+    platform: str = attrs.field(
+        default="absent", validator=one_of(("absent", "answers", "refuses"))
+    )
     qflow_login: bool = False
     qflow_header: str = "Authorization"
     qflow_prefix: str = "Bearer "

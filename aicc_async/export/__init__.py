@@ -42,6 +42,20 @@ The same, with a page to look at::
 Exit code 3 says that something is unverified; with ``--no-strict`` it is 0. The file is there in
 both cases.
 
+Before it is paid for
+---------------------
+
+``plan_export`` (``--dry-run``) returns what the export would take, and writes nothing. It sends the
+requests that plan the export, and reads one page for the size::
+
+    $ aicc-async export cases.jsonl --since 2025-01-01 --until 2025-12-31 --rate 10 --dry-run
+    cases.jsonl: 12,000 cases in 12 windows, 2025-01-01 00:00:00 to 2025-12-31 23:59:59
+    requests: …, of which … were sent for this plan
+    time: … at 10 requests in 1 s
+    size: about 8.5 MB as JSON lines
+
+It knows the rate limit of the client, and no other: what moves, is refused or is capped costs more.
+
 Formats
 -------
 
@@ -183,6 +197,7 @@ interface cannot be asked for changes.
 
 from __future__ import annotations
 
+from .dry_run import ExportPlan, WindowPlan, plan_export
 from .job import export_cases
 from .manifest import EarlierRun, ExportReport, OddValues, WholeCount, WindowReport
 from .progress import Progress
@@ -191,10 +206,13 @@ from .sinks.registry import FORMATS
 __all__ = [
     "FORMATS",
     "EarlierRun",
+    "ExportPlan",
     "ExportReport",
     "OddValues",
     "Progress",
     "WholeCount",
+    "WindowPlan",
     "WindowReport",
     "export_cases",
+    "plan_export",
 ]

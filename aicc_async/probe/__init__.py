@@ -12,8 +12,10 @@ finds out, in at most 40 requests, and writes nothing to the tenant::
     $ aicc-async export cases.jsonl --profile profile.toml --since 2025-12-01 --until 2025-12-31
     cases.jsonl: 1,076 cases in …
 
+One request asks the gateway for its quotas (``X-Apig-Mode: debug``). Where it tells none,
 ``--find-rate`` asks faster and faster, from 1 to 50 requests a second, until the first HTTP 429:
-up to 250 requests more. In Python::
+up to 250 requests more. ``--platform`` asks once whether the platform below AICC counts cases for
+this account on a route of its own, ``u-route/baas/data``; nothing uses that yet. In Python::
 
     import asyncio
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+
+from attrs import evolve
 
 from .._api import CaseApi
 from .._listing.windows import Window
@@ -15,6 +17,8 @@ from .survey import Survey
 MAX_REQUESTS = 40
 # For the last request, which may need five attempts and a new token.
 RESERVED_REQUESTS = 6
+# Huawei's API gateway answers it with what is left of each quota; others ignore it.
+GATEWAY_DEBUG = {"X-Apig-Mode": "debug"}
 # As many as a profile holds.
 MAX_CONTENT_TYPE_CHARACTERS = 200
 
@@ -53,10 +57,13 @@ class Asker:
         self._survey.pages.append(page)
         return page
 
-    async def send(self, window: Window, *, start: int, limit: int) -> ObservedPage:
+    async def send(
+        self, window: Window, *, start: int, limit: int, headers: Mapping[str, str] | None = None
+    ) -> ObservedPage:
         """Read a page whatever the budget; every error is raised."""
         # Not ``api.page``, which keeps to a page size: what any limit does is to be found out.
-        page = await self._api.send(self._listing.request(window, start, limit))
+        request = self._listing.request(window, start, limit)
+        page = await self._api.send(evolve(request, headers=headers) if headers else request)
         return ObservedPage(
             window, start, limit, page.ids, list(map(parse_dates, page.rows)), page.count
         )
@@ -74,6 +81,12 @@ class Asker:
         except ApiError as error:
             return error
         return None
+
+    async def debug_headers(self, window: Window) -> Mapping[str, str]:
+        """Return the headers of a page of one row that asks the gateway what it knows."""
+        self._check_budget()
+        await self.send(window, start=0, limit=1, headers=GATEWAY_DEBUG)
+        return self._api.last_headers
 
     def _check_budget(self) -> None:
         sent = self._api.stats.requests - self._requests_before

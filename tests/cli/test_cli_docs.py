@@ -29,7 +29,13 @@ def test_without_a_topic_all_are_listed(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "topic"), [("names", "models"), ("service", "client"), ("worker", "journal")]
+    ("task", "topic"),
+    [
+        ("names", "models"),
+        ("credentials", "connect"),
+        ("service", "client"),
+        ("worker", "journal"),
+    ],
 )
 def test_a_task_leads_to_the_page_that_has_it(call: Call, task: str, topic: str) -> None:
     """It is listed with the topic's name, and prints the same."""

@@ -244,7 +244,10 @@ def test_a_lacking_environment_says_what_lacks(environ: dict[str, str], says: st
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"auth": "secret-text"}, "auth must be a StaticToken or ClientCredentials, got str"),
+        (
+            {"auth": "secret-text"},
+            "auth must be a StaticToken, ClientCredentials or a coroutine function .*, got str",
+        ),
         ({"max_concurrency": 0}, "max_concurrency must be an integer >= 1, got 0"),
         ({"max_body": 0}, "max_body must be an integer >= 1, got 0"),
         ({"timezone": "Mars/Olympus"}, "timezone must be an IANA name .*, got 'Mars/Olympus'"),

@@ -462,3 +462,63 @@ async def test_sign_ins_count_against_the_limit(tenant: Emulator) -> None:
     first, second = tenant.requests
     assert (first.operation, second.operation) == ("token", "list")
     assert second.at - first.at >= 0.05
+
+
+# ---- a function of the caller's --------------------------------------------------------------
+
+
+async def test_a_function_is_asked_once_and_again_after_a_refusal(tenant: Emulator) -> None:
+    """Fifty calls share what it returns; after a 401 they share what it returns then."""
+    asked = 0
+
+    async def fetch_token() -> str:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return tenant.token()
+
+    async with client_of(tenant, auth=fetch_token) as client:
+        assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(client)))
+        tenant.expire_tokens()
+        assert not any(isinstance(end, Exception) for end in await ends(*fifty_pages(client)))
+    assert (asked, count(tenant, "token")) == (2, 0)
+
+
+@pytest.mark.parametrize("token", [None, b"text", "", "two\nlines"])
+async def test_a_function_must_return_a_token(tenant: Emulator, token: Any) -> None:
+    """What is fit for no header is a ConfigError that does not show it."""
+
+    async def fetch_token() -> Any:
+        return token
+
+    async with client_of(tenant, auth=fetch_token) as client:
+        with pytest.raises(ConfigError, match="the token that auth returns must ") as caught:
+            await client.list_cases()
+    assert "lines" not in str(caught.value)
+    assert not tenant.requests
+
+
+async def test_what_a_function_raises_reaches_the_caller(tenant: Emulator) -> None:
+    """It is the caller's own error, as it was raised; the next call asks again."""
+
+    class VaultError(Exception):
+        """What a client of a vault raises."""
+
+    is_sealed = iter([True, False])
+
+    async def fetch_token() -> str:
+        if next(is_sealed):
+            raise VaultError("sealed")
+        return tenant.token()
+
+    async with client_of(tenant, auth=fetch_token) as client:
+        with pytest.raises(VaultError, match="sealed"):
+            await client.list_cases()
+        assert (await client.list_cases(limit=1)).count == tenant.count()
+
+
+@pytest.mark.parametrize("auth", [StaticToken, lambda: "token", print, None])
+def test_what_gives_no_token_is_refused(auth: Any) -> None:
+    """A class, a plain function: a ConfigError before anything is sent."""
+    with pytest.raises(ConfigError, match="auth must be a StaticToken, ClientCredentials or a cor"):
+        AICCClient("https://host", auth=auth)

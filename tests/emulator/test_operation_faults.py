@@ -15,13 +15,14 @@ from emulator.bare_client import (
     transfer,
 )
 
-from aicc_async.emulator import Fault
+from aicc_async.emulator import Fault, Readings
 from aicc_async.emulator.faults.script import FAULTS_AFTER_WORK
-from aicc_async.emulator.http.routes import OPERATIONS
+from aicc_async.emulator.http.routes import OPERATIONS, PLATFORM_PATH
 
 
 async def requests(client: BareClient) -> dict[str, tuple[str, str, Any]]:
     """Build a request of every operation that will succeed."""
+    client.tenant.readings = Readings(platform="answers")
     [case_id, *_] = client.tenant.ids()
     task_id = await client.create_task(relateId=case_id)
     case = await client.enqueue()
@@ -42,6 +43,7 @@ async def requests(client: BareClient) -> dict[str, tuple[str, str, Any]]:
         "task_status": ("POST", "/task/status/update", {"id": task_id, "status": "s"}),
     }
     return {name: (verb, OPENAPI + path, body) for name, (verb, path, body) in by_case.items()} | {
+        "platform_count": ("POST", PLATFORM_PATH, {"condition": {}}),
         "qflow_token": ("POST", "/API/Users/Token", QFLOW_SIGN_IN),
         "qflow_cancel": ("POST", "/API/Cases/Cancel", {"CaseId": case["CaseId"]}),
         "qflow_case": ("GET", f"/API/Cases/{case['CaseId']}", None),

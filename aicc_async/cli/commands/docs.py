@@ -18,6 +18,7 @@ from ..console import echo
 # Topic → the public module whose docstring has it. Some have two: what it is, and a task.
 TOPICS = {
     "client": "aicc_async.client",
+    "connect": "aicc_async.credentials",
     "credentials": "aicc_async.credentials",
     "dlt": "aicc_async.connectors.dlt",
     "emulator": "aicc_async.emulator",

@@ -87,6 +87,7 @@ PIECE_SIZE = 2**20  # bytes
 )
 @click.option("--replace", is_flag=True, help="Tables: remove the rows that are there.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that no export has written.")
+@click.option("--dry-run", is_flag=True, help="Tell requests, time and size; write nothing.")
 @click.option("--restart", is_flag=True, help="Discard what an unfinished run has read.")
 @connection
 @demo
@@ -100,6 +101,7 @@ def export(
     lookback: timedelta,
     strict: bool,
     manifest: Path | None,
+    dry_run: bool,
     **options: Any,
 ) -> None:
     """Write all cases that match into OUT, and verify them.
@@ -121,6 +123,7 @@ def export(
     from ...export.manifest import save
     from ...export.unfinished import planned_start
     from ..connect import Reader, reader
+    from ..dry_run import plan_only
     from ..filters import query
     from ..progress import display, print_report
 
@@ -131,6 +134,11 @@ def export(
         # A moment later, what is so long ago is another query.
         since = planned_start(out, settings["format"]) or since
     wanted = query(None if since is LAST else since, until, filters)
+    if dry_run:
+        if since is LAST:
+            raise ConfigError("--dry-run cannot be combined with --since last: say the time")
+        plan_only(out, wanted, reader(**options), settings)
+        return
     if is_streamed:
         _check_streamed(settings)
     elif manifest:

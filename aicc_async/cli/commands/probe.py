@@ -30,8 +30,10 @@ QUESTIONS = {
     "span": "31 days are counted in",
     "content_type": "Content-Type of answers",
     "missing_codes": "resCode of no such case",
+    "quota": "Quota, as the gateway tells",
     "rate": "Requests a second passed",
     "rate_refused": "Requests a second refused",
+    "platform": "The platform's own route",
 }
 # Bounds, and how far the probe went without meeting them.
 UNMET = {"deepest_start": "offset_reached", "rate_refused": "rate"}
@@ -40,15 +42,22 @@ UNKNOWN = "unknown"
 
 @click.command()
 @click.option("-o", "--output", type=OUTPUT_FILE, help="Where the profile is written, as TOML.")
-@click.option("--find-rate", is_flag=True, help="Ask faster and faster, to the first HTTP 429.")
+@click.option(
+    "--find-rate",
+    is_flag=True,
+    help="Where no quota is told: ask faster and faster, to the first HTTP 429.",
+)
+@click.option(
+    "--platform", is_flag=True, help="Ask once whether the platform's own route counts cases."
+)
 @connection
 @demo
-def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
+def probe(output: Path | None, *, find_rate: bool, platform: bool, **options: Any) -> None:
     """Find out how a tenant behaves, and write its profile.
 
-    The documents leave much of that open. Reads in at most 40 requests, and writes
-    nothing to the tenant. --find-rate takes up to 250 requests more, at 1 to 50 a second, and stops
-    when one is refused.
+    The documents leave much of that open. Reads in at most 40 requests, and writes nothing to the
+    tenant. One of them asks the gateway for its quota. Where none is told, --find-rate takes up to
+    250 requests more, at 1 to 50 a second, and stops when one is refused. --platform is one more.
 
     \b
     Example:
@@ -70,7 +79,8 @@ def probe(output: Path | None, *, find_rate: bool, **options: Any) -> None:
         load("tomli_w", "cli")
         if not os.access(output if output.exists() else output.parent, os.W_OK):
             raise ConfigError(f"--output must be a file that can be written, got {output}")
-    profile = call(reader(**options), lambda aicc: probe_tenant(aicc, find_rate=find_rate))
+    wanted = {"find_rate": find_rate, "platform": platform}
+    profile = call(reader(**options), lambda aicc: probe_tenant(aicc, **wanted))
     table = Table("Question", Column("Answer", overflow="fold"), "Field")
     for name, answer in _answers(profile):
         # A text: what the service says of itself is no markup.

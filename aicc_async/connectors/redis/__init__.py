@@ -1,4 +1,4 @@
-"""What processes share in a Redis: a budget of requests, and a journal (extra ``redis``).
+"""What processes share in a Redis: a budget, a token, and a journal (extra ``redis``).
 
 One machine needs neither: tasks share the client's rate limit, and processes share an
 ``SQLiteJournal``. Install with ``pip install 'aicc-async[redis]'``.
@@ -34,6 +34,33 @@ processes. While Redis is away, each process takes its share: the limit divided 
 
 Commands share a budget too: they take ``AICC_REDIS_URL``, with ``AICC_RATE_LIMIT`` or ``--rate``.
 Its name is then the domain.
+
+A token
+-------
+
+Take it when a second sign-in of your app makes the service refuse the token of the first one: some
+tenants keep one token per app. One process signs in, the others take its token; one that is refused
+is renewed by one of them::
+
+    import asyncio
+    import os
+
+    from aicc_async import AICCClient, ClientCredentials
+    from aicc_async.connectors.redis import RedisTokens
+
+
+    async def main() -> None:
+        auth = ClientCredentials.from_key_file(
+            "key.csv", shared=RedisTokens(os.environ["REDIS_URL"])
+        )
+        async with AICCClient(os.environ["AICC_BASE_URL"], auth=auth) as aicc:
+            print((await aicc.list_cases(limit=1)).count)
+
+
+    asyncio.run(main())
+
+Commands and Spark's tasks share one with ``AICC_TOKEN_REDIS_URL``. The token is in Redis as it is:
+whoever may read there may act as your app until it ends.
 
 A journal
 ---------
@@ -71,5 +98,6 @@ and ``maxmemory-policy noeviction``. A Redis Cluster is not supported. ``help()`
 
 from .budget import RedisBudget
 from .journal import RedisJournal
+from .tokens import RedisTokens
 
-__all__ = ["RedisBudget", "RedisJournal"]
+__all__ = ["RedisBudget", "RedisJournal", "RedisTokens"]

@@ -20,6 +20,7 @@ from ...errors import ConfigError
 from ...models import CaseQuery
 from ...profile import Profile
 from ...settings import RateLimit
+from .._shared_token import share_token
 from .values import parse_filters, parse_flag, parse_integer, parse_settle, parse_time
 
 T = TypeVar("T")
@@ -93,7 +94,9 @@ class Source:
             environ = {"AICC_CLIENT_SECRET": environ.get("AICC_CLIENT_SECRET", "")} | {
                 CREDENTIAL_OPTIONS[name]: value for name, value in self.credentials.items()
             }
-        return AICCClient(self.base_url, auth=credentials_from(environ), **self.settings)
+        url = os.environ.get("AICC_TOKEN_REDIS_URL")
+        auth = share_token(credentials_from(environ), url)
+        return AICCClient(self.base_url, auth=auth, **self.settings)
 
     def run(self, work: Callable[[CaseApi], Awaitable[T]]) -> T:
         """Run work on the driver, with a client and an event loop of its own."""

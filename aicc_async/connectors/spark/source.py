@@ -48,7 +48,8 @@ class AICCCases(DataSource):
     **Credentials** are the variables ``AICC_CLIENT_ID`` and ``AICC_CLIENT_SECRET``,
     ``AICC_KEY_FILE`` or ``AICC_ACCESS_TOKEN`` of driver and executors, or options with such names
     (``client_id``, ``client_secret``, ``key_file``, ``access_token``). A key file is read on each
-    machine. Options travel with the tasks, but show in no plan and no event log.
+    machine. Options travel with the tasks, but show in no plan and no event log. Each task signs
+    in, unless ``AICC_TOKEN_REDIS_URL`` names a Redis where all of them share a token.
 
     **Filters** on ``priority``, ``origin``, ``owner_id`` and other texts, and on ``created_date``,
     narrow what is asked for (Spark from 4.1 on); Spark filters again. With a profile whose

@@ -41,6 +41,10 @@ class Quota:
     _arrived: LastSecond = attrs.field(factory=LastSecond, init=False)
     _passed: LastSecond = attrs.field(factory=LastSecond, init=False)
 
+    def passed(self, now: float) -> int:
+        """Count what passed in the second that ends now."""
+        return self._passed.count(now)
+
     def admit(self, now: float, limit: int | None) -> bool:
         """Count an arrival; return whether it passes ``limit`` a second (None: all pass)."""
         self._arrived.add(now)

@@ -36,6 +36,7 @@ class BusinessError(Exception):
     TOO_LONG = "405230003"
     SPAN = "405230004"
     TOO_DEEP = "405230005"
+    DENIED = "405230403"
     NOT_FOUND = "405230404"
 
     def __init__(self, code: str, message: str, *, status: int = 200) -> None:

@@ -10,6 +10,7 @@ from ..options import Readings
 TOKEN_PATH = "/baas/auth/v1.0/oauth2/token"  # noqa: S105  (a path)
 BASE_PATH = "/service/AICC__Case/1.0.0/openapi"
 QFLOW_PATH = "/API"
+PLATFORM_PATH = "/u-route/baas/data/v1.0/count/AICC__CASE__CST"
 
 # The vendor's pages on the two statistics contradict each other about which path is which. The
 # first table is our reading; the second swaps the paths and keeps the verbs.
@@ -36,6 +37,7 @@ ROUTES = {
     ("POST", f"{BASE_PATH}/task/modify"): "task_modify",
     ("POST", f"{BASE_PATH}/task/transfer"): "task_transfer",
     ("POST", f"{BASE_PATH}/task/status/update"): "task_status",
+    ("POST", PLATFORM_PATH): "platform_count",
     ("POST", f"{QFLOW_PATH}/Users/Token"): "qflow_token",
     ("POST", f"{QFLOW_PATH}/Users/LoginQFlow"): "qflow_token",
     ("POST", f"{QFLOW_PATH}/Cases"): "enqueue",
@@ -86,6 +88,8 @@ def find_operation(method: str, path: str, readings: Readings = DEFAULT_READINGS
     """Return the operation that a method and a path (without its query) name, if any."""
     statistics = SWAPPED_STATISTICS_ROUTES if readings.swap_statistics else STATISTICS_ROUTES
     operation = ROUTES.get((method, path)) or statistics.get((method, path))
+    if operation == "platform_count" and readings.platform == "absent":
+        return None
     if operation:
         return operation
     head, _, path_id = path.rpartition("/")

@@ -42,8 +42,9 @@ def sign_in(
     query: str,
     content_type: str,
     credentials: tuple[str, str],
+    is_only: bool = False,
 ) -> Answer:
-    """Answer a token request (client credentials, form-encoded)."""
+    """Answer a token request (client credentials, form-encoded); the only token ends all others."""
     form = {key: values[0] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
     # A query string is refused, whatever is in it: secrets in an address end up in access logs.
     if query or content_type.partition(";")[0].strip() != FORM:
@@ -52,6 +53,8 @@ def sign_in(
         return _refuse("unsupported_grant_type", "only client_credentials")
     if (form.get("client_id"), form.get("client_secret")) != credentials:
         return _refuse("invalid_client", "unknown client or wrong secret")
+    if is_only:
+        tokens.expire_all()
     lifetime = tokens.lifetime
     answer = {
         "access_token": tokens.issue(),
