@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ._create.creator import (
         CreateOutcome,
     )
+    from ._network import (
+        NetworkSettings,
+    )
     from ._ratelimit.budget import (
         RequestPriority,
         request_priority,
@@ -144,6 +147,7 @@ __all__ = [
     "InvalidInput",
     "JournalError",
     "KeyInUse",
+    "NetworkSettings",
     "NewCase",
     "NewTask",
     "NotFoundError",
@@ -186,6 +190,7 @@ __all__ = [
 
 _MODULES = {
     "._create.creator": ("CreateOutcome",),
+    "._network": ("NetworkSettings",),
     "._ratelimit.budget": (
         "RequestPriority",
         "request_priority",

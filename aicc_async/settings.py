@@ -61,14 +61,13 @@ The times on the wire have no zone: ``timezone`` must be the tenant's, ``Asia/Sh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import Attribute, field, frozen
 from yarl import URL
 
+from ._network import NetworkSettings, is_this_machine
 from ._ratelimit.budget import REQUEST_PRIORITIES, RequestPriority, SharedBudget
 from ._validators import check, integer, kind, number, one_of, shown
 from .errors import ConfigError
@@ -255,6 +254,7 @@ class Endpoint:
     rate_limit: RateLimit | None = field(default=None, validator=kind(RateLimit, type(None)))
     retry: RetryPolicy = field(factory=RetryPolicy, validator=kind(RetryPolicy))
     timeouts: Timeouts = field(factory=Timeouts, validator=kind(Timeouts))
+    network: NetworkSettings = field(factory=NetworkSettings, validator=kind(NetworkSettings))
     max_body: int = field(default=64 * 2**20, validator=integer(1))
     throttle_statuses: tuple[int, ...] = ()
     throttle_codes: tuple[str, ...] = ()
@@ -276,10 +276,7 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
         raise ConfigError("base_url must be an https URL such as 'https://host'")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ConfigError("base_url must not hold a user, a password, a query or a fragment")
-    is_safe = url.scheme == "https" or allow_http or url.host == "localhost"
-    with suppress(ValueError):
-        is_safe = is_safe or ip_address(url.host).is_loopback
-    if not is_safe:
+    if url.scheme != "https" and not allow_http and not is_this_machine(url.host):
         raise ConfigError(f"base_url must be https for {url.host}, unless allow_http=True")
     return str(url).rstrip("/")
 

@@ -21,6 +21,7 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from .._network import check_headers
 from .._protocol.envelope import TOKEN_REFUSED_CODES, build_error
 from .._protocol.refusals import classify
 from .._protocol.requests import Request
@@ -39,7 +40,13 @@ from ..errors import (
     UnknownOutcome,
 )
 from ..settings import Endpoint, RateLimit, Timeouts
-from .reasons import MAX_HEADER_BYTES, MAX_HEADERS, describe_failure, is_certificate_failure
+from .reasons import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    describe_failure,
+    is_handshake_refusal,
+    will_fail_again,
+)
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
@@ -135,16 +142,32 @@ def _may_be_readable(conn: Connection) -> bool:
     return bool(poll.poll(0))
 
 
+@define
+class _Departure:
+    """Whether an attempt has a connection: only then a tunnel is open, and the handshake over."""
+
+    has_begun: bool = False
+    has_connected: bool = False
+
+    def send(self, send: _Send, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        """Send on a connection that is there, and fresh."""
+        self.has_connected = True
+        return send(conn)
+
+
 def _check_connection(
     send_checked: Callable[[_Send, Connection], Coroutine[Any, Any, aiohttp.ClientResponse]],
+    departure: _Departure,
 ) -> aiohttp.ClientMiddlewareType:
     """Return a middleware that sends in this way, on another connection where one is stale."""
 
     async def middleware(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
+        departure.has_begun = True
         # Of this request alone.
-        request.send = partial(send_checked, request.send)  # type: ignore[method-assign]
+        send = partial(departure.send, request.send)
+        request.send = partial(send_checked, send)  # type: ignore[method-assign]
         try:
             while True:
                 try:
@@ -160,7 +183,7 @@ def _check_connection(
 
 
 # The answer of what may be sent again is not worth a wait.
-_middlewares = {True: _check_connection(_send_if_fresh), False: _check_connection(_read_and_send)}
+_ways_to_send = {True: _send_if_fresh, False: _read_and_send}
 
 
 @define
@@ -194,7 +217,11 @@ class Session:
         self._endpoint = endpoint
         self._signing = signing
         self._tokens = Tokens(signing.source, self.send) if signing else None
-        self._headers = dict(headers or {})
+        route = endpoint.network.route_to(endpoint.base_url)
+        taken = signing.header if signing else ""
+        self._headers = CIMultiDict(check_headers(route.headers, taken=taken))
+        self._headers.update(headers or {})
+        self._way = route.options
         self._limiter = limiter_of(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
         # Interactive calls do not wait behind others.
@@ -312,7 +339,7 @@ class Session:
                 # The sign-in was sent, the request itself was not.
                 failure = type(error)(f"{request.operation}: sign-in failed: {error}", sent=False)
             # An outage that begins with the renewal of a token is one of the request as well.
-            if call.is_patient and not is_certificate_failure(error.__cause__):
+            if call.is_patient and not will_fail_again(error.__cause__):
                 call.failure, call.is_throttled = failure, False
             if failure is error:
                 raise
@@ -327,16 +354,16 @@ class Session:
         self.stats.requests += 1
         outcome: object = "no answer"
         try:
-            with _own_errors(request.operation):
-                async with self._request(request, call, token, slot) as response:
+            with _own_errors(request.operation, departure := _Departure()):
+                async with self._request(request, call, token, slot, departure) as response:
                     body = await self._read(request, response)
             outcome, self.last_headers = response.status, response.headers
             self._answered_at = loop.time()
             return self._decode(request, response.status, response.headers, body)
         except AICCError as error:
-            # What is not the call's failure is not sent again: a certificate that is refused once
-            # is refused at each attempt.
-            if may_have_happened(error) or not is_certificate_failure(error.__cause__):
+            # What is not the call's failure is not sent again: a certificate, or a login, that is
+            # refused once is refused at each attempt.
+            if may_have_happened(error) or not will_fail_again(error.__cause__):
                 call.failure = error
             if call.on_departure and not may_have_happened(error):
                 call.on_departure(False)
@@ -365,7 +392,12 @@ class Session:
             raise call.failure from None
 
     def _request(
-        self, request: Request[Any], call: Call, token: str | None, slot: AcquiredSlot | None
+        self,
+        request: Request[Any],
+        call: Call,
+        token: str | None,
+        slot: AcquiredSlot | None,
+        departure: _Departure,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         limits, http, notify = self._endpoint.timeouts, self._client(), call.on_departure
         headers = {**self._headers, "Content-Type": request.content_type}
@@ -379,12 +411,21 @@ class Session:
             # The token's header would travel to another host.
             allow_redirects=False,
             raise_for_status=False,
-            timeout=_timeout(call.left, limits, is_short=not request.repeatable),
+            timeout=_timeout(
+                call.left,
+                limits,
+                is_short=not request.repeatable,
+                connect=limits.connect if "proxy" in self._way else None,
+            ),
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             max_headers=MAX_HEADERS,
             # These replace the session's own, which a caller's may have.
-            middlewares=[*http._middlewares, _middlewares[request.repeatable]],  # noqa: SLF001
+            middlewares=[
+                *http._middlewares,  # noqa: SLF001
+                _check_connection(_ways_to_send[request.repeatable], departure),
+            ],
+            **self._way,
         )
 
     async def _read(self, request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
@@ -468,11 +509,17 @@ class Session:
         return self._http
 
 
-def _timeout(left: float, limits: Timeouts, *, is_short: bool) -> aiohttp.ClientTimeout:
-    """Return the limits of an attempt; one timer does for an answer of a few bytes."""
+def _timeout(
+    left: float, limits: Timeouts, *, is_short: bool, connect: float | None
+) -> aiohttp.ClientTimeout:
+    """Return the limits of an attempt; one timer does for an answer of a few bytes.
+
+    ``connect`` bounds what the connecting of sockets does not: a proxy that opens no tunnel.
+    """
+    known = {"connect": connect, "sock_connect": limits.connect}
     if is_short:
-        return _cached_timeout(min(left, limits.read), sock_connect=limits.connect)
-    return _cached_timeout(left, sock_connect=limits.connect, sock_read=limits.read)
+        return _cached_timeout(min(left, limits.read), **known)
+    return _cached_timeout(left, sock_read=limits.read, **known)
 
 
 def limiter_of(rate: RateLimit | None) -> AnyLimiter:
@@ -523,16 +570,16 @@ class SessionHolder:
 
 
 @contextmanager
-def _own_errors(operation: str) -> Iterator[None]:
+def _own_errors(operation: str, departure: _Departure) -> Iterator[None]:
     """Raise what aiohttp raises as errors of ours, which say whether it was sent."""
     try:
         yield
     except AICCError:
         raise
     except TimeoutError as error:
-        is_connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-        message = f"{operation}: no {'connection' if is_connecting else 'complete answer'} in time"
-        raise RequestTimeout(message, sent=_may_be_sent(error)) from error
+        sent = _may_be_sent(error, departure)
+        message = f"{operation}: no {'complete answer' if sent else 'connection'} in time"
+        raise RequestTimeout(message, sent=sent) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if isinstance(error, aiohttp.ClientResponseError):
             # It holds the headers of the request, and with them the token.
@@ -541,10 +588,16 @@ def _own_errors(operation: str) -> Iterator[None]:
             error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
             error.args = (error.request_info, error.history)
         message = f"{operation}: {describe_failure(error)}"
-        raise TransportError(message, sent=_may_be_sent(error)) from error
+        raise TransportError(message, sent=_may_be_sent(error, departure)) from error
 
 
-def _may_be_sent(error: BaseException) -> bool:
-    # A redirect is an answer.
+def _may_be_sent(error: BaseException, departure: _Departure) -> bool:
+    # The server reads no request before the handshake; TLS 1.3 refuses a client's certificate when
+    # the client has sent one already.
+    if is_handshake_refusal(error):
+        return False
+    if departure.has_begun:
+        return departure.has_connected
+    # Whatever replaces aiohttp's own way to send, as mocks do: a redirect is an answer.
     is_redirect = isinstance(error, aiohttp.RedirectClientError)
     return is_redirect or not isinstance(error, _ERRORS_BEFORE_SENDING)
