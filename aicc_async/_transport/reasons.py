@@ -28,6 +28,8 @@ def describe_failure(error: BaseException) -> str:
     host, port = getattr(error, "host", None), getattr(error, "port", None)
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     reason = _reason(cause)
+    if alert := find_refusing_alert(error):
+        return f"the server refused the TLS handshake: {alert}"
     if isinstance(host, str):
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         whose = "the proxy " if type(error).__name__ == "ClientProxyConnectionError" else ""
@@ -47,19 +49,19 @@ def will_fail_again(error: BaseException | None) -> bool:
     is_other_pin = hasattr(error, "expected") and hasattr(error, "got")
     if is_other_pin or any(isinstance(cause, ssl.CertificateError) for cause in causes):
         return True
-    if error is not None and is_handshake_refusal(error):
-        return True
-    return _refused_tunnel(error) in LASTING_REFUSALS
+    return bool(find_refusing_alert(error)) or _refused_tunnel(error) in LASTING_REFUSALS
 
 
-def is_handshake_refusal(error: BaseException) -> bool:
-    """Return whether the server's TLS refused what this side showed of itself.
+def find_refusing_alert(error: BaseException | None) -> str:
+    """Return how the server's TLS refused this side's certificate, or the lack of one; else "".
 
-    aiohttp may have it below an error of its own, such as one of a lost connection.
+    aiohttp has it below an error of its own, such as one of a lost connection.
     """
-    causes = error, error.__cause__, getattr(error, "os_error", None)
-    reasons = [cause.reason or "" for cause in causes if isinstance(cause, ssl.SSLError)]
-    return any(_REFUSING_ALERT.search(reason) for reason in reasons)
+    causes = error, getattr(error, "__cause__", None), getattr(error, "os_error", None)
+    # Errors of aiohttp that are made of one have no ``reason``.
+    reasons = [getattr(each, "reason", None) for each in causes if isinstance(each, ssl.SSLError)]
+    found = [reason for reason in reasons if _REFUSING_ALERT.search(reason or "")]
+    return str(found[0]) if found else ""
 
 
 def _refused_tunnel(error: BaseException | None) -> int | None:

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -44,7 +45,7 @@ from .reasons import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
     describe_failure,
-    is_handshake_refusal,
+    find_refusing_alert,
     will_fail_again,
 )
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
@@ -63,9 +64,14 @@ _ERRORS_BEFORE_SENDING = (
     aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
 )
+# Raised by aiohttp's writer instead of writing the body, without which no service acts.
+_UNWRITTEN = "Cannot write to closing transport"
 # Turns of the event loop after which the end of a connection has been read: one until the socket is
 # looked at, one to read it.
 _TURNS_TO_READ = 2
+# Turns after which the protocol of a connection knows why it was closed: its transport tells TLS,
+# and that the protocol; in a tunnel through TLS once more.
+_TURNS_TO_CLOSE = 4
 # Every request of an operation has the same address, and its first attempt the same time limits.
 _cached_url = lru_cache(maxsize=64)(URL)
 _cached_timeout = lru_cache(maxsize=8)(aiohttp.ClientTimeout)
@@ -105,6 +111,9 @@ class _Body(aiohttp.BytesPayload):
 class _StaleConnection(Exception):  # noqa: N818  (it never leaves this file)
     """A kept connection ended, or said something, while it was idle."""
 
+    def __init__(self, protocol: ResponseHandler | None) -> None:
+        self.protocol = protocol
+
 
 _Send = Callable[[Connection], Coroutine[Any, Any, aiohttp.ClientResponse]]
 
@@ -116,7 +125,7 @@ def _send_if_fresh(send: _Send, conn: Connection) -> Coroutine[Any, Any, aiohttp
     """
     protocol = conn.protocol
     if protocol is None or protocol.should_close or not protocol.is_connected():
-        raise _StaleConnection
+        raise _StaleConnection(protocol)
     return send(conn)
 
 
@@ -140,6 +149,15 @@ def _may_be_readable(conn: Connection) -> bool:
     poll = select.poll()
     poll.register(number, select.POLLIN)
     return bool(poll.poll(0))
+
+
+async def _raise_refusal(protocol: ResponseHandler | None) -> None:
+    """Raise the alert by which TLS ended a connection; it is known turns after the end."""
+    for _ in range(_TURNS_TO_CLOSE):
+        await asyncio.sleep(0)
+    refusal = protocol.exception() if protocol else None
+    if isinstance(refusal, Exception) and find_refusing_alert(refusal):
+        raise refusal
 
 
 @define
@@ -172,9 +190,10 @@ def _check_connection(
             while True:
                 try:
                     return await handler(request)
-                except _StaleConnection:
-                    # It is closed by this, and a new one is not stale for long.
-                    continue
+                except _StaleConnection as stale:
+                    # It is closed by this, and a new one is not stale for long, unless the server
+                    # refuses the client's certificate: then each one ends at once.
+                    await _raise_refusal(stale.protocol)
         finally:
             # Nothing would free the two before the garbage collection.
             del request.send
@@ -592,9 +611,10 @@ def _own_errors(operation: str, departure: _Departure) -> Iterator[None]:
 
 
 def _may_be_sent(error: BaseException, departure: _Departure) -> bool:
-    # The server reads no request before the handshake; TLS 1.3 refuses a client's certificate when
-    # the client has sent one already.
-    if is_handshake_refusal(error):
+    # The server reads no request before the handshake; but with TLS 1.3 a client has sent one when
+    # its certificate is refused. Then the alert says so, or nothing could be written any more. An
+    # asyncio server sends no alert: what it refuses may have been sent, for all that is known.
+    if find_refusing_alert(error) or _UNWRITTEN in str(error.__cause__):
         return False
     if departure.has_begun:
         return departure.has_connected

@@ -1,14 +1,18 @@
-"""TLS before a server that has none, in a thread: certificates of a private authority, or mTLS."""
+"""TLS before a server that has none: certificates of a private authority, or mTLS.
+
+In threads, on blocking sockets: an asyncio server closes without an alert when it refuses a client.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import select
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import trustme
 from attrs import frozen
@@ -52,53 +56,35 @@ def make_authority(folder: Path) -> Authority:
 @contextmanager
 def terminating(port: int, context: ssl.SSLContext) -> Iterator[int]:
     """Take TLS off what comes to the port that this gives, and pass it on to another one."""
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
 
-    async def serve() -> None:
-        passing: set[asyncio.Task[None]] = set()
-        is_over = asyncio.Event()
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            # A client that is refused, or goes away, ends its own connection alone.
+            with (
+                suppress(OSError),
+                context.wrap_socket(self.request, server_side=True) as outer,
+                socket.create_connection(("127.0.0.1", port)) as inner,
+            ):
+                _pass_on(outer, inner)
 
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(_pass_on(reader, writer, port))
-            passing.add(task)
-            task.add_done_callback(passing.discard)
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
-        started.set_result(
-            (asyncio.get_running_loop(), is_over, server.sockets[0].getsockname()[1])
-        )
-        await is_over.wait()
-        server.close()
-        for task in passing:
-            task.cancel()
-        await asyncio.gather(*passing, return_exceptions=True)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="tls-front")
-    thread.start()
-    loop, is_over, own_port = started.result()
-    try:
-        yield own_port
-    finally:
-        loop.call_soon_threadsafe(is_over.set)
-        thread.join()
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=lambda: server.serve_forever(0.01), name="tls-front")
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
-async def _pass_on(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int
-) -> None:
-    inner, outer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        await asyncio.gather(_copy(reader, outer), _copy(inner, writer))
-    finally:
-        for each in (writer, outer):
-            each.transport.abort()
-            with suppress(OSError):
-                await each.wait_closed()
-
-
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while piece := await source.read(PIECE):
-            sink.write(piece)
-            await sink.drain()
-    sink.close()
+def _pass_on(outer: ssl.SSLSocket, inner: socket.socket) -> None:
+    while True:
+        ready = [outer] if outer.pending() else select.select([outer, inner], [], [])[0]
+        for source in ready:
+            piece = source.recv(PIECE)
+            if not piece:
+                return
+            (inner if source is outer else outer).sendall(piece)
