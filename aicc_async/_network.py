@@ -18,7 +18,9 @@ from ipaddress import ip_address
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
-from urllib.request import proxy_bypass_environment
+
+# typeshed lacks it.
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from attrs import Attribute, field, frozen
 from yarl import URL
@@ -73,9 +75,10 @@ def _check_context(_: object, attribute: Attribute[Any], value: object) -> None:
 
 def _check_own_headers(_: object, __: object, value: Mapping[str, str]) -> None:
     check_headers(value)
-    if any(name.lower() == "proxy-authorization" for name in value):
-        # The service would get it, not the proxy.
-        raise ConfigError("headers must not hold 'Proxy-Authorization': proxy takes a password")
+    for name in value:
+        if name.lower() == "proxy-authorization":
+            # The service would get it, not the proxy.
+            raise ConfigError(f"headers must not hold {name!r}: proxy takes the password")
 
 
 def check_headers(headers: Mapping[str, str], *, taken: str = "") -> Mapping[str, str]:
@@ -133,7 +136,9 @@ class NetworkSettings:
     def __attrs_post_init__(self) -> None:
         files = self.ca_file, self.client_cert, self.client_key
         if self.ssl_context is not None and any(file is not None for file in files):
-            raise ConfigError("ssl_context=… cannot be combined with ca_file, client_cert or _key")
+            raise ConfigError(
+                "ssl_context=… cannot be combined with ca_file, client_cert or client_key"
+            )
         if self.client_key is not None and self.client_cert is None:
             raise ConfigError("client_key must come with client_cert")
         self._build_context()

@@ -72,7 +72,7 @@ def proxying(*, options: str = "") -> Iterator[Proxy]:
         config.write_text(
             CONFIG.format(port=port, folder=folder, user=USER, password=PASSWORD, options=options)
         )
-        command = [program, "-d", "-c", config]
+        command = [program, "-d", "-c", str(config)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603
             try:
                 wait_until(lambda: _listens(port))
