@@ -52,6 +52,38 @@ It prints::
 
     12000 cases, 0 refusals
 
+In a company's network a client needs a proxy, the company's authorities, a certificate of its own,
+or headers that a gateway wants::
+
+    import asyncio
+
+    from aicc_async import AICCClient, NetworkSettings
+
+
+    async def main() -> None:
+        network = NetworkSettings(
+            # Without one, trust_env takes HTTPS_PROXY, unless NO_PROXY names the host.
+            trust_env=True,
+            # ca_file="company.pem", client_cert="me.pem", client_key="me.key": all in PEM.
+            headers={"X-Stage": "RELEASE", "X-Gateway-Key": "secret"},
+        )
+        async with AICCClient.from_env(network=network) as aicc:
+            print((await aicc.list_cases(limit=1)).count, "cases")
+        print("secret" in repr(network))
+
+
+    asyncio.run(main())
+
+It prints::
+
+    12000 cases
+    False
+
+``from_env`` reads ``AICC_PROXY``, else ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``; and
+``AICC_CA_FILE``, ``AICC_CLIENT_CERT``, ``AICC_CLIENT_KEY``, ``AICC_HEADERS``; an argument
+``network`` replaces all of these. What a proxy refuses, or what fails in a TLS handshake, was not
+sent: it is a ``TransportError`` with ``sent=False``, also for a create.
+
 A probe finds it too (``aicc_async.probe``). For one limit of several processes see
 ``aicc_async.connectors.redis``.
 
