@@ -82,7 +82,7 @@ def test_dlt_s_settings(
     tenant = network.tenant
     variables = {f"AICC_{name.upper()}": value for name, value in network.files.items()}
     variables |= {"AICC_PROXY": network.proxy.url, "AICC_HEADERS": HEADERS}
-    who = {"client_id": tenant.client_id, "client_secret": tenant.client_secret}
+    who: dict[str, Any] = {"client_id": tenant.client_id, "client_secret": tenant.client_secret}
     options: dict[str, Any] = {"proxy": network.proxy.url, "headers": HEADERS, **network.files}
     if by_variables:
         set_variables(**variables)
@@ -93,7 +93,7 @@ def test_dlt_s_settings(
     )
     pipeline.run(aicc_cases(network.url, **who, **options), loader_file_format="parquet")
     with pipeline.sql_client() as client:
-        assert list(client.execute_sql("SELECT count(*) FROM cases")) == [(20,)]
+        assert client.execute_sql("SELECT count(*) FROM cases") == [(20,)]
     network.check()
 
 
