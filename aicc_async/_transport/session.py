@@ -238,8 +238,10 @@ class Session:
         self._tokens = Tokens(signing.source, self.send) if signing else None
         route = endpoint.network.route_to(endpoint.base_url)
         taken = signing.header if signing else ""
-        self._headers = CIMultiDict(check_headers(route.headers, taken=taken))
-        self._headers.update(headers or {})
+        every = CIMultiDict(check_headers(route.headers, taken=taken))
+        # Whatever the case of their names, they replace those of the network.
+        every.update(headers or {})
+        self._headers = dict(every)
         self._way = route.options
         self._limiter = limiter_of(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
