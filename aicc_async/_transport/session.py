@@ -162,14 +162,17 @@ async def _raise_refusal(protocol: ResponseHandler | None) -> None:
 
 @define
 class _Departure:
-    """Whether an attempt has a connection: only then a tunnel is open, and the handshake over."""
+    """How often an attempt got a connection: then a tunnel is open, and the handshake is over.
+
+    More than once where a middleware of the caller's sends it again.
+    """
 
     has_begun: bool = False
-    has_connected: bool = False
+    sends: int = 0
 
     def send(self, send: _Send, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Send on a connection that is there, and fresh."""
-        self.has_connected = True
+        self.sends += 1
         return send(conn)
 
 
@@ -616,10 +619,11 @@ def _may_be_sent(error: BaseException, departure: _Departure) -> bool:
     # The server reads no request before the handshake; but with TLS 1.3 a client has sent one when
     # its certificate is refused. Then the alert says so, or nothing could be written any more. An
     # asyncio server sends no alert: what it refuses may have been sent, for all that is known.
-    if find_refusing_alert(error) or _UNWRITTEN in str(error.__cause__):
+    is_unread = find_refusing_alert(error) or _UNWRITTEN in str(error.__cause__)
+    if is_unread and departure.sends <= 1:
         return False
     if departure.has_begun:
-        return departure.has_connected
+        return departure.sends > 0
     # Whatever replaces aiohttp's own way to send, as mocks do: a redirect is an answer.
     is_redirect = isinstance(error, aiohttp.RedirectClientError)
     return is_redirect or not isinstance(error, _ERRORS_BEFORE_SENDING)
