@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ._deadline import (
         deadline,
     )
+    from ._network import (
+        NetworkSettings,
+    )
     from ._protocol.dicts import (
         from_dict,
         to_dict,
@@ -154,6 +157,7 @@ __all__ = [
     "InvalidInput",
     "JournalError",
     "KeyInUse",
+    "NetworkSettings",
     "NewCase",
     "NewTask",
     "NotFoundError",
@@ -201,6 +205,7 @@ __all__ = [
 _MODULES = {
     "._create.creator": ("CreateOutcome",),
     "._deadline": ("deadline",),
+    "._network": ("NetworkSettings",),
     "._protocol.dicts": (
         "from_dict",
         "to_dict",

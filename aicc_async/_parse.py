@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ._validators import shown
+from attrs import evolve
+
+from ._network import NetworkSettings, environment_proxy
+from ._validators import check, one_of, shown
 from .errors import ConfigError
 from .events import OnEvent
 from .settings import Dialect, RateLimit
 
+_FLAGS = {"true": True, "false": False}
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 # No span is that long; Python would take its time to read more digits.
 MAX_SPAN_CHARACTERS = 20
@@ -90,4 +94,47 @@ def parse_environment(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         options["profile"] = environ["AICC_PROFILE"]
     if environ.get("AICC_TELEMETRY"):
         options["on_event"] = parse_telemetry(environ["AICC_TELEMETRY"])
-    return environ["AICC_BASE_URL"], options
+    base_url = environ["AICC_BASE_URL"]
+    return base_url, options | parse_network(environ, base_url)
+
+
+def parse_network(environ: Mapping[str, str], base_url: str) -> dict[str, Any]:
+    """Return the arguments ``network`` and ``allow_http`` of a client, where variables set them."""
+    options: dict[str, Any] = {}
+    if environ.get("AICC_ALLOW_HTTP"):
+        options["allow_http"] = parse_flag("AICC_ALLOW_HTTP", environ["AICC_ALLOW_HTTP"])
+    given: dict[str, Any] = {
+        "proxy": environ.get("AICC_PROXY") or environment_proxy(base_url, environ),
+        "ca_file": environ.get("AICC_CA_FILE"),
+        "client_cert": environ.get("AICC_CLIENT_CERT"),
+        "client_key": environ.get("AICC_CLIENT_KEY"),
+        "headers": parse_headers("AICC_HEADERS", environ.get("AICC_HEADERS", "")),
+    }
+    return options | override_network(None, **given)
+
+
+def override_network(network: NetworkSettings | None, **given: Any) -> dict[str, Any]:
+    """Return the argument ``network`` of a client: one that is set already, with what is given.
+
+    Nothing when neither sets anything. Headers add to those that there are.
+    """
+    given = {name: value for name, value in given.items() if value}
+    network = NetworkSettings() if network is None else network
+    if "headers" in given:
+        given["headers"] = {**network.headers, **given["headers"]}
+    network = evolve(network, **given)
+    return {} if network == NetworkSettings() else {"network": network}
+
+
+def parse_flag(name: str, text: str) -> bool:
+    """Parse ``true`` or ``false``, in any case."""
+    return _FLAGS[check(name, text.lower(), one_of(*_FLAGS))]
+
+
+def parse_headers(name: str, text: str) -> dict[str, str]:
+    """Parse ``Name: value`` lines; ``name`` is that of the variable or option."""
+    headers = [line.partition(":") for line in text.splitlines() if line.strip()]
+    if not all(colon for _, colon, _ in headers):
+        # A value may be a secret: none is shown.
+        raise ConfigError(f"{name} must be 'Name: value' lines")
+    return {header.strip(): value.strip() for header, _, value in headers}

@@ -329,6 +329,7 @@ from ._listing.ordered_map import ordered_map
 from ._listing.pages import MAX_ROWS_PER_PAGE, UNKNOWN_TOTAL
 from ._listing.windows import MAX_SPAN, Window
 from ._listing.zones import local
+from ._network import NetworkSettings
 from ._parse import parse_environment
 from ._protocol import operations
 from ._protocol.aicc import CaseProtocol
@@ -409,7 +410,8 @@ class AICCClient(SessionHolder):
     of the naive times on the wire: the tenant's; it is not documented which that is. None is
     ``Asia/Shanghai``, with a warning when a key is used first. ``rate_limit``
     is for all calls of this client together. ``session`` is the caller's own, and never closed
-    here. ``dialect`` says what the tenant speaks where the documents contradict each other.
+    here; ``network`` (proxy, certificates, headers) goes before its own, request by request.
+    ``dialect`` says what the tenant speaks where the documents contradict each other.
     ``profile`` is what ``probe`` found out, or the file of it: its rate is kept unless
     ``rate_limit`` is given, and no page is asked for that is larger than the tenant gives.
 
@@ -435,6 +437,7 @@ class AICCClient(SessionHolder):
         timezone: str | ZoneInfo | None = None,
         session: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
+        network: NetworkSettings | None = None,
         max_body: int = 64 * 2**20,
         dialect: Dialect | None = None,
         profile: Profile | str | PathLike[str] | None = None,
@@ -453,6 +456,7 @@ class AICCClient(SessionHolder):
             rate_limit=profile.rate_limit if rate_limit is None else rate_limit,
             retry=RetryPolicy() if retry is None else retry,
             timeouts=Timeouts() if timeouts is None else timeouts,
+            network=NetworkSettings() if network is None else network,
             max_body=max_body,
             throttle_statuses=dialect.throttle_statuses,
             throttle_codes=dialect.throttle_codes,
@@ -497,6 +501,10 @@ class AICCClient(SessionHolder):
         and ``AICC_TIMEZONE``, ``AICC_RATE_LIMIT`` (``10``, or ``600/60``: 600 in any 60 seconds),
         ``AICC_PROFILE``, ``AICC_DIALECT`` (``task_detail=POST swap_statistics=true``), and
         ``AICC_TELEMETRY`` (``otel``).
+
+        The network is set by ``AICC_PROXY`` (else ``HTTPS_PROXY`` and ``NO_PROXY``),
+        ``AICC_CA_FILE``, ``AICC_CLIENT_CERT``, ``AICC_CLIENT_KEY``, ``AICC_HEADERS`` (``Name:
+        value`` lines) and ``AICC_ALLOW_HTTP`` (``true``); ``network`` as an option replaces them.
         """
         # Not a default argument: ``help()`` shows those, and would show every variable.
         environ = os.environ if environ is None else environ

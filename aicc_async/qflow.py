@@ -43,12 +43,12 @@ Every call
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import aiohttp
 
 from . import settings
+from ._network import HEADER_NAME, NetworkSettings, check_headers
 from ._protocol import operations
 from ._protocol import qflow as requests
 from ._protocol.converter import RecordConverter
@@ -60,12 +60,6 @@ from .errors import ConfigError
 from .events import OnEvent
 from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
-
-# RFC 9110, section 5.6.2.
-# Those that say how a request is sent are the transport's.
-_OWN_HEADERS = {"connection", "content-length", "content-type", "host", "transfer-encoding"}
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
 
 __doc__ = f"""{__doc__}
 
@@ -80,6 +74,7 @@ class QFlowClient(SessionHolder):
     first needed, once for all calls, and anew when the server refuses the token with HTTP 401.
     Which header carries the token is not documented: ``token_header`` and ``token_prefix`` say so.
     ``headers`` go with every request, the sign-in's among them: the place for a token of your own.
+    They replace those of ``network`` that have the same name.
     ``on_event`` is called with what happens (``aicc_async.events``), in the event loop.
     """
 
@@ -98,6 +93,7 @@ class QFlowClient(SessionHolder):
         session: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
         on_event: OnEvent | None = None,
+        network: NetworkSettings | None = None,
     ) -> None:
         endpoint = Endpoint(
             base_url=settings.check_base_url(base_url, allow_http=allow_http),
@@ -105,6 +101,7 @@ class QFlowClient(SessionHolder):
             rate_limit=rate_limit,
             retry=RetryPolicy() if retry is None else retry,
             timeouts=Timeouts() if timeouts is None else timeouts,
+            network=NetworkSettings() if network is None else network,
         )
         check("session", session, kind(aiohttp.ClientSession, type(None)))
         # No naive time is on this wire.
@@ -112,7 +109,7 @@ class QFlowClient(SessionHolder):
         self._session = Session(
             endpoint,
             signing=_signing(login, token_header, token_prefix),
-            headers=_check_headers(
+            headers=check_headers(
                 {} if headers is None else headers, taken=token_header if login else ""
             ),
             session=session,
@@ -153,24 +150,8 @@ def _signing(login: QFlowLogin | None, header: str, prefix: str) -> Signing | No
     if login is None:
         return None
     check("login", login, kind(QFlowLogin))
-    if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
+    if not isinstance(header, str) or not HEADER_NAME.fullmatch(header):
         raise ConfigError(f"token_header must be a header's name, got {shown(header)}")
     if not isinstance(prefix, str) or not prefix.isprintable():
         raise ConfigError("token_prefix must be a printable text")
     return Signing(requests.sign_in(login), header, prefix)
-
-
-def _check_headers(headers: Mapping[str, str], *, taken: str) -> Mapping[str, str]:
-    check("headers", headers, kind(Mapping))
-    for name, value in headers.items():
-        if not all(isinstance(text, str) and text.isprintable() for text in (name, value)):
-            raise ConfigError(
-                f"headers must be printable strings: the name or value of {shown(name)} is not one"
-            )
-        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
-            raise ConfigError(
-                f"headers must have names, and none of the transport's own, got {shown(name)}"
-            )
-        if name.lower() == taken.lower():
-            raise ConfigError(f"headers must not hold {name!r}, which carries the login's token")
-    return headers

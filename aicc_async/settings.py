@@ -52,6 +52,38 @@ It prints::
 
     12000 cases, 0 refusals
 
+In a company's network a client needs a proxy, the company's authorities, a certificate of its own,
+or headers that a gateway wants::
+
+    import asyncio
+
+    from aicc_async import AICCClient, NetworkSettings
+
+
+    async def main() -> None:
+        network = NetworkSettings(
+            # Without one, trust_env takes HTTPS_PROXY, unless NO_PROXY names the host.
+            trust_env=True,
+            # ca_file="company.pem", client_cert="me.pem", client_key="me.key": all in PEM.
+            headers={"X-Stage": "RELEASE", "X-Gateway-Key": "secret"},
+        )
+        async with AICCClient.from_env(network=network) as aicc:
+            print((await aicc.list_cases(limit=1)).count, "cases")
+        print("secret" in repr(network))
+
+
+    asyncio.run(main())
+
+It prints::
+
+    12000 cases
+    False
+
+``from_env`` reads ``AICC_PROXY``, else ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``; and
+``AICC_CA_FILE``, ``AICC_CLIENT_CERT``, ``AICC_CLIENT_KEY``, ``AICC_HEADERS``; an argument
+``network`` replaces all of these. What a proxy refuses, or what fails in a TLS handshake, was not
+sent: it is a ``TransportError`` with ``sent=False``, also for a create.
+
 A probe finds it too (``aicc_async.probe``). For one limit of several processes see
 ``aicc_async.connectors.redis``.
 
@@ -89,14 +121,13 @@ The times on the wire have no zone: ``timezone`` must be the tenant's, ``Asia/Sh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import Attribute, field, frozen
 from yarl import URL
 
+from ._network import NetworkSettings, is_this_machine
 from ._ratelimit.budget import REQUEST_PRIORITIES, RequestPriority, SharedBudget
 from ._validators import check, integer, kind, number, one_of, shown
 from .errors import ConfigError
@@ -285,6 +316,7 @@ class Endpoint:
     rate_limit: RateLimit | None = field(default=None, validator=kind(RateLimit, type(None)))
     retry: RetryPolicy = field(factory=RetryPolicy, validator=kind(RetryPolicy))
     timeouts: Timeouts = field(factory=Timeouts, validator=kind(Timeouts))
+    network: NetworkSettings = field(factory=NetworkSettings, validator=kind(NetworkSettings))
     max_body: int = field(default=64 * 2**20, validator=integer(1))
     throttle_statuses: tuple[int, ...] = ()
     throttle_codes: tuple[str, ...] = ()
@@ -306,10 +338,7 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
         raise ConfigError("base_url must be an https URL such as 'https://host'")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ConfigError("base_url must not hold a user, a password, a query or a fragment")
-    is_safe = url.scheme == "https" or allow_http or url.host == "localhost"
-    with suppress(ValueError):
-        is_safe = is_safe or ip_address(url.host).is_loopback
-    if not is_safe:
+    if url.scheme != "https" and not allow_http and not is_this_machine(url.host):
         raise ConfigError(f"base_url must be https for {url.host}, unless allow_http=True")
     return str(url).rstrip("/")
 

@@ -6,6 +6,7 @@ Errors of aiohttp are told by their attributes: one file alone imports it.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 
@@ -13,6 +14,10 @@ import ssl
 # is too large an answer is lost, and the outcome of a create with it.
 MAX_HEADER_BYTES = 2**16
 MAX_HEADERS = 1000
+# Of a proxy: it wants another login, or lets nobody through to there.
+LASTING_REFUSALS = {400, 401, 403, 405, 407}
+# Alerts by which the other side ends a handshake, in OpenSSL's words.
+_REFUSING_ALERT = re.compile(r"_ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)")
 
 
 def describe_failure(error: BaseException) -> str:
@@ -23,21 +28,48 @@ def describe_failure(error: BaseException) -> str:
     host, port = getattr(error, "host", None), getattr(error, "port", None)
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     reason = _reason(cause)
+    if alert := find_refusing_alert(error):
+        return f"the server refused the TLS handshake: {alert}"
     if isinstance(host, str):
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        return f"cannot connect to {place}: {reason or type(cause).__name__}"
+        whose = "the proxy " if type(error).__name__ == "ClientProxyConnectionError" else ""
+        return f"cannot connect to {whose}{place}: {reason or type(cause).__name__}"
+    if (status := _refused_tunnel(error)) is not None:
+        return f"the proxy opened no tunnel: HTTP {status}"
     if too_large := _too_large(str(getattr(error, "message", ""))):
         return f"no complete answer: {too_large}"
     name = type(error).__name__
     return f"no complete answer ({name}: {reason})" if reason else f"no complete answer ({name})"
 
 
-def is_certificate_failure(error: BaseException | None) -> bool:
-    """Return whether a certificate was refused, by which it will be refused the next time too."""
+def will_fail_again(error: BaseException | None) -> bool:
+    """Return whether the next attempt fails as well: a certificate, or the proxy's login."""
     causes = error, getattr(error, "certificate_error", None), getattr(error, "os_error", None)
     # A pinned fingerprint that does not match has both.
     is_other_pin = hasattr(error, "expected") and hasattr(error, "got")
-    return is_other_pin or any(isinstance(cause, ssl.CertificateError) for cause in causes)
+    if is_other_pin or any(isinstance(cause, ssl.CertificateError) for cause in causes):
+        return True
+    return bool(find_refusing_alert(error)) or _refused_tunnel(error) in LASTING_REFUSALS
+
+
+def find_refusing_alert(error: BaseException | None) -> str:
+    """Return how the server's TLS refused this side's certificate, or the lack of one; else "".
+
+    aiohttp has it below an error of its own, such as one of a lost connection.
+    """
+    causes = error, getattr(error, "__cause__", None), getattr(error, "os_error", None)
+    # Errors of aiohttp that are made of one have no ``reason``.
+    reasons = [getattr(each, "reason", None) for each in causes if isinstance(each, ssl.SSLError)]
+    found = [reason for reason in reasons if _REFUSING_ALERT.search(reason or "")]
+    return str(found[0]) if found else ""
+
+
+def _refused_tunnel(error: BaseException | None) -> int | None:
+    """Return the status by which a proxy refused to CONNECT; None for another error."""
+    if type(error).__name__ != "ClientHttpProxyError":
+        return None
+    status: int = getattr(error, "status", 0)
+    return status
 
 
 def _too_large(message: str) -> str:

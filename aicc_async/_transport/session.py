@@ -17,11 +17,13 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from .._network import check_headers
 from .._protocol.envelope import TOKEN_REFUSED_CODES, build_error
 from .._protocol.refusals import classify
 from .._protocol.requests import Request
@@ -42,7 +44,13 @@ from ..errors import (
 )
 from ..events import OnEvent
 from ..settings import Endpoint, RateLimit, Timeouts
-from .reasons import MAX_HEADER_BYTES, MAX_HEADERS, describe_failure, is_certificate_failure
+from .reasons import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    describe_failure,
+    find_refusing_alert,
+    will_fail_again,
+)
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
@@ -59,9 +67,14 @@ _ERRORS_BEFORE_SENDING = (
     aiohttp.ServerFingerprintMismatch,
     aiohttp.InvalidURL,
 )
+# Raised by aiohttp's writer instead of writing the body, without which no service acts.
+_UNWRITTEN = "Cannot write to closing transport"
 # Turns of the event loop after which the end of a connection has been read: one until the socket is
 # looked at, one to read it.
 _TURNS_TO_READ = 2
+# Turns after which the protocol of a connection knows why it was closed: its transport tells TLS,
+# and that the protocol; in a tunnel through TLS once more.
+_TURNS_TO_CLOSE = 4
 # Every request of an operation has the same address, and its first attempt the same time limits.
 _cached_url = lru_cache(maxsize=64)(URL)
 _cached_timeout = lru_cache(maxsize=8)(aiohttp.ClientTimeout)
@@ -109,6 +122,9 @@ class _TooLate(Exception):  # noqa: N818  (it never leaves this file)
 class _StaleConnection(Exception):  # noqa: N818  (it never leaves this file)
     """A kept connection ended, or said something, while it was idle."""
 
+    def __init__(self, protocol: ResponseHandler | None) -> None:
+        self.protocol = protocol
+
 
 _Send = Callable[[Connection], Coroutine[Any, Any, aiohttp.ClientResponse]]
 
@@ -120,7 +136,7 @@ def _send_if_fresh(send: _Send, conn: Connection) -> Coroutine[Any, Any, aiohttp
     """
     protocol = conn.protocol
     if protocol is None or protocol.should_close or not protocol.is_connected():
-        raise _StaleConnection
+        raise _StaleConnection(protocol)
     return send(conn)
 
 
@@ -146,23 +162,52 @@ def _may_be_readable(conn: Connection) -> bool:
     return bool(poll.poll(0))
 
 
+async def _raise_refusal(protocol: ResponseHandler | None) -> None:
+    """Raise the alert by which TLS ended a connection; it is known turns after the end."""
+    for _ in range(_TURNS_TO_CLOSE):
+        await asyncio.sleep(0)
+    refusal = protocol.exception() if protocol else None
+    if isinstance(refusal, Exception) and find_refusing_alert(refusal):
+        raise refusal
+
+
+@define
+class _Departure:
+    """How often an attempt got a connection: then a tunnel is open, and the handshake is over.
+
+    More than once where a middleware of the caller's sends it again.
+    """
+
+    has_begun: bool = False
+    sends: int = 0
+
+    def send(self, send: _Send, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        """Send on a connection that is there, and fresh."""
+        self.sends += 1
+        return send(conn)
+
+
 def _check_connection(
     send_checked: Callable[[_Send, Connection], Coroutine[Any, Any, aiohttp.ClientResponse]],
+    departure: _Departure,
 ) -> aiohttp.ClientMiddlewareType:
     """Return a middleware that sends in this way, on another connection where one is stale."""
 
     async def middleware(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
+        departure.has_begun = True
         # Of this request alone.
-        request.send = partial(send_checked, request.send)  # type: ignore[method-assign]
+        send = partial(departure.send, request.send)
+        request.send = partial(send_checked, send)  # type: ignore[method-assign]
         try:
             while True:
                 try:
                     return await handler(request)
-                except _StaleConnection:
-                    # It is closed by this, and a new one is not stale for long.
-                    continue
+                except _StaleConnection as stale:
+                    # It is closed by this, and a new one is not stale for long, unless the server
+                    # refuses the client's certificate: then each one ends at once.
+                    await _raise_refusal(stale.protocol)
         finally:
             # Nothing would free the two before the garbage collection.
             del request.send
@@ -171,7 +216,7 @@ def _check_connection(
 
 
 # The answer of what may be sent again is not worth a wait.
-_middlewares = {True: _check_connection(_send_if_fresh), False: _check_connection(_read_and_send)}
+_ways_to_send = {True: _send_if_fresh, False: _read_and_send}
 
 
 @define
@@ -212,7 +257,13 @@ class Session:
             if signing
             else None
         )
-        self._headers = dict(headers or {})
+        route = endpoint.network.route_to(endpoint.base_url)
+        taken = signing.header if signing else ""
+        every = CIMultiDict(check_headers(route.headers, taken=taken))
+        # Whatever the case of their names, they replace those of the network.
+        every.update(headers or {})
+        self._headers = dict(every)
+        self._way = route.options
         self._limiter = limiter_of(endpoint.rate_limit)
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
         # Interactive calls do not wait behind others.
@@ -366,7 +417,7 @@ class Session:
                 # The sign-in was sent, the request itself was not.
                 failure = type(error)(f"{request.operation}: sign-in failed: {error}", sent=False)
             # An outage that begins with the renewal of a token is one of the request as well.
-            if call.is_patient and not is_certificate_failure(error.__cause__):
+            if call.is_patient and not will_fail_again(error.__cause__):
                 call.failure, call.is_throttled = failure, False
             if failure is error:
                 raise
@@ -395,8 +446,8 @@ class Session:
         outcome: object = "no answer"
         code: str | None = None
         try:
-            with _own_errors(request.operation):
-                async with self._request(request, call, token, slot) as response:
+            with _own_errors(request.operation, departure := _Departure()):
+                async with self._request(request, call, token, slot, departure) as response:
                     if call.observer:
                         call.observer.status = response.status
                     body = await self._read(request, response)
@@ -404,9 +455,9 @@ class Session:
             self._answered_at = loop.time()
             return self._decode(request, response.status, response.headers, body)
         except AICCError as error:
-            # What is not the call's failure is not sent again: a certificate that is refused once
-            # is refused at each attempt.
-            if may_have_happened(error) or not is_certificate_failure(error.__cause__):
+            # What is not the call's failure is not sent again: a certificate, or a login, that is
+            # refused once is refused at each attempt.
+            if may_have_happened(error) or not will_fail_again(error.__cause__):
                 call.failure = error
             if call.on_departure and not may_have_happened(error):
                 call.on_departure(False)
@@ -452,7 +503,12 @@ class Session:
             )
 
     def _request(
-        self, request: Request[Any], call: Call, token: str | None, slot: AcquiredSlot | None
+        self,
+        request: Request[Any],
+        call: Call,
+        token: str | None,
+        slot: AcquiredSlot | None,
+        departure: _Departure,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         limits, http, notify = self._endpoint.timeouts, self._client(), call.on_departure
         headers = {**self._headers, **request.headers, "Content-Type": request.content_type}
@@ -466,12 +522,21 @@ class Session:
             # The token's header would travel to another host.
             allow_redirects=False,
             raise_for_status=False,
-            timeout=_timeout(call, limits, is_short=not request.repeatable),
+            timeout=_timeout(
+                call,
+                limits,
+                is_short=not request.repeatable,
+                connect=limits.connect if "proxy" in self._way else None,
+            ),
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             max_headers=MAX_HEADERS,
             # These replace the session's own, which a caller's may have.
-            middlewares=[*http._middlewares, _middlewares[request.repeatable]],  # noqa: SLF001
+            middlewares=[
+                *http._middlewares,  # noqa: SLF001
+                _check_connection(_ways_to_send[request.repeatable], departure),
+            ],
+            **self._way,
         )
 
     async def _read(self, request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
@@ -555,16 +620,23 @@ class Session:
         return self._http
 
 
-def _timeout(call: Call, limits: Timeouts, *, is_short: bool) -> aiohttp.ClientTimeout:
-    """Return the limits of an attempt; one timer does for an answer of a few bytes."""
+def _timeout(
+    call: Call, limits: Timeouts, *, is_short: bool, connect: float | None
+) -> aiohttp.ClientTimeout:
+    """Return the limits of an attempt; one timer does for an answer of a few bytes.
+
+    ``connect`` bounds what the connecting of sockets does not: a proxy that opens no tunnel.
+    """
     total = min(call.left, limits.read) if is_short else call.left
-    sock_read = None if is_short else limits.read
+    known = {
+        "connect": connect,
+        "sock_connect": limits.connect,
+        "sock_read": None if is_short else limits.read,
+    }
     if call.ends_at is None:
-        return _cached_timeout(total, sock_connect=limits.connect, sock_read=sock_read)
+        return _cached_timeout(total, **known)
     # Never the same twice, and to be kept: aiohttp rounds what is longer than that up to a second.
-    return aiohttp.ClientTimeout(
-        total, sock_connect=limits.connect, sock_read=sock_read, ceil_threshold=inf
-    )
+    return aiohttp.ClientTimeout(total, ceil_threshold=inf, **known)
 
 
 def limiter_of(rate: RateLimit | None) -> AnyLimiter:
@@ -626,16 +698,16 @@ def _log_attempt(
 
 
 @contextmanager
-def _own_errors(operation: str) -> Iterator[None]:
+def _own_errors(operation: str, departure: _Departure) -> Iterator[None]:
     """Raise what aiohttp raises as errors of ours, which say whether it was sent."""
     try:
         yield
     except AICCError:
         raise
     except TimeoutError as error:
-        is_connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-        message = f"{operation}: no {'connection' if is_connecting else 'complete answer'} in time"
-        raise RequestTimeout(message, sent=_may_be_sent(error)) from error
+        sent = _may_be_sent(error, departure)
+        message = f"{operation}: no {'complete answer' if sent else 'connection'} in time"
+        raise RequestTimeout(message, sent=sent) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if isinstance(error, aiohttp.ClientResponseError):
             # It holds the headers of the request, and with them the token.
@@ -644,10 +716,18 @@ def _own_errors(operation: str) -> Iterator[None]:
             error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
             error.args = (error.request_info, error.history)
         message = f"{operation}: {describe_failure(error)}"
-        raise TransportError(message, sent=_may_be_sent(error)) from error
+        raise TransportError(message, sent=_may_be_sent(error, departure)) from error
 
 
-def _may_be_sent(error: BaseException) -> bool:
-    # A redirect is an answer.
+def _may_be_sent(error: BaseException, departure: _Departure) -> bool:
+    # The server reads no request before the handshake; but with TLS 1.3 a client has sent one when
+    # its certificate is refused. Then the alert says so, or nothing could be written any more. An
+    # asyncio server sends no alert: what it refuses may have been sent, for all that is known.
+    is_unread = find_refusing_alert(error) or _UNWRITTEN in str(error.__cause__)
+    if is_unread and departure.sends <= 1:
+        return False
+    if departure.has_begun:
+        return departure.sends > 0
+    # Whatever replaces aiohttp's own way to send, as mocks do: a redirect is an answer.
     is_redirect = isinstance(error, aiohttp.RedirectClientError)
     return is_redirect or not isinstance(error, _ERRORS_BEFORE_SENDING)

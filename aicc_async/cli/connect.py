@@ -13,7 +13,14 @@ from typing import Any
 
 from attrs import evolve
 
-from .._parse import parse_environment, parse_rate_limit, parse_telemetry
+from .._parse import (
+    override_network,
+    parse_environment,
+    parse_headers,
+    parse_network,
+    parse_rate_limit,
+    parse_telemetry,
+)
 from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
 from ..connectors._shared_token import share_token
@@ -25,6 +32,7 @@ from ..settings import Dialect
 from .console import ask_secret
 from .options import DEMO_CASES, DEMO_YEAR
 
+NETWORK_OPTIONS = ("proxy", "ca_file", "client_cert", "client_key")
 Reader = AbstractAsyncContextManager[AICCClient]
 
 
@@ -37,7 +45,7 @@ def reader(
     """
     if not demo:
         return client(concurrency=concurrency, priority="bulk", **options)
-    for name in ("base_url", "client_id", "key_file", "token_file"):
+    for name in ("base_url", "client_id", "key_file", "token_file", "header", *NETWORK_OPTIONS):
         if options[name]:
             raise ConfigError(f"--demo cannot be combined with --{name.replace('_', '-')}")
     return _demo_client(demo_tasks, max_concurrency=concurrency, **_settings(options))
@@ -59,7 +67,7 @@ def client(
     environ = os.environ
     given = {"AICC_BASE_URL": options["base_url"]} if options["base_url"] else {}
     base_url, settings = parse_environment({**environ, **given})
-    settings |= _settings(options) | dict(writing or {})
+    settings |= _settings(options) | _network(options, settings) | dict(writing or {})
     if environ.get("AICC_REDIS_URL"):
         # An extra of its own.
         from ..connectors.redis import RedisBudget
@@ -95,6 +103,16 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _network(options: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    if "@" in (options["proxy"] or ""):
+        # Everybody can read the arguments of a process.
+        raise ConfigError("--proxy must not hold a password: AICC_PROXY takes one")
+    given = {name: options[name] for name in NETWORK_OPTIONS}
+    headers = parse_headers("--header", "\n".join(options["header"]))
+    allowed = {"allow_http": True} if options["allow_http"] else {}
+    return allowed | override_network(settings.get("network"), headers=headers, **given)
+
+
 def _credentials(options: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
     if options["token_file"]:
         try:
@@ -124,10 +142,6 @@ def qflow_client(base_url: str) -> QFlowClient:
     if user:
         password = password or ask_secret("Q-Flow password", "AICC_QFLOW_PASSWORD")
         login = QFlowLogin(user, password)
-    lines = environ.get("AICC_QFLOW_HEADERS", "").splitlines()
-    headers = [line.partition(":") for line in lines if line.strip()]
-    if not all(colon for _, colon, _ in headers):
-        raise ConfigError("AICC_QFLOW_HEADERS must be 'Name: value' lines")
     telemetry = environ.get("AICC_TELEMETRY")
     return QFlowClient(
         base_url,
@@ -136,5 +150,6 @@ def qflow_client(base_url: str) -> QFlowClient:
         token_header=environ.get("AICC_QFLOW_TOKEN_HEADER") or "Authorization",
         # It may be empty.
         token_prefix=environ.get("AICC_QFLOW_TOKEN_PREFIX", "Bearer "),
-        headers={name.strip(): value.strip() for name, _, value in headers},
+        headers=parse_headers("AICC_QFLOW_HEADERS", environ.get("AICC_QFLOW_HEADERS", "")),
+        **parse_network(environ, base_url),
     )

@@ -152,8 +152,33 @@ def connection(command: F) -> F:
             " AICC_REDIS_URL shares it]",
         ),
         click.option("--profile", type=INPUT_FILE, help="What probe found.  [AICC_PROFILE]"),
+        *_NETWORK,
         verbose,
     )
+
+
+_NETWORK = (
+    click.option(
+        "--proxy",
+        help="As http://proxy:3128; a password only in the variable.  [AICC_PROXY, HTTPS_PROXY]",
+    ),
+    click.option(
+        "--ca-file", type=INPUT_FILE, help="Authorities to trust, in PEM.  [AICC_CA_FILE]"
+    ),
+    click.option(
+        "--client-cert", type=INPUT_FILE, help="Your certificate, in PEM.  [AICC_CLIENT_CERT]"
+    ),
+    click.option("--client-key", type=INPUT_FILE, help="Its key, in PEM.  [AICC_CLIENT_KEY]"),
+    click.option(
+        "--header",
+        multiple=True,
+        metavar="NAME:VALUE",
+        help="For every request; secret ones only in the variable.  [AICC_HEADERS]",
+    ),
+    click.option(
+        "--allow-http", is_flag=True, help="Take a base URL without TLS.  [AICC_ALLOW_HTTP]"
+    ),
+)
 
 
 def selection(command: F) -> F:

@@ -613,7 +613,7 @@ def test_without_a_terminal_no_password_is_read(tenant: Emulator) -> None:
         ({"HEADERS": "invented"}, "AICC_QFLOW_HEADERS must be 'Name: value' lines"),
         (
             {"USER": "u", "PASSWORD": "p", "HEADERS": "Authorization: invented"},
-            "headers must not hold 'Authorization', which carries the login's token",
+            "headers must not hold 'Authorization', which carries the token",
         ),
     ],
 )

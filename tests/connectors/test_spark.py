@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import evolve
+from helpers.company import GATEWAY_KEY, HEADERS, company
 from helpers.list_requests import list_bodies
 from helpers.recipes import recipe
+from helpers.tinyproxy import PASSWORD
 
 from aicc_async import AICCClient, CaseQuery, ConfigError, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
@@ -117,6 +119,21 @@ def by_id(table: Any) -> list[dict[str, Any]]:
     """List rows by their ids; a map's entries have no order."""
     rows = table.sort_by("id").to_pylist()
     return [row | {"extra": dict(row["extra"])} for row in rows]
+
+
+def test_a_company_s_network(
+    spark: SparkSession, tenant: Emulator, events: Path, tmp_path: Path
+) -> None:
+    """Driver and workers pass its proxy and mTLS; no secret is in Spark's event log."""
+    with company(tenant, tmp_path) as network:
+        secrets = {"proxy_url": network.proxy.url, "secret_headers": HEADERS}
+        frame = load(spark, tenant, base_url=network.url, **secrets, **network.files)
+        assert len(ids(frame)) == 1509
+        network.check()
+    [log] = events.glob("local-*")
+    text = log.read_text()
+    assert "aicc_cases" in text
+    assert not [secret for secret in (GATEWAY_KEY, PASSWORD) if secret in text]
 
 
 def in_the_middle(tenant: Emulator, strike: Callable[[], object]) -> list[int]:

@@ -477,7 +477,7 @@ def test_a_sign_in_without_a_token_is_a_decode_error(body: bytes) -> None:
         ({"token_prefix": None}, "token_prefix must be a printable text"),
         (
             {"headers": {"authorization": "x"}},
-            "headers must not hold 'authorization', which carries the login's token",
+            "headers must not hold 'authorization', which carries the token",
         ),
     ],
 )

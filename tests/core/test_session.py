@@ -458,7 +458,8 @@ async def test_where_it_could_not_connect_is_told() -> None:
     ):
         with pytest.raises(TransportError) as caught:
             await client.list_cases()
-    assert str(caught.value) == f"list: cannot connect to 127.0.0.1:{port}: Connection refused"
+    place = f"the proxy 127.0.0.1:{port}"
+    assert str(caught.value) == f"list: cannot connect to {place}: Connection refused"
 
 
 async def test_a_deadline_ends_a_slow_answer(tenant: Emulator) -> None:

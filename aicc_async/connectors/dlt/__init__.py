@@ -21,10 +21,11 @@ of each load, as in a manifest. A change of a case that is older than the lookba
 no deletion is.
 
 ``base_url``, ``client_id`` and ``client_secret`` are taken from dlt's configuration and secrets
-(``sources.aicc_cases``) or from the ``AICC_*`` variables. Other arguments are options of
-``AICCClient``, such as ``rate_limit``. Sources share nothing but what these options share: a
-``RedisBudget``, for example. ``help()`` of ``aicc_cases`` says what is in dlt's state, and what a
-failed load leaves.
+(``sources.aicc_cases``) or from the ``AICC_*`` variables, and so is the way through a company's
+network (``proxy``, ``ca_file``, ``client_cert``, ``client_key``, ``headers``). Other arguments are
+options of ``AICCClient``, such as ``rate_limit``. Sources share nothing but what these options
+share: a ``RedisBudget``, for example. ``help()`` of ``aicc_cases`` says what is in dlt's state, and
+what a failed load leaves.
 """
 
 from ..._optional import load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
+from ..._parse import override_network, parse_headers, parse_network
 from ..._validators import check, kind, must
 from ...credentials import ClientCredentials
 from ...errors import ConfigError
@@ -39,6 +41,12 @@ class AICCConfiguration(BaseConfiguration):
     base_url: str | None = None
     client_id: str | None = None
     client_secret: TSecretStrValue | None = None
+    proxy: TSecretStrValue | None = None
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    headers: TSecretStrValue | None = None
+    allow_http: bool | None = None
 
 
 # The section is named, because dlt would take the name of this module.
@@ -53,6 +61,12 @@ def aicc_cases(
     detail: bool = False,
     client_id: str | None = None,
     client_secret: TSecretStrValue | None = None,
+    proxy: TSecretStrValue | None = None,
+    ca_file: str | None = None,
+    client_cert: str | None = None,
+    client_key: str | None = None,
+    headers: TSecretStrValue | None = None,
+    allow_http: bool | None = None,
     **options: Any,
 ) -> tuple[DltResource, DltResource]:
     """Read all cases since a time into the table ``cases``, merged by ``id``: run it every night.
@@ -80,9 +94,10 @@ def aicc_cases(
 
     ``base_url``, ``client_id`` and ``client_secret`` come from dlt's configuration and secrets
     (``sources.aicc_cases``; a ``clone(name="…")`` has a section of its own), or from the variables
-    of ``AICCClient.from_env``, whose ``options`` these are (``rate_limit``, ``profile``, …). No
-    secret is kept in a state or trace. Rows stay in the pipeline's folder as long as dlt is told
-    to keep its packages.
+    of ``AICCClient.from_env``, whose ``options`` these are (``rate_limit``, ``profile``, …). So do
+    ``proxy`` (with its password), ``ca_file``, ``client_cert``, ``client_key``, ``headers``
+    (``Name: value`` lines) and ``allow_http``: see ``NetworkSettings``. No secret is kept in a
+    state or trace. Rows stay in the pipeline's folder as long as dlt is told to keep its packages.
 
     Each load has a client of its own, on an event loop in a thread of its own, and keeps to its
     limits however dlt runs it; several sources at once have only a shared budget in common. Into
@@ -94,6 +109,17 @@ def aicc_cases(
     """
     if client_id is not None or client_secret is not None:
         options = {"auth": ClientCredentials(client_id or "", client_secret or ""), **options}
+    if allow_http is not None:
+        options["allow_http"] = allow_http
+    found = parse_network(os.environ, base_url or os.environ.get("AICC_BASE_URL", ""))
+    options |= override_network(
+        options.get("network", found.get("network")),
+        proxy=proxy,
+        ca_file=ca_file,
+        client_cert=client_cert,
+        client_key=client_key,
+        headers=parse_headers("headers", headers or ""),
+    )
     load = Load(
         base_url=base_url,
         options=options,

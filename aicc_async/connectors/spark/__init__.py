@@ -29,7 +29,9 @@ Filters on texts and on ``created_date`` narrow what is asked for, with Spark 4.
 are ``since``, ``until``, ``rate``, ``concurrency``, ``strict``, ``profile``, the filters of
 ``CaseQuery`` and more: a name that is not known is refused with a list of all. ``rate`` is that of
 one task. With ``redis_url`` and ``budget`` it is that of all tasks and clients together (extra
-``redis``).
+``redis``). ``proxy_url``, ``ca_file``, ``client_cert``, ``client_key`` (paths that driver and
+executors have) and ``secret_headers`` (``Name: value`` lines) lead through a company's network;
+Spark hides the values of options with such names.
 
 A stream
 --------

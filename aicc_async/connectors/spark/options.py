@@ -11,7 +11,13 @@ from typing import Any, TypeVar
 from attrs import evolve, field, frozen
 
 from ..._api import CaseApi
-from ..._parse import parse_environment, parse_rate_limit
+from ..._parse import (
+    override_network,
+    parse_environment,
+    parse_flag,
+    parse_headers,
+    parse_rate_limit,
+)
 from ..._protocol.names import wire_names
 from ..._validators import shown
 from ...client import AICCClient
@@ -21,7 +27,7 @@ from ...models import CaseQuery
 from ...profile import Profile
 from ...settings import RateLimit
 from .._shared_token import share_token
-from .values import parse_filters, parse_flag, parse_integer, parse_settle, parse_time
+from .values import parse_filters, parse_integer, parse_settle, parse_time
 
 T = TypeVar("T")
 
@@ -44,6 +50,14 @@ FILTER_OPTIONS = {
     for name in (field_name, wire_name)
     if field_name not in {"start_time", "end_time"}
 }
+# The tasks have these files in the same places.
+NETWORK_OPTIONS = {
+    "proxy_url": "proxy",
+    "ca_file": "ca_file",
+    "client_cert": "client_cert",
+    "client_key": "client_key",
+    "secret_headers": "headers",
+}
 BUDGET_OPTIONS = {"redis_url", "budget", "fallback_processes"}
 READER_OPTIONS: dict[str, Callable[[str, str], Any]] = {
     "strict": parse_flag,
@@ -60,6 +74,8 @@ OTHER_OPTIONS = {
     "rate",
     "concurrency",
     "profile",
+    "allow_http",
+    *NETWORK_OPTIONS,
 }
 KNOWN_OPTIONS = {
     *(*FILTER_OPTIONS, *CREDENTIAL_OPTIONS, *BUDGET_OPTIONS, *READER_OPTIONS, *OTHER_OPTIONS)
@@ -162,6 +178,14 @@ def _client_settings(options: Mapping[str, str], environment: Mapping[str, Any])
         settings["rate_limit"] = _shared_limit(settings.get("rate_limit"), options)
     if "concurrency" in options:
         settings["max_concurrency"] = parse_integer("concurrency", options["concurrency"])
+    if "allow_http" in options:
+        settings["allow_http"] = parse_flag("allow_http", options["allow_http"])
+    given: dict[str, Any] = {
+        name: options[option] for option, name in NETWORK_OPTIONS.items() if option in options
+    }
+    if "headers" in given:
+        given["headers"] = parse_headers("secret_headers", given["headers"])
+    settings |= override_network(settings.get("network"), **given)
     if path := options.get("profile") or environment.get("profile"):
         # Read on the driver: the file need not exist where the tasks run.
         settings["profile"] = Profile.load(path)

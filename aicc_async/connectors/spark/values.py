@@ -10,21 +10,15 @@ import msgspec
 from attrs.validators import ge
 
 from ..._parse import parse_span
-from ..._validators import check, integer, must, one_of, shown
+from ..._validators import check, integer, must, shown
 from ...errors import ConfigError
 
 # The last second that is read must be over.
 MIN_SETTLE = timedelta(seconds=2)
 DATE_CHARACTERS = len("2025-01-31")
-FLAGS = {"true": True, "false": False}
 
 _is_long_enough = must(f"be at least {MIN_SETTLE.seconds} s", ge(MIN_SETTLE), got=str)
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def parse_flag(name: str, text: str) -> bool:
-    """Parse ``true`` or ``false``, in any case."""
-    return FLAGS[check(name, text.lower(), one_of(*FLAGS))]
 
 
 def parse_integer(name: str, text: str) -> int:
