@@ -127,6 +127,103 @@ In detail
 A case that the service does not know any more keeps its row, and counts in
 ``report.without_detail``.
 
+Without a file
+--------------
+
+``aicc.iter_batches(query)`` yields the same rows as ``pyarrow.RecordBatch``, with the columns of a
+``.parquet`` file (extra ``parquet``). They are verified window by window, and ExportError ends the
+iterator where they do not agree: use what came only once it has ended. Into polars::
+
+    import asyncio
+    from datetime import datetime
+
+    import polars as pl
+
+    from aicc_async import AICCClient, CaseQuery
+
+    MARCH = CaseQuery(
+        start_time=datetime(2025, 3, 1), end_time=datetime(2025, 3, 31, 23, 59, 59)
+    )
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            batches = [batch async for batch in aicc.iter_batches(MARCH)]
+        cases = pl.from_arrow(batches)
+        print(cases.filter(pl.col("priority") == "Critical").height, "are critical")
+
+
+    asyncio.run(main())
+
+It prints::
+
+    180 are critical
+
+Into pandas, with Arrow's types, which know null::
+
+    import asyncio
+    from datetime import datetime
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from aicc_async import AICCClient, CaseQuery
+
+    MARCH = CaseQuery(
+        start_time=datetime(2025, 3, 1), end_time=datetime(2025, 3, 31, 23, 59, 59)
+    )
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            batches = [batch async for batch in aicc.iter_batches(MARCH)]
+        cases = pa.Table.from_batches(batches).to_pandas(types_mapper=pd.ArrowDtype)
+        print(cases.groupby(cases["created_date"].dt.day).size().max(), "on a day")
+
+
+    asyncio.run(main())
+
+It prints::
+
+    59 on a day
+
+Into DuckDB, batch by batch, so that memory stays small. What was inserted is rolled back when the
+rows cannot be verified::
+
+    import asyncio
+    from datetime import datetime
+
+    import duckdb
+
+    from aicc_async import AICCClient, CaseQuery
+
+    YEAR = CaseQuery(
+        start_time=datetime(2025, 1, 1), end_time=datetime(2025, 12, 31, 23, 59, 59)
+    )
+
+
+    async def main() -> None:
+        with duckdb.connect("cases.duckdb") as database:
+            async with AICCClient.from_env() as aicc:
+                database.begin()
+                database.execute("DROP TABLE IF EXISTS cases")
+                async for batch in aicc.iter_batches(YEAR):
+                    database.register("batch", batch)
+                    # A batch has its columns even where no case matches.
+                    database.execute(
+                        "CREATE TABLE IF NOT EXISTS cases AS FROM batch LIMIT 0"
+                    )
+                    database.execute("INSERT INTO cases FROM batch")
+                database.commit()
+            print(database.execute("SELECT count(*) FROM cases").fetchone())
+
+
+    asyncio.run(main())
+
+It prints::
+
+    (12000,)
+
 Resuming
 --------
 
