@@ -57,6 +57,7 @@ is standard output, which gets the rows when all are read, and ``--manifest`` na
   import the file (Data, From Text/CSV) with that column as text.
 - ``.parquet`` (extra ``parquet``): typed columns by Python names, extension fields in the map
   ``extra``.
+  ``partition_by="month"`` or ``"day"`` (``--partition-by``) makes it a folder, see below.
 - ``.sqlite`` (also ``.db``, ``.sqlite3``): the table ``cases``, upserted by ``id``.
 - ``postgresql://user@host/database`` (extra ``postgres``): the table ``aicc_cases``, upserted by
   ``id``. ``PGPASSWORD`` keeps the password out of the URL.
@@ -115,6 +116,25 @@ the runs before have proved, without the windows that were read again since. The
 ``aicc-async report`` counts all of them, and believes none: figures that contradict a verdict, a
 gap between windows, or rows that no window brought make it ``Not proven complete``, with the
 reason.
+
+By month or day
+---------------
+
+With ``partition_by`` a ``.parquet`` target is a folder, in the layout that Hive, Spark, DuckDB and
+polars read: ``cases.parquet/month=2025-01/part-0.parquet``. A case is where the client's zone has
+its date of creation, one without a date in ``month=__HIVE_DEFAULT_PARTITION__``::
+
+    $ aicc-async export cases.parquet --partition-by month --since 2025-01-01 --until 2025-12-31
+    cases.parquet: 12,000 cases in 12 windows (12 verified), …
+    $ ls cases.parquet | head -2
+    month=2025-01
+    month=2025-02
+
+A folder that an export has written is replaced as a whole: it is written beside under a hidden
+name, and takes the other one's place by two renames, between which there is none. One of somebody
+else is refused, and so is one that somebody has put files into. ``since_last`` adds files with the
+new cases; files that are there stay as they are. The manifest's ``sha256`` is the digest of what
+``sha256sum`` prints of all files, sorted by their paths.
 
 In detail
 ---------

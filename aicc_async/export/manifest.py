@@ -115,7 +115,7 @@ class ExportReport:
     - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
       all of them; None for a file.
     - ``odd_values``: by wire name, what a format with types could not hold in the field's column.
-    - ``size``, ``sha256``: of the file; None for a database.
+    - ``size``, ``sha256``: of the file, or of all files of a folder; None for a database.
     - ``requests``, ``retries``, ``throttled``: HTTP requests of all runs, those sent again, 429s.
     - ``whole``: a count of the whole range; None when the service does not answer one.
     - ``windows``: one ``WindowReport`` each, oldest first; ``days``: cases by day of creation.

@@ -31,6 +31,7 @@ PASSED_ON = (
     "raw_cells",
     "bom",
     "strict_types",
+    "partition_by",
     "detail",
     "settle",
     "restart",
@@ -60,6 +61,11 @@ PIECE_SIZE = 2**20  # bytes
     "--strict-types",
     is_flag=True,
     help="Stop at a value of another type than documented, instead of moving it to extra.",
+)
+@click.option(
+    "--partition-by",
+    type=click.Choice(["month", "day"]),
+    help="Parquet: OUT is a folder with files by date of creation, month=2025-01/part-0.parquet.",
 )
 @click.option(
     "--bom",
@@ -164,6 +170,8 @@ def _check_streamed(settings: dict[str, Any]) -> None:
             f"--format must be one of {', '.join(STREAMED_FORMATS)} with OUT -,"
             f" got {settings['format']}"
         )
+    if settings["partition_by"]:
+        raise ConfigError("--partition-by cannot be combined with OUT -: it is a folder")
     if settings["since_last"] is not None:
         raise ConfigError("--since last cannot be combined with OUT -: it has no last run")
 

@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from ..._files import check_name, check_replaceable, check_target
-from ..._validators import shown
+from ..._validators import check, one_of, shown
 from ...errors import ConfigError
+from ..folder import check_folder
 from ..manifest import SUFFIX, manifest_path
 from .jsonl import JSONLines
+from .layout import PartitionBy
 from .sink import Sink
 
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
@@ -57,6 +59,7 @@ class TargetOptions:
     raw_cells: bool = False
     bom: bool = False
     strict_types: bool = False
+    partition_by: PartitionBy | None = None
     replace: bool = False
 
 
@@ -65,6 +68,7 @@ OPTION_FORMATS = {
     "raw_cells": ("csv",),
     "bom": ("csv",),
     "strict_types": TYPED_FORMATS,
+    "partition_by": ("parquet",),
     "replace": TABLE_FORMATS,
 }
 
@@ -81,6 +85,9 @@ def resolve_target(
     Raises ConfigError when it means nothing, when its suffix or an option contradicts the format,
     or when what its format needs is not installed.
     """
+    if options.partition_by:
+        check("partition_by", options.partition_by, one_of("month", "day"))
+        target = target.rstrip("/")
     chosen = _choose_format(target, name)
     for option, formats in OPTION_FORMATS.items():
         if getattr(options, option) and chosen not in formats:
@@ -118,7 +125,9 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     Its sink is imported now, so that a missing library is an error at once.
     """
     path = Path(target)
-    _check_file(path, is_replaced=name != "sqlite")
+    by = options.partition_by
+    can_write = check_target if name == "sqlite" else check_replaceable
+    _check_file(path, can_write=check_folder if by else can_write)
     checkpoint = path.with_name(f".{path.name}.export")
     make = partial(
         Target, path.name, name, file=path, manifest=manifest_path(path), checkpoint=checkpoint
@@ -131,6 +140,10 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
+        if by:
+            from .partitions import PartitionedParquet  # noqa: PLC0415
+
+            return make(PartitionedParquet(path, zone, by=by, strict_types=options.strict_types))
         return make(Parquet(path, zone, strict_types=options.strict_types))
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
@@ -139,15 +152,14 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
-def _check_file(path: Path, *, is_replaced: bool) -> None:
+def _check_file(path: Path, *, can_write: Callable[[Path], None]) -> None:
     """Raise ConfigError for what would prevent writing a file and its manifest in the end."""
     try:
         path.name.encode()
     except UnicodeEncodeError:
         # The manifest holds it.
         raise ConfigError(f"target must have a name in UTF-8, got {shown(path.name)}") from None
-    check = check_replaceable if is_replaced else check_target
-    check(path)
+    can_write(path)
     check_name(path, SUFFIX)
     check_replaceable(manifest_path(path))
 
