@@ -136,6 +136,31 @@ else is refused, and so is one that somebody has put files into. ``since_last`` 
 new cases; files that are there stay as they are. The manifest's ``sha256`` is the digest of what
 ``sha256sum`` prints of all files, sorted by their paths.
 
+Into a bucket
+-------------
+
+``s3://bucket/prefix/name`` (extra ``s3``) is an object in any store that speaks S3, in a format
+that is one file::
+
+    $ aicc-async export s3://history/aicc/cases.parquet --since 2025-01-01 --until 2025-12-31
+    s3://history/aicc/cases.parquet: 12,000 cases in 12 windows (12 verified), …
+
+Where and for whom is in the usual variables: ``AWS_ENDPOINT_URL``, ``AWS_REGION``,
+``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``; profiles in ``~/.aws`` are
+not read. An endpoint must be https, or on this machine, unless ``AWS_ALLOW_HTTP=true``. For
+Huawei's OBS, which speaks S3, the endpoint is ``https://obs.<region>.myhuaweicloud.com``, the
+region is for instance ``ap-southeast-3``, and the keys are an access key (AK and SK) of an IAM
+user. Where a bucket answers at its own domain only, set
+``AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true`` and ``https://<bucket>.obs.<region>.myhuaweicloud.com``.
+
+The object is written in the working directory first, and appears when its upload is completed; the
+manifest follows as ``cases.parquet.manifest.json``. The checkpoint is in the working directory too
+(``.history_aicc_cases.parquet.export``): the same command in the same directory resumes. When it
+has ended nothing is left there. An object without a manifest is somebody else's, and is refused
+unless ``overwrite`` replaces it. What a killed upload leaves in the bucket is invisible, and goes
+by the bucket's rule for incomplete uploads: set one. Objects are written anew: ``since_last``,
+``partition_by`` and databases are refused.
+
 In detail
 ---------
 

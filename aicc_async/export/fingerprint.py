@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from .._api import CaseApi
@@ -131,7 +132,7 @@ def check_ours(target: Target) -> None:
 
     Tables are not looked at: their rows stay, but for those of the same ids.
     """
-    foreign = None
+    foreign: Path | str | None = target.find_foreign() if target.find_foreign else None
     try:
         if manifest.load(target.manifest) is None and target.file and not target.newest_date:
             foreign = target.file if has_content(target.file) else None

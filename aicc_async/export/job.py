@@ -72,9 +72,10 @@ async def export_cases(
     """Write all cases that match into a file or a database, and prove that they are all there.
 
     ``target`` is a path (``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst``, ``.csv``, ``.parquet``,
-    ``.sqlite``, ``.db``) or a ``postgresql://`` URL; ``format`` names what its suffix does
-    not say. Each case is there once, oldest window first. A file appears when it is complete, with
-    a manifest beside it; a database changes in one transaction.
+    ``.sqlite``, ``.db``), a ``postgresql://`` URL, or the ``s3://bucket/key`` of one that is no
+    database; ``format`` names what its suffix does not say. Each case is there once, oldest window
+    first. A file or object appears when it is complete, with a manifest beside it; a database
+    changes in one transaction.
 
     Every window is checked against what the service announced, and read again, then in halves,
     when it disagrees. So it is where the service refuses deep pages, or where a total may be the
@@ -136,6 +137,8 @@ async def export_cases(
     )
     destination = _resolve(api, target, format, options=options)
     keep = since_last is not None
+    if keep and destination.publish:
+        raise ConfigError("since_last cannot be combined with an s3:// target: it is written anew")
     last = None
     if keep or (destination.newest_date and not replace):
         last = manifest.load(destination.manifest)
@@ -384,6 +387,8 @@ class _Job:
                 part.write_bytes(manifest.encode(reports[0]))
 
             self._target.sink.write(batches, keep=self._keep, seal=seal)
+        if self._target.publish:
+            self._target.publish()
         return reports[0]
 
     def _report(self, rows: _RowsRead, file: Path | None, written: Written) -> ExportReport:

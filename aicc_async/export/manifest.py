@@ -188,11 +188,18 @@ def load(path: Path) -> ExportReport | None:
     Raises ConfigError that names the file, and the path of the first field that does not fit.
     """
     try:
-        value = msgspec.json.decode(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    return decode(content, path)
+
+
+def decode(content: bytes, path: Path | str) -> ExportReport:
+    """Return what a manifest's content says; raise ConfigError that names the ``path``."""
+    try:
+        value = msgspec.json.decode(content)
     except (ValueError, RecursionError):
         raise ConfigError(f"{path} must be {_EXPECTED}, got invalid JSON") from None
     version = value.get("version", ...) if isinstance(value, dict) else VERSION

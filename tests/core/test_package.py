@@ -58,7 +58,7 @@ LOADED = """
 import sys
 from aicc_async import *
 heavy = {"click", "rich", "jinja2", "aiohttp.web", "orjson", "pyarrow", "psycopg", "zstandard"}
-heavy |= {"dlt", "pyspark", "redis"}
+heavy |= {"dlt", "obstore", "pyspark", "redis"}
 print(*sorted(heavy & sys.modules.keys()))
 """
 

@@ -111,11 +111,12 @@ def export(
 ) -> None:
     """Write all cases that match into OUT, and verify them.
 
-    OUT is a file (.jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite, .db) or a
-    postgresql:// URL; its manifest is written beside it. After any end, run the same command again
-    to resume; with another suffix, what one format refused is written in another without reading
-    again. Every night: --since last --lookback 7d. OUT - is standard output, with the manifest
-    in --manifest; it gets all rows when they are verified, and cannot be resumed.
+    OUT is a file (.jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite, .db), an
+    s3://bucket/key or a postgresql:// URL; its manifest is written beside it. After any end, run
+    the same command again to resume; with another suffix, what one format refused is written in
+    another without reading again. Every night: --since last --lookback 7d. OUT - is standard
+    output, with the manifest in --manifest; it gets all rows when they are verified, and cannot be
+    resumed.
 
     \b
     Example:
