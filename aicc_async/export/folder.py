@@ -1,7 +1,7 @@
 """Folders that appear when they are whole: written under another name beside the target.
 
 The idea: the new folder is written and synced as ``.NAME.part``; then the old one is renamed to
-``.NAME.old``, the new one takes its name, and the old one is removed. No system call exchanges two
+``.NAME.prev``, the new one takes its name, and the old one is removed. No system call exchanges two
 folders everywhere, so there is an instant with neither.
 
 The invariant: after a kill at any instant the target is the old folder or the new one, or the old
@@ -47,7 +47,7 @@ def replacing_folder(path: Path, *, seal: Callable[[Path], object]) -> Iterator[
     Raises ConfigError when no folder can be made there, ExportError when it cannot be written.
     """
     target = _real(path)
-    part, old = (target.with_name(f".{target.name}.{ending}") for ending in ("part", "old"))
+    part, old = (target.with_name(f".{target.name}.{ending}") for ending in ("part", "prev"))
     try:
         _restore(target, old)
         _remove(part)

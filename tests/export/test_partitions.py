@@ -126,8 +126,8 @@ def test_a_failure_leaves_what_was_there(path: Path) -> None:
 def test_a_killed_exchange_is_put_right(path: Path) -> None:
     """The old folder, which has the hidden name by then, is kept; what was half written is not."""
     write(path, *dated(*NEW_YEAR))
-    path.rename(path.with_name(f".{NAME}.old"))
-    shutil.copytree(path.with_name(f".{NAME}.old"), path.with_name(f".{NAME}.part"))
+    path.rename(path.with_name(f".{NAME}.prev"))
+    shutil.copytree(path.with_name(f".{NAME}.prev"), path.with_name(f".{NAME}.part"))
     assert write(path, *dated("2025-03-01 00:00:00", first=9), keep=True) == 1
     assert [*files(path)] == [
         f"month={month}/part-0.parquet" for month in ("2024-12", "2025-01", "2025-03")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,14 +59,15 @@ class PartitionedParquet(Parquet):
                 done.total = old.rows
                 new = self._only_new(self._group(records), old)
                 records = chain.from_iterable(new)
-            with self._open_files(part) as files:
+            schema = self._rows.schema
+            with closing(_PartFiles(part, self._by, self._parquet, schema)) as files:
                 for table in self._group(records):
                     done.added += table.num_rows
                     for value, rows in self._split(table):
                         files.write(value, rows)
                 done.total += done.added
                 if not done.total:
-                    files.write(WITHOUT_DATE, self._rows.schema.empty_table())
+                    files.write(WITHOUT_DATE, schema.empty_table())
             typed.warn(self._target.name)
         return done.added
 
@@ -78,14 +79,6 @@ class PartitionedParquet(Parquet):
         values = compute.fill_null(dates, WITHOUT_DATE)
         for value in compute.unique(values).to_pylist():
             yield value, table.filter(compute.equal(values, value))
-
-    @contextmanager
-    def _open_files(self, folder: Path) -> Iterator[_PartFiles]:
-        files = _PartFiles(folder, self._by, self._parquet, self._rows.schema)
-        try:
-            yield files
-        finally:
-            files.close()
 
     def _link_old(self, part: Path) -> _OldFiles:
         """Give the new folder all files of the old one, and return these."""
