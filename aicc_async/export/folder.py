@@ -21,6 +21,7 @@ from pathlib import Path
 from .._files import check_name, sync_folder
 from ..errors import AICCError, ConfigError, ExportError
 from .content import files_of
+from .stop import current_stop
 
 
 def check_folder(path: Path) -> None:
@@ -95,8 +96,12 @@ def _remove(folder: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
+    # Days of some years are a thousand files, at milliseconds each.
+    stop = current_stop()
     for file in files_of(folder):
+        stop.check()
         with file.open("rb+") as handle:
             os.fsync(handle.fileno())
     for inner, _, _ in os.walk(folder):
+        stop.check()
         sync_folder(Path(inner))

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError
 from ..content import files_of
 from ..folder import replacing_folder
+from ..stop import current_stop
 from .layout import DATE_FORMATS, WITHOUT_DATE, PartitionBy, find_stranger
 from .parquet import Parquet
 from .sink import Batch, Seal, Written, copy_file, ignore
@@ -88,8 +89,9 @@ class PartitionedParquet(Parquet):
                 f"cannot append to {self._target}: its files must be partitions by {self._by}, got"
                 f" {stranger.relative_to(self._target)}. Choose another target"
             )
-        files, rows = list(files_of(self._target)), 0
+        files, rows, stop = list(files_of(self._target)), 0, current_stop()
         for file in files:
+            stop.check()
             with self._open_old(file) as old:
                 rows += old.metadata.num_rows
             link = part / file.relative_to(self._target)
