@@ -71,6 +71,7 @@ is standard output, which gets the rows when all are read, and ``--manifest`` na
   import the file (Data, From Text/CSV) with that column as text.
 - ``.parquet`` (extra ``parquet``): typed columns by Python names, extension fields in the map
   ``extra``.
+  ``partition_by="month"`` or ``"day"`` (``--partition-by``) makes it a folder, see below.
 - ``.sqlite`` (also ``.db``, ``.sqlite3``): the table ``cases``, upserted by ``id``.
 - ``postgresql://user@host/database`` (extra ``postgres``): the table ``aicc_cases``, upserted by
   ``id``. ``PGPASSWORD`` keeps the password out of the URL.
@@ -130,6 +131,50 @@ the runs before have proved, without the windows that were read again since. The
 gap between windows, or rows that no window brought make it ``Not proven complete``, with the
 reason.
 
+By month or day
+---------------
+
+With ``partition_by`` a ``.parquet`` target is a folder, in the layout that Hive, Spark, DuckDB and
+polars read: ``cases.parquet/month=2025-01/part-0.parquet``. A case is where the client's zone has
+its date of creation, one without a date in ``month=__HIVE_DEFAULT_PARTITION__``::
+
+    $ aicc-async export cases.parquet --partition-by month --since 2025-01-01 --until 2025-12-31
+    cases.parquet: 12,000 cases in 12 windows (12 verified), …
+    $ ls cases.parquet | head -2
+    month=2025-01
+    month=2025-02
+
+A folder that an export has written is replaced as a whole: it is written beside under a hidden
+name, and takes the other one's place by two renames, between which there is none. One of somebody
+else is refused, and so is one that somebody has put files into. ``since_last`` adds files with the
+new cases; files that are there stay as they are. The manifest's ``sha256`` is the digest of what
+``sha256sum`` prints of all files, sorted by their paths.
+
+Into a bucket
+-------------
+
+``s3://bucket/prefix/name`` (extra ``s3``) is an object in any store that speaks S3, in a format
+that is one file::
+
+    $ aicc-async export s3://history/aicc/cases.parquet --since 2025-01-01 --until 2025-12-31
+    s3://history/aicc/cases.parquet: 12,000 cases in 12 windows (12 verified), …
+
+Where and for whom is in the usual variables: ``AWS_ENDPOINT_URL``, ``AWS_REGION``,
+``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``; profiles in ``~/.aws`` are
+not read. An endpoint must be https, or on this machine, unless ``AWS_ALLOW_HTTP=true``. For
+Huawei's OBS, which speaks S3, the endpoint is ``https://obs.<region>.myhuaweicloud.com``, the
+region is for instance ``ap-southeast-3``, and the keys are an access key (AK and SK) of an IAM
+user. Where a bucket answers at its own domain only, set
+``AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true`` and ``https://<bucket>.obs.<region>.myhuaweicloud.com``.
+
+The object is written in the working directory first, and appears when its upload is completed; the
+manifest follows as ``cases.parquet.manifest.json``. The checkpoint is in the working directory too
+(``.history_aicc_cases.parquet.export``): the same command in the same directory resumes. When it
+has ended nothing is left there. An object without a manifest is somebody else's, and is refused
+unless ``overwrite`` replaces it. What a killed upload leaves in the bucket is invisible, and goes
+by the bucket's rule for incomplete uploads: set one. Objects are written anew: ``since_last``,
+``partition_by`` and databases are refused.
+
 In detail
 ---------
 
@@ -140,6 +185,103 @@ In detail
 
 A case that the service does not know any more keeps its row, and counts in
 ``report.without_detail``.
+
+Without a file
+--------------
+
+``aicc.iter_batches(query)`` yields the same rows as ``pyarrow.RecordBatch``, with the columns of a
+``.parquet`` file (extra ``parquet``). They are verified window by window, and ExportError ends the
+iterator where they do not agree: use what came only once it has ended. Into polars::
+
+    import asyncio
+    from datetime import datetime
+
+    import polars as pl
+
+    from aicc_async import AICCClient, CaseQuery
+
+    MARCH = CaseQuery(
+        start_time=datetime(2025, 3, 1), end_time=datetime(2025, 3, 31, 23, 59, 59)
+    )
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            batches = [batch async for batch in aicc.iter_batches(MARCH)]
+        cases = pl.from_arrow(batches)
+        print(cases.filter(pl.col("priority") == "Critical").height, "are critical")
+
+
+    asyncio.run(main())
+
+It prints::
+
+    180 are critical
+
+Into pandas, with Arrow's types, which know null::
+
+    import asyncio
+    from datetime import datetime
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from aicc_async import AICCClient, CaseQuery
+
+    MARCH = CaseQuery(
+        start_time=datetime(2025, 3, 1), end_time=datetime(2025, 3, 31, 23, 59, 59)
+    )
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc:
+            batches = [batch async for batch in aicc.iter_batches(MARCH)]
+        cases = pa.Table.from_batches(batches).to_pandas(types_mapper=pd.ArrowDtype)
+        print(cases.groupby(cases["created_date"].dt.day).size().max(), "on a day")
+
+
+    asyncio.run(main())
+
+It prints::
+
+    59 on a day
+
+Into DuckDB, batch by batch, so that memory stays small. What was inserted is rolled back when the
+rows cannot be verified::
+
+    import asyncio
+    from datetime import datetime
+
+    import duckdb
+
+    from aicc_async import AICCClient, CaseQuery
+
+    YEAR = CaseQuery(
+        start_time=datetime(2025, 1, 1), end_time=datetime(2025, 12, 31, 23, 59, 59)
+    )
+
+
+    async def main() -> None:
+        with duckdb.connect("cases.duckdb") as database:
+            async with AICCClient.from_env() as aicc:
+                database.begin()
+                database.execute("DROP TABLE IF EXISTS cases")
+                async for batch in aicc.iter_batches(YEAR):
+                    database.register("batch", batch)
+                    # A batch has its columns even where no case matches.
+                    database.execute(
+                        "CREATE TABLE IF NOT EXISTS cases AS FROM batch LIMIT 0"
+                    )
+                    database.execute("INSERT INTO cases FROM batch")
+                database.commit()
+            print(database.execute("SELECT count(*) FROM cases").fetchone())
+
+
+    asyncio.run(main())
+
+It prints::
+
+    (12000,)
 
 Resuming
 --------

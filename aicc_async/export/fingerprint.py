@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from .._api import CaseApi
@@ -14,8 +15,9 @@ from .._protocol.converter import RecordConverter, dumps
 from ..errors import ConfigError
 from ..models import CaseQuery
 from . import manifest
+from .content import content_sha256, content_size, has_content
 from .manifest import EarlierRun, ExportReport
-from .prefix_digest import file_sha256
+from .sinks.layout import find_stranger
 from .sinks.registry import Target
 
 # All extension fields are hidden too: nobody knows what they hold.
@@ -130,10 +132,13 @@ def check_ours(target: Target) -> None:
 
     Tables are not looked at: their rows stay, but for those of the same ids.
     """
-    foreign = None
+    foreign: Path | str | None = target.find_foreign() if target.find_foreign else None
     try:
         if manifest.load(target.manifest) is None and target.file and not target.newest_date:
-            foreign = target.file if target.file.exists() and target.file.stat().st_size else None
+            foreign = target.file if has_content(target.file) else None
+        elif target.file and target.file.is_dir():
+            # Whoever has put files of his own among ours should know that they go.
+            foreign = find_stranger(target.file)
     except ConfigError:
         foreign = target.manifest
     if foreign:
@@ -162,7 +167,7 @@ def warn_of_half(target: Target, *, last: ExportReport | None, keep: bool) -> No
     file, name = target.file, target.manifest.name
     if file is None:
         return
-    is_there = file.exists() and file.stat().st_size > 0
+    is_there = has_content(file)
     if keep and is_there and target.newest_date is None and not target.manifest.exists():
         text = f"{target.name} is there without its manifest {name}: all is read, and what is new"
         warnings.warn(f"{text} is added to it", RuntimeWarning, stacklevel=4)
@@ -180,8 +185,8 @@ def check_file(target: Target, last: ExportReport) -> None:
     if file is None or target.newest_date or last.sha256 is None:
         return
     try:
-        size = file.stat().st_size
-        if size == last.size and file_sha256(file) == last.sha256:
+        size = content_size(file)
+        if size == last.size and content_sha256(file) == last.sha256:
             return
         found = f"it has {size:,} bytes" if size != last.size else "its content differs"
     except FileNotFoundError:

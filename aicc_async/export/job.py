@@ -25,6 +25,7 @@ from ..models import CaseQuery
 from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
+from .content import content_sha256, content_size
 from .dedupe import deduplicate
 from .export_range import compare_whole_range, plan_range
 from .fingerprint import (
@@ -39,8 +40,8 @@ from .fingerprint import (
 )
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
-from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
+from .sinks.layout import PartitionBy
 from .sinks.registry import Target, TargetOptions, resolve_target
 from .sinks.sink import Batch, Written, write_rows
 from .stop import StoppedError
@@ -60,6 +61,7 @@ async def export_cases(
     raw_cells: bool = False,
     bom: bool = False,
     strict_types: bool = False,
+    partition_by: PartitionBy | None = None,
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
     restart: bool = False,
@@ -70,9 +72,10 @@ async def export_cases(
     """Write all cases that match into a file or a database, and prove that they are all there.
 
     ``target`` is a path (``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst``, ``.csv``, ``.parquet``,
-    ``.sqlite``, ``.db``) or a ``postgresql://`` URL; ``format`` names what its suffix does
-    not say. Each case is there once, oldest window first. A file appears when it is complete, with
-    a manifest beside it; a database changes in one transaction.
+    ``.sqlite``, ``.db``), a ``postgresql://`` URL, or the ``s3://bucket/key`` of one that is no
+    database; ``format`` names what its suffix does not say. Each case is there once, oldest window
+    first. A file or object appears when it is complete, with a manifest beside it; a database
+    changes in one transaction.
 
     Every window is checked against what the service announced, and read again, then in halves,
     when it disagrees. So it is where the service refuses deep pages, or where a total may be the
@@ -94,6 +97,10 @@ async def export_cases(
     In a format with types a value of another type than documented goes into ``extra``, by the
     field's wire name, and its field is null; a RuntimeWarning says how many there were of each, and
     which case is the first. ``strict_types`` makes it a DecodeError that names the case.
+
+    With ``partition_by`` ("month" or "day") a ``.parquet`` target is a folder with files by the
+    date of creation in the client's zone: ``month=2025-01/part-0.parquet``. It is replaced as a
+    whole; ``since_last`` adds files with the new cases to it.
 
     What is known of the target is compared with it. ``since_last`` begins at the newest case of a
     table if that is before the last run's end, as in one that was restored from a backup; a file
@@ -122,10 +129,16 @@ async def export_cases(
     if replace and since_last is not None:
         raise ConfigError("replace cannot be combined with since_last")
     options = TargetOptions(
-        raw_cells=raw_cells, bom=bom, strict_types=strict_types, replace=replace
+        raw_cells=raw_cells,
+        bom=bom,
+        strict_types=strict_types,
+        partition_by=partition_by,
+        replace=replace,
     )
     destination = _resolve(api, target, format, options=options)
     keep = since_last is not None
+    if keep and destination.publish:
+        raise ConfigError("since_last cannot be combined with an s3:// target: it is written anew")
     last = None
     if keep or (destination.newest_date and not replace):
         last = manifest.load(destination.manifest)
@@ -374,13 +387,15 @@ class _Job:
                 part.write_bytes(manifest.encode(reports[0]))
 
             self._target.sink.write(batches, keep=self._keep, seal=seal)
+        if self._target.publish:
+            self._target.publish()
         return reports[0]
 
     def _report(self, rows: _RowsRead, file: Path | None, written: Written) -> ExportReport:
         sha256 = rows.sha256 if file == rows.path else None
         if file and sha256 is None:
             try:
-                sha256 = file_sha256(file)
+                sha256 = content_sha256(file)
             except StoppedError:
                 # A table is committed by now: it gets its manifest, which needs no digest.
                 if not self._target.newest_date:
@@ -392,7 +407,7 @@ class _Job:
             days=rows.days,
             whole=rows.whole,
             written=written,
-            size=file.stat().st_size if file else None,
+            size=content_size(file) if file else None,
             sha256=sha256,
             last=self._last,
         )

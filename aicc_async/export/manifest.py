@@ -115,7 +115,7 @@ class ExportReport:
     - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
       all of them; None for a file.
     - ``odd_values``: by wire name, what a format with types could not hold in the field's column.
-    - ``size``, ``sha256``: of the file; None for a database.
+    - ``size``, ``sha256``: of the file, or of all files of a folder; None for a database.
     - ``requests``, ``retries``, ``throttled``: HTTP requests of all runs, those sent again, 429s.
     - ``whole``: a count of the whole range; None when the service does not answer one.
     - ``windows``: one ``WindowReport`` each, oldest first; ``days``: cases by day of creation.
@@ -188,11 +188,18 @@ def load(path: Path) -> ExportReport | None:
     Raises ConfigError that names the file, and the path of the first field that does not fit.
     """
     try:
-        value = msgspec.json.decode(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    return decode(content, path)
+
+
+def decode(content: bytes, path: Path | str) -> ExportReport:
+    """Return what a manifest's content says; raise ConfigError that names the ``path``."""
+    try:
+        value = msgspec.json.decode(content)
     except (ValueError, RecursionError):
         raise ConfigError(f"{path} must be {_EXPECTED}, got invalid JSON") from None
     version = value.get("version", ...) if isinstance(value, dict) else VERSION

@@ -104,6 +104,7 @@ def test_a_dash_is_standard_output(tenant: Emulator, call: Call, tmp_path: Path)
     ("arguments", "message"),
     [
         (("-", "--format", "sqlite"), "--format must be one of jsonl, jsonl.gz, jsonl.zst, csv,"),
+        (("-", "--partition-by", "day"), "--partition-by cannot be combined with OUT -"),
         (("-", "--since", "last"), "--since last cannot be combined with OUT -"),
         (("out.jsonl", "--manifest", "m.json"), "--manifest must be used with OUT -"),
         (("x.csv.gz", "--format", "csv"), "got one that ends in .gz"),

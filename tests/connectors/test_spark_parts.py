@@ -31,8 +31,9 @@ from aicc_async.connectors.spark.plan import (
     plan_listing,
     to_parts,
 )
-from aicc_async.connectors.spark.rows import ROWS_PER_BATCH, record_batches
+from aicc_async.connectors.spark.rows import record_batches
 from aicc_async.emulator import Emulator, Quirks
+from aicc_async.export.record_batches import ROWS_PER_BATCH
 from aicc_async.profile import Profile
 
 ZONE = ZoneInfo("Europe/Berlin")

@@ -29,7 +29,7 @@ from helpers.recipes import (
 from aicc_async import AICCClient, NewCase, SQLiteJournal, StaticToken, UnknownOutcome
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 
-pytest_plugins = ["helpers.redis_server"]
+pytest_plugins = ["helpers.redis_server", "helpers.s3_server"]
 
 BLOCKS = all_blocks()
 # Scripts that are servers, or need what is not installed everywhere, and the tests that run them.
@@ -47,7 +47,7 @@ SERVER = "$ aicc-async emulator --cases 20000 --quota 50"
 # Modules that show what is no code: the tree of errors, the table of names, the list of documents.
 WITH_FIGURE = ["aicc_async.errors", "aicc_async.models", "aicc_async.models"]
 # How many blocks there are of each kind: none gets lost on its way to a test.
-COUNTS = {"script": 27, "shell": 12, "test": 2, "file": 7, "figure": 3}
+COUNTS = {"script": 30, "shell": 14, "test": 2, "file": 7, "figure": 3}
 # Packages without a page: the command has its help, the folder names what is in it.
 WITHOUT_BLOCKS = {"aicc_async.cli", "aicc_async.connectors"}
 
@@ -138,6 +138,9 @@ def test_shell_commands_run(
     if "redis-cli" in block.code:
         socket = request.getfixturevalue("redis_url").removeprefix("unix://")
         prelude += f'\nredis-cli() {{ command redis-cli -s {socket} "$@"; }}'
+    if "s3://" in block.code:
+        request.getfixturevalue("bucket")
+        environ |= {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
     if "orders.journal" in block.code:
         asyncio.run(lose_an_answer(folder / "orders.journal"))
     parts = re.split(r"^\$ (.*)\n", block.code, flags=re.MULTILINE)

@@ -286,6 +286,7 @@ def _calls(aicc: AICCClient) -> list[Call]:
     return [
         (aicc.list_cases, {}, page),
         (aicc.iter_cases, {}, ["query"]),
+        (aicc.iter_batches, {}, ["query"]),
         (aicc.get_case, {"case_id": "i"}, ["case_id"]),
         (aicc.get_cases, {"ids": ["i"]}, ["ids", "concurrency"]),
         (aicc.create_case, {"new": new}, ["new", "key", "on_unknown", "max_wait"]),
@@ -362,7 +363,7 @@ async def _try_record(draw: random.Random, aicc: AICCClient, queue: QFlowClient)
     senders: dict[type, list[Callable[[Any], Any]]] = {
         models.NewCase: [aicc.create_case],
         models.CaseUpdate: [aicc.modify_case],
-        models.CaseQuery: [aicc.list_cases, aicc.iter_cases],
+        models.CaseQuery: [aicc.list_cases, aicc.iter_cases, aicc.iter_batches],
         models.CaseTransfer: [aicc.transfer_case],
         models.CaseProcess: [aicc.process_case],
         models.CaseCancel: [aicc.cancel_case],

@@ -62,7 +62,7 @@ LOADED = """
 import sys
 from aicc_async import *
 heavy = {"click", "rich", "jinja2", "aiohttp.web", "orjson", "pyarrow", "psycopg", "zstandard"}
-heavy |= {"dlt", "opentelemetry", "pyspark", "redis"}
+heavy |= {"dlt", "obstore", "opentelemetry", "pyspark", "redis"}
 print(*sorted(heavy & sys.modules.keys()))
 """
 

@@ -30,6 +30,7 @@ PASSED_ON = (
     "raw_cells",
     "bom",
     "strict_types",
+    "partition_by",
     "detail",
     "settle",
     "restart",
@@ -59,6 +60,11 @@ PIECE_SIZE = 2**20  # bytes
     "--strict-types",
     is_flag=True,
     help="Stop at a value of another type than documented, instead of moving it to extra.",
+)
+@click.option(
+    "--partition-by",
+    type=click.Choice(["month", "day"]),
+    help="Parquet: OUT is a folder with files by date of creation, month=2025-01/part-0.parquet.",
 )
 @click.option(
     "--bom",
@@ -106,11 +112,12 @@ def export(
 ) -> None:
     """Write all cases that match into OUT, and verify them.
 
-    OUT is a file (.jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite, .db) or a
-    postgresql:// URL; its manifest is written beside it. After any end, run the same command again
-    to resume; with another suffix, what one format refused is written in another without reading
-    again. Every night: --since last --lookback 7d. OUT - is standard output, with the manifest
-    in --manifest; it gets all rows when they are verified, and cannot be resumed.
+    OUT is a file (.jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite, .db), an
+    s3://bucket/key or a postgresql:// URL; its manifest is written beside it. After any end, run
+    the same command again to resume; with another suffix, what one format refused is written in
+    another without reading again. Every night: --since last --lookback 7d. OUT - is standard
+    output, with the manifest in --manifest; it gets all rows when they are verified, and cannot be
+    resumed.
 
     \b
     Example:
@@ -171,6 +178,8 @@ def _check_streamed(settings: dict[str, Any]) -> None:
             f"--format must be one of {', '.join(STREAMED_FORMATS)} with OUT -,"
             f" got {settings['format']}"
         )
+    if settings["partition_by"]:
+        raise ConfigError("--partition-by cannot be combined with OUT -: it is a folder")
     if settings["since_last"] is not None:
         raise ConfigError("--since last cannot be combined with OUT -: it has no last run")
 

@@ -11,13 +11,13 @@ from typing import Any
 from ..._listing.creation_dates import wanted_batches
 from ..._listing.windows import Window
 from ...errors import ExportError
+from ...export.record_batches import gather_rows
 from ...export.sinks.arrow import ArrowRows
 from ...export.sinks.typed import TypedRows
 from ...models import Case
 from .options import Source
 from .plan import Part
 
-ROWS_PER_BATCH = 2000
 # Times are instants, which Spark shows in its session's zone.
 ARROW_ROWS = ArrowRows("UTC", "spark")
 _SQL_TYPES = {
@@ -54,17 +54,10 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
                 check_created_dates(cases, part.window)
             return ARROW_ROWS.record(cases)
 
-        held: list[bytes] = []
         wanted = wanted_batches(read([part.window]), dates, itemgetter(0))
-        async with aclosing(wanted):
-            async for page in wanted:
-                rows = zip(page.ids, page.rows, strict=True)
-                held += [bytes(row) for row_id, (_, row) in rows if row_id not in others]
-                if len(held) >= ROWS_PER_BATCH:
-                    yield record(held)
-                    held = []
-        if held:
-            yield record(held)
+        async with aclosing(gather_rows(wanted, without=others)) as lists:
+            async for rows in lists:
+                yield record(rows)
         typed.warn(part.window)
 
 

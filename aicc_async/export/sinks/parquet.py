@@ -63,7 +63,7 @@ class Parquet:
         when a value does not fit its column or writing fails; DecodeError for a row that is not as
         documented.
         """
-        kept = self._open_old() if keep and self._target.exists() else nullcontext()
+        kept = self._open_old(self._target) if keep and self._target.exists() else nullcontext()
         typed = TypedRows(self._zone, strict=self._strict_types)
         done = Written(misfits=typed.misfits)
         with (
@@ -109,20 +109,20 @@ class Parquet:
             yield self._arrow.Table.from_batches(held)
 
     @contextmanager
-    def _open_old(self) -> Iterator[Any]:
-        with self._target.open("rb") as file:
+    def _open_old(self, path: Path) -> Iterator[Any]:
+        with path.open("rb") as file:
             try:
                 old = self._parquet.ParquetFile(file)
                 found = old.schema_arrow
             except (self._arrow.ArrowException, OSError, ValueError):
                 raise ConfigError(
-                    f"cannot append to {self._target}: it is not a Parquet file."
+                    f"cannot append to {path}: it is not a Parquet file."
                     " Re-run without since_last, or choose another file"
                 ) from None
             ours = self._rows.schema
             if not found.equals(ours):
                 raise ConfigError(
-                    f"cannot append to {self._target}: its columns must be this export's, got"
+                    f"cannot append to {path}: its columns must be this export's, got"
                     f" {_only_in(found, ours) or 'nothing else'} instead of"
                     f" {_only_in(ours, found) or 'another order'}. Choose another file"
                 )

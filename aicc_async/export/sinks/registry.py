@@ -12,16 +12,19 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from ..._files import check_name, check_replaceable, check_target
-from ..._validators import shown
+from ..._validators import check, one_of, shown
 from ...errors import ConfigError
+from ..folder import check_folder
 from ..manifest import SUFFIX, manifest_path
 from .jsonl import JSONLines
+from .layout import PartitionBy
 from .sink import Sink
 
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
 TYPED_FORMATS = FORMATS[4:]
 TABLE_FORMATS = FORMATS[5:]
 SCHEMES = ("postgresql://", "postgres://")
+OBJECT_SCHEME = "s3://"
 SUFFIXES = {f".{name}": name for name in FORMATS[:6]} | {
     ".ndjson": "jsonl",
     ".db": "sqlite",
@@ -37,7 +40,8 @@ class Target:
     """A target: its name without a password, its format, its sink, and the paths beside it.
 
     ``file`` is None for a database server; of a table ``newest_date`` returns the newest creation
-    date, and ``has_rows`` whether there is any row.
+    date, and ``has_rows`` whether there is any row. Of an object in a bucket ``find_foreign``
+    returns its name if no export has written it, and ``publish`` uploads the manifest.
     """
 
     name: str
@@ -48,6 +52,8 @@ class Target:
     checkpoint: Path
     newest_date: Callable[[], datetime | None] | None = None
     has_rows: Callable[[], bool] | None = None
+    find_foreign: Callable[[], str | None] | None = None
+    publish: Callable[[], None] | None = None
 
 
 @frozen(kw_only=True)
@@ -57,6 +63,7 @@ class TargetOptions:
     raw_cells: bool = False
     bom: bool = False
     strict_types: bool = False
+    partition_by: PartitionBy | None = None
     replace: bool = False
 
 
@@ -65,6 +72,7 @@ OPTION_FORMATS = {
     "raw_cells": ("csv",),
     "bom": ("csv",),
     "strict_types": TYPED_FORMATS,
+    "partition_by": ("parquet",),
     "replace": TABLE_FORMATS,
 }
 
@@ -81,6 +89,9 @@ def resolve_target(
     Raises ConfigError when it means nothing, when its suffix or an option contradicts the format,
     or when what its format needs is not installed.
     """
+    if options.partition_by:
+        check("partition_by", options.partition_by, one_of("month", "day"))
+        target = target.rstrip("/")
     chosen = _choose_format(target, name)
     for option, formats in OPTION_FORMATS.items():
         if getattr(options, option) and chosen not in formats:
@@ -90,6 +101,8 @@ def resolve_target(
             )
     if chosen == "postgres":
         return server_target(target, zone, options)
+    if target.startswith(OBJECT_SCHEME):
+        return object_target(target, zone, name=chosen, options=options)
     return file_target(target, zone, name=chosen, options=options)
 
 
@@ -118,7 +131,9 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     Its sink is imported now, so that a missing library is an error at once.
     """
     path = Path(target)
-    _check_file(path, is_replaced=name != "sqlite")
+    by = options.partition_by
+    can_write = check_target if name == "sqlite" else check_replaceable
+    _check_file(path, can_write=check_folder if by else can_write)
     checkpoint = path.with_name(f".{path.name}.export")
     make = partial(
         Target, path.name, name, file=path, manifest=manifest_path(path), checkpoint=checkpoint
@@ -128,28 +143,59 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
 
         table = SQLite(path, zone, strict_types=options.strict_types, replace=options.replace)
         return make(table, newest_date=table.newest_date, has_rows=table.has_rows)
+    if by:
+        from .partitions import PartitionedParquet  # noqa: PLC0415
+
+        return make(PartitionedParquet(path, zone, by=by, strict_types=options.strict_types))
+    return make(_file_sink(path, zone, name=name, options=options))
+
+
+def _file_sink(path: Path, zone: ZoneInfo, *, name: str, options: TargetOptions) -> Sink:
+    """Return what writes one file in a format."""
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
-        return make(Parquet(path, zone, strict_types=options.strict_types))
+        return Parquet(path, zone, strict_types=options.strict_types)
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
-        return make(CSV(path, raw_cells=options.raw_cells, bom=options.bom))
-    return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
+        return CSV(path, raw_cells=options.raw_cells, bom=options.bom)
+    return JSONLines(path, compression=name.removeprefix("jsonl").lstrip("."))
 
 
-def _check_file(path: Path, *, is_replaced: bool) -> None:
+def _check_file(path: Path, *, can_write: Callable[[Path], None]) -> None:
     """Raise ConfigError for what would prevent writing a file and its manifest in the end."""
     try:
         path.name.encode()
     except UnicodeEncodeError:
         # The manifest holds it.
         raise ConfigError(f"target must have a name in UTF-8, got {shown(path.name)}") from None
-    check = check_replaceable if is_replaced else check_target
-    check(path)
+    can_write(path)
     check_name(path, SUFFIX)
     check_replaceable(manifest_path(path))
+
+
+def object_target(url: str, zone: ZoneInfo, *, name: str, options: TargetOptions) -> Target:
+    """Return an object of a bucket; what is beside it is in the working directory, hidden."""
+    if name in TABLE_FORMATS or options.partition_by:
+        what = "partition_by" if options.partition_by else f"the format {name}"
+        raise ConfigError(f"{what} cannot be combined with an s3:// target: it is one file")
+    from .objects import S3Object, Uploaded  # noqa: PLC0415
+
+    target = S3Object(url)
+    local = Path(f".{target.local_name}")
+    staged, manifest = local.with_name(f"{local.name}.upload"), manifest_path(local)
+    _check_file(staged, can_write=check_replaceable)
+    return Target(
+        target.name,
+        name,
+        Uploaded(_file_sink(staged, zone, name=name, options=options), staged, target),
+        file=None,
+        manifest=manifest,
+        checkpoint=local.with_name(f"{local.name}.export"),
+        find_foreign=target.find_foreign,
+        publish=partial(target.publish, manifest),
+    )
 
 
 def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
