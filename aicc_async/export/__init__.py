@@ -66,6 +66,12 @@ is null in its column and goes into ``extra`` by its wire name, with a ``Runtime
 ``report.odd_values`` counts them by field, with one case of each;
 ``strict_types=True`` (``--strict-types``) makes it a ``DecodeError`` that names the case.
 
+No document names the fields of a tenant's template, so they are in ``extra`` too. Those of a type
+that you know become columns of their own with ``columns={"AICC__score__CST": "int"}``
+(``--column AICC__score__CST:int``, which may be repeated); the types are ``str``, ``int``,
+``float``, ``bool``, ``time`` and ``decimal``. What is not of that type stays in ``extra``
+and is counted.
+
 A file appears when it is whole, and its manifest with it; a table changes in one transaction. A
 file that is not empty and has no manifest beside it was not written by an export, and is refused;
 so is a folder that is named like the checkpoint and has other files. ``overwrite=True``
@@ -126,6 +132,15 @@ In detail
 
 A case that the service does not know any more keeps its row, and counts in
 ``report.without_detail``.
+
+Files of JSON have the parts as the service wrote them, and a CSV has them as JSON. In Parquet they
+are typed: ``case_info`` and ``customer`` are structs, ``case_trace`` and ``tasks`` are lists of
+structs. Beside a table they are tables that join by ``case_id``::
+
+    SELECT case_id, count(*), max(created_date) FROM aicc_case_trace GROUP BY case_id
+
+A case's records (``aicc_case_info``, ``aicc_case_trace``, ``aicc_customer``, ``aicc_tasks``) change
+in the transaction that changes its row.
 
 Resuming
 --------

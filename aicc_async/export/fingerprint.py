@@ -125,6 +125,23 @@ def check_table(
         )
 
 
+def check_same_columns(target: Target, last: ExportReport | None) -> None:
+    """Raise ConfigError when template fields of the last run would have another column, or none.
+
+    Their values would be in two places. Tables and CSV files get columns that are new.
+    """
+    before, now = last.columns if last else {}, target.columns
+    different = {name for name, kind in before.items() if now.get(name) != kind}
+    if last and target.format == "parquet":
+        different |= now.keys() - before.keys()
+    if different:
+        known = ", ".join(f"{name}:{kind}" for name, kind in before.items()) or "none"
+        raise ConfigError(
+            f"cannot continue {target.name}: columns must be those of its last run ({known}),"
+            f" got another choice for {min(different)}"
+        )
+
+
 def check_ours(target: Target) -> None:
     """Raise ConfigError for a file that no export has written, or for another's manifest.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,6 +31,7 @@ from .fingerprint import (
     check_file,
     check_fingerprint,
     check_ours,
+    check_same_columns,
     check_table,
     check_unknown_rows,
     fingerprint,
@@ -43,6 +44,7 @@ from .prefix_digest import file_sha256
 from .progress import OnProgress, ProgressReporter, RunMeter
 from .sinks.registry import Target, TargetOptions, resolve_target
 from .sinks.sink import Batch, Written, write_rows
+from .sinks.template_columns import check_columns
 from .stop import StoppedError
 from .unfinished import advise, find_checkpoint
 from .window_reader import read_windows
@@ -60,6 +62,7 @@ async def export_cases(
     raw_cells: bool = False,
     bom: bool = False,
     strict_types: bool = False,
+    columns: Mapping[str, str] | None = None,
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
     restart: bool = False,
@@ -95,6 +98,13 @@ async def export_cases(
     field's wire name, and its field is null; a RuntimeWarning says how many there were of each, and
     which case is the first. ``strict_types`` makes it a DecodeError that names the case.
 
+    ``columns`` are template fields of a known type, as ``{"AICC__score__CST": "int"}`` (``str``,
+    ``int``, ``float``, ``bool``, ``time``, ``decimal``): a column each, by that name. A value of
+    another type stays in ``extra`` and counts in ``odd_values``; an empty text is null, but for
+    ``str``. A decimal has up to 29 digits before the point and 9 behind it, and may be written as a
+    text. A table gets the columns that it lacks, where older rows are null; a ConfigError is raised
+    when a column that is there has another type, or was left out.
+
     What is known of the target is compared with it. ``since_last`` begins at the newest case of a
     table if that is before the last run's end, as in one that was restored from a backup; a file
     must have the size and digest that its manifest says. A table is committed only when it has the
@@ -102,10 +112,14 @@ async def export_cases(
 
     With ``detail`` each row gets the parts of its case's detail (document 004) that it has not
     itself, as the service wrote them: ``caseInfo``, ``caseTrace``, ``customerInfo``, ``tasks``,
-    ``isFollower``. They go where extension fields go, so as JSON in formats other than JSON. That
-    is a request for each case. Row and details are of different moments: up to a thousand requests
-    lie between them, more where more cases share a second. A case that the service no longer knows
-    by then (deleted meanwhile) keeps its row without them, and is counted in
+    ``isFollower``. In Parquet they are typed columns (``case_info`` and ``customer`` are structs,
+    ``case_trace`` and ``tasks`` lists of structs, ``is_follower`` a boolean); beside a table, the
+    tables ``aicc_case_info``, ``aicc_case_trace``, ``aicc_customer`` and ``aicc_tasks`` have a row
+    for each record, with ``case_id`` and ``position``; a CSV has them as JSON. Each record has the
+    fields of its model by Python's names, and what is not as in the model in an ``extra`` of JSON.
+    That is a request for each case. Row and details are of different moments: up to a thousand
+    requests lie between them, more where more cases share a second. A case that the service no
+    longer knows by then (deleted meanwhile) keeps its row without them, and is counted in
     ``report.without_detail``; look at it: a tenant that refuses all details with a code of its own
     looks the same.
 
@@ -122,13 +136,19 @@ async def export_cases(
     if replace and since_last is not None:
         raise ConfigError("replace cannot be combined with since_last")
     options = TargetOptions(
-        raw_cells=raw_cells, bom=bom, strict_types=strict_types, replace=replace
+        raw_cells=raw_cells,
+        bom=bom,
+        strict_types=strict_types,
+        replace=replace,
+        columns=check_columns(columns),
+        detail=detail,
     )
     destination = _resolve(api, target, format, options=options)
     keep = since_last is not None
     last = None
     if keep or (destination.newest_date and not replace):
         last = manifest.load(destination.manifest)
+    check_same_columns(destination, last)
     if not keep:
         check_table(api, query, destination, last=last)
     # A database that cannot be reached is an error now, not after everything was read.

@@ -105,6 +105,7 @@ class ExportReport:
     - ``target``: the file, or the database without its password; ``format``: how it was written.
     - ``detail``: whether rows have their cases' details; ``without_detail``: how many have none,
       because the service no longer knew the case when it was asked for them.
+    - ``columns``: template fields that have a column of their own, with their types.
     - ``query``: the filters by wire names, contact data and free text hidden; ``zone``: of all
       times without one; ``start``, ``end``: the range, its end frozen when the export began.
     - ``began``, ``ended``: UTC; ``seconds``: of work, all runs together; ``runs``: how often it was
@@ -130,6 +131,7 @@ class ExportReport:
     target: str
     format: str
     detail: bool = False
+    columns: Mapping[str, str] = Factory(dict)
     query: Mapping[str, Any] = Factory(dict)
     zone: str
     start: str | None

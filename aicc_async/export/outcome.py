@@ -38,6 +38,7 @@ def build_report(
         target=target.name,
         format=target.format,
         detail=saved["fingerprint"]["detail"],
+        columns=target.columns,
         query=saved["fingerprint"]["query"],
         zone=saved["fingerprint"]["zone"],
         start=saved["start"],

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ..._validators import shown
 from ...errors import AICCError, ConfigError
 from ..console import INCOMPLETE, RESUME, echo, run_async, say
 from ..options import (
@@ -62,6 +63,14 @@ PIECE_SIZE = 2**20  # bytes
     help="Stop at a value of another type than documented, instead of moving it to extra.",
 )
 @click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME:TYPE",
+    help="A template field as a column of its own: AICC__score__CST:int. Types: str, int, float,"
+    " bool, time, decimal. May be repeated.",
+)
+@click.option(
     "--bom",
     is_flag=True,
     help="CSV: begin with the mark by which Excel knows UTF-8. Excel eats the zeros of a 30-digit"
@@ -70,7 +79,8 @@ PIECE_SIZE = 2**20  # bytes
 @click.option(
     "--detail",
     is_flag=True,
-    help="Add history, contact and tasks to each case: a request each.",
+    help="Add history, contact and tasks to each case: a request each. Typed columns in Parquet,"
+    " tables such as aicc_case_trace beside a table.",
 )
 @click.option(
     "--settle",
@@ -101,6 +111,7 @@ def export(
     lookback: timedelta,
     strict: bool,
     manifest: Path | None,
+    columns: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Write all cases that match into OUT, and verify them.
@@ -125,6 +136,7 @@ def export(
     from ..progress import display, print_report
 
     settings = {name: options.pop(name) for name in PASSED_ON}
+    settings["columns"] = _read_columns(columns)
     settings["since_last"] = lookback if since is LAST else None
     wanted = query(None if since is LAST else since, until, filters)
     is_streamed = out == STANDARD_OUTPUT
@@ -154,6 +166,17 @@ def export(
     print_report(report, say if is_streamed else echo)
     if strict and not report.verified:
         raise click.exceptions.Exit(INCOMPLETE)
+
+
+def _read_columns(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return the types of template fields; what the names and types may be is checked later."""
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        name, _, column_type = pair.rpartition(":")
+        if not name or name in columns:
+            raise ConfigError(f"--column must be NAME:TYPE, each name once, got {shown(pair)}")
+        columns[name] = column_type
+    return columns
 
 
 def _check_streamed(settings: dict[str, Any]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePath
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
 from ..._files import check_name, check_replaceable, check_target
 from ..._validators import shown
@@ -37,7 +38,8 @@ class Target:
     """A target: its name without a password, its format, its sink, and the paths beside it.
 
     ``file`` is None for a database server; of a table ``newest_date`` returns the newest creation
-    date, and ``has_rows`` whether there is any row.
+    date, and ``has_rows`` whether there is any row. ``columns`` are template fields that have a
+    column of their own, with their types.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Target:
     checkpoint: Path
     newest_date: Callable[[], datetime | None] | None = None
     has_rows: Callable[[], bool] | None = None
+    columns: Mapping[str, str] = Factory(dict)
 
 
 @frozen(kw_only=True)
@@ -58,6 +61,13 @@ class TargetOptions:
     bom: bool = False
     strict_types: bool = False
     replace: bool = False
+    columns: Mapping[str, str] = Factory(dict)
+    detail: bool = False
+
+    def typed(self) -> dict[str, Any]:
+        """Return the options of formats with types."""
+        names = ("strict_types", "columns", "detail")
+        return {name: getattr(self, name) for name in names}
 
 
 # The formats that each option is for.
@@ -66,6 +76,7 @@ OPTION_FORMATS = {
     "bom": ("csv",),
     "strict_types": TYPED_FORMATS,
     "replace": TABLE_FORMATS,
+    "columns": ("csv", *TYPED_FORMATS),
 }
 
 
@@ -89,8 +100,10 @@ def resolve_target(
                 f" {', '.join(formats)}"
             )
     if chosen == "postgres":
-        return server_target(target, zone, options)
-    return file_target(target, zone, name=chosen, options=options)
+        found = server_target(target, zone, options)
+    else:
+        found = file_target(target, zone, name=chosen, options=options)
+    return evolve(found, columns=options.columns)
 
 
 def _choose_format(target: str, name: str | None) -> str:
@@ -126,16 +139,17 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     if name == "sqlite":
         from .sqlite import SQLite  # noqa: PLC0415
 
-        table = SQLite(path, zone, strict_types=options.strict_types, replace=options.replace)
+        table = SQLite(path, zone, replace=options.replace, **options.typed())
         return make(table, newest_date=table.newest_date, has_rows=table.has_rows)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
-        return make(Parquet(path, zone, strict_types=options.strict_types))
+        return make(Parquet(path, zone, **options.typed()))
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
-        return make(CSV(path, raw_cells=options.raw_cells, bom=options.bom))
+        csv = CSV(path, raw_cells=options.raw_cells, bom=options.bom, columns=options.columns)
+        return make(csv)
     return make(JSONLines(path, compression=name.removeprefix("jsonl").lstrip(".")))
 
 
@@ -156,7 +170,7 @@ def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
     """Return a table of a server; what is beside it is in the working directory."""
     from .postgres import Postgres  # noqa: PLC0415
 
-    table = Postgres(url, zone, strict_types=options.strict_types, replace=options.replace)
+    table = Postgres(url, zone, replace=options.replace, **options.typed())
     name = re.sub(r"[^\w.-]+", "_", table.name.partition("://")[2]) + ".aicc_cases"
     return Target(
         table.name,
