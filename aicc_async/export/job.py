@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +26,7 @@ from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .dedupe import deduplicate
+from .deletions import Evidence, check_can_mark, find_deleted
 from .export_range import compare_whole_range, plan_range
 from .fingerprint import (
     check_file,
@@ -68,6 +69,7 @@ async def export_cases(
     restart: bool = False,
     replace: bool = False,
     overwrite: bool = False,
+    mark_deleted: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ExportReport:
     """Write all cases that match into a file or a database, and prove that they are all there.
@@ -123,6 +125,15 @@ async def export_cases(
     ``report.without_detail``; look at it: a tenant that refuses all details with a code of its own
     looks the same.
 
+    ``mark_deleted`` sets ``deleted_at`` of a table's cases that are gone; the column is added when
+    it is first used. A case is gone when it was created within windows that this run and an earlier
+    one verified, no page of this run has it, and the service says of its detail that there is no
+    such case: HTTP 404, or a code that the profile or the dialect has in ``missing_codes``. That is
+    a request for each case that is missing, and at most two for one that is there. An error,
+    another code, an unverified window or a total that may be capped marks nothing, and a
+    RuntimeWarning says so. Filters are refused. A case that comes again has no ``deleted_at`` any
+    more.
+
     Raises ConfigError when the target cannot be created, is not as its manifest says, or holds an
     unfinished export of something else, ExportError when it cannot be written or when a second has
     more rows than the service answers offsets, else what the client raises. After each of these the
@@ -142,7 +153,10 @@ async def export_cases(
         replace=replace,
         columns=check_columns(columns),
         detail=detail,
+        mark_deleted=mark_deleted,
     )
+    if mark_deleted:
+        check_can_mark(api, query, replace=replace)
     destination = _resolve(api, target, format, options=options)
     keep = since_last is not None
     last = None
@@ -187,7 +201,10 @@ async def export_cases(
         )
         with job.saving_totals():
             await job.start()
-            return await job.write(await job.read())
+            rows = await job.read()
+            if mark_deleted:
+                rows = evolve(rows, deleted=await job.find_deleted(rows, last))
+            return await job.write(rows)
 
 
 def _resolve(
@@ -242,12 +259,16 @@ def _begin_at(
 
 @frozen(kw_only=True)
 class _RowsRead:
-    """A file of rows, each id once, and what is known of it; ``sha256`` None: not yet digested."""
+    """A file of rows, each id once, and what is known of it; ``sha256`` None: not yet digested.
+
+    ``deleted`` are cases that are gone; None: nobody has looked for them.
+    """
 
     path: Path
     days: Counter[str]
     whole: WholeCount | None
     sha256: str | None
+    deleted: Sequence[str] | None = None
 
 
 class _Job:
@@ -353,6 +374,20 @@ class _Job:
         asked = Window(parse_time(saved["start"]), parse_time(saved["end"]))
         return self._api.creation_dates(asked, rows_after=saved["rows_after"])
 
+    async def find_deleted(self, rows: _RowsRead, last: ExportReport | None) -> list[str]:
+        """Return the cases of the target's table that are gone."""
+        table, saved = self._target.table, self._checkpoint.values()
+        if table is None:
+            return []
+        evidence = Evidence(
+            windows=self._checkpoint.windows.reports(),
+            whole=rows.whole,
+            last=last,
+            rows=rows.path,
+            is_doubtful=saved.get("cap") is not None or bool(saved["rows_after"]),
+        )
+        return await find_deleted(self._api, table, evidence, target=self._target.name)
+
     async def write(self, rows: _RowsRead) -> ExportReport:
         """Write the target and its manifest: neither is there without the other."""
         target, file, total = self._target, self._target.file, rows.days.total()
@@ -393,7 +428,10 @@ class _Job:
                 reports.append(self._report(rows, file, written))
                 part.write_bytes(manifest.encode(reports[0]))
 
-            self._target.sink.write(batches, keep=self._keep, seal=seal)
+            if self._target.table:
+                self._target.table.write(batches, keep=self._keep, seal=seal, deleted=rows.deleted)
+            else:
+                self._target.sink.write(batches, keep=self._keep, seal=seal)
         return reports[0]
 
     def _report(self, rows: _RowsRead, file: Path | None, written: Written) -> ExportReport:

@@ -112,6 +112,7 @@ class ExportReport:
       started or resumed.
     - ``rows``: different cases read; ``added``: those that were not in the target before (all of
       them in a new file; in a table, those inserted or updated).
+    - ``deleted``: cases that this run has marked as deleted in a table.
     - ``in_target``: cases in the target after the run, those of earlier runs too.
     - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
       all of them; None for a file.
@@ -143,6 +144,7 @@ class ExportReport:
     rows: int
     added: int
     without_detail: int = 0
+    deleted: int = 0
     in_target: int | None = None
     in_table: int | None = None
     odd_values: Mapping[str, OddValues] = Factory(dict)

@@ -49,6 +49,7 @@ def build_report(
         seconds=round(totals.seconds, 3),
         rows=days.total(),
         added=written.added,
+        deleted=written.deleted,
         without_detail=sum(window.without_detail for window in windows),
         in_target=written.total,
         odd_values={

@@ -37,6 +37,7 @@ PASSED_ON = (
     "restart",
     "replace",
     "overwrite",
+    "mark_deleted",
 )
 STANDARD_OUTPUT = "-"
 STREAMED_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
@@ -97,6 +98,12 @@ PIECE_SIZE = 2**20  # bytes
     help="Exit with 3 when anything is unverified.",
 )
 @click.option("--replace", is_flag=True, help="Tables: remove the rows that are there.")
+@click.option(
+    "--mark-deleted",
+    is_flag=True,
+    help="Tables: set deleted_at of cases that are gone. A request for each case that is missing"
+    " from windows that this run and an earlier one verified, and two more.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a file that no export has written.")
 @click.option("--restart", is_flag=True, help="Discard what an unfinished run has read.")
 @connection

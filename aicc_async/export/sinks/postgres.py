@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -21,7 +21,7 @@ from ..stop import current_stop
 from .detail_parts import PARTS, Cells, Part
 from .layout import Layout
 from .sink import Batch, Seal, Written, check_count, ignore
-from .statements import case_columns, define, names, on_conflict
+from .statements import DELETED, case_columns, define, names, on_conflict
 from .typed import TypedRows, json_cell
 
 try:
@@ -134,11 +134,14 @@ class Postgres:
         *,
         keep: bool,  # noqa: ARG002  (a table always keeps its rows)
         seal: Seal = ignore,
+        deleted: Sequence[str] | None = None,
     ) -> int:
         """Insert what is new and update what changed; return how many rows these were.
 
         All in one transaction: when anything fails, the iterable too, nothing has changed. Rows
-        that stay the same are not written, so that they leave no dead tuples.
+        that stay the same are not written, so that they leave no dead tuples. ``deleted`` are ids
+        of cases to mark in ``deleted_at``, where that is still null; a row that is written is not
+        deleted.
 
         Raises ConfigError when the table is not ours, ExportError when the database can't be
         reached or refuses, DecodeError for a row that is not as documented.
@@ -146,13 +149,16 @@ class Postgres:
         typed = TypedRows(self._zone, strict=self._strict_types)
         rest, read, done = iter(batches), 0, Written(misfits=typed.misfits)
         order = case_columns(self._layout)
-        upsert = _upsert("aicc_cases", ["id"], order)
         # Records wait in memory until their cases are there.
         batches_per_copy = 1 if self._layout.parts else BATCHES_PER_COPY
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
             if self._replace:
                 _empty(cursor)
+            if deleted is not None:
+                done.deleted = _mark(cursor, deleted)
+            has_marks = DELETED in _columns(cursor)
+            upsert = _upsert("aicc_cases", ["id"], order, has_marks=has_marks)
             for first in rest:
                 details: dict[str, list[tuple[str, list[Cells]]]] = {}
                 with cursor.copy(_copy("aicc_cases", order)) as copy:
@@ -191,6 +197,22 @@ class Postgres:
             cursor.execute("SELECT max(created_date) FROM aicc_cases", binary=True)
             newest: datetime | None = next(cursor)[0]
         return newest and newest.astimezone(self._zone)
+
+    def created_dates(self, since: datetime) -> dict[str, datetime]:
+        """Return the aware creation dates of later cases that are not marked, by id."""
+        with self._connected() as connection, connection.cursor() as cursor:
+            found = _columns(cursor)
+            if "created_date" not in found:
+                return {}
+            condition = f" AND {DELETED} IS NULL" if DELETED in found else ""
+            # As text it would depend on the server's DateStyle. Python has no infinite dates.
+            cursor.execute(
+                "SELECT id, created_date FROM aicc_cases"  # noqa: S608
+                f" WHERE created_date >= %s AND isfinite(created_date){condition}".encode(),
+                (since,),
+                binary=True,
+            )
+            return dict(cursor.fetchall())
 
     def has_rows(self) -> bool:
         """Return whether the table is there and not empty."""
@@ -278,9 +300,23 @@ def _copy(table: str, columns: Iterable[str]) -> bytes:
     return f"COPY pg_temp.{_incoming(table)} ({names(columns)}) FROM STDIN".encode()
 
 
-def _upsert(table: str, key: list[str], columns: Iterable[str]) -> bytes:
+def _mark(cursor: Cursor, deleted: Sequence[str]) -> int:
+    """Mark cases as deleted now, and return how many were not marked before."""
+    if DELETED not in _columns(cursor):
+        cursor.execute(f"ALTER TABLE aicc_cases ADD COLUMN {DELETED} timestamptz".encode())
+    cursor.execute(
+        f"UPDATE aicc_cases SET {DELETED} = now()"  # noqa: S608
+        f" WHERE id = ANY(%s) AND {DELETED} IS NULL".encode(),
+        (list(deleted),),
+    )
+    return cursor.rowcount
+
+
+def _upsert(
+    table: str, key: list[str], columns: Iterable[str], *, has_marks: bool = False
+) -> bytes:
     listed = names(columns)
-    conflict = on_conflict(table, key, columns, differs="IS DISTINCT FROM")
+    conflict = on_conflict(table, key, columns, differs="IS DISTINCT FROM", has_marks=has_marks)
     rows = f"SELECT {listed} FROM pg_temp.{_incoming(table)}"  # noqa: S608  (names of ours)
     return f"INSERT INTO {table} ({listed}) {rows} {conflict}".encode()
 

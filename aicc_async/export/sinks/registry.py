@@ -17,7 +17,7 @@ from ..._validators import shown
 from ...errors import ConfigError
 from ..manifest import SUFFIX, manifest_path
 from .jsonl import JSONLines
-from .sink import Sink
+from .sink import Sink, Table
 
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
 TYPED_FORMATS = FORMATS[4:]
@@ -38,8 +38,8 @@ class Target:
     """A target: its name without a password, its format, its sink, and the paths beside it.
 
     ``file`` is None for a database server; of a table ``newest_date`` returns the newest creation
-    date, and ``has_rows`` whether there is any row. ``columns`` are template fields that have a
-    column of their own, with their types.
+    date, and ``has_rows`` whether there is any row; ``table`` is its sink. ``columns``
+    are template fields that have a column of their own, with their types.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Target:
     checkpoint: Path
     newest_date: Callable[[], datetime | None] | None = None
     has_rows: Callable[[], bool] | None = None
+    table: Table | None = None
     columns: Mapping[str, str] = Factory(dict)
 
 
@@ -63,6 +64,7 @@ class TargetOptions:
     replace: bool = False
     columns: Mapping[str, str] = Factory(dict)
     detail: bool = False
+    mark_deleted: bool = False
 
     def typed(self) -> dict[str, Any]:
         """Return the options of formats with types."""
@@ -76,6 +78,7 @@ OPTION_FORMATS = {
     "bom": ("csv",),
     "strict_types": TYPED_FORMATS,
     "replace": TABLE_FORMATS,
+    "mark_deleted": TABLE_FORMATS,
     "columns": ("csv", *TYPED_FORMATS),
 }
 
@@ -140,7 +143,7 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
         from .sqlite import SQLite  # noqa: PLC0415
 
         table = SQLite(path, zone, replace=options.replace, **options.typed())
-        return make(table, newest_date=table.newest_date, has_rows=table.has_rows)
+        return make(table, newest_date=table.newest_date, has_rows=table.has_rows, table=table)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
@@ -181,4 +184,5 @@ def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
         checkpoint=Path(f".{name}.export"),
         newest_date=table.newest_date,
         has_rows=table.has_rows,
+        table=table,
     )

@@ -20,7 +20,7 @@ from ..stop import current_stop
 from .detail_parts import PARTS, Cells, Part
 from .layout import Layout
 from .sink import Batch, Seal, Written, check_count, ignore
-from .statements import case_columns, define, names, on_conflict
+from .statements import DELETED, case_columns, define, names, on_conflict
 from .typed import TypedRows, json_cell
 
 T = TypeVar("T")
@@ -93,8 +93,12 @@ class SQLite:
         *,
         keep: bool,  # noqa: ARG002  (a table always keeps its rows)
         seal: Seal = ignore,
+        deleted: Sequence[str] | None = None,
     ) -> int:
         """Insert what is new and update what changed; return how many rows these were.
+
+        ``deleted`` are ids of cases to mark in ``deleted_at``, where that is still null; a row that
+        is written is not deleted.
 
         All in one transaction: when anything fails, the iterable too, nothing has changed. Nobody
         else can write meanwhile, nor read, unless the database is in WAL mode.
@@ -111,7 +115,10 @@ class SQLite:
             if self._replace:
                 _empty(database)
             database.execute("CREATE TEMP TABLE aicc_incoming (id TEXT)")
-            upsert = _upsert("cases", ["id"], order)
+            if deleted is not None:
+                done.deleted = _mark(database, deleted)
+            has_marks = DELETED in _columns(database)
+            upsert = _upsert("cases", ["id"], order, has_marks=has_marks)
             for batch in batches:
                 cases = rows.read(batch)
                 taken = [layout.take(case, done.misfits) for case in cases]
@@ -162,6 +169,30 @@ class SQLite:
             if moment.tzinfo:
                 return moment.astimezone(self._zone)
         raise ExportError(f"created_date in {self._target} must be a time with an offset")
+
+    def created_dates(self, since: datetime) -> dict[str, datetime]:
+        """Return the aware creation dates of later cases that are not marked, by id."""
+        if not self._exists():
+            return {}
+        with self._connected() as database:
+            found = _wait_for_lock(lambda: _columns(database))
+            if not {"id", "created_date"} <= found.keys():
+                return {}
+            condition = f" AND {DELETED} IS NULL" if DELETED in found else ""
+            # By the moment, not the text: offsets differ where clocks change.
+            rows = database.execute(
+                "SELECT id, created_date FROM cases"  # noqa: S608
+                f" WHERE julianday(created_date) >= julianday(?){condition}",
+                (since.isoformat(),),
+            )
+            dates: dict[str, datetime] = {}
+            for case_id, text in rows:
+                # What somebody else has written there may be anything.
+                with suppress(ValueError):
+                    moment = datetime.fromisoformat(str(text))
+                    if moment.tzinfo:
+                        dates[case_id] = moment
+            return dates
 
     def has_rows(self) -> bool:
         """Return whether the table is there and not empty."""
@@ -286,9 +317,20 @@ def _cell(value: object) -> object:
     return f"{value:f}" if isinstance(value, Decimal) else json_cell(value)
 
 
-def _upsert(table: str, key: list[str], columns: Sequence[str]) -> str:
+def _mark(database: sqlite3.Connection, deleted: Sequence[str]) -> int:
+    """Mark cases as deleted now, and return how many were not marked before."""
+    if DELETED not in _columns(database):
+        database.execute(f"ALTER TABLE cases ADD COLUMN {DELETED} TEXT")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return database.executemany(
+        f"UPDATE cases SET {DELETED} = ? WHERE id = ? AND {DELETED} IS NULL",  # noqa: S608
+        ((now, case_id) for case_id in deleted),
+    ).rowcount
+
+
+def _upsert(table: str, key: list[str], columns: Sequence[str], *, has_marks: bool = False) -> str:
     marks = ", ".join("?" * len(columns))
-    conflict = on_conflict(table, key, columns, differs="IS NOT")
+    conflict = on_conflict(table, key, columns, differs="IS NOT", has_marks=has_marks)
     return f"INSERT INTO {table} ({names(columns)}) VALUES ({marks}) {conflict}"  # noqa: S608
 
 
