@@ -23,7 +23,6 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 from attrs import evolve, frozen
@@ -37,7 +36,7 @@ from ..models import CaseQuery
 from .concurrency import call_in_thread
 from .history import interval
 from .manifest import ExportReport, WholeCount, WindowReport
-from .sinks.sink import BUFFER_SIZE, batch_lines
+from .sinks.sink import BUFFER_SIZE, Table, batch_lines
 
 Spans = list[tuple[datetime, datetime]]
 # The gateway's codes, such as APIG.0101: the API does not exist.
@@ -53,14 +52,6 @@ class _RowId(msgspec.Struct):
 
 
 _read_id = msgspec.json.Decoder(_RowId).decode
-
-
-class HasCreationDates(Protocol):
-    """A table of cases."""
-
-    def created_dates(self, since: datetime) -> dict[str, datetime]:
-        """Return the aware creation dates of later cases that are not marked, by id."""
-        ...
 
 
 @frozen(kw_only=True)
@@ -105,9 +96,7 @@ def check_can_mark(api: CaseApi, query: CaseQuery, *, replace: bool) -> None:
         )
 
 
-async def find_deleted(
-    api: CaseApi, table: HasCreationDates, evidence: Evidence, *, target: str
-) -> list[str]:
+async def find_deleted(api: CaseApi, table: Table, evidence: Evidence, *, target: str) -> list[str]:
     """Return the ids of a table's cases that are gone; a RuntimeWarning says what stays unknown.
 
     That is a request for each case that is missing, and at most two for one that is there.
@@ -156,9 +145,7 @@ async def _ask(api: CaseApi, case_id: str) -> str:
     return "there" if parts else "failed"
 
 
-def _find_missing(
-    api: CaseApi, table: HasCreationDates, evidence: Evidence
-) -> tuple[list[str], str | None]:
+def _find_missing(api: CaseApi, table: Table, evidence: Evidence) -> tuple[list[str], str | None]:
     """Return the ids that no row has, and one that a row has; call it in a thread."""
     now, before = merge_verified(evidence.windows), merge_verified(_windows_before(evidence.last))
     if not (now and before):

@@ -66,7 +66,7 @@ class Parquet:
         self._compute = load("pyarrow.compute", EXTRA)
         self._parquet = load("pyarrow.parquet", EXTRA)
         layout = Layout(zone, columns=columns, has_detail=detail, strict=strict_types)
-        self._rows = ArrowRows(zone.key, EXTRA, layout)
+        self._rows = ArrowRows(zone.key, EXTRA, layout if layout.types else None)
 
     def write(self, batches: Iterable[Batch], *, keep: bool, seal: Seal = ignore) -> int:
         """Write the file anew, or ``keep`` its rows and add new ids; return how many were added.

@@ -21,7 +21,7 @@ from ..stop import current_stop
 from .detail_parts import PARTS, Cells, Part
 from .layout import Layout
 from .sink import Batch, Seal, Written, check_count, ignore
-from .statements import DELETED, case_columns, define, names, on_conflict
+from .statements import DELETED, case_columns, case_values, define, names, on_conflict
 from .typed import TypedRows, json_cell
 
 try:
@@ -157,19 +157,14 @@ class Postgres:
                 _empty(cursor)
             if deleted is not None:
                 done.deleted = _mark(cursor, deleted)
-            has_marks = DELETED in _columns(cursor)
-            upsert = _upsert("aicc_cases", ["id"], order, has_marks=has_marks)
+            upsert = _upsert("aicc_cases", ["id"], order, has_marks=DELETED in _columns(cursor))
             for first in rest:
                 details: dict[str, list[tuple[str, list[Cells]]]] = {}
                 with cursor.copy(_copy("aicc_cases", order)) as copy:
                     for batch in chain([first], islice(rest, batches_per_copy - 1)):
                         for case in typed.read([replace_nul(row) for row in batch]):
                             more, parts = self._layout.take(case, done.misfits)
-                            cells = (
-                                more[name] if name in more else getattr(case, name)
-                                for name in order
-                            )
-                            copy.write_row([*map(json_cell, cells)])
+                            copy.write_row([*map(json_cell, case_values(case, more))])
                             for name, records in parts.items():
                                 details.setdefault(name, []).append((case.id, records or []))
                         read += len(batch)

@@ -19,8 +19,8 @@ from ...models import Case
 from ..stop import current_stop
 from .detail_parts import PARTS, Cells, Part
 from .layout import Layout
-from .sink import Batch, Seal, Written, check_count, ignore
-from .statements import DELETED, case_columns, define, names, on_conflict
+from .sink import Batch, Misfits, Seal, Written, check_count, ignore
+from .statements import DELETED, case_columns, case_values, define, names, on_conflict
 from .typed import TypedRows, json_cell
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ CACHE_KIBIBYTES = 65536
 _HINTS = get_type_hints(Case)
 _KINDS = {str: "TEXT PRIMARY KEY", bool | None: "INTEGER", int | float | None: "REAL"}
 _TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL"}
+_STORED_AS_IS = {str, int, float, bool, type(None)}
 _COUNT_IDS = "SELECT count(*) FROM temp.aicc_incoming JOIN cases USING (id)"
 
 # What is wrong with the target itself, and what may pass.
@@ -106,10 +107,9 @@ class SQLite:
         Raises ConfigError when the target is no database that can be written, ExportError when
         writing fails, DecodeError for a row that is not as documented.
         """
-        layout = self._layout
-        order = case_columns(layout)
         rows, read = TypedRows(self._zone, strict=self._strict_types), 0
         done = Written(misfits=rows.misfits)
+        order = case_columns(self._layout)
         with self._transaction() as database:
             self._create_tables(database)
             if self._replace:
@@ -117,28 +117,10 @@ class SQLite:
             database.execute("CREATE TEMP TABLE aicc_incoming (id TEXT)")
             if deleted is not None:
                 done.deleted = _mark(database, deleted)
-            has_marks = DELETED in _columns(database)
-            upsert = _upsert("cases", ["id"], order, has_marks=has_marks)
+            upsert = _upsert("cases", ["id"], order, has_marks=DELETED in _columns(database))
             for batch in batches:
                 cases = rows.read(batch)
-                taken = [layout.take(case, done.misfits) for case in cases]
-                done.added += database.executemany(
-                    upsert,
-                    (
-                        [
-                            _cell(more[name] if name in more else getattr(case, name))
-                            for name in order
-                        ]
-                        for case, (more, _) in zip(cases, taken, strict=True)
-                    ),
-                ).rowcount
-                for part in layout.parts:
-                    found = [
-                        (case.id, parts[part.name] or [])
-                        for case, (_, parts) in zip(cases, taken, strict=True)
-                        if part.name in parts
-                    ]
-                    _replace_records(database, part, found)
+                done.added += self._upsert_cases(database, upsert, cases, done.misfits)
                 ids = ((case.id,) for case in cases)
                 database.executemany("INSERT INTO temp.aicc_incoming VALUES (?)", ids)
                 read += len(cases)
@@ -148,6 +130,30 @@ class SQLite:
             rows.warn(self._target.name)
         seal(self._file, done)
         return done.added
+
+    def _upsert_cases(
+        self,
+        database: sqlite3.Connection,
+        upsert: str,
+        cases: Sequence[Case],
+        misfits: dict[str, Misfits],
+    ) -> int:
+        """Write cases and the records of their details; return how many of the cases changed."""
+        taken = [(case, *self._layout.take(case, misfits)) for case in cases]
+        # A call for each value would take a tenth of the time of all.
+        rows = (
+            [
+                value if value.__class__ in _STORED_AS_IS else _cell(value)
+                for value in case_values(case, more)
+            ]
+            for case, more, _ in taken
+        )
+        changed = database.executemany(upsert, rows).rowcount
+        for part in self._layout.parts:
+            name = part.name
+            found = [(case.id, parts[name] or []) for case, _, parts in taken if name in parts]
+            _replace_records(database, part, found)
+        return changed
 
     def newest_date(self) -> datetime | None:
         """Return the newest ``created_date``, aware; None if there is no table, or no such row."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ...models import Case
 from .layout import Layout
+from .template_columns import Column
 from .typed import COLUMNS
 
 DELETED = "deleted_at"
@@ -28,6 +30,12 @@ def define(columns: Mapping[str, str]) -> str:
 def case_columns(layout: Layout) -> tuple[str, ...]:
     """Return the columns of a table of cases; ``extra`` is the last one, as it is read last."""
     return *COLUMNS[:-1], *layout.types, COLUMNS[-1]
+
+
+def case_values(case: Case, more: Mapping[str, Column]) -> list[object]:
+    """Return the values of ``case_columns``, of which a layout took ``more``."""
+    values: list[object] = [getattr(case, name) for name in COLUMNS[:-1]]
+    return [*values, *more.values(), case.extra]
 
 
 def on_conflict(
