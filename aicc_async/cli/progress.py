@@ -129,11 +129,12 @@ def summary(report: ExportReport) -> str:
     elif report.added != report.rows:
         added = f" ({report.added:,} of them written)"
     without = f", {report.without_detail:,} without details" if report.without_detail else ""
+    deleted = f", {report.deleted:,} marked as deleted" if report.deleted else ""
     counts = Counter(window.verdict for window in report.windows)
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))
     return (
         f"{report.target}: {report.rows:,} cases{added} in {len(report.windows)} windows"
         f" ({verdicts}), {size}{report.seconds:.1f} s ({rate:,.0f} rows/s),"
         f" {report.requests} requests, {report.retries} retries,"
-        f" {report.throttled} throttles{without}"
+        f" {report.throttled} throttles{without}{deleted}"
     )

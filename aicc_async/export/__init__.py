@@ -81,6 +81,12 @@ is null in its column and goes into ``extra`` by its wire name, with a ``Runtime
 ``report.odd_values`` counts them by field, with one case of each;
 ``strict_types=True`` (``--strict-types``) makes it a ``DecodeError`` that names the case.
 
+No document names the fields of a tenant's template, so they are in ``extra`` too. Those of a type
+that you know become columns of their own with ``columns={"AICC__score__CST": "int"}``
+(``--column AICC__score__CST:int``, which may be repeated); the types are ``str``, ``int``,
+``float``, ``bool``, ``time`` and ``decimal``. What is not of that type stays in ``extra``
+and is counted.
+
 A file appears when it is whole, and its manifest with it; a table changes in one transaction. A
 file that is not empty and has no manifest beside it was not written by an export, and is refused;
 so is a folder that is named like the checkpoint and has other files. ``overwrite=True``
@@ -185,6 +191,12 @@ In detail
 
 A case that the service does not know any more keeps its row, and counts in
 ``report.without_detail``.
+
+Files of JSON have the parts as the service wrote them, and a CSV has them as JSON. In Parquet they
+are typed: ``case_info`` and ``customer`` are structs, ``case_trace`` and ``tasks`` are lists of
+structs. Beside a table they are tables with a row for each record, which join by ``case_id``:
+``aicc_case_info``, ``aicc_case_trace``, ``aicc_customer`` and ``aicc_tasks``. They change in the
+transaction that changes the case's row.
 
 Without a file
 --------------
@@ -331,6 +343,16 @@ the last run's end: one that was restored from a backup gets what it lacks. A fi
 size and the digest of its manifest, else a ``ConfigError`` says so. So it does where a table has
 rows and no manifest: nobody knows the query and the zone of those. ``replace=True`` (``--replace``,
 without ``--since last``) begins anew.
+
+``mark_deleted=True`` (``--mark-deleted``) sets ``deleted_at`` of a table's cases that are gone. It
+takes two verified readings and an answer: the case was created within windows that this run and an
+earlier one verified, no page of this run has it, and the service answers its detail with "no such
+case". That is a request for each case that is missing, and at most two for one that is there, which
+must be answered. Which code says "no such case" is not documented: where it is not HTTP 404,
+``aicc-async probe`` finds it, and the profile knows it then. Nothing is marked for an error, nor by
+a run with an unverified window or a total that may be capped; a ``RuntimeWarning`` says so. Filters
+are refused. A case that comes again loses its mark, in every run. ``deleted_at`` is the export's
+own column, which is added when it is first used.
 
 Tables get new cases, and changes of those that were created within the lookback. Files get new
 cases only, and a ``RuntimeWarning`` says so. A change of a case that is older is not seen: the

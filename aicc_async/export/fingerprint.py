@@ -17,7 +17,7 @@ from ..models import CaseQuery
 from . import manifest
 from .content import content_sha256, content_size, has_content
 from .manifest import EarlierRun, ExportReport
-from .sinks.layout import find_stranger
+from .sinks.partition_names import find_stranger
 from .sinks.registry import Target
 
 # All extension fields are hidden too: nobody knows what they hold.
@@ -124,6 +124,23 @@ def check_table(
             f"cannot add to {target.name}: its last run had another query or zone, so that it would"
             " hold rows of both. Choose another target, or replace its rows with --replace"
             " (replace=True)"
+        )
+
+
+def check_same_columns(target: Target, last: ExportReport | None) -> None:
+    """Raise ConfigError when template fields of the last run would have another column, or none.
+
+    Their values would be in two places. Tables and CSV files get columns that are new.
+    """
+    before, now = last.columns if last else {}, target.columns
+    different = {name for name, kind in before.items() if now.get(name) != kind}
+    if last and target.format == "parquet":
+        different |= now.keys() - before.keys()
+    if different:
+        known = ", ".join(f"{name}:{kind}" for name, kind in before.items()) or "none"
+        raise ConfigError(
+            f"cannot continue {target.name}: columns must be those of its last run ({known}),"
+            f" got another choice for {min(different)}"
         )
 
 

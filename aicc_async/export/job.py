@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,11 +27,13 @@ from .checkpoint import Checkpoint, open_checkpoint
 from .concurrency import call_in_thread
 from .content import content_sha256, content_size
 from .dedupe import deduplicate
+from .deletions import Evidence, check_can_mark, find_deleted
 from .export_range import compare_whole_range, plan_range
 from .fingerprint import (
     check_file,
     check_fingerprint,
     check_ours,
+    check_same_columns,
     check_table,
     check_unknown_rows,
     fingerprint,
@@ -41,9 +43,10 @@ from .fingerprint import (
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .progress import OnProgress, ProgressReporter, RunMeter
-from .sinks.layout import PartitionBy
+from .sinks.partition_names import PartitionBy
 from .sinks.registry import Target, TargetOptions, resolve_target
 from .sinks.sink import Batch, Written, write_rows
+from .sinks.template_columns import check_columns
 from .stop import StoppedError
 from .unfinished import advise, find_checkpoint
 from .window_reader import read_windows
@@ -62,11 +65,13 @@ async def export_cases(
     bom: bool = False,
     strict_types: bool = False,
     partition_by: PartitionBy | None = None,
+    columns: Mapping[str, str] | None = None,
     since_last: timedelta | None = None,
     settle: timedelta = SETTLE,
     restart: bool = False,
     replace: bool = False,
     overwrite: bool = False,
+    mark_deleted: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ExportReport:
     """Write all cases that match into a file or a database, and prove that they are all there.
@@ -102,6 +107,13 @@ async def export_cases(
     date of creation in the client's zone: ``month=2025-01/part-0.parquet``. It is replaced as a
     whole; ``since_last`` adds files with the new cases to it.
 
+    ``columns`` are template fields of a known type, as ``{"AICC__score__CST": "int"}`` (``str``,
+    ``int``, ``float``, ``bool``, ``time``, ``decimal``): a column each, by that name. A value of
+    another type stays in ``extra`` and counts in ``odd_values``; an empty text is null, but for
+    ``str``. A decimal has up to 29 digits before the point and 9 behind it, and may be written as a
+    text. A table gets the columns that it lacks, where older rows are null; a ConfigError is raised
+    when a column that is there has another type, or was left out.
+
     What is known of the target is compared with it. ``since_last`` begins at the newest case of a
     table if that is before the last run's end, as in one that was restored from a backup; a file
     must have the size and digest that its manifest says. A table is committed only when it has the
@@ -109,12 +121,25 @@ async def export_cases(
 
     With ``detail`` each row gets the parts of its case's detail (document 004) that it has not
     itself, as the service wrote them: ``caseInfo``, ``caseTrace``, ``customerInfo``, ``tasks``,
-    ``isFollower``. They go where extension fields go, so as JSON in formats other than JSON. That
-    is a request for each case. Row and details are of different moments: up to a thousand requests
-    lie between them, more where more cases share a second. A case that the service no longer knows
-    by then (deleted meanwhile) keeps its row without them, and is counted in
+    ``isFollower``. In Parquet they are typed columns (``case_info`` and ``customer`` are structs,
+    ``case_trace`` and ``tasks`` lists of structs, ``is_follower`` a boolean); beside a table, the
+    tables ``aicc_case_info``, ``aicc_case_trace``, ``aicc_customer`` and ``aicc_tasks`` have a row
+    for each record, with ``case_id`` and ``position``; a CSV has them as JSON. Each record has the
+    fields of its model by Python's names, and what is not as in the model in an ``extra`` of JSON.
+    That is a request for each case. Row and details are of different moments: up to a thousand
+    requests lie between them, more where more cases share a second. A case that the service no
+    longer knows by then (deleted meanwhile) keeps its row without them, and is counted in
     ``report.without_detail``; look at it: a tenant that refuses all details with a code of its own
     looks the same.
+
+    ``mark_deleted`` sets ``deleted_at`` of a table's cases that are gone; the column is added when
+    it is first used. A case is gone when it was created within windows that this run and an earlier
+    one verified, no page of this run has it, and the service says of its detail that there is no
+    such case: HTTP 404, or a code that the profile or the dialect has in ``missing_codes``. That is
+    a request for each case that is missing, and at most two for one that is there. An error,
+    another code, an unverified window or a total that may be capped marks nothing, and a
+    RuntimeWarning says so. Filters are refused. A case that comes again has no ``deleted_at`` any
+    more.
 
     Raises ConfigError when the target cannot be created, is not as its manifest says, or holds an
     unfinished export of something else, ExportError when it cannot be written or when a second has
@@ -126,24 +151,19 @@ async def export_cases(
     query = CaseQuery() if query is None else check("query", query, kind(CaseQuery))
     check("since_last", since_last, kind(timedelta, type(None)))
     check("settle", settle, kind(timedelta))
-    if replace and since_last is not None:
-        raise ConfigError("replace cannot be combined with since_last")
     options = TargetOptions(
         raw_cells=raw_cells,
         bom=bom,
         strict_types=strict_types,
         partition_by=partition_by,
         replace=replace,
+        columns=check_columns(columns),
+        detail=detail,
+        mark_deleted=mark_deleted,
     )
-    destination = _resolve(api, target, format, options=options)
     keep = since_last is not None
-    if keep and destination.publish:
-        raise ConfigError("since_last cannot be combined with an s3:// target: it is written anew")
-    last = None
-    if keep or (destination.newest_date and not replace):
-        last = manifest.load(destination.manifest)
-    if not keep:
-        check_table(api, query, destination, last=last)
+    destination = _resolve(api, query, target, name=format, options=options, keep=keep)
+    last = _load_last(api, query, destination, keep=keep, replace=replace)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     folder = destination.checkpoint
@@ -180,16 +200,45 @@ async def export_cases(
         )
         with job.saving_totals():
             await job.start()
-            return await job.write(await job.read())
+            rows = await job.read()
+            if mark_deleted:
+                rows = evolve(rows, deleted=await job.find_deleted(rows, last))
+            return await job.write(rows)
 
 
 def _resolve(
-    api: CaseApi, target: str | PathLike[str], name: str | None, *, options: TargetOptions
+    api: CaseApi,
+    query: CaseQuery,
+    target: str | PathLike[str],
+    *,
+    name: str | None,
+    options: TargetOptions,
+    keep: bool,
 ) -> Target:
-    """Return what a target and the name of a format mean."""
+    """Return what a target and the name of a format mean; ``keep``: what is there stays."""
     check("target", target, kind(str, PathLike))
     check("format", name, kind(str, type(None)))
-    return resolve_target(fspath(target), api.zone, name=name, options=options)
+    if keep and options.replace:
+        raise ConfigError("replace cannot be combined with since_last")
+    if options.mark_deleted:
+        check_can_mark(api, query, replace=options.replace)
+    found = resolve_target(fspath(target), api.zone, name=name, options=options)
+    if keep and found.publish:
+        raise ConfigError("since_last cannot be combined with an s3:// target: it is written anew")
+    return found
+
+
+def _load_last(
+    api: CaseApi, query: CaseQuery, target: Target, *, keep: bool, replace: bool
+) -> ExportReport | None:
+    """Return the manifest of the last run where this one adds to its rows, once it is checked."""
+    last = None
+    if keep or (target.newest_date and not replace):
+        last = manifest.load(target.manifest)
+    check_same_columns(target, last)
+    if not keep:
+        check_table(api, query, target, last=last)
+    return last
 
 
 async def _check_target(
@@ -235,12 +284,16 @@ def _begin_at(
 
 @frozen(kw_only=True)
 class _RowsRead:
-    """A file of rows, each id once, and what is known of it; ``sha256`` None: not yet digested."""
+    """A file of rows, each id once, and what is known of it; ``sha256`` None: not yet digested.
+
+    ``deleted`` are cases that are gone; None: nobody has looked for them.
+    """
 
     path: Path
     days: Counter[str]
     whole: WholeCount | None
     sha256: str | None
+    deleted: Sequence[str] | None = None
 
 
 class _Job:
@@ -346,6 +399,20 @@ class _Job:
         asked = Window(parse_time(saved["start"]), parse_time(saved["end"]))
         return self._api.creation_dates(asked, rows_after=saved["rows_after"])
 
+    async def find_deleted(self, rows: _RowsRead, last: ExportReport | None) -> list[str]:
+        """Return the cases of the target's table that are gone."""
+        table, saved = self._target.table, self._checkpoint.values()
+        if table is None:
+            return []
+        evidence = Evidence(
+            windows=self._checkpoint.windows.reports(),
+            whole=rows.whole,
+            last=last,
+            rows=rows.path,
+            is_doubtful=saved.get("cap") is not None or bool(saved["rows_after"]),
+        )
+        return await find_deleted(self._api, table, evidence, target=self._target.name)
+
     async def write(self, rows: _RowsRead) -> ExportReport:
         """Write the target and its manifest: neither is there without the other."""
         target, file, total = self._target, self._target.file, rows.days.total()
@@ -386,7 +453,10 @@ class _Job:
                 reports.append(self._report(rows, file, written))
                 part.write_bytes(manifest.encode(reports[0]))
 
-            self._target.sink.write(batches, keep=self._keep, seal=seal)
+            if self._target.table:
+                self._target.table.write(batches, keep=self._keep, seal=seal, deleted=rows.deleted)
+            else:
+                self._target.sink.write(batches, keep=self._keep, seal=seal)
         if self._target.publish:
             self._target.publish()
         return reports[0]

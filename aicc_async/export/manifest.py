@@ -105,12 +105,14 @@ class ExportReport:
     - ``target``: the file, or the database without its password; ``format``: how it was written.
     - ``detail``: whether rows have their cases' details; ``without_detail``: how many have none,
       because the service no longer knew the case when it was asked for them.
+    - ``columns``: template fields that have a column of their own, with their types.
     - ``query``: the filters by wire names, contact data and free text hidden; ``zone``: of all
       times without one; ``start``, ``end``: the range, its end frozen when the export began.
     - ``began``, ``ended``: UTC; ``seconds``: of work, all runs together; ``runs``: how often it was
       started or resumed.
     - ``rows``: different cases read; ``added``: those that were not in the target before (all of
       them in a new file; in a table, those inserted or updated).
+    - ``deleted``: cases that this run has marked as deleted in a table.
     - ``in_target``: cases in the target after the run, those of earlier runs too.
     - ``in_table``: how many of the rows' ids a table had before the load was committed, which is
       all of them; None for a file.
@@ -130,6 +132,7 @@ class ExportReport:
     target: str
     format: str
     detail: bool = False
+    columns: Mapping[str, str] = Factory(dict)
     query: Mapping[str, Any] = Factory(dict)
     zone: str
     start: str | None
@@ -141,6 +144,7 @@ class ExportReport:
     rows: int
     added: int
     without_detail: int = 0
+    deleted: int = 0
     in_target: int | None = None
     in_table: int | None = None
     odd_values: Mapping[str, OddValues] = Factory(dict)

@@ -38,6 +38,7 @@ def build_report(
         target=target.name,
         format=target.format,
         detail=saved["fingerprint"]["detail"],
+        columns=target.columns,
         query=saved["fingerprint"]["query"],
         zone=saved["fingerprint"]["zone"],
         start=saved["start"],
@@ -48,6 +49,7 @@ def build_report(
         seconds=round(totals.seconds, 3),
         rows=days.total(),
         added=written.added,
+        deleted=written.deleted,
         without_detail=sum(window.without_detail for window in windows),
         in_target=written.total,
         odd_values={

@@ -22,6 +22,7 @@ from typing import Any
 import aiohttp
 import psycopg
 import pytest
+from helpers.detail_columns import from_columns, from_postgres, from_sqlite, plain
 from helpers.exports import (
     QUARTER,
     SINCE,
@@ -167,18 +168,17 @@ def csv_rows(path: Path) -> list[Row]:
 
 
 def parquet_rows(path: Path) -> list[Row]:
-    """Read the map of extension fields, where parts are texts of JSON."""
-    extras = [(row["id"], dict(row["extra"])) for row in read_parquet(path)]
-    return [
-        {"id": row_id, **{name: json.loads(extra[name]) for name in PARTS}}
-        for row_id, extra in extras
-    ]
+    """Read the columns of parts, which are no extension fields any more."""
+    rows = read_parquet(path)
+    assert all(dict(row["extra"]).keys().isdisjoint(PARTS) for row in rows)
+    return [{"id": row["id"], **from_columns(row)} for row in rows]
 
 
 def table_rows(path: Path) -> list[Row]:
-    """Read the column of extension fields."""
-    found = read_sqlite(path, "id, extra")
-    return [{"id": row_id, **json.loads(extra)} for row_id, extra in found]
+    """Read the tables of parts, which are no extension fields any more."""
+    for _, extra in read_sqlite(path, "id, extra"):
+        assert json.loads(extra).keys().isdisjoint(PARTS)
+    return [{"id": row_id, **parts} for row_id, parts in from_sqlite(path).items()]
 
 
 FORMATS: dict[str, Callable[[Path], list[Row]]] = {
@@ -189,6 +189,7 @@ FORMATS: dict[str, Callable[[Path], list[Row]]] = {
     "parquet": parquet_rows,
     "db": table_rows,
 }
+TYPED = {"parquet", "db"}
 ODD_TEXT = 'a; =1+1\n"b",;-c\t@d ü\\ \u2028'
 
 
@@ -202,8 +203,10 @@ async def test_every_format_takes_details(
     wanted, target = await read_details(tenant, tenant.ids()), tmp_path / f"cases.{suffix}"
     report = await export_details(aicc, target, **({"raw_cells": True} if suffix == "csv" else {}))
     found = {row["id"]: {name: row[name] for name in PARTS} for row in FORMATS[suffix](target)}
+    if suffix in TYPED:
+        wanted = {case_id: plain(parts) for case_id, parts in wanted.items()}
     assert found == wanted
-    assert (report.rows, report.verified) == (303, True)
+    assert (report.rows, report.verified, report.odd_values) == (303, True, {})
 
 
 async def test_a_csv_has_parts_behind_the_documented_columns(
@@ -226,13 +229,20 @@ async def test_a_table_of_a_server_takes_details(
     aicc: AICCClient, tenant: Emulator, postgres_url: str, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    """The parts are in the column of extension fields, as jsonb."""
+    """The parts are in tables of their own; a second run changes nothing of them."""
     monkeypatch.chdir(tmp_path)
     wanted = await read_details(tenant, tenant.ids())
-    await export_cases(aicc, QUARTER, postgres_url, detail=True)
-    with psycopg.connect(postgres_url) as connection:
-        found = connection.execute("SELECT id, extra FROM aicc_cases").fetchall()
-    assert {row_id: {name: extra[name] for name in PARTS} for row_id, extra in found} == wanted
+    places = "SELECT case_id, position, xmin::text FROM aicc_case_trace ORDER BY 1, 2"
+    seen = []
+    for _ in range(2):
+        await export_cases(aicc, QUARTER, postgres_url, detail=True)
+        with psycopg.connect(postgres_url) as connection:
+            extras = [each for (each,) in connection.execute("SELECT extra FROM aicc_cases")]
+            seen.append(connection.execute(places).fetchall())
+        assert all(extra.keys().isdisjoint(PARTS) for extra in extras)
+        found = from_postgres(postgres_url)
+        assert found == {case_id: plain(parts) for case_id, parts in wanted.items()}
+    assert seen[0] == seen[1] != []
 
 
 # ---- cases that are gone, and other refusals ---------------------------------------------------

@@ -18,7 +18,7 @@ from aicc_async import AICCClient, CaseQuery, ConfigError, DecodeError, ExportEr
 from aicc_async.emulator import Emulator
 from aicc_async.export import manifest
 from aicc_async.export.sinks import partitions
-from aicc_async.export.sinks.layout import PartitionBy
+from aicc_async.export.sinks.partition_names import PartitionBy
 from aicc_async.export.sinks.partitions import PartitionedParquet
 
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from ..._validators import shown
 from ...errors import AICCError, ConfigError
 from ..console import INCOMPLETE, RESUME, echo, run_async, say, showing_warnings
 from ..options import (
@@ -36,6 +37,7 @@ PASSED_ON = (
     "restart",
     "replace",
     "overwrite",
+    "mark_deleted",
 )
 STANDARD_OUTPUT = "-"
 STREAMED_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
@@ -67,6 +69,14 @@ PIECE_SIZE = 2**20  # bytes
     help="Parquet: OUT is a folder with files by date of creation, month=2025-01/part-0.parquet.",
 )
 @click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME:TYPE",
+    help="A template field as a column of its own: AICC__score__CST:int. Types: str, int, float,"
+    " bool, time, decimal. May be repeated.",
+)
+@click.option(
     "--bom",
     is_flag=True,
     help="CSV: begin with the mark by which Excel knows UTF-8. Excel eats the zeros of a 30-digit"
@@ -75,7 +85,8 @@ PIECE_SIZE = 2**20  # bytes
 @click.option(
     "--detail",
     is_flag=True,
-    help="Add history, contact and tasks to each case: a request each.",
+    help="Add history, contact and tasks to each case: a request each. Typed columns in Parquet,"
+    " tables such as aicc_case_trace beside a table.",
 )
 @click.option(
     "--settle",
@@ -92,6 +103,12 @@ PIECE_SIZE = 2**20  # bytes
     help="Exit with 3 when anything is unverified.",
 )
 @click.option("--replace", is_flag=True, help="Tables: remove the rows that are there.")
+@click.option(
+    "--mark-deleted",
+    is_flag=True,
+    help="Tables: set deleted_at of cases that are gone. A request for each case that is missing"
+    " from windows that this run and an earlier one verified, and two more.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a file that no export has written.")
 @click.option("--dry-run", is_flag=True, help="Tell requests, time and size; write nothing.")
 @click.option("--restart", is_flag=True, help="Discard what an unfinished run has read.")
@@ -108,6 +125,7 @@ def export(
     strict: bool,
     manifest: Path | None,
     dry_run: bool,
+    columns: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Write all cases that match into OUT, and verify them.
@@ -135,6 +153,7 @@ def export(
     from ..progress import display, print_report
 
     settings = {name: options.pop(name) for name in PASSED_ON}
+    settings["columns"] = _read_columns(columns)
     settings["since_last"] = lookback if since is LAST else None
     is_streamed = out == STANDARD_OUTPUT
     if isinstance(since, timedelta) and not (is_streamed or settings["restart"]):
@@ -168,6 +187,17 @@ def export(
     print_report(report, say if is_streamed else echo)
     if strict and not report.verified:
         raise click.exceptions.Exit(INCOMPLETE)
+
+
+def _read_columns(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return the types of template fields; what the names and types may be is checked later."""
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        name, _, column_type = pair.rpartition(":")
+        if not name or name in columns:
+            raise ConfigError(f"--column must be NAME:TYPE, each name once, got {shown(pair)}")
+        columns[name] = column_type
+    return columns
 
 
 def _check_streamed(settings: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ class CSV:
     semicolon, a spreadsheet begins a cell there. ``raw_cells`` writes all texts as they are.
 
     ``bom`` begins a new file with the mark by which Excel knows UTF-8; a file that is kept keeps
-    its own beginning.
+    its own beginning. ``columns`` are template fields that have a column even if no row has them.
 
     Which extension fields there are is known after the last row only, and no tenant declares them.
     So the rows go to a nameless temporary file in the same folder first, and are formatted in a
@@ -54,8 +54,16 @@ class CSV:
 
     upserts: ClassVar[bool] = False
 
-    def __init__(self, target: Path, *, raw_cells: bool = False, bom: bool = False) -> None:
+    def __init__(
+        self,
+        target: Path,
+        *,
+        raw_cells: bool = False,
+        bom: bool = False,
+        columns: Iterable[str] = (),
+    ) -> None:
         self._target = target
+        self._columns = set(columns)
         self._bom = bom
         self._as_cell: Callable[[str], str] = str if raw_cells else defuse
 
@@ -80,7 +88,7 @@ class CSV:
                 file.write(BYTE_ORDER_MARK)
             fields, ids = _spill(batches, spill, want_ids=bool(header))
             # The old columns keep their places and what they hold.
-            extensions = sorted(fields.difference(_DOCUMENTED))
+            extensions = sorted((fields | self._columns).difference(_DOCUMENTED))
             ours = {self._as_cell(name): name for name in (*_DOCUMENTED, *extensions)}
             columns = {name: ours.get(name, name) for name in header} | ours
             out = csv.writer(file)

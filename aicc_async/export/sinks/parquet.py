@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from ..._optional import load
 from ...errors import ConfigError, ExportError
 from ..stop import current_stop
 from .arrow import ArrowRows
+from .layout import Layout
 from .sink import BUFFER_SIZE, Batch, Seal, Written, ignore
 from .typed import TypedRows
 
@@ -39,19 +41,32 @@ class Parquet:
     A value of another type than documented is null in its column and goes into ``extra``, with a
     warning; ``strict_types`` makes it a DecodeError.
 
+    ``columns`` are template fields of a known type: a column each, by the wire name. With
+    ``detail`` there are ``is_follower``, the structs ``case_info`` and ``customer``, and the lists
+    of structs ``case_trace`` and ``tasks``, each struct with an ``extra`` of JSON.
+
     Raises ConfigError when pyarrow is not installed.
     """
 
     upserts: ClassVar[bool] = False
 
-    def __init__(self, target: Path, zone: ZoneInfo, *, strict_types: bool = False) -> None:
+    def __init__(
+        self,
+        target: Path,
+        zone: ZoneInfo,
+        *,
+        strict_types: bool = False,
+        columns: Mapping[str, str] = MappingProxyType({}),
+        detail: bool = False,
+    ) -> None:
         self._target = target
         self._zone = zone
         self._strict_types = strict_types
         self._arrow = load("pyarrow", EXTRA)
         self._compute = load("pyarrow.compute", EXTRA)
         self._parquet = load("pyarrow.parquet", EXTRA)
-        self._rows = ArrowRows(zone.key, EXTRA)
+        layout = Layout(zone, columns=columns, has_detail=detail, strict=strict_types)
+        self._rows = ArrowRows(zone.key, EXTRA, layout if layout.types else None)
 
     def write(self, batches: Iterable[Batch], *, keep: bool, seal: Seal = ignore) -> int:
         """Write the file anew, or ``keep`` its rows and add new ids; return how many were added.
@@ -89,7 +104,7 @@ class Parquet:
         for batch in batches:
             cases = typed.read(batch)
             try:
-                yield self._rows.record(cases)
+                yield self._rows.record(cases, typed.misfits)
             except ExportError as error:
                 raise ExportError(f"cannot write {self._target}: {error}") from None
 

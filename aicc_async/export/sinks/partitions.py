@@ -21,8 +21,8 @@ from ...errors import ConfigError
 from ..content import files_of
 from ..folder import replacing_folder
 from ..stop import current_stop
-from .layout import DATE_FORMATS, WITHOUT_DATE, PartitionBy, find_stranger
 from .parquet import Parquet
+from .partition_names import DATE_FORMATS, WITHOUT_DATE, PartitionBy, find_stranger
 from .sink import Batch, Seal, Written, copy_file, ignore
 from .typed import TypedRows
 
@@ -39,10 +39,8 @@ class PartitionedParquet(Parquet):
 
     upserts: ClassVar[bool] = False
 
-    def __init__(
-        self, target: Path, zone: ZoneInfo, *, by: PartitionBy, strict_types: bool = False
-    ) -> None:
-        super().__init__(target, zone, strict_types=strict_types)
+    def __init__(self, target: Path, zone: ZoneInfo, *, by: PartitionBy, **options: Any) -> None:
+        super().__init__(target, zone, **options)
         self._by = by
 
     def write(self, batches: Iterable[Batch], *, keep: bool, seal: Seal = ignore) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import Any, ClassVar, get_type_hints
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -17,8 +18,11 @@ from zoneinfo import ZoneInfo
 from ...errors import ConfigError, ExportError
 from ...models import Case
 from ..stop import current_stop
+from .detail_parts import PARTS, Cells, Part
+from .layout import Layout
 from .sink import Batch, Seal, Written, check_count, ignore
-from .typed import COLUMNS, TypedRows, json_cell
+from .statements import DELETED, case_columns, case_values, define, names, on_conflict
+from .typed import TypedRows, json_cell
 
 try:
     import psycopg
@@ -41,17 +45,14 @@ _KINDS = {
     datetime | None: "timestamptz",
     dict[str, Any]: "jsonb",
 }
-_COLUMN_TYPES = {name: _KINDS.get(_HINTS[name], "text") for name in COLUMNS}
-_DEFINITIONS = ", ".join(f"{name} {kind}" for name, kind in _COLUMN_TYPES.items())
-_LIST = ", ".join(COLUMNS)
-_SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
-_OLD = ", ".join(f"aicc_cases.{name}" for name in COLUMNS)
-_NEW = ", ".join(f"excluded.{name}" for name in COLUMNS)
-_COPY = f"COPY pg_temp.aicc_incoming ({_LIST}) FROM STDIN"
-_UPSERT = f"""
-    INSERT INTO aicc_cases ({_LIST}) SELECT {_LIST} FROM pg_temp.aicc_incoming
-    ON CONFLICT (id) DO UPDATE SET {_SET} WHERE ({_OLD}) IS DISTINCT FROM ({_NEW})
-"""  # noqa: S608  (names of ours)
+# How the server itself writes the types of a layout's columns.
+_TYPES = {
+    "int": "bigint",
+    "float": "double precision",
+    "bool": "boolean",
+    "time": "timestamp with time zone",
+    "decimal": "numeric",
+}
 _KEEP_IDS = "INSERT INTO pg_temp.aicc_loaded SELECT id FROM pg_temp.aicc_incoming"
 _COUNT_IDS = "SELECT count(*) FROM pg_temp.aicc_loaded JOIN aicc_cases USING (id)"
 # One that the user has set stays. It is for this transaction only: a pooler gives the server's
@@ -61,8 +62,8 @@ _SET_LOCK_TIMEOUT = f"""
     WHERE current_setting('lock_timeout') = '0'
 """
 _FIND_COLUMNS = """
-    SELECT attname FROM pg_attribute
-    WHERE attrelid = to_regclass('aicc_cases') AND attnum > 0 AND NOT attisdropped
+    SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 
 # SQLSTATE classes whose messages name objects and never values: a row may hold contact data.
@@ -90,14 +91,28 @@ class Postgres:
     A value of another type than documented is null in its column and goes into ``extra``, with a
     warning; ``strict_types`` makes it a DecodeError.
 
+    ``columns`` are template fields of a known type: a column each, by the wire name (quoted, for
+    its capitals). With ``detail`` the tables ``aicc_case_info``, ``aicc_case_trace``,
+    ``aicc_customer`` and ``aicc_tasks`` have a row per record, with ``case_id`` and ``position``,
+    and ``aicc_cases`` has ``is_follower``. A case's records change with it, in the same
+    transaction; a row that came without details leaves them.
+
     Raises ConfigError when the target is not such a URL.
     """
 
     upserts: ClassVar[bool] = True
 
     def __init__(
-        self, target: str, zone: ZoneInfo, *, strict_types: bool = False, replace: bool = False
+        self,
+        target: str,
+        zone: ZoneInfo,
+        *,
+        strict_types: bool = False,
+        replace: bool = False,
+        columns: Mapping[str, str] = MappingProxyType({}),
+        detail: bool = False,
     ) -> None:
+        self._layout = Layout(zone, columns=columns, has_detail=detail, strict=strict_types)
         self._url = target
         self._name = safe_name(target)
         has_timeout = "connect_timeout" in conninfo_to_dict(target) or os.environ.get(
@@ -119,29 +134,44 @@ class Postgres:
         *,
         keep: bool,  # noqa: ARG002  (a table always keeps its rows)
         seal: Seal = ignore,
+        deleted: Sequence[str] | None = None,
     ) -> int:
         """Insert what is new and update what changed; return how many rows these were.
 
         All in one transaction: when anything fails, the iterable too, nothing has changed. Rows
-        that stay the same are not written, so that they leave no dead tuples.
+        that stay the same are not written, so that they leave no dead tuples. ``deleted`` are ids
+        of cases to mark in ``deleted_at``, where that is still null; a row that is written is not
+        deleted.
 
         Raises ConfigError when the table is not ours, ExportError when the database can't be
         reached or refuses, DecodeError for a row that is not as documented.
         """
         typed = TypedRows(self._zone, strict=self._strict_types)
         rest, read, done = iter(batches), 0, Written(misfits=typed.misfits)
+        order = case_columns(self._layout)
+        # Records wait in memory until their cases are there.
+        batches_per_copy = 1 if self._layout.parts else BATCHES_PER_COPY
         with self._connected() as connection, connection.cursor() as cursor:
             self._create_tables(cursor)
             if self._replace:
-                cursor.execute("DELETE FROM aicc_cases")
+                _empty(cursor)
+            if deleted is not None:
+                done.deleted = _mark(cursor, deleted)
+            upsert = _upsert("aicc_cases", ["id"], order, has_marks=DELETED in _columns(cursor))
             for first in rest:
-                with cursor.copy(_COPY) as copy:
-                    for batch in chain([first], islice(rest, BATCHES_PER_COPY - 1)):
+                details: dict[str, list[tuple[str, list[Cells]]]] = {}
+                with cursor.copy(_copy("aicc_cases", order)) as copy:
+                    for batch in chain([first], islice(rest, batches_per_copy - 1)):
                         for case in typed.read([replace_nul(row) for row in batch]):
-                            copy.write_row([json_cell(getattr(case, name)) for name in COLUMNS])
+                            more, parts = self._layout.take(case, done.misfits)
+                            copy.write_row([*map(json_cell, case_values(case, more))])
+                            for name, records in parts.items():
+                                details.setdefault(name, []).append((case.id, records or []))
                         read += len(batch)
-                cursor.execute(_UPSERT)
+                cursor.execute(upsert)
                 done.added += cursor.rowcount
+                for part in self._layout.parts:
+                    _replace_records(cursor, part, details.get(part.name, []))
                 cursor.execute(_KEEP_IDS)
                 cursor.execute("TRUNCATE pg_temp.aicc_incoming")
             [found] = cursor.execute(_COUNT_IDS).fetchone() or (0,)
@@ -154,12 +184,30 @@ class Postgres:
     def newest_date(self) -> datetime | None:
         """Return the newest ``created_date``, aware; None if there is no table, or no such row."""
         with self._connected() as connection, connection.cursor() as cursor:
-            if "created_date" not in _columns(cursor):
+            columns = _columns(cursor)
+            self._check_types(columns)
+            if "created_date" not in columns:
                 return None
             # As text it would depend on the server's DateStyle.
             cursor.execute("SELECT max(created_date) FROM aicc_cases", binary=True)
             newest: datetime | None = next(cursor)[0]
         return newest and newest.astimezone(self._zone)
+
+    def created_dates(self, since: datetime) -> dict[str, datetime]:
+        """Return the aware creation dates of later cases that are not marked, by id."""
+        with self._connected() as connection, connection.cursor() as cursor:
+            found = _columns(cursor)
+            if "created_date" not in found:
+                return {}
+            condition = f" AND {DELETED} IS NULL" if DELETED in found else ""
+            # As text it would depend on the server's DateStyle. Python has no infinite dates.
+            cursor.execute(
+                "SELECT id, created_date FROM aicc_cases"  # noqa: S608
+                f" WHERE created_date >= %s AND isfinite(created_date){condition}".encode(),
+                (since,),
+                binary=True,
+            )
+            return dict(cursor.fetchall())
 
     def has_rows(self) -> bool:
         """Return whether the table is there and not empty."""
@@ -197,18 +245,105 @@ class Postgres:
 
     def _create_tables(self, cursor: Cursor) -> None:
         """Create the tables that are missing: a role may write to a table and not create one."""
-        found = _columns(cursor)
+        own = {name: _KINDS.get(_HINTS[name], "text") for name in _HINTS}
+        types = own | {name: _TYPES.get(kind, "text") for name, kind in self._layout.types.items()}
+        self._check_types(_columns(cursor))
+        columns = {name: types[name] for name in case_columns(self._layout)}
+        self._create_table(cursor, "aicc_cases", columns, "id")
+        for part in self._layout.parts:
+            self._create_table(cursor, part.table, _record_columns(part), "case_id")
+        cursor.execute("CREATE TEMPORARY TABLE aicc_loaded (id text) ON COMMIT DROP")
+
+    def _check_types(self, found: Mapping[str, str]) -> None:
+        """Raise ConfigError for a column that is there with another type."""
+        for name, kind in self._layout.types.items():
+            wanted, is_there = _TYPES.get(kind, "text"), found.get(name)
+            if is_there not in (None, wanted):
+                raise ConfigError(
+                    f"cannot write to {self._name}: the column {name} of its table 'aicc_cases'"
+                    f" must be of type {wanted} for {kind}, got {is_there}. Choose another type,"
+                    " database or schema"
+                )
+
+    def _create_table(
+        self, cursor: Cursor, table: str, columns: Mapping[str, str], key: str
+    ) -> None:
+        """Create a table or the columns that it lacks, and the one that its rows are copied to."""
+        found = _columns(cursor, table)
         if not found:
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS aicc_cases ({_DEFINITIONS})")
-        elif "id" not in found:
+            ending = "" if key == "id" else f", PRIMARY KEY ({key}, position)"
+            statement = f"CREATE TABLE IF NOT EXISTS {table} ({define(columns)}{ending})"
+            cursor.execute(statement.encode())
+        elif key not in found:
             raise ConfigError(
-                f"cannot write to {self._name}: its table 'aicc_cases' has no column 'id', so it is"
+                f"cannot write to {self._name}: its table '{table}' has no column '{key}', so it is"
                 " not one of ours. Choose another database or schema"
             )
-        for name in [name for name in COLUMNS if found and name not in found]:
-            cursor.execute(f"ALTER TABLE aicc_cases ADD COLUMN {name} {_COLUMN_TYPES[name]}")
-        cursor.execute(f"CREATE TEMPORARY TABLE aicc_incoming ({_DEFINITIONS}) ON COMMIT DROP")
-        cursor.execute("CREATE TEMPORARY TABLE aicc_loaded (id text) ON COMMIT DROP")
+        for name in [name for name in columns if found and name not in found]:
+            column = define({name: columns[name]})
+            cursor.execute(f"ALTER TABLE {table} ADD COLUMN {column}".encode())
+        statement = f"CREATE TEMPORARY TABLE {_incoming(table)} ({define(columns)}) ON COMMIT DROP"
+        cursor.execute(statement.encode())
+
+
+def _incoming(table: str) -> str:
+    """Return the temporary table that rows of a table are copied to."""
+    return "aicc_incoming" if table == "aicc_cases" else f"{table}_incoming"
+
+
+def _copy(table: str, columns: Iterable[str]) -> bytes:
+    return f"COPY pg_temp.{_incoming(table)} ({names(columns)}) FROM STDIN".encode()
+
+
+def _mark(cursor: Cursor, deleted: Sequence[str]) -> int:
+    """Mark cases as deleted now, and return how many were not marked before."""
+    if DELETED not in _columns(cursor):
+        cursor.execute(f"ALTER TABLE aicc_cases ADD COLUMN {DELETED} timestamptz".encode())
+    cursor.execute(
+        f"UPDATE aicc_cases SET {DELETED} = now()"  # noqa: S608
+        f" WHERE id = ANY(%s) AND {DELETED} IS NULL".encode(),
+        (list(deleted),),
+    )
+    return cursor.rowcount
+
+
+def _upsert(
+    table: str, key: list[str], columns: Iterable[str], *, has_marks: bool = False
+) -> bytes:
+    listed = names(columns)
+    conflict = on_conflict(table, key, columns, differs="IS DISTINCT FROM", has_marks=has_marks)
+    rows = f"SELECT {listed} FROM pg_temp.{_incoming(table)}"  # noqa: S608  (names of ours)
+    return f"INSERT INTO {table} ({listed}) {rows} {conflict}".encode()
+
+
+def _record_columns(part: Part) -> dict[str, str]:
+    fields = {field.name: _TYPES.get(field.type, "text") for field in part.fields}
+    return {"case_id": "text NOT NULL", "position": "integer NOT NULL", **fields, "extra": "jsonb"}
+
+
+def _replace_records(cursor: Cursor, part: Part, found: list[tuple[str, list[Cells]]]) -> None:
+    """Write the records of cases, and remove those that they have no more."""
+    columns = list(_record_columns(part))
+    with cursor.copy(_copy(part.table, columns)) as copy:
+        for case_id, records in found:
+            for position, record in enumerate(records):
+                copy.write_row([case_id, position, *(record[name] for name in columns[2:])])
+    cursor.execute(_upsert(part.table, columns[:2], columns))
+    cursor.execute(
+        f"DELETE FROM {part.table} AS old USING unnest(%s::text[], %s::integer[])"  # noqa: S608
+        " AS new (case_id, size)"
+        " WHERE old.case_id = new.case_id AND old.position >= new.size".encode(),
+        ([case_id for case_id, _ in found], [len(records) for _, records in found]),
+    )
+    cursor.execute(f"TRUNCATE pg_temp.{_incoming(part.table)}".encode())
+
+
+def _empty(cursor: Cursor) -> None:
+    """Remove all rows, also those of details that another run has written."""
+    cursor.execute("DELETE FROM aicc_cases")
+    for part in PARTS:
+        if "case_id" in _columns(cursor, part.table):
+            cursor.execute(f"DELETE FROM {part.table}".encode())  # noqa: S608
 
 
 def safe_name(url: str) -> str:
@@ -246,9 +381,9 @@ def _interrupt(connection: psycopg.Connection) -> None:
         end.shutdown(socket.SHUT_RDWR)
 
 
-def _columns(cursor: Cursor) -> set[str]:
-    """Return the table's columns; none if it is missing."""
-    return {name for (name,) in cursor.execute(_FIND_COLUMNS)}
+def _columns(cursor: Cursor, table: str = "aicc_cases") -> dict[str, str]:
+    """Return a table's columns and their types; none if it is missing."""
+    return dict(cursor.execute(_FIND_COLUMNS, (table,)).fetchall())
 
 
 def _safe_message(error: psycopg.Error) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePath
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
 from ..._files import check_name, check_replaceable, check_target
 from ..._validators import check, one_of, shown
@@ -17,8 +18,8 @@ from ...errors import ConfigError
 from ..folder import check_folder
 from ..manifest import SUFFIX, manifest_path
 from .jsonl import JSONLines
-from .layout import PartitionBy
-from .sink import Sink
+from .partition_names import PartitionBy
+from .sink import Sink, Table
 
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
 TYPED_FORMATS = FORMATS[4:]
@@ -40,8 +41,9 @@ class Target:
     """A target: its name without a password, its format, its sink, and the paths beside it.
 
     ``file`` is None for a database server; of a table ``newest_date`` returns the newest creation
-    date, and ``has_rows`` whether there is any row. Of an object in a bucket ``find_foreign``
-    returns its name if no export has written it, and ``publish`` uploads the manifest.
+    date, and ``has_rows`` whether there is any row; ``table`` is its sink. Of an object in a bucket
+    ``find_foreign`` returns its name if no export has written it, and ``publish`` uploads the
+    manifest. ``columns`` are template fields that have a column of their own, with their types.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Target:
     has_rows: Callable[[], bool] | None = None
     find_foreign: Callable[[], str | None] | None = None
     publish: Callable[[], None] | None = None
+    table: Table | None = None
+    columns: Mapping[str, str] = Factory(dict)
 
 
 @frozen(kw_only=True)
@@ -65,6 +69,14 @@ class TargetOptions:
     strict_types: bool = False
     partition_by: PartitionBy | None = None
     replace: bool = False
+    columns: Mapping[str, str] = Factory(dict)
+    detail: bool = False
+    mark_deleted: bool = False
+
+    def typed(self) -> dict[str, Any]:
+        """Return the options of formats with types."""
+        names = ("strict_types", "columns", "detail")
+        return {name: getattr(self, name) for name in names}
 
 
 # The formats that each option is for.
@@ -74,6 +86,8 @@ OPTION_FORMATS = {
     "strict_types": TYPED_FORMATS,
     "partition_by": ("parquet",),
     "replace": TABLE_FORMATS,
+    "mark_deleted": TABLE_FORMATS,
+    "columns": ("csv", *TYPED_FORMATS),
 }
 
 
@@ -100,10 +114,12 @@ def resolve_target(
                 f" {', '.join(formats)}"
             )
     if chosen == "postgres":
-        return server_target(target, zone, options)
-    if target.startswith(OBJECT_SCHEME):
-        return object_target(target, zone, name=chosen, options=options)
-    return file_target(target, zone, name=chosen, options=options)
+        found = server_target(target, zone, options)
+    elif target.startswith(OBJECT_SCHEME):
+        found = object_target(target, zone, name=chosen, options=options)
+    else:
+        found = file_target(target, zone, name=chosen, options=options)
+    return evolve(found, columns=options.columns)
 
 
 def _choose_format(target: str, name: str | None) -> str:
@@ -141,12 +157,12 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     if name == "sqlite":
         from .sqlite import SQLite  # noqa: PLC0415
 
-        table = SQLite(path, zone, strict_types=options.strict_types, replace=options.replace)
-        return make(table, newest_date=table.newest_date, has_rows=table.has_rows)
+        table = SQLite(path, zone, replace=options.replace, **options.typed())
+        return make(table, newest_date=table.newest_date, has_rows=table.has_rows, table=table)
     if by:
         from .partitions import PartitionedParquet  # noqa: PLC0415
 
-        return make(PartitionedParquet(path, zone, by=by, strict_types=options.strict_types))
+        return make(PartitionedParquet(path, zone, by=by, **options.typed()))
     return make(_file_sink(path, zone, name=name, options=options))
 
 
@@ -155,11 +171,11 @@ def _file_sink(path: Path, zone: ZoneInfo, *, name: str, options: TargetOptions)
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
-        return Parquet(path, zone, strict_types=options.strict_types)
+        return Parquet(path, zone, **options.typed())
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
-        return CSV(path, raw_cells=options.raw_cells, bom=options.bom)
+        return CSV(path, raw_cells=options.raw_cells, bom=options.bom, columns=options.columns)
     return JSONLines(path, compression=name.removeprefix("jsonl").lstrip("."))
 
 
@@ -202,7 +218,7 @@ def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
     """Return a table of a server; what is beside it is in the working directory."""
     from .postgres import Postgres  # noqa: PLC0415
 
-    table = Postgres(url, zone, strict_types=options.strict_types, replace=options.replace)
+    table = Postgres(url, zone, replace=options.replace, **options.typed())
     name = re.sub(r"[^\w.-]+", "_", table.name.partition("://")[2]) + ".aicc_cases"
     return Target(
         table.name,
@@ -213,4 +229,5 @@ def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
         checkpoint=Path(f".{name}.export"),
         newest_date=table.newest_date,
         has_rows=table.has_rows,
+        table=table,
     )

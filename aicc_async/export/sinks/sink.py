@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -33,11 +34,14 @@ class Misfits:
 class Written:
     """What a sink has written: the rows that are ``added``, and how many are there in ``total``.
 
+    ``deleted`` are the rows that a table has marked.
+
     ``misfits`` are the values that went into ``extra``, by their wire names.
     """
 
     added: int = 0
     total: int = 0
+    deleted: int = 0
     misfits: dict[str, Misfits] = Factory(dict)
 
 
@@ -64,6 +68,28 @@ class Sink(Protocol):
 
         ``seal`` is called with the new file before that takes the target's place: what it raises
         leaves all as it was. A table calls it once it is committed, a server's with None.
+        """
+        ...
+
+
+class Table(Sink, Protocol):
+    """A table of cases, which can be marked as deleted."""
+
+    def created_dates(self, since: datetime) -> dict[str, datetime]:
+        """Return the aware creation dates of later cases that are not marked, by id."""
+        ...
+
+    def write(
+        self,
+        batches: Iterable[Batch],
+        *,
+        keep: bool,
+        seal: Seal = ignore,
+        deleted: Sequence[str] | None = None,
+    ) -> int:
+        """Write as a sink does, and mark the cases that are ``deleted`` in the same transaction.
+
+        None: nobody has looked for such cases. A case whose row is written is not deleted.
         """
         ...
 
