@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from os import PathLike, fspath
@@ -147,7 +147,7 @@ async def export_cases(
     same call resumes, and so does one with another suffix: what a format refuses can be written in
     another one without reading again; a note of the error says how.
     """
-    api = aicc.api
+    api, keep = aicc.api, since_last is not None
     query = CaseQuery() if query is None else check("query", query, kind(CaseQuery))
     check("since_last", since_last, kind(timedelta, type(None)))
     check("settle", settle, kind(timedelta))
@@ -161,16 +161,14 @@ async def export_cases(
         detail=detail,
         mark_deleted=mark_deleted,
     )
-    keep = since_last is not None
     destination = _resolve(api, query, target, name=format, options=options, keep=keep)
     last = _load_last(api, query, destination, keep=keep, replace=replace)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
     folder = destination.checkpoint
     if not keep and not restart:
-        folder = find_checkpoint(
-            destination, fingerprint(api, query, since_last=False, detail=detail)
-        )
+        described = fingerprint(api, query, since_last=False, detail=detail)
+        folder = find_checkpoint(destination, described)
     with open_checkpoint(folder, restart=restart, overwrite=overwrite) as checkpoint:
         is_resumed = folder == destination.checkpoint and checkpoint.is_planned
         # A kill may have left what an unfinished run has written without its manifest.
@@ -198,12 +196,7 @@ async def export_cases(
             # A table that was emptied has none of its cases any more.
             last=last if newest or not destination.newest_date else None,
         )
-        with job.saving_totals():
-            await job.start()
-            rows = await job.read()
-            if mark_deleted:
-                rows = evolve(rows, deleted=await job.find_deleted(rows, last))
-            return await job.write(rows)
+        return await job.run(mark_deleted=mark_deleted, last=last)
 
 
 def _resolve(
@@ -325,18 +318,21 @@ class _Job:
         self._meter = RunMeter(api.stats, checkpoint.values())
         self._progress = ProgressReporter(on_progress, self._meter)
 
-    @contextmanager
-    def saving_totals(self) -> Iterator[None]:
-        """Save the totals of requests whatever ends the block early: a later run adds to them."""
+    async def run(self, *, mark_deleted: bool, last: ExportReport | None) -> ExportReport:
+        """Read, check and write all; the totals of requests are saved whatever ends it early."""
         try:
-            yield
+            await self._start()
+            rows = await self._read()
+            if mark_deleted:
+                rows = evolve(rows, deleted=await self._find_deleted(rows, last))
+            return await self._write(rows)
         except BaseException:
-            # The disk may be why it ended.
+            # A later run adds to them. The disk may be why it ended.
             with suppress(ExportError):
                 self._checkpoint.save(**asdict(self._meter.totals()))
             raise
 
-    async def start(self) -> None:
+    async def _start(self) -> None:
         """Resume the export of the checkpoint, or freeze its range and plan its windows."""
         self._progress.start_planning()
         described = fingerprint(self._api, self._query, since_last=self._keep, detail=self._detail)
@@ -366,7 +362,7 @@ class _Job:
             )
         self._progress.start_reading(windows)
 
-    async def read(self) -> _RowsRead:
+    async def _read(self) -> _RowsRead:
         """Read the pending windows, drop duplicates, and compare all rows with the whole range."""
         sha256, is_distinct = await read_windows(
             self._api,
@@ -399,7 +395,7 @@ class _Job:
         asked = Window(parse_time(saved["start"]), parse_time(saved["end"]))
         return self._api.creation_dates(asked, rows_after=saved["rows_after"])
 
-    async def find_deleted(self, rows: _RowsRead, last: ExportReport | None) -> list[str]:
+    async def _find_deleted(self, rows: _RowsRead, last: ExportReport | None) -> list[str]:
         """Return the cases of the target's table that are gone."""
         table, saved = self._target.table, self._checkpoint.values()
         if table is None:
@@ -413,7 +409,7 @@ class _Job:
         )
         return await find_deleted(self._api, table, evidence, target=self._target.name)
 
-    async def write(self, rows: _RowsRead) -> ExportReport:
+    async def _write(self, rows: _RowsRead) -> ExportReport:
         """Write the target and its manifest: neither is there without the other."""
         target, file, total = self._target, self._target.file, rows.days.total()
         if file and target.format == "jsonl" and not self._keep:
@@ -424,7 +420,7 @@ class _Job:
             return await write_rows(
                 rows.path,
                 total=total,
-                write=lambda batches: self._write(batches, rows),
+                write=lambda batches: self._write_batches(batches, rows),
                 show=lambda written: self._progress.show_writing(written, total),
             )
         except AICCError as error:
@@ -441,7 +437,7 @@ class _Job:
             replace_file(file, rows.path)
         return report
 
-    def _write(self, batches: Iterable[Batch], rows: _RowsRead) -> ExportReport:
+    def _write_batches(self, batches: Iterable[Batch], rows: _RowsRead) -> ExportReport:
         """Write rows into the sink; the manifest waits under a hidden name until they are there.
 
         All in one thread, which no cancellation ends between the two renames.
