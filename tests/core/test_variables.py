@@ -29,6 +29,7 @@ SAMPLES = {
     "AICC_PROFILE": "profile.toml",
     "AICC_PROXY": "http://proxy:3128",
     "AICC_RATE_LIMIT": "10",
+    "AICC_TELEMETRY": "otel",
     "AICC_TIMEZONE": "Europe/Berlin",
 }
 
