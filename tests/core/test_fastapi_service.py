@@ -15,21 +15,36 @@ import aiohttp
 import pytest
 import uvicorn
 from attrs import evolve
+from helpers.company import HEADERS, company
 from helpers.recipes import recipe
 from helpers.tenants import NEW, count
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
-from aicc_async import AICCClient, ClientCredentials, Dialect, SQLiteJournal, to_dict
+from aicc_async import (
+    AICCClient,
+    ClientCredentials,
+    Dialect,
+    NetworkSettings,
+    SQLiteJournal,
+    to_dict,
+)
+from aicc_async._parse import parse_headers
+from aicc_async.connectors.otel import OpenTelemetry
 from aicc_async.emulator import Emulator, Fault
 
 # A request that is to end otherwise must not end by this one.
 LONG = 600.0  # seconds
 
 
-def make_client(tenant: Emulator, **options: Any) -> AICCClient:
-    """Make the service's client; what a network needs to reach the tenant goes here."""
+def make_client(tenant: Emulator, *, url: str = "", **options: Any) -> AICCClient:
+    """Make the service's client, of the tenant itself or of what is before it."""
     auth = ClientCredentials(tenant.client_id, tenant.client_secret)
     return AICCClient(
-        tenant.url,
+        url or tenant.url,
         auth=auth,
         timezone="Asia/Shanghai",
         journal=SQLiteJournal("cases.journal"),
@@ -152,3 +167,40 @@ async def test_a_caller_that_hangs_up_frees_its_place(tenant: Emulator, service:
         leaving.cancel()
         assert (await caller.get(case_id))[0] == 200
     assert leaving.cancelled()
+
+
+async def test_it_works_in_a_company(tenant: Emulator, service: Any, tmp_path: Path) -> None:
+    """Behind a proxy with a password, a private authority and mTLS it is as quick and as traced."""
+    spans = InMemorySpanExporter()
+    traces = TracerProvider()
+    traces.add_span_processor(SimpleSpanProcessor(spans))
+    telemetry = OpenTelemetry(tracer_provider=traces, meter_provider=NoOpMeterProvider())
+    with company(tenant, tmp_path) as network:
+        files: dict[str, Any] = {**network.files}
+        headers = parse_headers("headers", HEADERS)
+        settings = NetworkSettings(proxy=network.proxy.url, headers=headers, **files)
+
+        def make() -> AICCClient:
+            return make_client(
+                tenant, url=network.url, network=settings, on_event=telemetry, max_concurrency=1
+            )
+
+        case_id = tenant.ids()[0]
+        async with serving(service, make) as caller:
+            tenant.fail("get", Fault.HTTP_503)
+            assert (await caller.get(case_id))[0] == 200
+            tenant.fail("get", Fault.HANG)
+            leaving = asyncio.create_task(caller.get(case_id))
+            while count(tenant, "get") < 3:  # noqa: ASYNC110  (there is no event on the far side)
+                await asyncio.sleep(0)
+            leaving.cancel()
+            assert (await caller.get(case_id))[0] == 200
+            service.DEADLINE = 0.2
+            tenant.fail("get", Fault.HANG, times=None)
+            assert (await caller.get(case_id))[0] == 504
+        network.check()
+    attempts = [span for span in spans.get_finished_spans() if span.kind is SpanKind.CLIENT]
+    resends = [(span.attributes or {}).get("http.request.resend_count") for span in attempts]
+    # The sign-in and the first get, its repetition, the one that hung, and those after it.
+    assert resends.count(1) == 1
+    assert count(tenant, "get") == 5
