@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,9 @@ def test_scripts_run(
     """Each script ends well, without a warning, and prints what is shown."""
     if "REDIS_URL" in block.code:
         environ["REDIS_URL"] = request.getfixturevalue("redis_url")
+    for name in ("pandas", "polars"):
+        if f"import {name}" in block.code and not find_spec(name):
+            pytest.skip(f"{name} is missing: pip install 'aicc-async[recipes]'")
     (folder / "sample.py").write_text(block.code)
     printed = run([sys.executable, "-W", "error", "sample.py"], folder, environ)
     if block.output is not None:

@@ -130,7 +130,7 @@ def test_install_names_what_is_installed() -> None:
     section = README.partition("## Install")[2].partition("| variable")[0]
     packages = [re.split(r"\W", each)[0] for each in project["dependencies"]]
     assert all(re.search(rf"\b{name}\b", section) for name in packages)
-    extras = project["optional-dependencies"].keys() - {"dev"}
+    extras = project["optional-dependencies"].keys() - {"dev", "recipes"}
     assert extras <= set(quoted(section))
 
 

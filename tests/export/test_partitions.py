@@ -23,7 +23,7 @@ from aicc_async.export.sinks.partitions import PartitionedParquet
 
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")
 duckdb = pytest.importorskip("duckdb", reason="it is not installed")
-polars = pytest.importorskip("polars", reason="it is not installed")
+polars = pytest.importorskip("polars", reason="the extra 'recipes' is not installed")
 NAME = "cases.parquet"
 ZONE = ZoneInfo("Europe/Berlin")
 NEW_YEAR = ("2024-12-31 23:59:59", "2025-01-01 00:00:00", "2025-01-31 12:00:00")

@@ -13,7 +13,7 @@ from helpers.buckets import BUCKET, SECRET, Bucket
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[str]:
     """Run a server, and return its URL."""
-    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    moto = pytest.importorskip("moto.server", reason="the extra 'recipes' is not installed")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -25,7 +25,7 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     """Make an empty bucket, and set the variables that lead there."""
-    boto3 = pytest.importorskip("boto3", reason="moto is not installed")
+    boto3 = pytest.importorskip("boto3", reason="the extra 'recipes' is not installed")
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-the-tests")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
