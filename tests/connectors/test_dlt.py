@@ -58,7 +58,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
 from aicc_async.connectors.dlt import aicc_cases  # noqa: E402
 from aicc_async.connectors.dlt.state import LoadState, covers, next_start  # noqa: E402
 
-pytest_plugins = ["helpers.postgres_server"]
+pytest_plugins = ["helpers.postgres_server", "helpers.redis_server"]
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
@@ -511,6 +511,22 @@ def test_the_environment_of_the_client_is_enough(
     monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
     rows = list(aicc_cases(query=QUARTER).with_resources("cases"))
     assert {row["id"] for row in rows if "id" in row} == set(tenant.ids())
+
+
+def test_loads_share_a_token(
+    tenant: Emulator, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``AICC_TOKEN_REDIS_URL`` one load signs in, and the next one takes its token."""
+    monkeypatch.setenv("AICC_TOKEN_REDIS_URL", redis_url)
+    for _ in range(2):
+        source = aicc_cases(
+            tenant.url,
+            query=QUARTER,
+            client_id=tenant.client_id,
+            client_secret=tenant.client_secret,
+        )
+        assert list(source.with_resources("cases"))
+    assert [each.operation for each in tenant.requests].count("token") == 1
 
 
 def test_a_renamed_source_has_settings_of_its_own(

@@ -16,9 +16,10 @@ from dlt.extract import DltResource
 
 from ..._parse import override_network, parse_headers, parse_network
 from ..._validators import check, kind, must
-from ...credentials import ClientCredentials
+from ...credentials import ClientCredentials, credentials_from
 from ...errors import ConfigError
 from ...models import CaseQuery
+from .._shared_token import share_token
 from .load import Load
 from .reading import SharedReading
 from .tables import cases_resource, windows_resource
@@ -96,8 +97,9 @@ def aicc_cases(
     (``sources.aicc_cases``; a ``clone(name="…")`` has a section of its own), or from the variables
     of ``AICCClient.from_env``, whose ``options`` these are (``rate_limit``, ``profile``, …). So do
     ``proxy`` (with its password), ``ca_file``, ``client_cert``, ``client_key``, ``headers``
-    (``Name: value`` lines) and ``allow_http``: see ``NetworkSettings``. No secret is kept in a
-    state or trace. Rows stay in the pipeline's folder as long as dlt is told to keep its packages.
+    (``Name: value`` lines) and ``allow_http``: see ``NetworkSettings``. With
+    ``AICC_TOKEN_REDIS_URL`` the token is shared in that Redis. No secret is kept in a state or
+    trace. Rows stay in the pipeline's folder as long as dlt is told to keep its packages.
 
     Each load has a client of its own, on an event loop in a thread of its own, and keeps to its
     limits however dlt runs it; several sources at once have only a shared budget in common. Into
@@ -109,6 +111,8 @@ def aicc_cases(
     """
     if client_id is not None or client_secret is not None:
         options = {"auth": ClientCredentials(client_id or "", client_secret or ""), **options}
+    if url := os.environ.get("AICC_TOKEN_REDIS_URL"):
+        options["auth"] = share_token(options.get("auth") or credentials_from(os.environ), url)
     if allow_http is not None:
         options["allow_http"] = allow_http
     found = parse_network(os.environ, base_url or os.environ.get("AICC_BASE_URL", ""))
