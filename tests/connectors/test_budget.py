@@ -19,6 +19,7 @@ import pytest
 import redis
 from attrs import evolve
 from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
+from helpers.commands import unset_options
 from helpers.exports import QUARTER, SINCE, UNTIL
 from helpers.nginx import limiting
 from helpers.recipes import recipe
@@ -471,11 +472,7 @@ def test_the_command_line_reads_as_bulk(
     """With AICC_REDIS_URL the command line shares its limit, and what it reads comes last."""
     token = tmp_path / "token"
     token.write_text("emulated")
-    names = ("base_url", "client_id", "key_file", "token_file", "timezone", "profile", "rate")
-    options: dict[str, Any] = dict.fromkeys(names) | {
-        "base_url": "https://some.where/",
-        "token_file": token,
-    }
+    options = unset_options() | {"base_url": "https://some.where/", "token_file": token}
     monkeypatch.setenv("AICC_REDIS_URL", redis_url)
     with pytest.raises(ConfigError, match="AICC_REDIS_URL"):
         reader(**options)

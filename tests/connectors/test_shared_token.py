@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 import redis
+from helpers.commands import unset_options
 from helpers.redis_process import RedisServer
 from helpers.tenants import QUICK, count
 
@@ -152,10 +152,8 @@ async def test_commands_share_it_by_a_variable(
     monkeypatch.setenv("AICC_CLIENT_ID", tenant.client_id)
     monkeypatch.setenv("AICC_CLIENT_SECRET", tenant.client_secret)
     monkeypatch.setenv("AICC_TOKEN_REDIS_URL", redis_url)
-    names = "base_url", "client_id", "key_file", "token_file", "timezone", "rate", "profile"
-    options: dict[str, Any] = dict.fromkeys(names)
     for _ in range(2):
-        async with command_client(**options) as aicc:
+        async with command_client(**unset_options()) as aicc:
             await aicc.list_cases(limit=1)
     assert count(tenant, "token") == 1
 
