@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from ._network import NetworkSettings, environment_proxy
 from ._validators import check, one_of, shown
 from .errors import ConfigError
-from .events import OnEvent
 from .settings import Dialect, RateLimit
+
+# Only who listens pays for their import.
+if TYPE_CHECKING:
+    from .events import OnEvent
 
 _FLAGS = {"true": True, "false": False}
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}

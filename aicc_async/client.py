@@ -339,7 +339,6 @@ from ._transport.tokens import Signing
 from ._validators import MAX_INTEGER, check, integer, kind, kind_of, number, one_of, text
 from .credentials import Credentials, check_credentials, credentials_from
 from .errors import ConfigError
-from .events import OnEvent
 from .models import (
     Case,
     CaseCancel,
@@ -376,9 +375,10 @@ from .models.changing import (
 from .profile import Profile
 from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
 
-# A fifth of what importing the client costs, for those who create by keys.
+# A quarter of what importing the client costs, for those who create by keys or listen to events.
 if TYPE_CHECKING:
     from ._create.creator import CreateOutcome, Creator, OnUnknown
+    from .events import OnEvent
     from .journal import Journal
 
 __doc__ = f"""{__doc__}

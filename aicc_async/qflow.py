@@ -44,6 +44,7 @@ Every call
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -57,9 +58,12 @@ from ._transport.tokens import Signing
 from ._validators import MAX_INT64, check, integer, kind, shown
 from .credentials import QFlowLogin
 from .errors import ConfigError
-from .events import OnEvent
 from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
 from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
+
+# Only who listens pays for their import.
+if TYPE_CHECKING:
+    from .events import OnEvent
 
 __doc__ = f"""{__doc__}
 

@@ -37,10 +37,8 @@ logger = logging.getLogger("aicc_async")
 _call_numbers = count(1)
 
 
-def guard(on_event: OnEvent | None) -> OnEvent | None:
+def guard(on_event: OnEvent) -> OnEvent:
     """Return a function that passes events on, and logs the first error of the listener's."""
-    if on_event is None:
-        return None
     if not callable(on_event):
         raise ConfigError(f"on_event must be a function of one event, got {kind_of(on_event)}")
     # An object may be a function by its ``__call__``.

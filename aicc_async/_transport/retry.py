@@ -20,10 +20,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import inf, isfinite
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .._deadline import earliest_end
-from .._telemetry.observer import CallObserver
 from ..errors import (
     AICCError,
     ApiError,
@@ -33,6 +32,10 @@ from ..errors import (
     TransportError,
 )
 from ..settings import RetryPolicy
+
+# Only who listens pays for their import.
+if TYPE_CHECKING:
+    from .._telemetry.observer import CallObserver
 
 T = TypeVar("T")
 # How much retries may cost before a storm is stopped.

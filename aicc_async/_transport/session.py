@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from math import inf
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -29,7 +29,6 @@ from .._protocol.refusals import classify
 from .._protocol.requests import Request
 from .._ratelimit.budget import current_priority
 from .._ratelimit.sliding_window import AcquiredSlot, AnyLimiter, Limiter
-from .._telemetry.observer import CallObserver, guard
 from ..errors import (
     AICCError,
     ApiError,
@@ -42,7 +41,6 @@ from ..errors import (
     TransportError,
     UnknownOutcome,
 )
-from ..events import OnEvent
 from ..settings import Endpoint, RateLimit, Timeouts
 from .reasons import (
     MAX_HEADER_BYTES,
@@ -54,6 +52,11 @@ from .reasons import (
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
+
+# Only who listens pays for their import.
+if TYPE_CHECKING:
+    from .._telemetry.observer import CallObserver
+    from ..events import OnEvent
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -246,7 +249,11 @@ class Session:
     ) -> None:
         self.stats = Stats()
         # None where nobody listens: then nothing is made for an event.
-        self.on_event = guard(on_event)
+        self.on_event = on_event
+        if on_event is not None:
+            from .._telemetry.observer import guard  # noqa: PLC0415
+
+            self.on_event = guard(on_event)
         # Those of the last answer, whatever its status.
         self.last_headers: Mapping[str, str] = {}
         self._answered_at = 0.0
@@ -321,6 +328,8 @@ class Session:
             return await self._run(request, call)
 
     def _observer(self, request: Request[Any], on_event: OnEvent) -> CallObserver:
+        from .._telemetry.observer import CallObserver  # noqa: PLC0415
+
         url = _cached_url(self._endpoint.base_url)
         return CallObserver(
             on_event,

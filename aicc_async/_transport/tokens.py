@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from math import inf
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import field, frozen
 
@@ -22,7 +22,10 @@ from ..credentials import (
     TokenStore,
 )
 from ..errors import ConfigError
-from ..events import OnEvent, TokenRenewed
+
+# Only who listens pays for their import.
+if TYPE_CHECKING:
+    from ..events import OnEvent
 
 Source = StaticToken | Request[Grant] | TokenFunction
 # Before its end a token is renewed: so much, or a tenth of its life.
@@ -129,5 +132,7 @@ class Tokens:
         grant = await self._send(source)
         margin = min(RENEWAL_MARGIN, grant.lifetime / 10)
         if self._on_event:
+            from ..events import TokenRenewed  # noqa: PLC0415
+
             self._on_event(TokenRenewed(lifetime=grant.lifetime))
         return IssuedToken(grant.token, grant.lifetime - margin)
