@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from ..errors import ConfigError
 from .checkpoint import Checkpoint
 from .manifest import parse_time
-from .sinks.registry import SUFFIXES, Target, resolve_target
+from .sinks.registry import SUFFIXES, Target, TargetOptions, resolve_target
 
 
 def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
@@ -39,14 +39,14 @@ def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
     return own
 
 
-def planned_start(target: str, format_name: str | None) -> datetime | None:
+def planned_start(target: str, format_name: str | None, options: TargetOptions) -> datetime | None:
     """Return where the query of an unfinished export of a target begins; None without one.
 
     It is a wall-clock time of the zone that the export had. What cannot be read is none: the export
     that goes on says why.
     """
     # The zone has no part in where a checkpoint is.
-    found = resolve_target(target, ZoneInfo("UTC"), name=format_name)
+    found = resolve_target(target, ZoneInfo("UTC"), name=format_name, options=options)
     for folder in (found.checkpoint, *_folders(found)):
         if (folder / "state.db").is_file():
             with suppress(ConfigError), closing(Checkpoint.open(folder)) as checkpoint:

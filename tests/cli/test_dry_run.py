@@ -50,3 +50,51 @@ def test_the_name_is_checked(
     assert call("export", out, *SINCE, "--dry-run").code == code
     assert bool(empty_tenant.requests) == (code == 0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "field"),
+    [
+        ("cases.jsonl", ("--partition-by", "day"), "partition_by"),
+        ("cases.jsonl", ("--column", "AICC__score__CST:int"), "columns"),
+        ("cases.db", ("--column", "AICC__score__CST:number"), "columns"),
+        ("cases.csv", ("--mark-deleted",), "mark_deleted"),
+        ("cases.db", ("--mark-deleted", "--filter", "priority=High"), "mark_deleted"),
+        ("-", ("--partition-by", "day", "--format", "parquet"), "--partition-by"),
+        ("-", ("--column", "AICC__score__CST:int"), "columns"),
+        ("-", ("--format", "sqlite"), "--format"),
+        ("cases.csv", ("--manifest", "other.json"), "--manifest"),
+    ],
+)
+def test_what_the_export_refuses_is_refused(
+    call: Call, tenant: Emulator, out: str, options: tuple[str, ...], field: str
+) -> None:
+    """A plan of an export that would end with exit code 2 is no plan."""
+    ended = call("export", out, *SINCE, "--dry-run", *options)
+    assert ended.code == 2
+    assert f"ConfigError: {field} " in ended.err
+    assert not tenant.requests
+
+
+def test_a_folder_that_is_there_can_be_planned(call: Call, tenant: Emulator) -> None:
+    """A target by month is a folder, which a run replaces."""
+    export = "export", "cases.parquet", *SINCE, "--partition-by", "month"
+    assert call(*export).code == 0
+    ended = call(*export, "--dry-run")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("cases.parquet: 300 cases")
+
+
+def test_no_password_is_printed(call: Call, tenant: Emulator) -> None:
+    """The target is printed as a report names it."""
+    ended = call("export", "postgresql://reader:hidden-word@localhost/history", *SINCE, "--dry-run")
+    assert ended.code == 0
+    assert ended.out.startswith("postgresql://")
+    assert "hidden-word" not in ended.out + ended.err
+
+
+def test_what_deletions_cost_is_said_to_be_left_out(call: Call, tenant: Emulator) -> None:
+    """How many cases are missing is known when all are read."""
+    ended = call("export", "cases.db", *SINCE, "--dry-run", "--mark-deleted")
+    assert ended.code == 0
+    assert "not counted: a request for each case that --mark-deleted" in ended.out

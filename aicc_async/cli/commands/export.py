@@ -148,27 +148,30 @@ def export(
     from ...export.manifest import save
     from ...export.unfinished import planned_start
     from ..connect import Reader, reader
-    from ..dry_run import plan_only
+    from ..dry_run import plan_only, target_options
     from ..filters import query
     from ..progress import display, print_report
 
     settings = {name: options.pop(name) for name in PASSED_ON}
     settings["columns"] = _read_columns(columns)
     settings["since_last"] = lookback if since is LAST else None
+    chosen = target_options(settings)
     is_streamed = out == STANDARD_OUTPUT
-    if isinstance(since, timedelta) and not (is_streamed or settings["restart"]):
-        # A moment later, what is so long ago is another query.
-        since = planned_start(out, settings["format"]) or since
-    wanted = query(None if since is LAST else since, until, filters)
-    if dry_run:
-        if since is LAST:
-            raise ConfigError("--dry-run cannot be combined with --since last: say the time")
-        plan_only(out, wanted, reader(**options), settings)
-        return
     if is_streamed:
         _check_streamed(settings)
     elif manifest:
         raise ConfigError("--manifest must be used with OUT -: other manifests are beside OUT")
+    if isinstance(since, timedelta) and not (is_streamed or settings["restart"]):
+        # A moment later, what is so long ago is another query.
+        since = planned_start(out, settings["format"], chosen) or since
+    wanted = query(None if since is LAST else since, until, filters)
+    if dry_run:
+        if since is LAST:
+            raise ConfigError("--dry-run cannot be combined with --since last: say the time")
+        with _written_to(out, settings["format"]) as target:
+            name = STANDARD_OUTPUT if is_streamed else None
+            plan_only(target, wanted, reader(**options), settings, chosen=chosen, name=name)
+        return
 
     async def go(source: Reader, target: str) -> ExportReport:
         async with source as aicc:
