@@ -27,12 +27,13 @@ from .stop import current_stop
 def check_folder(path: Path) -> None:
     """Raise ConfigError when a folder cannot be made at ``path``, or take another one's place."""
     try:
-        if path.exists() and not path.is_dir():
-            raise ConfigError(f"target must be a folder with partition_by, got a file: {path}")
+        is_file = path.exists() and not path.is_dir()
         target = _real(path)
         is_mounted = os.path.ismount(target)
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot use target: {error}") from None
+    if is_file:
+        raise ConfigError(f"target must be a folder with partition_by, got a file: {path}")
     if is_mounted:
         raise ConfigError(f"target must not be a mount point, got {path}")
     check_name(target)

@@ -43,7 +43,7 @@ from .fingerprint import (
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .progress import OnProgress, ProgressReporter, RunMeter
-from .sinks.partition_names import PartitionBy
+from .sinks.partition_names import PartitionBy, check_partitions
 from .sinks.registry import Target, TargetOptions, resolve_target
 from .sinks.sink import Batch, Written, write_rows
 from .sinks.template_columns import check_columns
@@ -242,6 +242,9 @@ async def _check_target(
         await call_in_thread(partial(check_unknown_rows, target))
     if last and keep:
         await call_in_thread(partial(check_file, target, last))
+    if keep and target.partition_by and target.file and target.file.is_dir():
+        # The sink would find out when everything is read.
+        await call_in_thread(partial(check_partitions, target.file, target.partition_by))
     warn_of_half(target, last=last, keep=keep)
 
 
@@ -425,7 +428,7 @@ class _Job:
             )
         except AICCError as error:
             if not self._keep:
-                error.add_note(advise(target, total))
+                error.add_note(advise(target, total, detail=self._detail))
             raise
 
     def _link(self, file: Path, rows: _RowsRead) -> ExportReport:

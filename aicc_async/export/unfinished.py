@@ -60,11 +60,12 @@ def _folders(target: Target) -> list[Path]:
     return [target.checkpoint.with_name(f".{name}{suffix}.export") for suffix in ("", *SUFFIXES)]
 
 
-def advise(target: Target, rows: int) -> str:
+def advise(target: Target, rows: int, *, detail: bool) -> str:
     """Return how what was read can be written in another format."""
+    out = f"{name_without_suffix(target)}.jsonl" + " --detail" * detail
     return (
         f"All {rows:,} rows are read. To write them in another format without reading again:"
-        f" aicc-async export {name_without_suffix(target)}.jsonl with the same range and filters"
+        f" aicc-async export {out} with the same range and filters"
     )
 
 

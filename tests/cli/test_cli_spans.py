@@ -100,7 +100,8 @@ def test_a_restart_begins_so_long_before_now(call: Call, tmp_path: Path) -> None
     assert manifest_start(ended, tmp_path) == "2025-01-09 04:00:00"
 
 
-def test_a_folder_by_month_is_written_again(tenant: Emulator, call: Call) -> None:
+@pytest.mark.usefixtures("tenant")
+def test_a_folder_by_month_is_written_again(call: Call) -> None:
     """Looking for an unfinished export takes the folder for the target that it is."""
     export = ("export", "out.parquet", *QUARTER, "--partition-by", "month")
     assert call(*export).code == 0

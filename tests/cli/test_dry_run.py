@@ -76,7 +76,8 @@ def test_what_the_export_refuses_is_refused(
     assert not tenant.requests
 
 
-def test_a_folder_that_is_there_can_be_planned(call: Call, tenant: Emulator) -> None:
+@pytest.mark.usefixtures("tenant")
+def test_a_folder_that_is_there_can_be_planned(call: Call) -> None:
     """A target by month is a folder, which a run replaces."""
     export = "export", "cases.parquet", *SINCE, "--partition-by", "month"
     assert call(*export).code == 0
@@ -85,7 +86,8 @@ def test_a_folder_that_is_there_can_be_planned(call: Call, tenant: Emulator) -> 
     assert ended.out.startswith("cases.parquet: 300 cases")
 
 
-def test_no_password_is_printed(call: Call, tenant: Emulator) -> None:
+@pytest.mark.usefixtures("tenant")
+def test_no_password_is_printed(call: Call) -> None:
     """The target is printed as a report names it."""
     ended = call("export", "postgresql://reader:hidden-word@localhost/history", *SINCE, "--dry-run")
     assert ended.code == 0
@@ -93,7 +95,8 @@ def test_no_password_is_printed(call: Call, tenant: Emulator) -> None:
     assert "hidden-word" not in ended.out + ended.err
 
 
-def test_what_deletions_cost_is_said_to_be_left_out(call: Call, tenant: Emulator) -> None:
+@pytest.mark.usefixtures("tenant")
+def test_what_deletions_cost_is_said_to_be_left_out(call: Call) -> None:
     """How many cases are missing is known when all are read."""
     ended = call("export", "cases.db", *SINCE, "--dry-run", "--mark-deleted")
     assert ended.code == 0

@@ -171,6 +171,11 @@ async def test_nights_add_to_a_folder(path: Path) -> None:
         assert (done.in_target, done.added) == (300, 300 - begun.rows)
         ids = [each for found in files(path).values() for each in found]
         assert len(ids) == len(set(ids)) == 300
+        sent = aicc.stats.requests
+        with pytest.raises(ConfigError, match=r"must be partitions by day, got month=2025-01"):
+            await export_cases(aicc, rest, path, partition_by="day", since_last=day)
+        assert aicc.stats.requests == sent
+        assert names(path.parent) == [NAME, f"{NAME}.manifest.json"]
         (path / "month=2025-02/part-1.parquet").unlink()
         with pytest.raises(ConfigError, match=r"it must be as its last run left it"):
             await export_cases(aicc, rest, path, partition_by="month", since_last=day)
@@ -200,7 +205,7 @@ async def test_what_cannot_be_is_refused(aicc: AICCClient, tenant: Emulator, pat
     other = path.with_name("other.parquet")
     await export_cases(aicc, QUARTER, other)
     tenant.requests.clear()
-    with pytest.raises(ConfigError, match="target must be a folder with partition_by, got a file"):
+    with pytest.raises(ConfigError, match="^target must be a folder with partition_by, got a file"):
         await export_cases(aicc, QUARTER, other, partition_by="day")
     assert tenant.requests == []
 

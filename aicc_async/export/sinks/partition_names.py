@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from ...errors import ConfigError
 from ..content import files_of
 
 PartitionBy = Literal["month", "day"]
@@ -22,3 +23,13 @@ def find_stranger(folder: Path, by: str = "") -> Path | None:
         if not (name.startswith(by) and _FILE.fullmatch(name)):
             return file
     return None
+
+
+def check_partitions(folder: Path, by: PartitionBy) -> None:
+    """Raise ConfigError when a folder has files that are no partitions of this kind."""
+    stranger = find_stranger(folder, f"{by}=")
+    if stranger:
+        raise ConfigError(
+            f"cannot append to {folder}: its files must be partitions by {by}, got"
+            f" {stranger.relative_to(folder)}. Choose another target"
+        )

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from ...errors import ConfigError
 from ..content import files_of
 from ..folder import replacing_folder
 from ..stop import current_stop
 from .parquet import Parquet
-from .partition_names import DATE_FORMATS, WITHOUT_DATE, PartitionBy, find_stranger
+from .partition_names import DATE_FORMATS, WITHOUT_DATE, PartitionBy, check_partitions
 from .sink import Batch, Seal, Written, copy_file, ignore
 from .typed import TypedRows
 
@@ -81,12 +80,7 @@ class PartitionedParquet(Parquet):
 
     def _link_old(self, part: Path) -> _OldFiles:
         """Give the new folder all files of the old one, and return these."""
-        stranger = find_stranger(self._target, f"{self._by}=")
-        if stranger:
-            raise ConfigError(
-                f"cannot append to {self._target}: its files must be partitions by {self._by}, got"
-                f" {stranger.relative_to(self._target)}. Choose another target"
-            )
+        check_partitions(self._target, self._by)
         files, rows, stop = list(files_of(self._target)), 0, current_stop()
         for file in files:
             stop.check()

@@ -43,7 +43,8 @@ class Target:
     ``file`` is None for a database server; of a table ``newest_date`` returns the newest creation
     date, and ``has_rows`` whether there is any row; ``table`` is its sink. Of an object in a bucket
     ``find_foreign`` returns its name if no export has written it, and ``publish`` uploads the
-    manifest. ``columns`` are template fields that have a column of their own, with their types.
+    manifest. ``columns`` are template fields that have a column of their own, with their types;
+    ``partition_by`` is set where ``file`` is a folder.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Target:
     publish: Callable[[], None] | None = None
     table: Table | None = None
     columns: Mapping[str, str] = Factory(dict)
+    partition_by: PartitionBy | None = None
 
 
 @frozen(kw_only=True)
@@ -119,7 +121,7 @@ def resolve_target(
         found = object_target(target, zone, name=chosen, options=options)
     else:
         found = file_target(target, zone, name=chosen, options=options)
-    return evolve(found, columns=options.columns)
+    return evolve(found, columns=options.columns, partition_by=options.partition_by)
 
 
 def _choose_format(target: str, name: str | None) -> str:
