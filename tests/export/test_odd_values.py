@@ -192,6 +192,18 @@ async def test_what_one_format_refuses_is_finished_in_another(
     assert sorted(path.name for path in tmp_path.iterdir()) == [other, f"{other}.manifest.json"]
 
 
+async def test_the_advice_keeps_the_details(
+    tenant: Emulator, aicc: AICCClient, tmp_path: Path
+) -> None:
+    """Without them it would be another export, which reads everything again."""
+    tenant.insert(createdDate="2025-01-20 00:00:00", isUpgraded="true")
+    with pytest.raises(DecodeError) as refused:
+        await export_cases(
+            aicc, QUARTER, tmp_path / "cases.parquet", strict_types=True, detail=True
+        )
+    assert "aicc-async export cases.jsonl --detail with" in refused.value.__notes__[0]
+
+
 def stop_at_once(_: Progress) -> None:
     """End a run before it has read anything."""
     raise RuntimeError("somebody's own")

@@ -111,6 +111,18 @@ def test_what_is_kept_gets_files_with_new_ids(path: Path) -> None:
         write(path, *rows, by="day", keep=True)
 
 
+def test_a_file_that_somebody_removed_is_no_number_too_many(path: Path) -> None:
+    """A new file never has the name of one that is kept."""
+    write(path, *dated("2025-01-01 00:00:00"))
+    write(path, *dated("2025-01-02 00:00:00", first=2), keep=True)
+    (path / "month=2025-01/part-0.parquet").unlink()
+    assert write(path, *dated("2025-01-03 00:00:00", first=3), keep=True) == 1
+    assert files(path) == {
+        "month=2025-01/part-0.parquet": ["c3"],
+        "month=2025-01/part-1.parquet": ["c2"],
+    }
+
+
 def test_a_failure_leaves_what_was_there(path: Path) -> None:
     """Rows that fail, and a full disk, change nothing and leave nothing."""
     write(path, *dated(*NEW_YEAR))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -137,6 +137,7 @@ class _PartFiles:
     def _create(self, value: str) -> Any:
         folder = self._folder / f"{self._by}={value}"
         folder.mkdir(exist_ok=True)
-        number = sum(1 for _ in folder.iterdir())
-        file = folder / f"part-{number}.parquet"
+        # A number that is taken may be that of a link to an old file, which must stay as it is.
+        names = (folder / f"part-{number}.parquet" for number in count())
+        file = next(each for each in names if not each.exists())
         return self._parquet.ParquetWriter(file, self._schema, compression="zstd")
