@@ -62,7 +62,7 @@ def build_reader(
 
 
 def _read_date(value: Any, _: Any) -> Any:
-    """Read a day; no time of day, which a query by days would not send."""
+    """Read a day; refuse a time of day, which a query by days would not send."""
     if value.__class__ is date:
         return value
     try:

@@ -53,7 +53,7 @@ def journal_at(place: Path | str) -> OperatorJournal:
     return RedisJournal(place)
 
 
-def printable(entry: Entry) -> dict[str, Any]:
+def entry_fields(entry: Entry) -> dict[str, Any]:
     """Return the fields of an entry for JSON."""
     hidden = {"held", "skew", "created_drift", "updated_drift"}
     fields = attrs.asdict(entry, filter=lambda field, _: field.name not in hidden)

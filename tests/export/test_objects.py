@@ -58,6 +58,16 @@ async def test_an_export_is_an_object_with_a_manifest(
     assert (await export_cases(aicc, QUARTER, URL)).rows == len(tenant.ids())
 
 
+async def test_a_warning_names_the_object(
+    aicc: AICCClient, tenant: Emulator, bucket: Bucket
+) -> None:
+    """The file on this machine is gone when somebody reads it."""
+    row_id = tenant.insert(createdDate="2025-01-20 00:00:00", isUpgraded="true")
+    with pytest.warns(RuntimeWarning, match=rf"^{URL}: values .* is case {row_id}\)$"):
+        await export_cases(aicc, QUARTER, URL)
+    assert bucket.keys() == [KEY, f"{KEY}.manifest.json"]
+
+
 @pytest.mark.parametrize("name", ["cases.jsonl", "cases.csv", "月/cases.jsonl.gz"])
 async def test_every_format_of_a_file(aicc: AICCClient, bucket: Bucket, name: str) -> None:
     """Each is what it would be in a folder, also under a prefix in Chinese."""

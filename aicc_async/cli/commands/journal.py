@@ -44,10 +44,10 @@ def list_(place: Path | str, state: str | None) -> None:
     Example:
       aicc-async journal list --journal aicc-creates.journal --state unknown
     """
-    from ..operator import printable, use_journal
+    from ..operator import entry_fields, use_journal
 
     for entry in use_journal(place, lambda opened: opened.entries(state)):
-        print_row(printable(entry))
+        print_row(entry_fields(entry))
 
 
 @journal.command()
@@ -60,12 +60,12 @@ def show(key: str, place: Path | str) -> None:
     Example:
       aicc-async journal show order-4711 --journal aicc-creates.journal
     """
-    from ..operator import printable, use_journal
+    from ..operator import entry_fields, use_journal
 
     entry = use_journal(place, lambda opened: opened.entry(key))
     if entry is None:
         raise ConfigError(f"key must be in the journal, got {key!r}")
-    print_json(printable(entry))
+    print_json(entry_fields(entry))
 
 
 @journal.command()
@@ -81,12 +81,12 @@ def resolve(key: str, place: Path | str, case_id: str | None, *, not_created: bo
       aicc-async journal resolve order-4711 --case-id coiO0000014hmYpZIqYq \\
         --journal aicc-creates.journal
     """
-    from ..operator import printable, use_journal
+    from ..operator import entry_fields, use_journal
 
     if bool(case_id) == not_created:
         raise ConfigError("exactly one of --case-id and --not-created must be set")
     entry = use_journal(place, lambda opened: opened.resolve(key, case_id))
-    print_json(printable(entry))
+    print_json(entry_fields(entry))
 
 
 @journal.command()

@@ -45,6 +45,8 @@ class Parquet:
     ``detail`` there are ``is_follower``, the structs ``case_info`` and ``customer``, and the lists
     of structs ``case_trace`` and ``tasks``, each struct with an ``extra`` of JSON.
 
+    ``label`` is what a warning calls the target.
+
     Raises ConfigError when pyarrow is not installed.
     """
 
@@ -58,8 +60,10 @@ class Parquet:
         strict_types: bool = False,
         columns: Mapping[str, str] = MappingProxyType({}),
         detail: bool = False,
+        label: str | None = None,
     ) -> None:
         self._target = target
+        self._label = label or target.name
         self._zone = zone
         self._strict_types = strict_types
         self._arrow = load("pyarrow", EXTRA)
@@ -96,7 +100,7 @@ class Parquet:
                     writer.write_table(table)
                     done.total += int(table.num_rows)
             done.added = done.total - (old.metadata.num_rows if old else 0)
-            typed.warn(self._target.name)
+            typed.warn(self._label)
         return done.added
 
     def _records(self, typed: TypedRows, batches: Iterable[Batch]) -> Iterator[Any]:

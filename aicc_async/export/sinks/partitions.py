@@ -66,7 +66,7 @@ class PartitionedParquet(Parquet):
                 done.total += done.added
                 if not done.total:
                     files.write(WITHOUT_DATE, schema.empty_table())
-            typed.warn(self._target.name)
+            typed.warn(self._label)
         return done.added
 
     def _split(self, table: Any) -> Iterator[tuple[str, Any]]:

@@ -168,12 +168,14 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
     return make(_file_sink(path, zone, name=name, options=options))
 
 
-def _file_sink(path: Path, zone: ZoneInfo, *, name: str, options: TargetOptions) -> Sink:
-    """Return what writes one file in a format."""
+def _file_sink(
+    path: Path, zone: ZoneInfo, *, name: str, options: TargetOptions, label: str | None = None
+) -> Sink:
+    """Return what writes one file in a format; ``label`` is what a warning calls it."""
     if name == "parquet":
         from .parquet import Parquet  # noqa: PLC0415
 
-        return Parquet(path, zone, **options.typed())
+        return Parquet(path, zone, label=label, **options.typed())
     if name == "csv":
         from .csv import CSV  # noqa: PLC0415
 
@@ -204,10 +206,11 @@ def object_target(url: str, zone: ZoneInfo, *, name: str, options: TargetOptions
     local = Path(f".{target.local_name}")
     staged, manifest = local.with_name(f"{local.name}.upload"), manifest_path(local)
     _check_file(staged, can_write=check_replaceable)
+    sink = _file_sink(staged, zone, name=name, options=options, label=target.name)
     return Target(
         target.name,
         name,
-        Uploaded(_file_sink(staged, zone, name=name, options=options), staged, target),
+        Uploaded(sink, staged, target),
         file=None,
         manifest=manifest,
         checkpoint=local.with_name(f"{local.name}.export"),
