@@ -48,7 +48,7 @@ from .sinks.registry import Target, TargetOptions, resolve_target
 from .sinks.sink import Batch, Written, write_rows
 from .sinks.template_columns import check_columns
 from .stop import StoppedError
-from .unfinished import advise, find_checkpoint
+from .unfinished import advise, find_checkpoint, remove_parts
 from .window_reader import read_windows
 
 SETTLE = timedelta(minutes=5)
@@ -196,7 +196,10 @@ async def export_cases(
             # A table that was emptied has none of its cases any more.
             last=last if newest or not destination.newest_date else None,
         )
-        return await job.run(mark_deleted=mark_deleted, last=last)
+        report = await job.run(mark_deleted=mark_deleted, last=last)
+        if folder != destination.checkpoint:
+            await call_in_thread(partial(remove_parts, folder))
+        return report
 
 
 def _resolve(

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..errors import ConfigError
 from .checkpoint import Checkpoint
-from .manifest import parse_time
+from .manifest import SUFFIX, parse_time
 from .sinks.registry import SUFFIXES, Target, TargetOptions, resolve_target
 
 
@@ -52,6 +53,21 @@ def planned_start(target: str, format_name: str | None, options: TargetOptions) 
             with suppress(ConfigError), closing(Checkpoint.open(folder)) as checkpoint:
                 return parse_time(checkpoint.values()["since"]) if checkpoint.is_planned else None
     return None
+
+
+def remove_parts(checkpoint: Path) -> None:
+    """Remove what a kill left of the file or folder that another format began to write.
+
+    Its rows hold contact data, and nobody runs that export again. What cannot be removed stays.
+    """
+    name = checkpoint.name.removesuffix(".export")
+    for part in (f"{name}.part", f"{name}{SUFFIX}.part"):
+        path = checkpoint.with_name(part)
+        with suppress(OSError):
+            if path.is_dir():
+                rmtree(path)
+            else:
+                path.unlink()
 
 
 def _folders(target: Target) -> list[Path]:

@@ -36,6 +36,7 @@ from aicc_async.export import OddValues, Progress, manifest
 from aicc_async.export.report.page import report_page
 from aicc_async.export.sinks.csv import CSV
 from aicc_async.export.sinks.parquet import Parquet
+from aicc_async.export.sinks.partition_names import PartitionBy
 from aicc_async.export.sinks.postgres import Postgres
 from aicc_async.export.sinks.sink import Misfits
 from aicc_async.export.sinks.sqlite import SQLite
@@ -190,6 +191,27 @@ async def test_what_one_format_refuses_is_finished_in_another(
     assert len(tenant.requests) - requests < 6
     assert sorted(read_lines(tmp_path / other)) == sorted(map(msgspec.json.encode, tenant.rows()))
     assert sorted(path.name for path in tmp_path.iterdir()) == [other, f"{other}.manifest.json"]
+
+
+@pytest.mark.parametrize("partition_by", [None, "month"])
+async def test_what_a_kill_left_of_the_other_format_is_removed(
+    tenant: Emulator, aicc: AICCClient, tmp_path: Path, partition_by: PartitionBy | None
+) -> None:
+    """A file or a folder that was half written holds rows, and would stay for ever."""
+    tenant.insert(createdDate="2025-01-20 00:00:00", isUpgraded="true")
+    target = tmp_path / "cases.parquet"
+    with pytest.raises(DecodeError):
+        await export_cases(aicc, QUARTER, target, strict_types=True, partition_by=partition_by)
+    part = tmp_path / ".cases.parquet.part"
+    if partition_by:
+        part.mkdir()
+        part /= "rows"
+    part.write_bytes(b"rows")
+    (tmp_path / ".cases.parquet.manifest.json.part").write_bytes(b"{}")
+    with pytest.warns(RuntimeWarning, match="resumes what was read"):
+        await export_cases(aicc, QUARTER, tmp_path / "cases.jsonl")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["cases.jsonl", "cases.jsonl.manifest.json"]
 
 
 async def test_the_advice_keeps_the_details(
