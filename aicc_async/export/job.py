@@ -196,10 +196,7 @@ async def export_cases(
             # A table that was emptied has none of its cases any more.
             last=last if newest or not destination.newest_date else None,
         )
-        report = await job.run(mark_deleted=mark_deleted, last=last)
-        if folder != destination.checkpoint:
-            await call_in_thread(partial(remove_parts, folder))
-        return report
+        return await job.run(mark_deleted=mark_deleted, last=last)
 
 
 def _resolve(
@@ -331,12 +328,15 @@ class _Job:
             rows = await self._read()
             if mark_deleted:
                 rows = evolve(rows, deleted=await self._find_deleted(rows, last))
-            return await self._write(rows)
+            report = await self._write(rows)
         except BaseException:
             # A later run adds to them. The disk may be why it ended.
             with suppress(ExportError):
                 self._checkpoint.save(**asdict(self._meter.totals()))
             raise
+        if self._checkpoint.folder != self._target.checkpoint:
+            await call_in_thread(partial(remove_parts, self._checkpoint.folder))
+        return report
 
     async def _start(self) -> None:
         """Resume the export of the checkpoint, or freeze its range and plan its windows."""
