@@ -138,7 +138,10 @@ class Throttled:
 
 @frozen(kw_only=True)
 class LimiterWaited:
-    """A request waited for the rate limit, for a millisecond at least."""
+    """A request waited for the rate limit, for a millisecond at least.
+
+    Also when it does not leave after that, as its deadline ends or it is cancelled.
+    """
 
     call: int
     operation: str
