@@ -150,7 +150,10 @@ class LimiterWaited:
 
 @frozen(kw_only=True)
 class TokenRenewed:
-    """A sign-in gave a token that is good for so many seconds."""
+    """A sign-in gave a token that is good for so many seconds, inf where its end is not told.
+
+    A token that your own function returns, or that another process shares, is no sign-in.
+    """
 
     lifetime: float
 
