@@ -106,7 +106,7 @@ async def test_a_refused_sign_in_is_told_without_redis(
         raise AuthError("wrong secret")
 
     try:
-        with pytest.raises(AuthError, match="^wrong secret$"):
+        with pytest.raises(AuthError, match=r"^wrong secret$"):
             await store.obtain(sign_in, refused=None)
     finally:
         redis_server.start()
