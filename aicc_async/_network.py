@@ -39,13 +39,15 @@ def _check_proxy(_: object, attribute: Attribute[Any], value: str | None) -> Non
     if value is None:
         return
     is_text(_, attribute, value)
-    url = None
+    url = host = None
     with suppress(ValueError, IndexError):
         url = URL(value)
+        # A name in punycode is decoded here.
+        host = url.host
     # Outside the block above, and without the value: both may hold the password.
-    if url is None or url.scheme not in {"http", "https"} or not url.host:
+    if url is None or url.scheme not in {"http", "https"} or not host:
         raise refusal(attribute, _PROXY_CONDITION)
-    if " " in url.host or not value.isprintable():
+    if " " in host or not value.isprintable():
         raise refusal(attribute, _PROXY_CONDITION)
     if url.path not in {"", "/"} or url.query_string or url.fragment:
         raise refusal(attribute, f"{_PROXY_CONDITION}, without a path")
@@ -153,8 +155,8 @@ class NetworkSettings:
         if proxy is not None:
             url = URL(proxy)
             options["proxy"] = url.with_user(None)
-            if url.user is not None:
-                login = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+            if url.user is not None or url.password is not None:
+                login = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
                 # A tunnel is asked for by a request of its own. Without one, the proxy reads the
                 # request's own headers.
                 is_tunnel = base_url.startswith("https:")
@@ -212,16 +214,17 @@ def environment_proxy(base_url: str, environ: Mapping[str, str]) -> str | None:
     Names in lower case go before, as curl and urllib have it. What is said to this machine stays on
     it, as in Go: a token may go there in clear.
     """
-    url = None
+    url = host = None
     with suppress(ValueError, IndexError, TypeError):
         url = URL(base_url)
-    if url is None or not url.host or is_this_machine(url.host):
+        host = url.host
+    if url is None or not host or is_this_machine(host):
         return None
     found = _variable(f"{url.scheme}_proxy", environ)
     if found is None:
         return None
     _, no_proxy = _variable("no_proxy", environ) or ("", "")
-    if proxy_bypass_environment(f"{url.host}:{url.port}", {"no": no_proxy}):
+    if proxy_bypass_environment(f"{host}:{url.port}", {"no": no_proxy}):
         return None
     name, text = found
     # Many write no scheme.

@@ -43,9 +43,9 @@ that is set is taken:
 - ``AICC_PROFILE``: the file that ``aicc-async probe -o`` wrote.
 - ``AICC_DIALECT``: where the documents contradict each other, as ``task_detail=POST``.
 
-The commands alone read ``AICC_REDIS_URL``, a Redis where processes share that limit; they and
-Spark read ``AICC_TOKEN_REDIS_URL``, one where they share the token. In code both are arguments: see
-``aicc_async.connectors.redis``.
+Those of the network are in ``aicc_async.settings``. The commands alone read ``AICC_REDIS_URL``, a
+Redis where processes share that limit; they, Spark and dlt read ``AICC_TOKEN_REDIS_URL``, one where
+they share the token. In code both are arguments: see ``aicc_async.connectors.redis``.
 
 In Python
 ---------

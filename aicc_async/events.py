@@ -138,7 +138,10 @@ class Throttled:
 
 @frozen(kw_only=True)
 class LimiterWaited:
-    """A request waited for the rate limit, for a millisecond at least."""
+    """A request waited for the rate limit, for a millisecond at least.
+
+    Also when it does not leave after that, as its deadline ends or it is cancelled.
+    """
 
     call: int
     operation: str
@@ -147,7 +150,10 @@ class LimiterWaited:
 
 @frozen(kw_only=True)
 class TokenRenewed:
-    """A sign-in gave a token that is good for so many seconds."""
+    """A sign-in gave a token that is good for so many seconds, inf where its end is not told.
+
+    A token that your own function returns, or that another process shares, is no sign-in.
+    """
 
     lifetime: float
 

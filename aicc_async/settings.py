@@ -331,15 +331,17 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
     check("allow_http", allow_http, kind(bool))
     try:
         url = URL(text)
+        # A name in punycode is decoded here.
+        host = url.host
     except (TypeError, ValueError, IndexError):
         # "0://[]@" is an IndexError of yarl.
         raise ConfigError("base_url must be an https URL such as 'https://host'") from None
-    if url.scheme not in {"http", "https"} or not url.host or " " in url.host:
+    if url.scheme not in {"http", "https"} or not host or " " in host:
         raise ConfigError("base_url must be an https URL such as 'https://host'")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ConfigError("base_url must not hold a user, a password, a query or a fragment")
-    if url.scheme != "https" and not allow_http and not is_this_machine(url.host):
-        raise ConfigError(f"base_url must be https for {url.host}, unless allow_http=True")
+    if url.scheme != "https" and not allow_http and not is_this_machine(host):
+        raise ConfigError(f"base_url must be https for {host}, unless allow_http=True")
     return str(url).rstrip("/")
 
 

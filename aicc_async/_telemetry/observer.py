@@ -144,11 +144,15 @@ class CallObserver:
     async def time_limiter(self, turn: Awaitable[W]) -> W:
         """Wait for the limiter, and pass on how long that took."""
         started = self._loop.time()
-        slot = await turn
-        seconds = self._loop.time() - started
-        if seconds >= MIN_WAIT:
-            self._notify(LimiterWaited(call=self._call, operation=self._operation, seconds=seconds))
-        return slot
+        try:
+            return await turn
+        finally:
+            # A wait that a deadline cuts counts as well: a limit that is too low shows by these.
+            seconds = self._loop.time() - started
+            if seconds >= MIN_WAIT:
+                self._notify(
+                    LimiterWaited(call=self._call, operation=self._operation, seconds=seconds)
+                )
 
     def note_throttle(self, error: AICCError) -> None:
         """Pass on that the service refused for haste."""

@@ -19,6 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError
 from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -718,14 +719,27 @@ def _own_errors(operation: str, departure: _Departure) -> Iterator[None]:
         message = f"{operation}: no {'complete answer' if sent else 'connection'} in time"
         raise RequestTimeout(message, sent=sent) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        if isinstance(error, aiohttp.ClientResponseError):
-            # It holds the headers of the request, and with them the token.
-            info = error.request_info
-            none = CIMultiDictProxy(CIMultiDict[str]())
-            error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
-            error.args = (error.request_info, error.history)
         message = f"{operation}: {describe_failure(error)}"
-        raise TransportError(message, sent=_may_be_sent(error, departure)) from error
+        sent = _may_be_sent(error, departure)
+        _remove_quotes(error)
+        raise TransportError(message, sent=sent) from error
+
+
+def _remove_quotes(error: BaseException) -> None:
+    """Remove what an error of aiohttp holds of the request and of the answer: a token, names."""
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        # The head of an answer, as far as it came.
+        error.message = "the head of the answer is not complete"
+        error.args = (error.message,)
+    if not isinstance(error, aiohttp.ClientResponseError):
+        return
+    info, none = error.request_info, CIMultiDictProxy(CIMultiDict[str]())
+    error.request_info = aiohttp.RequestInfo(info.url, info.method, none, info.real_url)
+    error.args = (error.request_info, error.history)
+    if isinstance(unread := error.__cause__, HttpProcessingError):
+        # The parser quotes what it could not read.
+        error.message = type(unread.__cause__ or unread).__name__
+        error.__cause__ = error.__context__ = None
 
 
 def _may_be_sent(error: BaseException, departure: _Departure) -> bool:

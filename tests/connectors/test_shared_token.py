@@ -95,6 +95,24 @@ async def test_a_wrong_secret_ends_its_turn(tenant: Emulator, redis_url: str) ->
         await right.list_cases(limit=1)
 
 
+async def test_a_refused_sign_in_is_told_without_redis(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    """A turn that can't be ended hides no error of the sign-in: it ends by itself."""
+    store = RedisTokenStore(redis_url, "app")
+
+    async def sign_in() -> IssuedToken:
+        redis_server.kill()
+        raise AuthError("wrong secret")
+
+    try:
+        with pytest.raises(AuthError, match=r"^wrong secret$"):
+            await store.obtain(sign_in, refused=None)
+    finally:
+        redis_server.start()
+        await store.close()
+
+
 async def test_a_sign_in_that_lost_its_turn_is_not_stored(redis_url: str) -> None:
     """A newer token stays: the late one is dropped, and the newer one taken."""
     store = RedisTokenStore(redis_url, "app")

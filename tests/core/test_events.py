@@ -172,6 +172,24 @@ async def test_a_wait_for_the_limiter_is_told(tenant: Emulator, seen: list[Event
     assert 0.001 <= waited.seconds < of_kind(seen, CallEnded)[-1].seconds
 
 
+async def test_a_wait_for_the_limiter_that_is_cut_is_told(
+    tenant: Emulator, seen: list[Event]
+) -> None:
+    """A call that is cancelled in it has waited, and made no attempt."""
+    options: dict[str, Any] = {"auth": StaticToken(tenant.token()), "on_event": seen.append}
+    async with client_of(tenant, rate_limit=RateLimit(1, per=60), **options) as aicc:
+        await aicc.list_cases()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await aicc.get_case(tenant.ids()[0])
+
+    [waited] = of_kind(seen, LimiterWaited)
+    ended = of_kind(seen, CallEnded)[-1]
+    assert waited.operation == "get"
+    assert 0.001 <= waited.seconds <= ended.seconds
+    assert (ended.call, ended.attempts, ended.error) == (waited.call, 0, "CancelledError")
+
+
 async def test_a_cancelled_call_ends(tenant: Emulator, seen: list[Event]) -> None:
     """Whoever counts starts and ends comes out even."""
     is_under_way = asyncio.Event()

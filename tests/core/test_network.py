@@ -299,6 +299,16 @@ async def test_tls_to_the_proxy_and_through_it(
     assert count(tenant, "create") == 1
 
 
+@pytest.mark.parametrize(
+    ("login", "sent"), [("clerk:pass", "clerk:pass"), ("clerk", "clerk:"), (":pass", ":pass")]
+)
+def test_a_login_may_lack_its_name_or_its_password(login: str, sent: str) -> None:
+    """Some proxies want one of the two alone."""
+    route = NetworkSettings(proxy=f"http://{login}@proxy:3128").route_to(HTTPS)
+    expected = f"Basic {b64encode(sent.encode()).decode()}"
+    assert route.options["proxy_headers"] == {"Proxy-Authorization": expected}
+
+
 async def test_a_session_of_the_caller_s_goes_that_way(
     proxy: Proxy, mtls: int, authority: Authority, tenant: Emulator
 ) -> None:
@@ -358,6 +368,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "port": ({"proxy": f"http://u:{PASSWORD}@proxy:99999"}, "^proxy must be an http:// or "),
     "path": ({"proxy": f"http://u:{PASSWORD}@proxy/path"}, "without a path$"),
     "line": ({"proxy": f"http://proxy:3128\r\n{PASSWORD}"}, "^proxy must be an http:// or "),
+    "punycode": ({"proxy": f"http://u:{PASSWORD}@xn--a:1"}, "^proxy must be an http:// or "),
     "no text": ({"proxy": 5}, "^proxy must be a string, got int$"),
     "no file": (
         {"ca_file": "missing.pem"},
@@ -475,6 +486,7 @@ HTTPS = "https://tenant.invalid"
         ("http://localhost", {"HTTP_PROXY": PROXY}, None),
         ("http://[::1]:80", {"HTTP_PROXY": PROXY}, None),
         ("no url: [", {"HTTPS_PROXY": PROXY}, None),
+        ("https://xn--a", {"HTTPS_PROXY": PROXY}, None),
     ],
 )
 def test_the_proxy_of_the_environment(

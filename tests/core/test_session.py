@@ -9,6 +9,7 @@ import logging
 import socket
 import ssl
 import time
+import traceback
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -340,6 +341,34 @@ async def test_rubbish_on_the_wire(name: str, caplog: pytest.LogCaptureFixture) 
     assert caught.value.sent
     assert cause is not None
     assert TOKEN not in f"{cause!r} {cause.args} {vars(cause)} {caplog.text}"
+
+
+UNREADABLE = {
+    "chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nEva Example\r\n",
+    "end of a chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcdeEva Example\r\n"
+    ),
+    "header": b"HTTP/1.1 200 OK\r\nX Name Eva Example\r\n\r\n",
+    "status": b"Eva Example\r\n\r\n",
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: Eva Example\r\n\r\n",
+    "half a head": b"HTTP/1.1 200 OK\r\nX-Name: Eva Example\r\n",
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_an_error_quotes_nothing_of_an_answer(name: str) -> None:
+    """What could not be read may name people: it is in no error of the chain."""
+    async with listening(UNREADABLE[name]) as port, client_of(f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(TransportError) as caught:
+            await client.modify_case(CHANGE)
+
+    assert caught.value.__cause__ is not None
+    shown = "".join(traceback.format_exception(caught.value))
+    found: BaseException | None = caught.value
+    while found is not None:
+        shown += f"{found!r} {found.args} {vars(found)}"
+        found = found.__cause__ or found.__context__
+    assert "Eva" not in shown
 
 
 LARGE_HEAD = {

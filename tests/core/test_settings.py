@@ -137,7 +137,7 @@ def test_http_to_another_machine_needs_consent(host: str) -> None:
     [
         *("", "service.example", "//service.example", "ftp://service.example", "https://"),
         *("https:///path", "https://h:port", "https://h:99999", "https://[::1", "https://h t"),
-        *("https://h\ud800", 5, None, b"https://h"),
+        *("https://h\ud800", "https://xn--", "https://xn--a", 5, None, b"https://h"),
     ],
     ids=ascii,
 )
