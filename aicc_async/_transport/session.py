@@ -441,10 +441,13 @@ class Session:
         if call.observer:
             turn = call.observer.time_limiter(turn)
         slot = await (self._wait_for_turn(call, turn) if call.may_be_late else turn)
-        if call.observer is None:
-            return await self._send_once(request, call, token, slot)
-        with call.observer.attempt():
-            return await self._send_once(request, call, token, slot)
+        try:
+            if call.observer is None:
+                return await self._send_once(request, call, token, slot)
+            with call.observer.attempt():
+                return await self._send_once(request, call, token, slot)
+        finally:
+            self._limiter.release()
 
     async def _send_once(
         self, request: Request[T], call: Call, token: str | None, slot: AcquiredSlot | None
@@ -483,7 +486,6 @@ class Session:
         finally:
             took = loop.time() - started
             call.spent += took
-            self._limiter.release()
             _log_attempt(request, call.retries + 1, outcome=outcome, code=code, seconds=took)
 
     async def _wait_for_turn(self, call: Call, turn: Awaitable[W]) -> W:
