@@ -56,17 +56,16 @@ def parse_dialect(text: str) -> Dialect:
         "swap_statistics": lambda value: {"true": True, "false": False}.get(value, value),
         "task_detail": str,
         "throttle_codes": lambda value: value.split(","),
-        "throttle_statuses": lambda value: [_number_or_text(each) for each in value.split(",")],
+        "throttle_statuses": lambda value: [
+            # What is no number is refused by what it is for.
+            int(each) if each.isdecimal() else each
+            for each in value.split(",")
+        ],
     }
     if unknown := given.keys() - words.keys():
         known = ", ".join(words)
         raise ConfigError(f"dialect must name only {known}, got {shown(min(unknown))}")
     return Dialect(**{name: words[name](value) for name, value in given.items()})
-
-
-def _number_or_text(text: str) -> int | str:
-    # What is no number is refused by what it is for.
-    return int(text) if text.isdecimal() else text
 
 
 def parse_telemetry(text: str) -> OnEvent:

@@ -41,7 +41,12 @@ class LastLook:
             searched, readings = self.search.window(), self.search.readings()
             cases = await self.search.list_cases(self._range(searched, readings))
             finding = await self._judge(
-                [case for case in cases if self._is_at_home(case, searched)], asked
+                [
+                    case
+                    for case in cases
+                    if is_titled_like(case, self.search.new) and is_dated_within(case, searched)
+                ],
+                asked,
             )
             if finding.status == "busy":
                 await self.search.wait(pause)
@@ -50,9 +55,6 @@ class LastLook:
                 return finding, describe_candidates(finding)
             return await self._judge_others(cases, searched, readings)
         raise AssertionError("backoff has no end")
-
-    def _is_at_home(self, case: Case, searched: Span) -> bool:
-        return is_titled_like(case, self.search.new) and is_dated_within(case, searched)
 
     async def _judge(self, cases: list[Case], asked: float) -> Finding:
         free = await self.search.pick_free(cases)

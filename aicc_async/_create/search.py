@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from attrs import Factory, field, frozen
 
@@ -59,7 +59,10 @@ class CaseSearch:
             except ExportError as error:
                 # Rows kept moving: others create cases as well.
                 cases, has_moved, moved = [], True, error
-            left = self._left(began)
+            # For so long the case may still not show. What the clocks can't show counts from when
+            # this search began.
+            known = max(self.readings().age, self.clock.now() - began)
+            left = self.list_lag - known.total_seconds()
             if has_moved:
                 if left <= 0:
                     raise moved
@@ -151,12 +154,6 @@ class CaseSearch:
             # The only one, and nobody else's: the service may write extension fields its own way.
             return await self.journal.take(self.entry.key, ids, [], asked=asked)
         return finding
-
-    def _left(self, began: datetime) -> float:
-        """Return for how many seconds the case may still not show."""
-        # What the clocks can't show counts from when this search began.
-        known = max(self.readings().age, self.clock.now() - began)
-        return self.list_lag - known.total_seconds()
 
     async def _find_candidates(self) -> list[Case]:
         """List the cases that look like it and are no other key's, oldest first."""

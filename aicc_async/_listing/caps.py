@@ -23,17 +23,12 @@ async def is_proven(total: int, halves: tuple[Window, Window] | None, totals: To
     while halves:
         counts = await run_all(totals.count(half) for half in halves)
         if total not in counts:
-            return max(counts) < total and await _is_sum(counts, total, halves, totals)
+            excess, shared = sum(counts) - total, Window(halves[1].start, halves[0].end)
+            if max(counts) > total or excess <= 0:
+                return max(counts) < total
+            # Rows of the second that the halves share are counted twice.
+            return excess <= await totals.count(shared)
         if sum(counts) > total:
             return False
         halves = bisect(halves[counts.index(total)])
     return False
-
-
-async def _is_sum(
-    counts: list[int], total: int, halves: tuple[Window, Window], totals: Totals
-) -> bool:
-    """Return whether halves have no more rows than their whole, those of a shared second once."""
-    before, after = halves
-    excess = sum(counts) - total
-    return excess <= 0 or excess <= await totals.count(Window(after.start, before.end))

@@ -36,6 +36,7 @@ CREATED = "createdDate"
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # Of a few seconds; where there are more, other rows show a wrong zone.
 ROWS_OF_A_DATE = 10
+_STRAYS = "rows came that are dated outside the window or after now, as {}: {}"
 # As the wire has it, as a record has it, or none.
 Date = str | datetime | None
 # Reads the date that a row shows by now; None when there is no such row any more.
@@ -88,7 +89,9 @@ class CreationDates:
         found = [_to_second(date) for date in dates]
         strays = [date for date in found if date and not self._is_in(batch.window, date)]
         if strays:
-            self._doubts.setdefault((batch.window, batch.reading), self._describe(strays[0]))
+            self._doubts.setdefault(
+                (batch.window, batch.reading), _STRAYS.format(strays[0], self._advice())
+            )
         is_creation = self._date_field == CREATED or not strays
         wanted = [date is None or self._is_wanted(date, is_creation) for date in found]
         return None if all(wanted) else wanted
@@ -164,11 +167,6 @@ class CreationDates:
         if end and end < date <= end + SECOND:
             return False
         return not (is_creation and start and start - SECOND <= date < start)
-
-    def _describe(self, date: datetime) -> str:
-        return (
-            f"rows came that are dated outside the window or after now, as {date}: {self._advice()}"
-        )
 
     def _advice(self) -> str:
         other = "" if self._date_field else ", or another date is filtered"

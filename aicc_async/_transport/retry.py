@@ -201,7 +201,7 @@ class Call:
         return await attempt_again(
             attempt,
             failure,
-            choose_base=self._choose_base,
+            choose_base=lambda: self._policy.base * (REFUSAL_BASE_FACTOR if self.is_refused else 1),
             cap=self._policy.cap,
             may_resend=lambda error: (
                 error is self.failure
@@ -230,9 +230,6 @@ class Call:
         # An outage may last as long as the patience; a refusal holds everybody back.
         is_outage = is_waited_out and isinstance(error, ServerError)
         return is_too_late or (asked > policy.max_retry_after and not is_outage)
-
-    def _choose_base(self) -> float:
-        return self._policy.base * (REFUSAL_BASE_FACTOR if self.is_refused else 1)
 
     def _pay(self) -> bool:
         cost = REFUSAL_COST if self.is_refused else RETRY_COST

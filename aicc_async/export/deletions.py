@@ -35,7 +35,7 @@ from ..errors import ApiError, ConfigError, DecodeError, NotFoundError, Transpor
 from ..models import CaseQuery
 from .concurrency import call_in_thread
 from .history import interval
-from .manifest import ExportReport, WholeCount, WindowReport
+from .manifest import EarlierRun, ExportReport, WholeCount, WindowReport
 from .sinks.sink import BUFFER_SIZE, Table, batch_lines
 
 Spans = list[tuple[datetime, datetime]]
@@ -147,7 +147,10 @@ async def _ask(api: CaseApi, case_id: str) -> str:
 
 def _find_missing(api: CaseApi, table: Table, evidence: Evidence) -> tuple[list[str], str | None]:
     """Return the ids that no row has, and one that a row has; call it in a thread."""
-    now, before = merge_verified(evidence.windows), merge_verified(_windows_before(evidence.last))
+    last = evidence.last
+    runs: list[EarlierRun | ExportReport] = [*last.earlier, last] if last else []
+    before = merge_verified(window for run in runs for window in run.windows)
+    now = merge_verified(evidence.windows)
     if not (now and before):
         return [], None
     # A day earlier: the zone's clock may be anything up to that behind.
@@ -166,12 +169,6 @@ def _find_missing(api: CaseApi, table: Table, evidence: Evidence) -> tuple[list[
             missing.difference_update(ids)
             known = ids[-1]
     return sorted(missing), known
-
-
-def _windows_before(last: ExportReport | None) -> list[WindowReport]:
-    if last is None:
-        return []
-    return [*(window for run in last.earlier for window in run.windows), *last.windows]
 
 
 def merge_verified(windows: Iterable[WindowReport]) -> Spans:

@@ -95,6 +95,7 @@ async def plan_export(
     windows = tuple(_window_plan(api, planned) for planned in found.windows)
     requests = planning + sum(each.requests for each in windows) + rows * detail
     requests += CLOSING_COUNTS * (found.announced is not None)
+    rate = api.rate_limit
     return ExportPlan(
         start=time_text(found.start),
         end=time_text(found.end),
@@ -102,7 +103,7 @@ async def plan_export(
         windows=windows,
         requests=requests,
         asked=api.stats.requests - before,
-        seconds=_seconds(api, requests),
+        seconds=None if rate is None else requests * rate.per / rate.limit,
         size=None if size is None else round(size * rows),
     )
 
@@ -116,11 +117,6 @@ def _window_plan(api: CaseApi, planned: PlannedWindow) -> WindowPlan:
         rows=planned.count,
         requests=1 + sum(1 for _ in plan_rest(first, planned.count, page_size)),
     )
-
-
-def _seconds(api: CaseApi, requests: int) -> float | None:
-    rate = api.rate_limit
-    return None if rate is None else requests * rate.per / rate.limit
 
 
 async def _mean_size(

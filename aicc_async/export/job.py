@@ -17,7 +17,6 @@ from .._api import CaseApi, HasCaseApi
 from .._files import replace as replace_file
 from .._files import replacing
 from .._listing.counting import row_counter
-from .._listing.creation_dates import CreationDates
 from .._listing.windows import Window
 from .._validators import check, kind
 from ..errors import AICCError, ConfigError, ExportError
@@ -370,11 +369,15 @@ class _Job:
 
     async def _read(self) -> _RowsRead:
         """Read the pending windows, drop duplicates, and compare all rows with the whole range."""
+        saved = self._checkpoint.values()
+        # The range as it was frozen.
+        asked = Window(parse_time(saved["start"]), parse_time(saved["end"]))
+        dates = self._api.creation_dates(asked, rows_after=saved["rows_after"])
         sha256, is_distinct = await read_windows(
             self._api,
             self._fetch,
             self._checkpoint,
-            dates=self._creation_dates(),
+            dates=dates,
             meter=self._meter,
             settle=self._settle,
             detail=self._detail,
@@ -394,12 +397,6 @@ class _Job:
             rows=days.total(),
         )
         return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)
-
-    def _creation_dates(self) -> CreationDates:
-        """Return what compares rows' dates with the range as it was frozen."""
-        saved = self._checkpoint.values()
-        asked = Window(parse_time(saved["start"]), parse_time(saved["end"]))
-        return self._api.creation_dates(asked, rows_after=saved["rows_after"])
 
     async def _find_deleted(self, rows: _RowsRead, last: ExportReport | None) -> list[str]:
         """Return the cases of the target's table that are gone."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -65,16 +64,12 @@ def report(
     from ..connect import reader
 
     def rows(aicc: AICCClient) -> AsyncGenerator[CaseStatistics]:
-        first = _first_day(since, aicc.timezone)
+        # A day of the tenant's calendar.
+        moment = ago(since).astimezone(aicc.timezone) if isinstance(since, timedelta) else since
+        first = moment.date() if moment else None
         last = until.date() if until else None
         return aicc.iter_statistics(
             StatisticsQuery(case_type_id=case_type, start_time=first, end_time=last)
         )
 
     print_all(reader(**options), rows)
-
-
-def _first_day(since: datetime | timedelta | None, zone: ZoneInfo) -> date | None:
-    """Return a day of the tenant's calendar."""
-    moment = ago(since).astimezone(zone) if isinstance(since, timedelta) else since
-    return moment.date() if moment else None
