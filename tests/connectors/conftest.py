@@ -19,3 +19,9 @@ def set_variables(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             monkeypatch.setenv(name, value)
 
     return replace
+
+
+@pytest.fixture(autouse=True)
+def no_telemetry_of_dlt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep dlt from telling its makers, whichever test makes the first pipeline of the process."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")

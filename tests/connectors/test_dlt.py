@@ -74,7 +74,6 @@ def alone(
 ) -> Iterator[None]:
     """Hide all settings from dlt, keep its telemetry off, and forget the pipeline in the end."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     set_variables()
     for name in [name for name in os.environ if name.startswith("SOURCES__")]:
         monkeypatch.delenv(name)
