@@ -643,8 +643,8 @@ async def test_what_failed_elsewhere_is_not_retried_here() -> None:
 
 @pytest.mark.looptime(noop_cycles=1)
 async def test_refusals_end_a_call_by_its_deadline_not_by_its_attempts() -> None:
-    """Twenty refusals are outlived with five attempts; as many minutes of them are not."""
-    assert await Sender(RetryPolicy()).send(Exchange(*throttles(20, 1.0))) == "done"
+    """Ten refusals are outlived with five attempts; as many minutes of them are not."""
+    assert await Sender(RetryPolicy()).send(Exchange(*throttles(10, 1.0))) == "done"
     exchange = Exchange(*throttles(2000, 1.0))
     assert isinstance(await Sender(RetryPolicy()).send(exchange), RateLimitError)
     assert 240 < exchange.sent[-1] - exchange.sent[0] < 300
