@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from ._create.creator import (
         CreateOutcome,
     )
-    from ._deadline import (
-        deadline,
-    )
-    from ._network import (
-        NetworkSettings,
-    )
     from ._protocol.dicts import (
         from_dict,
         to_dict,
@@ -27,6 +21,9 @@ if TYPE_CHECKING:
     from ._ratelimit.budget import (
         RequestPriority,
         request_priority,
+    )
+    from ._transport.deadline import (
+        deadline,
     )
     from .client import (
         AICCClient,
@@ -113,6 +110,7 @@ if TYPE_CHECKING:
     )
     from .settings import (
         Dialect,
+        NetworkSettings,
         RateLimit,
         RetryPolicy,
         Timeouts,
@@ -204,8 +202,6 @@ __all__ = [
 
 _MODULES = {
     "._create.creator": ("CreateOutcome",),
-    "._deadline": ("deadline",),
-    "._network": ("NetworkSettings",),
     "._protocol.dicts": (
         "from_dict",
         "to_dict",
@@ -214,6 +210,7 @@ _MODULES = {
         "RequestPriority",
         "request_priority",
     ),
+    "._transport.deadline": ("deadline",),
     ".client": ("AICCClient",),
     ".credentials": (
         "ClientCredentials",
@@ -293,6 +290,7 @@ _MODULES = {
     ".qflow": ("QFlowClient",),
     ".settings": (
         "Dialect",
+        "NetworkSettings",
         "RateLimit",
         "RetryPolicy",
         "Timeouts",
@@ -306,7 +304,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module  # noqa: PLC0415
 
     if name == "__version__":
-        value: object = import_module("._version", __name__).installed_version("aicc-async")
+        value: object = import_module("._optional", __name__).installed_version("aicc-async")
     elif name in _WHERE:
         value = getattr(import_module(_WHERE[name], __name__), name)
     else:

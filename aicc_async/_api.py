@@ -11,7 +11,7 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -31,13 +31,10 @@ from ._protocol.raw import DatedRow, RawParts
 from ._protocol.requests import Request
 from ._transport.session import Session, Stats
 from .errors import ApiError, ConfigError
+from .events import OnEvent, WindowJudged
 from .models import Case, CaseDetail, CaseQuery, NewCase
 from .profile import Profile
 from .settings import RateLimit
-
-# Only who listens pays for their import.
-if TYPE_CHECKING:
-    from .events import OnEvent
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -82,8 +79,6 @@ class CaseApi:
     def note_window(self, operation: str, window: Window, verdict: str, rows: int) -> None:
         """Pass on how a window of a listing was read."""
         if self.on_event:
-            from .events import WindowJudged  # noqa: PLC0415
-
             self.on_event(
                 WindowJudged(
                     operation=operation,

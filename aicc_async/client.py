@@ -323,14 +323,11 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 
-from . import settings
 from ._api import CaseApi
 from ._listing.ordered_map import ordered_map
 from ._listing.pages import MAX_ROWS_PER_PAGE, UNKNOWN_TOTAL
 from ._listing.windows import MAX_SPAN, Window
 from ._listing.zones import local
-from ._network import NetworkSettings
-from ._parse import parse_environment
 from ._protocol import operations
 from ._protocol.aicc import CaseProtocol
 from ._protocol.converter import RecordConverter
@@ -339,6 +336,7 @@ from ._transport.tokens import Signing
 from ._validators import MAX_INTEGER, check, integer, kind, kind_of, number, one_of, text
 from .credentials import Credentials, check_credentials, credentials_from
 from .errors import ConfigError
+from .events import OnEvent
 from .models import (
     Case,
     CaseCancel,
@@ -373,12 +371,13 @@ from .models.changing import (
     check_unchanged,
 )
 from .profile import Profile
-from .settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
+from .settings import Dialect, NetworkSettings, RateLimit, RetryPolicy, Timeouts
+from .settings.endpoint import Endpoint, check_base_url, find_zone
+from .settings.environment import parse_environment
 
-# A quarter of what importing the client costs, for those who create by keys or listen to events.
+# A fifth of what importing the client costs, for those who create by keys.
 if TYPE_CHECKING:
     from ._create.creator import CreateOutcome, Creator, OnUnknown
-    from .events import OnEvent
     from .journal import Journal
 
 __doc__ = f"""{__doc__}
@@ -451,7 +450,7 @@ class AICCClient(SessionHolder):
         profile = check("profile", Profile() if profile is None else profile, kind(Profile))
         dialect = check("dialect", Dialect() if dialect is None else dialect, kind(Dialect))
         endpoint = Endpoint(
-            base_url=_check_domain(settings.check_base_url(base_url, allow_http=allow_http)),
+            base_url=_check_domain(check_base_url(base_url, allow_http=allow_http)),
             max_concurrency=max_concurrency,
             rate_limit=profile.rate_limit if rate_limit is None else rate_limit,
             retry=RetryPolicy() if retry is None else retry,
@@ -468,7 +467,7 @@ class AICCClient(SessionHolder):
             raise ConfigError(
                 f"journal must be a journal such as SQLiteJournal(path), got {kind_of(journal)}"
             )
-        zone = settings.find_zone(DEFAULT_TIMEZONE if timezone is None else timezone)
+        zone = find_zone(DEFAULT_TIMEZONE if timezone is None else timezone)
         _compare_zone(zone, profile)
         converter = RecordConverter(zone, auto_assign=dialect.auto_assign)
         signing = Signing.from_credentials(auth)

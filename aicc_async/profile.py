@@ -46,10 +46,11 @@ from attrs.validators import ge, gt, le
 
 from ._files import create_private
 from ._optional import load
-from ._parse import parse_rate_limit
 from ._validators import MAX_INTEGER, integer, is_a, kind, kind_of, must, one_of, optional, shown
 from .errors import ConfigError
-from .settings import RateLimit, as_codes, check_codes
+from .settings import RateLimit
+from .settings.endpoint import as_codes, check_codes
+from .settings.environment import parse_rate_limit
 
 # Of the rate that passed: what a client uses by default.
 SHARE_OF_RATE = 0.8

@@ -44,12 +44,9 @@ Every call
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import aiohttp
 
-from . import settings
-from ._network import HEADER_NAME, NetworkSettings, check_headers
 from ._protocol import operations
 from ._protocol import qflow as requests
 from ._protocol.converter import RecordConverter
@@ -58,12 +55,11 @@ from ._transport.tokens import Signing
 from ._validators import MAX_INT64, check, integer, kind, shown
 from .credentials import QFlowLogin
 from .errors import ConfigError
+from .events import OnEvent
 from .models import CaseEnqueue, EnqueuedCase, QueueCancel, QueuedCase
-from .settings import Endpoint, RateLimit, RetryPolicy, Timeouts
-
-# Only who listens pays for their import.
-if TYPE_CHECKING:
-    from .events import OnEvent
+from .settings import RateLimit, RetryPolicy, Timeouts
+from .settings.endpoint import Endpoint, check_base_url, find_zone
+from .settings.network import HEADER_NAME, NetworkSettings, check_headers
 
 __doc__ = f"""{__doc__}
 
@@ -100,7 +96,7 @@ class QFlowClient(SessionHolder):
         network: NetworkSettings | None = None,
     ) -> None:
         endpoint = Endpoint(
-            base_url=settings.check_base_url(base_url, allow_http=allow_http),
+            base_url=check_base_url(base_url, allow_http=allow_http),
             max_concurrency=max_concurrency,
             rate_limit=rate_limit,
             retry=RetryPolicy() if retry is None else retry,
@@ -109,7 +105,7 @@ class QFlowClient(SessionHolder):
         )
         check("session", session, kind(aiohttp.ClientSession, type(None)))
         # No naive time is on this wire.
-        self._converter = RecordConverter(settings.find_zone("UTC"))
+        self._converter = RecordConverter(find_zone("UTC"))
         self._session = Session(
             endpoint,
             signing=_signing(login, token_header, token_prefix),

@@ -26,7 +26,7 @@ from typing import Literal
 from attrs import Factory, evolve, field, frozen
 
 from .._api import CaseApi
-from .._deadline import earliest_end
+from .._transport.deadline import earliest_end
 from .._validators import shown
 from ..errors import (
     AICCError,

@@ -11,7 +11,7 @@ import msgspec
 
 from .._listing.zones import is_within
 from ..models import Case, CaseInfo, NewCase
-from ..settings import AUTO_ASSIGN
+from ..settings.endpoint import AUTO_ASSIGN
 
 # ``same``: all that is known of it. ``near``: the description, but not the extension fields.
 # ``alike``: only what a row of the list shows.

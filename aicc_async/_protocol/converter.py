@@ -18,7 +18,7 @@ from cattrs.errors import BaseValidationError, ClassValidationError, IterableVal
 
 from ..errors import ConfigError, DecodeError
 from ..models import Case, NewCase
-from ..settings import AUTO_ASSIGN
+from ..settings.endpoint import AUTO_ASSIGN
 from .hooks import build_converter
 from .names import RESERVED_NAMES, wire_name
 from .times import MUST_BE_A_TIME

@@ -17,7 +17,7 @@ from cattrs.gen import make_dict_structure_fn
 from .._validators import check, kind, kind_of, one_of
 from ..errors import ConfigError, DecodeError, FieldFault, InvalidInput
 from ..models.from_dict import bare_name, is_template_field, missing_field, unknown_field
-from ..settings import find_zone
+from ..settings.endpoint import find_zone
 from .converter import RecordConverter
 from .hooks import Reader, build_reader
 

@@ -25,7 +25,7 @@ from ..models import (
     TaskTransfer,
     TaskUpdate,
 )
-from ..settings import AUTO_ASSIGN
+from ..settings.endpoint import AUTO_ASSIGN
 
 _PAGE = {"start", "limit"}
 # The records that are sent, and the names beside their fields that ``extra`` must not hold.

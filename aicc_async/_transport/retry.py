@@ -20,9 +20,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from .._deadline import earliest_end
 from ..errors import (
     AICCError,
     ApiError,
@@ -31,11 +30,9 @@ from ..errors import (
     ServerError,
     TransportError,
 )
+from ..events.observer import CallObserver
 from ..settings import RetryPolicy
-
-# Only who listens pays for their import.
-if TYPE_CHECKING:
-    from .._telemetry.observer import CallObserver
+from .deadline import earliest_end
 
 T = TypeVar("T")
 # How much retries may cost before a storm is stopped.

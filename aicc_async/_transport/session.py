@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from math import inf
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -24,7 +24,6 @@ from attrs import define
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .._network import check_headers
 from .._protocol.envelope import TOKEN_REFUSED_CODES, build_error
 from .._protocol.refusals import classify
 from .._protocol.requests import Request
@@ -42,7 +41,11 @@ from ..errors import (
     TransportError,
     UnknownOutcome,
 )
-from ..settings import Endpoint, RateLimit, Timeouts
+from ..events import OnEvent
+from ..events.observer import CallObserver, guard
+from ..settings import RateLimit, Timeouts
+from ..settings.endpoint import Endpoint
+from ..settings.network import check_headers
 from .reasons import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
@@ -53,11 +56,6 @@ from .reasons import (
 from .retry import Call, RetryBudget, may_have_happened, parse_http_date, retry_after
 from .throttles import ThrottleDetector
 from .tokens import Signing, Tokens
-
-# Only who listens pays for their import.
-if TYPE_CHECKING:
-    from .._telemetry.observer import CallObserver
-    from ..events import OnEvent
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -250,11 +248,7 @@ class Session:
     ) -> None:
         self.stats = Stats()
         # None where nobody listens: then nothing is made for an event.
-        self.on_event = on_event
-        if on_event is not None:
-            from .._telemetry.observer import guard  # noqa: PLC0415
-
-            self.on_event = guard(on_event)
+        self.on_event = None if on_event is None else guard(on_event)
         # Those of the last answer, whatever its status.
         self.last_headers: Mapping[str, str] = {}
         self._answered_at = 0.0
@@ -329,8 +323,6 @@ class Session:
             return await self._run(request, call)
 
     def _observer(self, request: Request[Any], on_event: OnEvent) -> CallObserver:
-        from .._telemetry.observer import CallObserver  # noqa: PLC0415
-
         url = _cached_url(self._endpoint.base_url)
         return CallObserver(
             on_event,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from math import inf
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from attrs import field, frozen
 
-from .._deadline import context_without_deadline
 from .._protocol.requests import Request
 from .._protocol.sign_in import Grant, sign_in
 from .._validators import check, secret
@@ -22,10 +21,8 @@ from ..credentials import (
     TokenStore,
 )
 from ..errors import ConfigError
-
-# Only who listens pays for their import.
-if TYPE_CHECKING:
-    from ..events import OnEvent
+from ..events import OnEvent, TokenRenewed
+from .deadline import context_without_deadline
 
 Source = StaticToken | Request[Grant] | TokenFunction
 # Before its end a token is renewed: so much, or a tenth of its life.
@@ -132,7 +129,5 @@ class Tokens:
         grant = await self._send(source)
         margin = min(RENEWAL_MARGIN, grant.lifetime / 10)
         if self._on_event:
-            from ..events import TokenRenewed  # noqa: PLC0415
-
             self._on_event(TokenRenewed(lifetime=grant.lifetime))
         return IssuedToken(grant.token, grant.lifetime - margin)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 from .._protocol.converter import RecordConverter, loads
 from ..client import AICCClient
 from ..errors import AICCError, ConfigError
-from ..settings import find_zone
+from ..settings.endpoint import find_zone
 from .connect import Reader, client
 from .console import print_json, print_row, run_async
 from .spelling import to_wire_names

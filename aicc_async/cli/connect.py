@@ -13,14 +13,6 @@ from typing import Any
 
 from attrs import evolve
 
-from .._parse import (
-    override_network,
-    parse_environment,
-    parse_headers,
-    parse_network,
-    parse_rate_limit,
-    parse_telemetry,
-)
 from .._ratelimit.budget import RequestPriority
 from ..client import AICCClient
 from ..connectors._shared_token import share_token
@@ -29,6 +21,14 @@ from ..errors import ConfigError
 from ..models import NewTask
 from ..qflow import QFlowClient
 from ..settings import Dialect
+from ..settings.environment import (
+    override_network,
+    parse_environment,
+    parse_headers,
+    parse_network,
+    parse_rate_limit,
+    parse_telemetry,
+)
 from .console import ask_secret
 from .options import DEMO_CASES, DEMO_YEAR
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .._version import installed_version
+from .._optional import installed_version
 from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
 from .console import INCOMPLETE, INTERRUPTED, SERVICE, USAGE, say
 from .help import LazyGroup

@@ -38,7 +38,7 @@ class Span(click.ParamType[timedelta]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
         """Parse a number and a unit."""
-        from .._parse import parse_span
+        from ..settings.environment import parse_span
 
         if isinstance(value, timedelta):
             return value

@@ -58,6 +58,6 @@ No title, name, phone number, token or id is in any of them. What the events beh
 ``aicc_async.events``.
 """
 
-from .._telemetry.otel import OpenTelemetry
+from ..events.otel import OpenTelemetry
 
 __all__ = ["OpenTelemetry"]

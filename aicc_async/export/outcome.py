@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from .._version import installed_version
+from .._optional import installed_version
 from .checkpoint import Checkpoint
 from .history import earlier_runs
 from .manifest import ExportReport, OddValues, WholeCount

@@ -32,7 +32,7 @@ from aicc_async.cli.bulk.records import Records
 from aicc_async.cli.bulk.rows import Problem
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.data.seed import wall_clock
-from aicc_async.settings import find_zone
+from aicc_async.settings.endpoint import find_zone
 
 GOOD = {"title": "t", "description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
 COLUMNS = ["ref", *GOOD, "dueDate", "priority", "isAutoAssigned", "ownerId"]

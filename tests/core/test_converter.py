@@ -58,7 +58,7 @@ from aicc_async.models import (
     TaskTransfer,
     TaskUpdate,
 )
-from aicc_async.settings import AUTO_ASSIGN
+from aicc_async.settings.endpoint import AUTO_ASSIGN
 
 Sample = Callable[[str], Any]
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -25,9 +25,9 @@ from aicc_async import (
     UnknownOutcome,
     deadline,
 )
-from aicc_async._deadline import earliest_end
 from aicc_async._ratelimit.adaptive import AdaptiveLimiter
 from aicc_async._ratelimit.sliding_window import Limiter
+from aicc_async._transport.deadline import earliest_end
 from aicc_async.emulator import Emulator, Fault
 
 # The tests' own clock passes it once a call is where it should end, however slow the machine is.

@@ -36,7 +36,6 @@ from aicc_async import (
     events,
     export_cases,
 )
-from aicc_async._telemetry.observer import CallObserver
 from aicc_async.emulator import Emulator, Fault, PageFault
 from aicc_async.events import (
     AttemptEnded,
@@ -51,6 +50,7 @@ from aicc_async.events import (
     TokenRenewed,
     WindowJudged,
 )
+from aicc_async.events.observer import CallObserver
 
 E = TypeVar("E")
 QUICK = RetryPolicy(base=0.001, patience=0)

@@ -32,9 +32,9 @@ from aicc_async import (
     SQLiteJournal,
     to_dict,
 )
-from aicc_async._parse import parse_headers
 from aicc_async.connectors.otel import OpenTelemetry
 from aicc_async.emulator import Emulator, Fault
+from aicc_async.settings.environment import parse_headers
 
 # A request that is to end otherwise must not end by this one.
 LONG = 600.0  # seconds

@@ -39,10 +39,10 @@ from aicc_async import (
     Timeouts,
     TransportError,
 )
-from aicc_async._network import environment_proxy
-from aicc_async._parse import override_network, parse_environment
 from aicc_async.emulator import Emulator, run_in_thread
 from aicc_async.errors import ApiError
+from aicc_async.settings.environment import override_network, parse_environment
+from aicc_async.settings.network import environment_proxy
 
 HIDDEN = "hush-header"
 HEADERS = {"X-Stage": "RELEASE", "X-Gateway-Key": HIDDEN}

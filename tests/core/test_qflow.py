@@ -36,7 +36,7 @@ from aicc_async._protocol.qflow import cancel, enqueue, get_case, sign_in
 from aicc_async._protocol.sign_in import Grant
 from aicc_async.emulator import Emulator, Fault, Readings
 from aicc_async.emulator.qflow.queue import Queue
-from aicc_async.settings import find_zone
+from aicc_async.settings.endpoint import find_zone
 
 WIRE = RecordConverter(find_zone("UTC"))
 QUICK = RetryPolicy(base=0.001)

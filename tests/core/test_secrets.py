@@ -13,7 +13,7 @@ from helpers.modules import package_modules
 
 from aicc_async import AICCClient, ClientCredentials, QFlowClient, QFlowLogin, StaticToken
 from aicc_async.emulator import Emulator
-from aicc_async.settings import Endpoint
+from aicc_async.settings.endpoint import Endpoint
 
 SECRET = "hush-1f5b"
 HOST = "https://tenant.invalid"

@@ -13,10 +13,16 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aicc_async import settings
-from aicc_async._parse import parse_dialect, parse_environment, parse_rate_limit, parse_span
 from aicc_async.errors import ConfigError
-from aicc_async.settings import Dialect, Endpoint, RateLimit, RetryPolicy, Timeouts
+from aicc_async.settings import Dialect, RateLimit, RetryPolicy, Timeouts
+from aicc_async.settings import endpoint as settings
+from aicc_async.settings.endpoint import Endpoint
+from aicc_async.settings.environment import (
+    parse_dialect,
+    parse_environment,
+    parse_rate_limit,
+    parse_span,
+)
 
 Make = Callable[[Any], object]
 SECONDS: dict[str, tuple[Make, str]] = {

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ..._protocol.converter import RecordConverter
 from ...errors import ConfigError
-from ...settings import find_zone
+from ...settings.endpoint import find_zone
 from ..console import INCOMPLETE, RESUME, echo, run_async, say, showing_warnings
 from ..keyed import DEFAULT_JOURNAL, journal_client
 from .records import Records

@@ -20,7 +20,7 @@ from ..._protocol.names import wire_names
 from ...errors import AICCError, ConfigError
 from ...models import NewCase
 from ...models.from_dict import bare_name, is_template_field, missing_field, unknown_field
-from ...settings import AUTO_ASSIGN
+from ...settings.endpoint import AUTO_ASSIGN
 from .rows import Problem, csv_rows, json_rows
 
 WIRE_NAMES = wire_names(NewCase)

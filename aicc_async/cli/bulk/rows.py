@@ -15,7 +15,7 @@ from attrs import frozen
 
 from ..._protocol.converter import loads
 from ...errors import AICCError
-from ...settings import AUTO_ASSIGN
+from ...settings.endpoint import AUTO_ASSIGN
 
 FLAG_NAMES = {*AUTO_ASSIGN, "is_auto_assigned"}
 FLAGS = {"true": True, "false": False}

@@ -14,11 +14,11 @@ from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
-from ..._parse import override_network, parse_headers, parse_network
 from ..._validators import check, kind, must
 from ...credentials import ClientCredentials, credentials_from
 from ...errors import ConfigError
 from ...models import CaseQuery
+from ...settings.environment import override_network, parse_headers, parse_network
 from .._shared_token import share_token
 from .load import Load
 from .reading import SharedReading

@@ -11,13 +11,6 @@ from typing import Any, TypeVar
 from attrs import evolve, field, frozen
 
 from ..._api import CaseApi
-from ..._parse import (
-    override_network,
-    parse_environment,
-    parse_flag,
-    parse_headers,
-    parse_rate_limit,
-)
 from ..._protocol.names import wire_names
 from ..._validators import shown
 from ...client import AICCClient
@@ -26,6 +19,13 @@ from ...errors import ConfigError
 from ...models import CaseQuery
 from ...profile import Profile
 from ...settings import RateLimit
+from ...settings.environment import (
+    override_network,
+    parse_environment,
+    parse_flag,
+    parse_headers,
+    parse_rate_limit,
+)
 from .._shared_token import share_token
 from .values import parse_filters, parse_integer, parse_settle, parse_time
 

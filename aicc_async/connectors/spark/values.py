@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from attrs.validators import ge
 
-from ..._parse import parse_span
 from ..._validators import check, integer, must, shown
 from ...errors import ConfigError
+from ...settings.environment import parse_span
 
 # The last second that is read must be over.
 MIN_SETTLE = timedelta(seconds=2)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
-from ._network import NetworkSettings, environment_proxy
-from ._validators import check, one_of, shown
-from .errors import ConfigError
-from .settings import Dialect, RateLimit
-
-# Only who listens pays for their import.
-if TYPE_CHECKING:
-    from .events import OnEvent
+from .._validators import check, one_of, shown
+from ..errors import ConfigError
+from ..events import OnEvent
+from .endpoint import Dialect, RateLimit
+from .network import NetworkSettings, environment_proxy
 
 _FLAGS = {"true": True, "false": False}
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -73,7 +70,7 @@ def parse_telemetry(text: str) -> OnEvent:
     if text != "otel":
         raise ConfigError(f"telemetry must be 'otel', got {shown(text)}")
     # An extra of its own.
-    from ._telemetry.otel import OpenTelemetry  # noqa: PLC0415
+    from ..events.otel import OpenTelemetry  # noqa: PLC0415
 
     return OpenTelemetry()
 

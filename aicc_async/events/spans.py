@@ -13,7 +13,7 @@ from contextvars import Token
 from attrs import frozen
 from opentelemetry import context, trace
 
-from ..events import (
+from .records import (
     AttemptEnded,
     AttemptStarted,
     CallEnded,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from .._optional import load
-from ..events import Event
+from .records import Event
 
 # Before the imports below: without it they would fail on a module that no user knows.
 load("opentelemetry.trace", "otel")

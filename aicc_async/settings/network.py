@@ -25,8 +25,8 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 from attrs import Attribute, field, frozen
 from yarl import URL
 
-from ._validators import check, is_text, kind, kind_of, refusal, shown
-from .errors import ConfigError
+from .._validators import check, is_text, kind, kind_of, refusal, shown
+from ..errors import ConfigError
 
 # Those that say how a request is sent are the transport's.
 _OWN_HEADERS = {"connection", "content-length", "content-type", "host", "transfer-encoding"}

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 
-from ._validators import check, number
-from .errors import ConfigError
+from .._validators import check, number
+from ..errors import ConfigError
 
 _end: ContextVar[float | None] = ContextVar("aicc_async_deadline", default=None)
 

@@ -1,47 +1,4 @@
-"""What a client does, as events: for your log, your metrics and your tests, without any library.
-
-``on_event`` is called with a small frozen record for each call, attempt, retry and so on::
-
-    import asyncio
-
-    from aicc_async import AICCClient
-    from aicc_async.events import AttemptEnded, Event, RetryScheduled
-
-
-    def note(event: Event) -> None:
-        match event:
-            case AttemptEnded(operation=operation, number=number, status=status):
-                print(f"{operation}: attempt {number}, HTTP {status}")
-            case RetryScheduled(operation=operation, seconds=seconds):
-                print(f"{operation}: again in {seconds:.1f} s")
-
-
-    async def main() -> None:
-        async with AICCClient.from_env(on_event=note) as aicc:
-            await aicc.list_cases(limit=1)
-
-
-    asyncio.run(main())
-
-It prints::
-
-    token: attempt 1, HTTP 200
-    list: attempt 1, HTTP 200
-
-It is called in the event loop, between two steps of a request: it must be quick, and must not wait.
-Put what takes long on a queue. What it raises is logged once (``aicc_async``, with the traceback),
-and never ends a call; what it raises beside an ``Exception``, such as ``KeyboardInterrupt``, does.
-
-A call is from ``CallStarted`` to ``CallEnded``: with its waits, attempts and retries. All events of
-a call have the same ``call``, a number that no other call of the process has, and come in the task
-that made it. A sign-in is a call of its own. Seconds are those of the loop's clock. ``error`` is
-the name of a class, such as ``ServerError`` or ``CancelledError``, and None when all went well.
-
-No event holds a title, a name, a phone number, a token or an id. New kinds of events and new fields
-may come with any release: ignore what you do not know.
-
-For spans and metrics see ``aicc_async.connectors.otel``.
-"""
+"""The records of what happens: structs, since attrs would take milliseconds of every import."""
 
 from __future__ import annotations
 
@@ -49,29 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from attrs import frozen
-
-__all__ = [
-    "AttemptEnded",
-    "AttemptStarted",
-    "CallEnded",
-    "CallStarted",
-    "Event",
-    "JournalOutcome",
-    "JournalStatus",
-    "LimiterWaited",
-    "OnEvent",
-    "RetryScheduled",
-    "Throttled",
-    "TokenRenewed",
-    "WindowJudged",
-]
+from msgspec import Struct
 
 JournalStatus = Literal["created", "already", "rejected", "unknown", "failed"]
 
 
-@frozen(kw_only=True)
-class CallStarted:
+class CallStarted(Struct, frozen=True, kw_only=True):
     """A call of an operation begins; ``operation`` is its name in ``aicc_async.client``'s table."""
 
     call: int
@@ -81,8 +21,7 @@ class CallStarted:
     server_port: int
 
 
-@frozen(kw_only=True)
-class CallEnded:
+class CallEnded(Struct, frozen=True, kw_only=True):
     """A call ends, after so many attempts and seconds, all waits included."""
 
     call: int
@@ -92,8 +31,7 @@ class CallEnded:
     error: str | None
 
 
-@frozen(kw_only=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, kw_only=True):
     """A request leaves, after its wait for the limiter; ``number`` counts from 1."""
 
     call: int
@@ -101,8 +39,7 @@ class AttemptStarted:
     number: int
 
 
-@frozen(kw_only=True)
-class AttemptEnded:
+class AttemptEnded(Struct, frozen=True, kw_only=True):
     """A request is answered, or will not be.
 
     ``status`` is the HTTP status, None without an answer; ``code`` the ``resCode`` of a refusal.
@@ -117,8 +54,7 @@ class AttemptEnded:
     error: str | None
 
 
-@frozen(kw_only=True)
-class RetryScheduled:
+class RetryScheduled(Struct, frozen=True, kw_only=True):
     """A request is sent again after so many seconds; ``reason`` is the class of the error."""
 
     call: int
@@ -127,8 +63,7 @@ class RetryScheduled:
     reason: str
 
 
-@frozen(kw_only=True)
-class Throttled:
+class Throttled(Struct, frozen=True, kw_only=True):
     """The service refused for haste; ``retry_after`` is what it asks for, in seconds."""
 
     call: int
@@ -136,8 +71,7 @@ class Throttled:
     retry_after: float | None
 
 
-@frozen(kw_only=True)
-class LimiterWaited:
+class LimiterWaited(Struct, frozen=True, kw_only=True):
     """A request waited for the rate limit, for a millisecond at least.
 
     Also when it does not leave after that, as its deadline ends or it is cancelled.
@@ -148,8 +82,7 @@ class LimiterWaited:
     seconds: float
 
 
-@frozen(kw_only=True)
-class TokenRenewed:
+class TokenRenewed(Struct, frozen=True, kw_only=True):
     """A sign-in gave a token that is good for so many seconds, inf where its end is not told.
 
     A token that your own function returns, or that another process shares, is no sign-in.
@@ -158,8 +91,7 @@ class TokenRenewed:
     lifetime: float
 
 
-@frozen(kw_only=True)
-class WindowJudged:
+class WindowJudged(Struct, frozen=True, kw_only=True):
     """A window of a listing is read to its end.
 
     ``operation`` is the listing's. ``start`` and ``end`` are wall-clock times of the tenant, as the
@@ -175,8 +107,7 @@ class WindowJudged:
     rows: int
 
 
-@frozen(kw_only=True)
-class JournalOutcome:
+class JournalOutcome(Struct, frozen=True, kw_only=True):
     """A create with a key ended.
 
     ``status`` is as in ``CreateOutcome``, or ``failed``: it ended with another error, such as no

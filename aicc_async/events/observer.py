@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 
 from .._validators import kind_of
 from ..errors import AICCError, ConfigError
-from ..events import (
+from .records import (
     AttemptEnded,
     AttemptStarted,
     CallEnded,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from opentelemetry.metrics import Meter
 
-from ..events import (
+from .records import (
     AttemptEnded,
     CallEnded,
     Event,

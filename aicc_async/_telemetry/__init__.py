@@ -1,1 +1,0 @@
-"""Who is told what a client does: the user's function, and OpenTelemetry by way of one."""
