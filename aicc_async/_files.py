@@ -29,7 +29,7 @@ def replacing(path: Path, *, seal: Callable[[Path], object] | None = None) -> It
 
     Raises ConfigError when no file can be made there, ExportError when it cannot be written.
     """
-    target = _real(path)
+    target = real_path(path)
     with _part(path, target) as part:
         yield part
         _sync(part)
@@ -46,7 +46,7 @@ def replace(path: Path, whole: Path) -> None:
     It gets the mode that ``path`` had, or that of a new file. That is durable once the folder is
     synced.
     """
-    target = _real(path)
+    target = real_path(path)
     with _part(path, target) as part:
         mode = _final_mode(part, target)
         part.unlink()
@@ -74,8 +74,8 @@ def _final_mode(part: Path, target: Path) -> int:
     return stat.S_IMODE((target if target.exists() else part).stat().st_mode)
 
 
-def _real(path: Path) -> Path:
-    # A link stays a link: its target is replaced.
+def real_path(path: Path) -> Path:
+    """Return what is replaced: a link stays a link, and its target is another one then."""
     return Path(os.path.realpath(path))
 
 
@@ -91,7 +91,18 @@ def _part(path: Path, target: Path) -> Iterator[Path]:
     except OSError as error:
         raise ConfigError(f"cannot write to {path.parent}: {error.strerror}") from error
     try:
-        yield part
+        with write_errors(path):
+            yield part
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Raise an ExportError for what the disk refuses."""
+    try:
+        yield
     except AICCError:
         # One of ours may be an OSError too.
         raise
@@ -100,9 +111,6 @@ def _part(path: Path, target: Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or type(error).__name__}",
             resume="fix that, and run the same again",
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -130,7 +138,7 @@ def check_target(path: Path) -> None:
 def check_replaceable(path: Path) -> None:
     """Raise ConfigError when no other file can be made beside ``path`` and take its place."""
     check_target(path)
-    target = _real(path)
+    target = real_path(path)
     if is_mount_point(target):
         raise ConfigError(f"path must not be a mount point, got {path}. Mount its folder instead")
     check_name(target)

@@ -16,7 +16,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from .._validators import check, kind, kind_of, one_of
 from ..errors import ConfigError, DecodeError, FieldFault, InvalidInput
-from ..models.from_dict import bare_name, is_template_field, missing_field, unknown_field
+from ..models.from_dict import missing_field, sort_fields
 from ..settings.endpoint import find_zone
 from .converter import RecordConverter
 from .hooks import Reader, build_reader
@@ -138,18 +138,14 @@ def _build_converter(zone: ZoneInfo | None) -> Converter:
 def _record_reader(cls: type, converter: Converter) -> Reader:
     """Return what reads a record by its Python names."""
     known = attrs.fields_dict(cls)
-    spellings = {bare_name(name): name for name in known}
     read_fields: Reader = make_dict_structure_fn(cls, converter)
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, Mapping):
             raise TypeError(f"must be an object, got {type(value).__name__}")
-        template = {n: v for n, v in value.items() if n not in known and is_template_field(n)}
-        own = {name: item for name, item in value.items() if name in known}
+        own, template, faults = sort_fields(known, value)
         if template and isinstance(own.get("extra", {}), Mapping):
             own["extra"] = {**own.get("extra", {}), **template}
-        strange = [name for name in value if name not in known and name not in template]
-        faults = [unknown_field(name, spellings) for name in strange]
         try:
             record = read_fields(own, cls)
         except (BaseValidationError, InvalidInput) as error:

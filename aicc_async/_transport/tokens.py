@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from math import inf
 from typing import Self
 
@@ -110,14 +111,11 @@ class Tokens:
             await self._store.close()
 
     async def _renew(self, source: Request[Grant] | TokenFunction) -> str:
-        async def sign_in() -> IssuedToken:
-            return await self._sign_in(source)
-
-        issued = (
-            await self._store.obtain(sign_in, refused=self._refused)
-            if self._store
-            else await sign_in()
-        )
+        get_token = partial(self._sign_in, source)
+        if self._store:
+            issued = await self._store.obtain(get_token, refused=self._refused)
+        else:
+            issued = await get_token()
         self._renew_at = asyncio.get_running_loop().time() + issued.seconds
         self._token = issued.token
         return issued.token

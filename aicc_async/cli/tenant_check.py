@@ -163,6 +163,8 @@ def _describe_probe(aicc: AICCClient) -> str:
         for name, answer in asdict(aicc.profile).items()
         if answer is None and name not in NO_QUESTIONS
     ]
+    if not unknown:
+        return "has nothing to ask: the profile has all answers"
     return (
         f"would ask for {', '.join(unknown)}, in at most {MAX_REQUESTS} requests: aicc-async probe"
         " -o profile.toml"

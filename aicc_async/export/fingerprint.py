@@ -98,7 +98,7 @@ def next_start(
         for window in run.windows
         if window.start and window.verdict in {"open", "unverified"}
     ]
-    is_table = target.newest_date is not None
+    is_table = target.table is not None
     if is_table and newest is None and (last.rows or last.in_table):
         return None
     try:
@@ -151,7 +151,7 @@ def check_ours(target: Target) -> None:
     """
     foreign: Path | str | None = target.find_foreign() if target.find_foreign else None
     try:
-        if manifest.load(target.manifest) is None and target.file and not target.newest_date:
+        if manifest.load(target.manifest) is None and target.file and not target.table:
             foreign = target.file if has_content(target.file) else None
         elif target.file and target.file.is_dir():
             # Whoever has put files of his own among ours should know that they go.
@@ -167,7 +167,7 @@ def check_ours(target: Target) -> None:
 
 def check_unknown_rows(target: Target) -> None:
     """Raise ConfigError when a table without a manifest has rows; call it in a thread."""
-    if target.has_rows and target.has_rows():
+    if target.table and target.table.has_rows():
         raise ConfigError(
             f"cannot add to {target.name}: it has rows and no manifest ({target.manifest}), so that"
             " their query and zone are not known. Put the manifest back, choose another target, or"
@@ -185,7 +185,7 @@ def warn_of_half(target: Target, *, last: ExportReport | None, keep: bool) -> No
     if file is None:
         return
     is_there = has_content(file)
-    if keep and is_there and target.newest_date is None and not target.manifest.exists():
+    if keep and is_there and target.table is None and not target.manifest.exists():
         text = f"{target.name} is there without its manifest {name}: all is read, and what is new"
         warnings.warn(f"{text} is added to it", RuntimeWarning, stacklevel=4)
     if not is_there and last:
@@ -199,7 +199,7 @@ def check_file(target: Target, last: ExportReport) -> None:
     A table is not looked at: others may write to it, and its newest row says where it ends.
     """
     file = target.file
-    if file is None or target.newest_date or last.sha256 is None:
+    if file is None or target.table or last.sha256 is None:
         return
     try:
         size = content_size(file)

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .._files import check_name, sync_folder
-from ..errors import AICCError, ConfigError, ExportError
+from .._files import check_name, real_path, sync_folder, write_errors
+from ..errors import ConfigError
 from .content import files_of
 from .stop import current_stop
 
@@ -28,7 +28,7 @@ def check_folder(path: Path) -> None:
     """Raise ConfigError when a folder cannot be made at ``path``, or take another one's place."""
     try:
         is_file = path.exists() and not path.is_dir()
-        target = _real(path)
+        target = real_path(path)
         is_mounted = os.path.ismount(target)
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot use target: {error}") from None
@@ -48,7 +48,7 @@ def replacing_folder(path: Path, *, seal: Callable[[Path], object]) -> Iterator[
 
     Raises ConfigError when no folder can be made there, ExportError when it cannot be written.
     """
-    target = _real(path)
+    target = real_path(path)
     part, old = (target.with_name(f".{target.name}.{ending}") for ending in ("part", "prev"))
     try:
         _restore(target, old)
@@ -59,29 +59,18 @@ def replacing_folder(path: Path, *, seal: Callable[[Path], object]) -> Iterator[
     except OSError as error:
         raise ConfigError(f"cannot write to {path.parent}: {error.strerror}") from error
     try:
-        yield part
-        _sync(part)
-        seal(part)
-        if target.exists():
-            target.rename(old)
-        part.rename(target)
-        sync_folder(target.parent)
-    except AICCError:
-        raise
-    except OSError as error:
-        raise ExportError(
-            f"cannot write {path}: {error.strerror or type(error).__name__}",
-            resume="fix that, and run the same again",
-        ) from error
+        with write_errors(path):
+            yield part
+            _sync(part)
+            seal(part)
+            if target.exists():
+                target.rename(old)
+            part.rename(target)
+            sync_folder(target.parent)
     finally:
         with suppress(OSError):
             _restore(target, old)
             _remove(part)
-
-
-def _real(path: Path) -> Path:
-    # A link stays a link: the folder that it leads to is replaced.
-    return Path(os.path.realpath(path))
 
 
 def _restore(target: Path, old: Path) -> None:

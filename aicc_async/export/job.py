@@ -163,7 +163,7 @@ async def export_cases(
     destination = _resolve(api, query, target, name=format, options=options, keep=keep)
     last = _load_last(api, query, destination, keep=keep, replace=replace)
     # A database that cannot be reached is an error now, not after everything was read.
-    newest = await call_in_thread(destination.newest_date) if destination.newest_date else None
+    newest = await call_in_thread(destination.table.newest_date) if destination.table else None
     folder = destination.checkpoint
     if not keep and not restart:
         described = fingerprint(api, query, since_last=False, detail=detail)
@@ -193,9 +193,9 @@ async def export_cases(
             settle=settle,
             on_progress=on_progress,
             # A table that was emptied has none of its cases any more.
-            last=last if newest or not destination.newest_date else None,
+            last=last if newest or not destination.table else None,
         )
-        return await job.run(mark_deleted=mark_deleted, last=last)
+        return await job.run(mark_deleted=mark_deleted)
 
 
 def _resolve(
@@ -225,7 +225,7 @@ def _load_last(
 ) -> ExportReport | None:
     """Return the manifest of the last run where this one adds to its rows, once it is checked."""
     last = None
-    if keep or (target.newest_date and not replace):
+    if keep or (target.table and not replace):
         last = manifest.load(target.manifest)
     check_same_columns(target, last)
     if not keep:
@@ -320,13 +320,13 @@ class _Job:
         self._meter = RunMeter(api.stats, checkpoint.values())
         self._progress = ProgressReporter(on_progress, self._meter)
 
-    async def run(self, *, mark_deleted: bool, last: ExportReport | None) -> ExportReport:
+    async def run(self, *, mark_deleted: bool) -> ExportReport:
         """Read, check and write all; the totals of requests are saved whatever ends it early."""
         try:
             await self._start()
             rows = await self._read()
             if mark_deleted:
-                rows = evolve(rows, deleted=await self._find_deleted(rows, last))
+                rows = evolve(rows, deleted=await self._find_deleted(rows))
             report = await self._write(rows)
         except BaseException:
             # A later run adds to them. The disk may be why it ended.
@@ -398,7 +398,7 @@ class _Job:
         )
         return _RowsRead(path=path, days=days, whole=whole, sha256=sha256 if is_digested else None)
 
-    async def _find_deleted(self, rows: _RowsRead, last: ExportReport | None) -> list[str]:
+    async def _find_deleted(self, rows: _RowsRead) -> list[str]:
         """Return the cases of the target's table that are gone."""
         table, saved = self._target.table, self._checkpoint.values()
         if table is None:
@@ -406,7 +406,7 @@ class _Job:
         evidence = Evidence(
             windows=self._checkpoint.windows.reports(),
             whole=rows.whole,
-            last=last,
+            last=self._last,
             rows=rows.path,
             is_doubtful=saved.get("cap") is not None or bool(saved["rows_after"]),
         )
@@ -467,7 +467,7 @@ class _Job:
                 sha256 = content_sha256(file)
             except StoppedError:
                 # A table is committed by now: it gets its manifest, which needs no digest.
-                if not self._target.newest_date:
+                if not self._target.table:
                     raise
         return build_report(
             self._target,

@@ -57,7 +57,7 @@ def build_report(
             for name, each in written.misfits.items()
         },
         # A sink that finds another number commits nothing.
-        in_table=days.total() if target.newest_date else None,
+        in_table=days.total() if target.table else None,
         size=size,
         sha256=sha256,
         requests=totals.requests,

@@ -28,9 +28,9 @@ def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
     ``described`` is its fingerprint. Another one that is in use or cannot be read is left alone.
     """
     own = target.checkpoint
-    for folder in _folders(target):
+    for folder in [] if own.exists() else _folders(target):
         # Opening a folder without a state would begin one in it.
-        if own.exists() or not (folder / "state.db").is_file():
+        if not (folder / "state.db").is_file():
             continue
         end = _end_of(folder, described)
         if end is not None:

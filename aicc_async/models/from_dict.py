@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from attrs import NOTHING, fields
@@ -29,14 +29,11 @@ class InputRecord:
         """
         check("values", values, kind(Mapping))
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]  # of attrs
-        own = {name: value for name, value in values.items() if name in known}
-        if template := {name: values[name] for name in values if is_template_field(name)}:
+        own, template, faults = sort_fields(known, values)
+        if template:
             extra = {} if own.get("extra") is None else own["extra"]
             # What is not a mapping is refused as ``extra``, by its own check.
             own["extra"] = {**extra, **template} if isinstance(extra, Mapping) else extra
-        spellings = {bare_name(name): name for name in known}
-        strange = [n for n in values if n not in known and not is_template_field(n)]
-        faults = [unknown_field(name, spellings) for name in strange]
         faults += [
             missing_field(name, "None" if name in own else "nothing")
             for name, field in known.items()
@@ -50,6 +47,18 @@ class InputRecord:
             object.__setattr__(draft, name, own.get(name))
         set_names = {name for name, value in own.items() if value is not None}
         raise InvalidInput.of([*faults, *find_faults(draft, among=set_names)])
+
+
+def sort_fields(
+    known: Collection[str], values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[FieldFault]]:
+    """Return a record's own fields, those of a template, and a fault for each other name."""
+    own = {name: value for name, value in values.items() if name in known}
+    others = [name for name in values if name not in own]
+    template = {name: values[name] for name in others if is_template_field(name)}
+    spellings = {bare_name(name): name for name in known} if others else {}
+    faults = [unknown_field(name, spellings) for name in others if name not in template]
+    return own, template, faults
 
 
 def is_template_field(name: object) -> bool:

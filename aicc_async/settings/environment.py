@@ -50,7 +50,7 @@ def parse_dialect(text: str) -> Dialect:
     words: dict[str, Any] = {
         "auto_assign": lambda value: value.split(","),
         "missing_codes": lambda value: value.split(","),
-        "swap_statistics": lambda value: {"true": True, "false": False}.get(value, value),
+        "swap_statistics": lambda value: _FLAGS.get(value, value),
         "task_detail": str,
         "throttle_codes": lambda value: value.split(","),
         "throttle_statuses": lambda value: [

@@ -76,8 +76,8 @@ def test_a_damaged_target_is_continued_or_refused(name: str, tmp_path: Path) -> 
         with fuzzed(f"{name} {number}") as rng:
             path.write_bytes(damage(rng, content))
             try:
-                if newest := resolve_target(str(path), SHANGHAI).newest_date:
-                    newest()
+                if table := resolve_target(str(path), SHANGHAI).table:
+                    table.newest_date()
                 write(path, lines(25, 35), keep=True)
             except AICCError as error:
                 messages.append(str(error))

@@ -17,13 +17,13 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from ..._optional import load
 from ...errors import ConfigError, ExportError
+from ...settings.network import is_this_machine
 from .. import manifest
 from ..stop import Stop, StoppedError, current_stop
 from .sink import Batch, Seal, Sink, Written, ignore
@@ -98,7 +98,10 @@ class S3Object:
         if endpoint:
             options["endpoint"] = endpoint
             # Data and signatures must not travel in clear, but within this machine.
-            if _is_loopback(endpoint):
+            host = None
+            with suppress(ValueError):
+                host = urlsplit(endpoint).hostname
+            if host and is_this_machine(host):
                 options["client_options"] = {"allow_http": True}
             elif not endpoint.startswith("https://") and not os.environ.get("AWS_ALLOW_HTTP"):
                 raise ConfigError(
@@ -216,11 +219,3 @@ def _reason(error: Exception) -> str | None:
     if "error sending request" in text:
         return "no connection"
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..content import files_of
@@ -35,8 +35,6 @@ class PartitionedParquet(Parquet):
     Cases without a date are in ``month=__HIVE_DEFAULT_PARTITION__``; so is a file without rows
     where there is no case, for its columns.
     """
-
-    upserts: ClassVar[bool] = False
 
     def __init__(self, target: Path, zone: ZoneInfo, *, by: PartitionBy, **options: Any) -> None:
         super().__init__(target, zone, **options)

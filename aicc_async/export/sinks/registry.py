@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
@@ -40,11 +39,10 @@ PACKED_SUFFIXES = {".gz", ".zst", ".bz2", ".xz", ".zip"}
 class Target:
     """A target: its name without a password, its format, its sink, and the paths beside it.
 
-    ``file`` is None for a database server; of a table ``newest_date`` returns the newest creation
-    date, and ``has_rows`` whether there is any row; ``table`` is its sink. Of an object in a bucket
-    ``find_foreign`` returns its name if no export has written it, and ``publish`` uploads the
-    manifest. ``columns`` are template fields that have a column of their own, with their types;
-    ``partition_by`` is set where ``file`` is a folder.
+    ``file`` is None for a database server; ``table`` is the sink, if that is a table. Of an object
+    in a bucket ``find_foreign`` returns its name if no export has written it, and ``publish``
+    uploads the manifest. ``columns`` are template fields that have a column of their own, with
+    their types; ``partition_by`` is set where ``file`` is a folder.
     """
 
     name: str
@@ -53,8 +51,6 @@ class Target:
     file: Path | None
     manifest: Path
     checkpoint: Path
-    newest_date: Callable[[], datetime | None] | None = None
-    has_rows: Callable[[], bool] | None = None
     find_foreign: Callable[[], str | None] | None = None
     publish: Callable[[], None] | None = None
     table: Table | None = None
@@ -160,7 +156,7 @@ def file_target(target: str, zone: ZoneInfo, *, name: str, options: TargetOption
         from .sqlite import SQLite  # noqa: PLC0415
 
         table = SQLite(path, zone, replace=options.replace, **options.typed())
-        return make(table, newest_date=table.newest_date, has_rows=table.has_rows, table=table)
+        return make(table, table=table)
     if by:
         from .partitions import PartitionedParquet  # noqa: PLC0415
 
@@ -232,7 +228,5 @@ def server_target(url: str, zone: ZoneInfo, options: TargetOptions) -> Target:
         file=None,
         manifest=manifest_path(Path(name)),
         checkpoint=Path(f".{name}.export"),
-        newest_date=table.newest_date,
-        has_rows=table.has_rows,
         table=table,
     )

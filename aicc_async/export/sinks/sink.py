@@ -75,6 +75,14 @@ class Sink(Protocol):
 class Table(Sink, Protocol):
     """A table of cases, which can be marked as deleted."""
 
+    def newest_date(self) -> datetime | None:
+        """Return the newest creation date, aware; None if there is no table, or no such row."""
+        ...
+
+    def has_rows(self) -> bool:
+        """Return whether the table is there and not empty."""
+        ...
+
     def created_dates(self, since: datetime) -> dict[str, datetime]:
         """Return the aware creation dates of later cases that are not marked, by id."""
         ...

@@ -47,8 +47,7 @@ def on_conflict(
     """
     known = list(columns)
     new, old = names(known, "excluded."), names(known, f"{table}.")
-    pairs = zip(quote(known), quote(known), strict=True)
-    sets = ", ".join(f"{name} = excluded.{same}" for name, same in pairs)
+    sets = ", ".join(f"{name} = excluded.{name}" for name in quote(known))
     condition = f"({old}) {differs} ({new})"
     if has_marks:
         sets += f", {DELETED} = NULL"
