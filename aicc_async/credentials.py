@@ -42,6 +42,7 @@ that is set is taken:
 - ``AICC_RATE_LIMIT``: ``10`` requests in any second, or ``600/60``: 600 in any 60 seconds.
 - ``AICC_PROFILE``: the file that ``aicc-async probe -o`` wrote.
 - ``AICC_DIALECT``: where the documents contradict each other, as ``task_detail=POST``.
+- ``AICC_TELEMETRY``: ``otel``, for spans and metrics (``aicc_async.connectors.otel``).
 
 Those of the network are in ``aicc_async.settings``. The commands alone read ``AICC_REDIS_URL``, a
 Redis where processes share that limit; they, Spark and dlt read ``AICC_TOKEN_REDIS_URL``, one where

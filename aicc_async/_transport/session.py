@@ -435,14 +435,14 @@ class Session:
         slot = await (self._wait_for_turn(call, turn) if call.may_be_late else turn)
         try:
             if call.observer is None:
-                return await self._send_once(request, call, token, slot)
+                return await self._send_once(request, call, token=token, slot=slot)
             with call.observer.attempt():
-                return await self._send_once(request, call, token, slot)
+                return await self._send_once(request, call, token=token, slot=slot)
         finally:
             self._limiter.release()
 
     async def _send_once(
-        self, request: Request[T], call: Call, token: str | None, slot: AcquiredSlot | None
+        self, request: Request[T], call: Call, *, token: str | None, slot: AcquiredSlot | None
     ) -> T:
         """Send it and read the answer."""
         loop = asyncio.get_running_loop()
@@ -452,7 +452,8 @@ class Session:
         code: str | None = None
         try:
             with _own_errors(request.operation, departure := _Departure()):
-                async with self._request(request, call, token, slot, departure) as response:
+                sending = self._request(request, call, token=token, slot=slot, departure=departure)
+                async with sending as response:
                     if call.observer:
                         call.observer.status = response.status
                     body = await self._read(request, response)
@@ -510,6 +511,7 @@ class Session:
         self,
         request: Request[Any],
         call: Call,
+        *,
         token: str | None,
         slot: AcquiredSlot | None,
         departure: _Departure,
