@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import attrs
 import pytest
 from helpers.new_cases import new_case
+from msgspec import Struct
 
 from aicc_async import (
     AICCClient,
@@ -382,11 +382,12 @@ def test_what_cannot_listen_is_refused(listener: Any) -> None:
 def test_events_are_frozen_values() -> None:
     """Each kind can be compared and kept, and its fields have the plain types of a log's line."""
     kinds = [getattr(events, name) for name in events.__all__]
-    records = [kind for kind in kinds if isinstance(kind, type) and attrs.has(kind)]
+    records = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)]
 
     assert len(records) == 10
     assert set(records) == set(events.Event.__args__)
-    types = {str(field.type) for kind in records for field in attrs.fields(kind)}
+    assert all(kind.__struct_config__.frozen for kind in records)
+    types = {text for kind in records for text in kind.__annotations__.values()}
     plain = {"bool", "float", "int", "str", "datetime", "None", "JournalStatus"}
     assert {part for text in types for part in text.split(" | ")} <= plain
 
