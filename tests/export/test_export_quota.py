@@ -62,8 +62,9 @@ async def test_an_export_ends_behind_a_quota_of_nginxs(
 async def test_a_limit_below_the_quota_is_never_refused(tmp_path: Path, rate: RateLimit) -> None:
     """An export, an iterator, and with burst=1 anything else: nginx refuses nothing."""
     async with Emulator(cases=1000, since=SINCE, until=UNTIL) as tenant:
-        # It refuses the second of two within 5 ms: a burst, but none that a slow machine bunches.
-        with limiting(tenant.url, rate=200) as url:
+        # It refuses the sixth of eight at once, but none of what a slow machine bunches.
+        burst = "limit_req zone=q burst=4 nodelay; limit_req_status 429;"
+        with limiting(tenant.url, rate=10, options=burst) as url:
             async with client_of(tenant, url, rate_limit=rate) as aicc:
                 await export_cases(aicc, QUARTER, tmp_path / "cases.jsonl")
                 ids = [case.id async for case in aicc.iter_cases(QUARTER)]
