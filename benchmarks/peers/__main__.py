@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers``: other ways to read all cases, and this one, on the same tenant."""
+"""``python -m benchmarks.peers``: other ways to read all cases, and ours, on the same tenant."""
 
 from __future__ import annotations
 

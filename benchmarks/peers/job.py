@@ -1,4 +1,4 @@
-"""What every peer is asked for; it imports nothing, since each peer has an environment of its own."""
+"""What every peer is asked for. It imports nothing: each peer has an environment of its own."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""This package: a verified export into a file that is synced to the disk."""
+"""aicc-async: a verified export into a file that is synced to the disk."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""airbyte-cdk: a low-code manifest, windows by its ``DatetimeBasedCursor``; its messages are the JSON lines.
+"""airbyte-cdk: a low-code manifest, windows by its cursor; its messages are the JSON lines.
 
 https://docs.airbyte.com/connector-development/config-based/understanding-the-yaml-file/pagination
 """

@@ -1,4 +1,4 @@
-"""dlt: its ``rest_api`` source with the offset paginator in the body, into the ``filesystem`` destination.
+"""dlt: its ``rest_api`` source, paged in the body, into the ``filesystem`` destination.
 
 A resource per window, all into one table, read in parallel as its page on performance has it.
 https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic

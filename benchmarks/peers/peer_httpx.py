@@ -1,4 +1,4 @@
-"""``httpx`` and ``pydantic``, as their documentation has them: eight pages at a time, each a model."""
+"""``httpx`` and ``pydantic``, as their documentation has them, eight pages at a time."""
 
 import asyncio
 from pathlib import Path
@@ -50,8 +50,7 @@ async def main() -> None:
                     response = await client.post(job.url + PATH, json=page_body(window, start))
                 response.raise_for_status()
                 [result] = Answer.model_validate_json(response.content).result
-                for case in result.rows:
-                    file.write(case.model_dump_json(by_alias=True) + "\n")
+                file.writelines(case.model_dump_json(by_alias=True) + "\n" for case in result.rows)
                 return result.count
 
             async def whole(window: tuple[str, str]) -> None:

@@ -16,6 +16,6 @@ with requests.Session() as session, Path(job.target).open("w", encoding="utf-8")
             response.raise_for_status()
             [result] = response.json()["result"]
             count = result["count"]
-            for row in result["caseList"]:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            rows = result["caseList"]
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             start += LIMIT

@@ -21,7 +21,7 @@ from aicc_async import CaseQuery
 
 MAX_SPAN = timedelta(days=31)
 SECOND = timedelta(seconds=1)
-LAUNCHER = (sys.executable, "-I", "-S", Path(__file__).parent / "launch.py")
+LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"))
 # With byte code, as pip installs it.
 ENVIRON = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
 
@@ -60,7 +60,7 @@ def run_peer(peer: Peer, server: Tenant, windows: list[tuple[str, str]]) -> Run:
         folder = Path(name)
         target, errors, usage = folder / "cases.jsonl", folder / "errors", folder / "usage"
         job = {"url": server.url, "token": server.token, "windows": windows, "target": str(target)}
-        command = [*LAUNCHER, usage, find_python(peer), peer.script, json.dumps(job)]
+        command = [*LAUNCHER, str(usage), find_python(peer), str(peer.script), json.dumps(job)]
         printed = target if peer.prints else Path(os.devnull)
         began = time.perf_counter()
         with printed.open("wb") as out, errors.open("wb") as err:
