@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from picture import draw
 from readme import fill_readme
 from report import KEPT, describe_machine, write_report
-from results import QUICK_TOLERANCE, Result
+from results import Result, all_met
 
 FOLDER = Path(__file__).parent
 PEERS = "peers"
@@ -71,15 +71,14 @@ def write_all(kept: dict[str, Any]) -> None:
     fill_readme(kept)
 
 
-def print_table(found: dict[str, Any], *, quick: bool) -> bool:
-    """Print a line for each figure; return whether all are within their targets."""
-    met = True
+def print_table(found: dict[str, Any]) -> list[Result]:
+    """Print a line for each figure, and return them."""
+    results = []
     for name, each in sorted(found.items()):
         for fields in each["results"] if name != PEERS else []:
-            result = Result(**fields)
-            print(f"{name:10} {result}")
-            met = met and result.is_met(tolerance=QUICK_TOLERANCE if quick else 0.0)
-    return met
+            results.append(Result(**fields))
+            print(f"{name:10} {results[-1]}")
+    return results
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such bench: {', '.join(unknown)}")
     runs = {name: run_bench(name, quick=given.quick) for name in names}
     found = {name: each for name, each in runs.items() if each}
-    met = print_table(found, quick=given.quick)
+    met = all_met(print_table(found), quick=given.quick)
     if not given.quick:
         kept = load_kept()
         kept["benches"] |= found

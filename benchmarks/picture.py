@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from peers.comparison import MOVES, Comparison, Moved, load_comparisons
+from peers.comparison import MOVES, Comparison, Moved, load_comparisons, show_median
 from peers.environments import OURS
 
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -99,8 +99,8 @@ def _row(each: Comparison, found: Sequence[Comparison], top: int) -> list[str]:
         width = max(longest * median(rates) / most, 1.5)
         place = f'x="{x}" y="{top + 8}" width="{width:.1f}" height="{BAR}"'
         parts.append(f'<rect class="{kind}" {place} rx="2"/>')
-        parts.append(_text(x + width + 6, base, f"{median(rates):,.0f}", weight))
-    parts.append(_text(MEMORY_X, base, f"{median(each.megabytes):.0f}", f"{weight} end"))
+        parts.append(_text(x + width + 6, base, show_median(rates), weight))
+    parts.append(_text(MEMORY_X, base, show_median(each.megabytes), f"{weight} end"))
     if each.deleted and each.inserted:
         parts += _moved(each.deleted, each.inserted, base)
     return parts

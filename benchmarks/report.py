@@ -24,7 +24,7 @@ PEERS_HOW = """\
 Each program reads the same rows into JSON lines, in an environment of its own with pinned releases
 (`peers/requirements-*.txt`), set up as its own documentation has it (`peers/peer_*.py`): offset and
 limit in the body, windows of 31 days, eight readers at a time where that is a setting. The time is
-that of the whole process, its start too. With latency a fifth of the rows is read, once.
+that of the whole process, its start too. With latency it is one run.
 *Lost* and *doubled*: of 10,000 rows in one window, eight are deleted, or eight are inserted, one
 every ten pages, while it is read; how many that were there all the time are missing, and how many
 are there twice. *Noticed* is what the program itself said of it.

@@ -17,8 +17,7 @@ from tenant import UNTIL, YEAR, tenant
 from aicc_async import CaseQuery
 from aicc_async.emulator import Emulator, Latency
 
-# With latency the time is that of waiting, and a tenth of the rows shows it.
-ROWS, WAITING_SHARE = 100_000, 5
+ROWS = 100_000
 LATENCIES = (0, 50, 200)  # ms
 # So many of so many rows in one window move while it is read, one every so many pages.
 MOVING_ROWS, MOVES, PAGES_PER_MOVE = 10_000, 8, 10
@@ -91,7 +90,7 @@ def compare(
             comparison.problem = f"could not be installed: {error}"
     ready = {peer: each for peer, each in found.items() if not each.problem}
     for latency in latencies:
-        _measure_speed(ready, rows // WAITING_SHARE if latency else rows, latency, rounds)
+        _measure_speed(ready, rows, latency, rounds)
     for peer, comparison in ready.items():
         comparison.deleted = _move_rows(peer, "delete")
         comparison.inserted = _move_rows(peer, "insert")
@@ -158,12 +157,16 @@ def write_table(comparisons: Iterable[Comparison]) -> list[str]:
     return lines
 
 
+def show_median(values: Sequence[float]) -> str:
+    """Write a median, with a decimal below ten."""
+    middle = median(values)
+    return f"{middle:,.0f}" if middle >= 10 else f"{middle:.1f}"
+
+
 def _show(values: Sequence[float]) -> str:
-    """Write a median and, of several rounds, the lowest and the highest."""
     if not values:
         return ""
-    digits = 1 if median(values) < 100 else 0
-    shown = f"{median(values):,.{digits}f}"
+    shown = show_median(values)
     if len(values) > 1:
-        shown += f" ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+        shown += f" ({show_median([min(values)])} to {show_median([max(values)])})"
     return shown

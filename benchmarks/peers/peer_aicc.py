@@ -25,7 +25,7 @@ async def main() -> None:
     again = sum(window.readings - 1 for window in report.windows)
     if again or not report.verified:
         verdict = "verified" if report.verified else "unverified"
-        print(f"noticed: {again} windows read again, {verdict}", file=sys.stderr)
+        print(f"noticed: readings discarded: {again}, {verdict}", file=sys.stderr)
 
 
 asyncio.run(main())
