@@ -58,6 +58,8 @@ def describe_machine() -> dict[str, str]:
     libraries = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
         "machine": f"{os.cpu_count()} x {model}, {memory:.0f} GB, {platform.system()}",
+        # Above 3 or so, somebody else used the machine: take the figures again.
+        "load when the last bench ended": f"{os.getloadavg()[0]:.1f}",
         "versions": f"{platform.python_implementation()} {platform.python_version()}, {libraries}",
     }
 

@@ -55,10 +55,9 @@ def load_comparisons(found: Iterable[dict[str, Any]]) -> list[Comparison]:
     """Return the comparisons that ``attrs.asdict`` and JSON made objects of."""
     comparisons = []
     for each in found:
-        each["rates"] = {int(latency): rates for latency, rates in each["rates"].items()}
-        for name in ("deleted", "inserted"):
-            each[name] = each[name] and Moved(**each[name])
-        comparisons.append(Comparison(**each))
+        moved = {name: each[name] and Moved(**each[name]) for name in ("deleted", "inserted")}
+        rates = {int(latency): rates for latency, rates in each["rates"].items()}
+        comparisons.append(Comparison(**{**each, **moved, "rates": rates}))
     return comparisons
 
 
