@@ -35,12 +35,12 @@ faucet-stream was not measured: its binary is neither on PyPI nor on npm (the pa
 BETTER = """\
 What the others do better:
 
-- **Memory**: the loops of `requests` and `aiohttp` and singer-sdk hold less; they keep no proof.
+- **Memory**: the three loops and singer-sdk hold less; they keep nothing to compare with.
 - **The bare loop** of aiohttp and orjson takes less CPU: it parses each row and checks nothing.
-- **dlt** infers and evolves a schema, normalizes nested data, and loads into some twenty
-  destinations; this package has its own dlt source for that. Its state is kept in the destination.
-- **airbyte-cdk** needs no code at all, and its sources run in Airbyte with hundreds of
-  destinations, scheduling, and incremental state that somebody else operates.
+- **dlt** infers and evolves a schema, normalizes nested data, and loads into warehouses, lakes
+  and databases; this package has its own dlt source for that. Its state is kept in the destination.
+- **airbyte-cdk** needs no code at all: its manifest runs in Airbyte, with the destinations,
+  schedules and incremental state that are operated there.
 - **singer-sdk** taps pipe into any Singer target, with state messages, stream maps and selection.
 - **httpx + pydantic** are libraries that many programs have already, and the models are your own.
 """
