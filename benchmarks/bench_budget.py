@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from attrs import frozen
+from results import Options, Result, run, summarize
 from tenant import Tenant, tenant
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -71,14 +72,24 @@ def measure(
     return Found(used=used, refused=refused, seen=seen, calls=calls)
 
 
-def steady(server: Tenant, redis: RedisServer) -> bool:
+def use(name: str, found: Found) -> list[Result]:
+    """Return how much was used, and how many requests were refused."""
+    return [
+        summarize(f"{name}: used", [found.used], unit="%", target=MIN_USED, is_higher_better=True),
+        summarize(f"{name}: refused", [found.refused], unit="requests", target=0),
+    ]
+
+
+def steady(server: Tenant, redis: RedisServer) -> list[Result]:
     """Run four processes of different speed."""
     found = measure(server, redis, DIFFERENT, name="steady", meanwhile=lambda _: None)
-    fair = min(found.calls) >= MIN_FAIR_SHARE * sum(found.calls) / len(DIFFERENT)
-    return found.used >= MIN_USED and fair and not found.refused
+    share = min(found.calls) * len(DIFFERENT) / sum(found.calls)
+    name, target = "steady: least share of a process, of a fair one", MIN_FAIR_SHARE
+    fair = summarize(name, [share], unit="x", target=target, is_higher_better=True)
+    return [*use("steady", found), fair]
 
 
-def killed(server: Tenant, redis: RedisServer) -> bool:
+def killed(server: Tenant, redis: RedisServer) -> list[Result]:
     """Run the same, with Redis away for a third of the time."""
     returned = 0.0
 
@@ -91,36 +102,38 @@ def killed(server: Tenant, redis: RedisServer) -> bool:
         returned = time.monotonic()
 
     found = measure(server, redis, DIFFERENT, name="killed", meanwhile=kill)
-    back = [max(log.back) - returned for log in found.seen]
-    print("killed: back after " + ", ".join(f"{each:.2f} s" for each in back))
-    return max(back) <= MAX_REJOIN and not found.refused
+    back = max(max(log.back) - returned for log in found.seen)
+    last = summarize("killed: the last is back after", [back], unit="s", target=MAX_REJOIN)
+    return [last, summarize("killed: refused", [found.refused], unit="requests", target=0)]
 
 
-def ranked(server: Tenant, redis: RedisServer) -> bool:
+def ranked(server: Tenant, redis: RedisServer) -> list[Result]:
     """Run a saturating export, and interactive calls at 2/s."""
     loads = (Load(priority="bulk", tasks=16), Load(priority="interactive", tasks=1, every=0.5))
     found = measure(server, redis, loads, name="ranked", meanwhile=lambda _: None)
     took = sorted(found.seen[1].took)
     p99 = took[int(len(took) * 0.99)]
-    print(f"ranked: {len(took)} interactive calls, p99 {1000 * p99:.0f} ms")
-    return p99 < MAX_WAIT and not found.refused
+    return [
+        summarize("ranked: interactive call, p99", [p99], unit="s", target=MAX_WAIT),
+        summarize("ranked: refused", [found.refused], unit="requests", target=0),
+    ]
 
 
-def main() -> int:
-    """Measure all three, or those that are named."""
-    wanted = sys.argv[1:] or ["steady", "killed", "ranked"]
+def bench(options: Options) -> list[Result]:
+    """Measure all three, or those that are named; they take too long for a quick run."""
+    if options.quick:
+        return []
+    wanted = options.words or ("steady", "killed", "ranked")
     kinds = {"steady": steady, "killed": killed, "ranked": ranked}
     with TemporaryDirectory(prefix="aicc-redis-") as folder:
         redis = RedisServer(Path(folder))
         redis.start()
         try:
             with tenant(cases=100, quota=QUOTA) as server:
-                well = [kinds[name](server, redis) for name in wanted]
+                return [each for name in wanted for each in kinds[name](server, redis)]
         finally:
             redis.kill()
-    print(f"bench_budget: {'within' if all(well) else 'OUT OF'} its bounds")
-    return int(not all(well))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

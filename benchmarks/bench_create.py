@@ -17,12 +17,14 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 import orjson
+from results import Options, Result, run, summarize
 from tenant import Tenant, tenant
 
 from aicc_async import AICCClient, NewCase, RateLimit, SQLiteJournal, StaticToken
 
 CREATES = 1_000
-PAIRS = 15
+PAIRS, QUICK_PAIRS = 15, 3
+JOURNAL_ROUNDS = 4
 MAX_RATIO = 1.3  # times the floor's CPU, at most
 PATH = "/service/AICC__Case/1.0.0/openapi/case"
 NEW = NewCase(
@@ -59,8 +61,8 @@ async def cpu(create: Create) -> float:
     return time.process_time() - began
 
 
-async def overhead(server: Tenant) -> float:
-    """Run both in turns, the first time uncounted; return the median of ratios."""
+async def overhead(server: Tenant, pairs: int) -> list[float]:
+    """Run both in turns, the first time uncounted; return the ratios."""
     headers = {"access-token": server.token, "Content-Type": "application/json"}
     ratios = []
     async with (
@@ -73,13 +75,13 @@ async def overhead(server: Tenant) -> float:
             async with session.post(server.url + PATH, data=body) as response:
                 return str(orjson.loads(await response.read())["result"]["caseId"])
 
-        for number in range(PAIRS + 1):
+        for number in range(pairs + 1):
             ours, floor = await cpu(lambda: aicc.create_case(NEW)), await cpu(bare)
             if number:
                 ratios.append(ours / floor)
                 each = 1e6 / CREATES
                 print(f"create_case {ours * each:5.0f} µs   bare post {floor * each:5.0f} µs")
-    return median(ratios)
+    return ratios
 
 
 async def waits(create: Callable[[str], Awaitable[str]], run: str) -> list[float]:
@@ -92,32 +94,33 @@ async def waits(create: Callable[[str], Awaitable[str]], run: str) -> list[float
     return found
 
 
-async def journal(server: Tenant, path: Path) -> str:
-    """Measure what the journal adds, and return it as a text."""
-    plain: list[float] = []
-    kept: list[float] = []
+async def journal(server: Tenant, path: Path) -> list[Result]:
+    """Measure what the journal adds, the first round uncounted."""
+    medians, tails = [], []
     opened = SQLiteJournal(path)
     auth, zone = StaticToken(server.token), "Asia/Shanghai"
     async with AICCClient(server.url, auth=auth, journal=opened, timezone=zone) as aicc:
-        for number in range(4):
+        for number in range(JOURNAL_ROUNDS):
             without = await waits(lambda _: aicc.create_case(NEW), "")
             with_it = await waits(lambda key: aicc.create_case(NEW, key=key), f"run-{number}")
             if number:
-                plain += without
-                kept += with_it
-    more = median(kept) - median(plain)
-    most = quantiles(kept, n=100)[98] - quantiles(plain, n=100)[98]
-    return f"the journal adds {more:.2f} ms (median), {most:.2f} ms (p99)"
+                medians.append(median(with_it) - median(without))
+                tails.append(quantiles(with_it, n=100)[98] - quantiles(without, n=100)[98])
+    return [
+        summarize("what the journal adds to a create, median", medians, unit="ms"),
+        summarize("what the journal adds to a create, p99", tails, unit="ms"),
+    ]
 
 
-def main() -> int:
-    """Measure, and say whether the bound holds."""
+def bench(options: Options) -> list[Result]:
+    """Measure the CPU of creates, and the journal's wait."""
+    pairs = QUICK_PAIRS if options.quick else PAIRS
     with tenant(cases=0) as server, TemporaryDirectory() as folder:
-        ratio = asyncio.run(overhead(server))
-        added = asyncio.run(journal(server, Path(folder) / "journal"))
-    print(f"bench_create: {ratio:.2f}x the CPU of a bare post (bound {MAX_RATIO:.1f}x); {added}")
-    return int(ratio > MAX_RATIO)
+        ratios = asyncio.run(overhead(server, pairs))
+        path = Path(folder) / "journal"
+        added = [] if options.quick else asyncio.run(journal(server, path))
+    return [summarize("create / bare post, CPU", ratios, unit="x", target=MAX_RATIO), *added]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from results import Options, Result, run, summarize
 from tenant import DECADE, Tenant, tenant
 
 from aicc_async import export_cases
@@ -43,20 +44,25 @@ async def _timed(server: Tenant, target: str) -> tuple[float, int]:
     return report.seconds, report.size or 0
 
 
-def main() -> int:
+def bench(options: Options) -> list[Result]:
     """Measure each; there is no bound but that all rows are there, verified."""
+    if options.quick:
+        return []
+    results = []
     with tenant(DECADE, cases=ROWS) as server, TemporaryDirectory() as folder:
         targets = [str(Path(folder) / f"cases.{suffix}") for suffix in FILES]
         export(server, targets[0])  # from now on the tenant has its pages at hand
-        for target in [*targets, *sys.argv[1:]]:
+        for target in [*targets, *options.words]:
             seconds, size, peak = export(server, target)
             name = "postgres" if "://" in target else target.rpartition("cases.")[2]
             rate = ROWS / seconds
             print(f"{name:10} {seconds:6.1f} s {rate:9,.0f} rows/s {size / 1e6:7.1f} MB", end="")
             print(f"   peak {peak:6.1f} MB", flush=True)
             Path(target).unlink(missing_ok=True)
-    return 0
+            results.append(summarize(f"{name}: speed", [rate], unit="rows/s"))
+            results.append(summarize(f"{name}: peak memory", [peak], unit="MB"))
+    return results
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

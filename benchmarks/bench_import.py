@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from statistics import median
 
-PAIRS = 15
+from results import Options, Result, run, summarize
+
+PAIRS, QUICK_PAIRS = 15, 3
 BOUND = 60.0  # milliseconds more, at most
 ENVIRON = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # with byte code, as pip installs it
 
@@ -20,19 +21,18 @@ def milliseconds(statement: str) -> float:
     return sum(int(line.removeprefix("import time:").split("|")[0]) for line in lines) / 1000
 
 
-def main() -> int:
-    """Run both in turns, the first time uncounted, and say whether the bound holds."""
+def bench(options: Options) -> list[Result]:
+    """Run both in turns, the first time uncounted."""
     differences = []
-    for number in range(PAIRS + 1):
+    for number in range((QUICK_PAIRS if options.quick else PAIRS) + 1):
         ours = milliseconds("from aicc_async import AICCClient")
         theirs = milliseconds("import aiohttp, attrs, cattrs")
         if number:
             differences.append(ours - theirs)
             print(f"AICCClient {ours:6.1f} ms   aiohttp, attrs, cattrs {theirs:6.1f} ms")
-    more = median(differences)
-    print(f"bench_import: {more:.0f} ms more (bound {BOUND:.0f} ms)")
-    return int(more > BOUND)
+    name = "import, more than aiohttp, attrs and cattrs"
+    return [summarize(name, differences, unit="ms", target=BOUND)]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

@@ -8,15 +8,15 @@ import sys
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 from attrs import frozen
+from results import Options, Result, run, summarize
 from tenant import DECADE, YEAR, Tenant, tenant
 
 from aicc_async import CaseQuery, export_cases
 
-ROWS = 100_000
+ROWS, QUICK_ROWS = 100_000, 10_000
 ROUNDS = 3
 BOUND = 1.15  # times the memory that a tenth of the rows takes, at most
 
@@ -66,19 +66,26 @@ def show(name: str, cost: Cost) -> float:
     return cost.megabytes
 
 
-def main() -> int:
-    """Measure, and say whether the bound holds."""
-    few, many = [], []
-    with tenant(cases=ROWS) as year, tenant(DECADE, cases=10 * ROWS) as decade:
-        for _ in range(ROUNDS):
-            few.append(show("100,000 rows in a year", export(year, YEAR)))
-            many.append(show("1,000,000 rows in ten years", export(decade, DECADE)))
-    with tenant(cases=10 * ROWS) as dense:
-        show("1,000,000 rows in a year", export(dense, YEAR))
-    ratio = median(many) / median(few)
-    print(f"bench_memory: {ratio:.2f}x for ten times the rows (bound {BOUND:.2f}x)")
-    return int(ratio > BOUND)
+def bench(options: Options) -> list[Result]:
+    """Measure a year, ten years with as many rows each, and a year with ten times the rows."""
+    rows, rounds = (QUICK_ROWS, 1) if options.quick else (ROWS, ROUNDS)
+    few, many, dense = [], [], []
+    with tenant(cases=rows) as year, tenant(DECADE, cases=10 * rows) as decade:
+        for _ in range(rounds):
+            few.append(show(f"{rows:,} rows in a year", export(year, YEAR)))
+            many.append(show(f"{10 * rows:,} rows in ten years", export(decade, DECADE)))
+    ratios = [ten / one for ten, one in zip(many, few, strict=True)]
+    ratio = summarize("peak memory, ten times the rows / once", ratios, unit="x", target=BOUND)
+    if options.quick:
+        return [ratio]
+    with tenant(cases=10 * rows) as year:
+        dense.append(show(f"{10 * rows:,} rows in a year", export(year, YEAR)))
+    return [
+        ratio,
+        summarize(f"peak memory, {10 * rows:,} rows in ten years", many, unit="MB"),
+        summarize(f"peak memory, {10 * rows:,} rows in a year", dense, unit="MB"),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from statistics import median
 
-PAIRS = 15
+from results import Options, Result, run, summarize
+
+PAIRS, QUICK_PAIRS = 15, 3
 # Times what importing click takes, at most.
 BOUND = 3.0
 # With byte code, as pip installs it.
@@ -23,10 +24,10 @@ def milliseconds(*arguments: str) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def main() -> int:
-    """Run all three in turns, the first time uncounted, and print whether the bound holds."""
+def bench(options: Options) -> list[Result]:
+    """Run all three in turns, the first time uncounted."""
     over_click, over_package = [], []
-    for number in range(PAIRS + 1):
+    for number in range((QUICK_PAIRS if options.quick else PAIRS) + 1):
         shown = milliseconds("-m", "aicc_async", "--help")
         click = milliseconds("-c", "import click")
         package = milliseconds("-c", "import aicc_async")
@@ -34,13 +35,11 @@ def main() -> int:
             over_click.append(shown / click)
             over_package.append(shown / package)
             print(f"--help {shown:6.1f} ms   click {click:6.1f} ms   aicc_async {package:6.1f} ms")
-    ratio = median(over_click)
-    print(
-        f"bench_startup: --help takes {median(over_package):.1f} times import aicc_async,"
-        f" {ratio:.1f} times import click (bound {BOUND:.0f})"
-    )
-    return int(ratio > BOUND)
+    return [
+        summarize("--help / import click", over_click, unit="x", target=BOUND),
+        summarize("--help / import aicc_async", over_package, unit="x"),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

@@ -51,7 +51,10 @@ class Tenant:
 
 @contextmanager
 def tenant(history: CaseQuery = YEAR, **options: Any) -> Iterator[Tenant]:
-    """Run an ``Emulator(**options)`` with a history in another process, recording nothing."""
+    """Run an ``Emulator(**options)`` with a history in another process, recording nothing.
+
+    The option ``on_page`` is what its method of that name is called with; it must be picklable.
+    """
     assert history.start_time
     options["since"] = history.start_time.replace(tzinfo=None)
     context = get_context("spawn")
@@ -72,7 +75,9 @@ def _main(pipe: Connection, options: dict[str, Any]) -> None:
 
 
 async def _serve(pipe: Connection, options: dict[str, Any]) -> None:
+    on_page = options.pop("on_page", None)
     async with Emulator(record=False, **options) as emulator:
+        emulator.on_page(on_page)
         pipe.send((emulator.url, emulator.token()))
         while True:
             try:

@@ -1,0 +1,121 @@
+"""How a bench hands back what it measured.
+
+A bench is a script ``bench_NAME.py``. It has one function that measures, and returns a list of
+results; ``run`` is given it and does the rest, so that the file ends in::
+
+    def bench(options: Options) -> list[Result]:
+        ratios = ...  # of three rounds if options.quick
+        return [summarize("export / bare loop", ratios, unit="x", target=1.0)]
+
+
+    if __name__ == "__main__":
+        sys.exit(run(bench))
+
+``python -m benchmarks`` finds the file by its name and runs it with ``--json FILE``: nothing else
+is to be done. With ``--quick`` a bench takes about ten seconds, or returns no result; of what it
+returns only ratios are judged (unit ``x`` or ``%``), which may miss their targets by a third. A
+result without a target is only shown. Progress may be printed at will.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import median
+
+from attrs import asdict, frozen
+
+# A quick run is short, and on a machine that does something else too.
+QUICK_TOLERANCE = 1 / 3
+
+
+@frozen(kw_only=True)
+class Options:
+    """What a bench was asked for: ``words`` are its own arguments, such as names or URLs."""
+
+    quick: bool
+    words: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Result:
+    """One figure: the median of its rounds with the lowest and the highest, and its target."""
+
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    rounds: int
+    target: float | None = None
+    is_higher_better: bool = False
+
+    @property
+    def is_ratio(self) -> bool:
+        """Return whether it compares two things on the same machine."""
+        return self.unit in {"x", "%"}
+
+    def is_met(self, *, tolerance: float = 0.0) -> bool:
+        """Return whether the median is within the target and that share of it."""
+        if self.target is None:
+            return True
+        if self.is_higher_better:
+            return self.median >= self.target * (1 - tolerance)
+        return self.median <= self.target * (1 + tolerance)
+
+    def __str__(self) -> str:
+        """Write the figure on a line."""
+        spread = f"{self.low:,.3g} to {self.high:,.3g} in {self.rounds}"
+        bound = "at least" if self.is_higher_better else "at most"
+        target = "" if self.target is None else f", {bound} {self.target:,.3g}"
+        missed = "" if self.is_met() else ", MISSED"
+        return f"{self.name}: {self.median:,.3g} {self.unit} ({spread}{target}{missed})"
+
+
+Bench = Callable[[Options], list[Result]]
+
+
+def summarize(
+    name: str,
+    values: Sequence[float],
+    *,
+    unit: str,
+    target: float | None = None,
+    is_higher_better: bool = False,
+) -> Result:
+    """Return the result of one or more rounds."""
+    return Result(
+        name=name,
+        unit=unit,
+        median=median(values),
+        low=min(values),
+        high=max(values),
+        rounds=len(values),
+        target=target,
+        is_higher_better=is_higher_better,
+    )
+
+
+def all_met(results: Iterable[Result], *, quick: bool) -> bool:
+    """Return whether all targets are met; of a quick run only ratios count, with tolerance."""
+    if quick:
+        ratios = [each for each in results if each.is_ratio]
+        return all(each.is_met(tolerance=QUICK_TOLERANCE) for each in ratios)
+    return all(each.is_met() for each in results)
+
+
+def run(bench: Bench) -> int:
+    """Run a bench as a script: print its results, and return 1 if a target is missed."""
+    parser = ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="some ten seconds, with tolerance")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("words", nargs="*")
+    given = parser.parse_args()
+    found = bench(Options(quick=given.quick, words=tuple(given.words)))
+    for result in found:
+        print(result)
+    if given.json:
+        given.json.write_text(json.dumps([asdict(result) for result in found]))
+    return int(not all_met(found, quick=given.quick))
