@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from ..models import Case, NewCase
 from ..settings.endpoint import AUTO_ASSIGN
 from .hooks import build_converter
 from .names import RESERVED_NAMES, wire_name
+from .records import MISFITS, RECORDS, record_reader
 from .times import MUST_BE_A_TIME
 
 T = TypeVar("T")
@@ -50,6 +52,10 @@ class RecordConverter:
 
     def load(self, cls: type[T], value: object, *, path: str = "$") -> T:
         """Turn wire fields into a record; ``path`` is where they are, for the error."""
+        if cls in RECORDS:
+            with suppress(*MISFITS):
+                record: T = record_reader(cls, self.zone)(value)
+                return record
         try:
             return self._converter.structure(value, cls)
         except BaseValidationError as error:
