@@ -71,7 +71,7 @@ class RecordConverter:
 def dumps(value: object) -> bytes:
     """Write JSON; a value that JSON can't hold is a ConfigError."""
     try:
-        return _encode(value)
+        return encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"extra must hold values of JSON ({type(error).__name__})") from None
 
@@ -100,7 +100,8 @@ def _base_value(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-_encode = msgspec.json.Encoder(enc_hook=_base_value, decimal_format="number").encode
+# Records too, by Python names.
+encode = msgspec.json.Encoder(enc_hook=_base_value, decimal_format="number").encode
 
 
 def loads(body: bytes) -> Any:
