@@ -58,7 +58,8 @@ def test_odd_values_are_read_alike(data: st.DataObject) -> None:
                 break
             place = data.draw(st.sampled_from(inner))
         key = data.draw(st.sampled_from([*place, "tasks", "caseTrace", "more"]))
-        place[key] = data.draw(odd_values | times)
+        # A copy: the second round may write into it.
+        place[key] = copy.deepcopy(data.draw(odd_values | times))
     fast = read_fast(value)
     slow = refusal = None
     try:
