@@ -56,10 +56,11 @@ def to_dict(
 def to_json(
     record: Any, *, names: Names = "python", timezone: str | ZoneInfo | None = None
 ) -> bytes:
-    """Return a record as JSON: what ``to_dict`` returns, in a fortieth of the time.
+    """Return a record as JSON in UTF-8: what ``to_dict`` returns, and quicker.
 
     By Python names without ``timezone`` fields are in another order, an offset of zero is written
-    as ``Z``, and numbers that JSON can't hold (NaN) as null. Raises ConfigError as ``to_dict`` does.
+    as ``Z``, NaN and infinity as null, and Decimals in ``extra`` as numbers. Raises ConfigError as
+    ``to_dict`` does.
     """
     _check_class(type(record), names)
     if names == "python" and timezone is None:

@@ -73,4 +73,3 @@ def test_odd_values_are_read_alike(data: st.DataObject) -> None:
     else:
         with pytest.raises(DecodeError, match=r" @ \$\."):
             WIRE.load(CaseDetail, value)
-
