@@ -54,7 +54,8 @@ class RecordConverter:
         """Turn wire fields into a record; ``path`` is where they are, for the error."""
         if cls in RECORDS:
             with suppress(*MISFITS):
-                record: T = record_reader(cls, self.zone)(value)
+                # mypy takes no type[T] for hashable.
+                record: T = record_reader(cls, self.zone)(value)  # type: ignore[arg-type]
                 return record
         try:
             return self._converter.structure(value, cls)
