@@ -62,10 +62,12 @@ def to_json(
     as ``Z``, NaN and infinity as null, and Decimals in ``extra`` as numbers. Raises ConfigError as
     ``to_dict`` does.
     """
-    _check_class(type(record), names)
-    if names == "python" and timezone is None:
-        with suppress(TypeError, ValueError, OverflowError, RecursionError):
+    # The checks and ``suppress`` would take longer than the writing.
+    if names == "python" and timezone is None and hasattr(record, "__attrs_attrs__"):
+        try:
             return encode(record)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            pass
     return dumps(to_dict(record, names=names, timezone=timezone))
 
 
