@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._protocol.dicts import (
         from_dict,
         to_dict,
+        to_json,
     )
     from ._ratelimit.budget import (
         RequestPriority,
@@ -198,6 +199,7 @@ __all__ = [
     "plan_export",
     "request_priority",
     "to_dict",
+    "to_json",
 ]
 
 _MODULES = {
@@ -205,6 +207,7 @@ _MODULES = {
     "._protocol.dicts": (
         "from_dict",
         "to_dict",
+        "to_json",
     ),
     "._ratelimit.budget": (
         "RequestPriority",

@@ -388,6 +388,9 @@ refused with HTTP 429, is sent again in any case.
 {operations.table(operations.CASE_OPERATIONS)}
 """
 ON_UNKNOWN = one_of("raise", "reconcile")
+# To make these takes as long as all else that a call does before it is sent.
+ROW_NUMBER = integer(0, MAX_INTEGER, is_exact=True)
+PAGE_LIMIT = integer(1, MAX_ROWS_PER_PAGE, is_exact=True)
 # Creates under way for each request at once: those that wait for a list hold up no others.
 CREATES_PER_REQUEST = 4
 MAX_ID_BYTES = 20
@@ -961,5 +964,5 @@ def _check_id(value: str, name: str = "case_id", *, max_bytes: int | None = MAX_
 
 
 def _check_page(start: int, limit: int) -> None:
-    check("start", start, integer(0, MAX_INTEGER, is_exact=True))
-    check("limit", limit, integer(1, MAX_ROWS_PER_PAGE, is_exact=True))
+    check("start", start, ROW_NUMBER)
+    check("limit", limit, PAGE_LIMIT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,23 +26,31 @@ async def read_all(
     concurrency: int = 8,
 ) -> int:
     """Read every page of every window, some at once, in any order, unchecked; count the rows."""
-    pages = deque((window, 0) for window in windows)
+    pages: asyncio.Queue[tuple[Window, int]] = asyncio.Queue()
+    for window in windows:
+        pages.put_nowait((window, 0))
     headers = {"access-token": token, "Content-Type": "application/json"}
     total = 0
 
     async def work() -> None:
         nonlocal total
-        while pages:
-            window, start = pages.popleft()
+        while True:
+            window, start = await pages.get()
             async with session.post(url + LIST, data=_body(window, start)) as response:
                 [only] = orjson.loads(await response.read())["result"]
             if start == 0:
-                pages.extend((window, at) for at in range(LIMIT, only["count"], LIMIT))
+                for at in range(LIMIT, only["count"], LIMIT):
+                    pages.put_nowait((window, at))
             take(only["caseList"])
             total += len(only["caseList"])
+            pages.task_done()
 
-    async with aiohttp.ClientSession(headers=headers) as session:
-        await asyncio.gather(*(work() for _ in range(concurrency)))
+    async with aiohttp.ClientSession(headers=headers) as session, asyncio.TaskGroup() as group:
+        workers = [group.create_task(work()) for _ in range(concurrency)]
+        # A worker without a page waits: a first page that is still out brings more of them.
+        await pages.join()
+        for worker in workers:
+            worker.cancel()
     return total
 
 

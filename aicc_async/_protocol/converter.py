@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from ..models import Case, NewCase
 from ..settings.endpoint import AUTO_ASSIGN
 from .hooks import build_converter
 from .names import RESERVED_NAMES, wire_name
+from .records import MISFITS, RECORDS, record_reader
 from .times import MUST_BE_A_TIME
 
 T = TypeVar("T")
@@ -50,6 +52,11 @@ class RecordConverter:
 
     def load(self, cls: type[T], value: object, *, path: str = "$") -> T:
         """Turn wire fields into a record; ``path`` is where they are, for the error."""
+        if cls in RECORDS:
+            with suppress(*MISFITS):
+                # mypy takes no type[T] for hashable.
+                record: T = record_reader(cls, self.zone)(value)  # type: ignore[arg-type]
+                return record
         try:
             return self._converter.structure(value, cls)
         except BaseValidationError as error:
@@ -65,7 +72,7 @@ class RecordConverter:
 def dumps(value: object) -> bytes:
     """Write JSON; a value that JSON can't hold is a ConfigError."""
     try:
-        return _encode(value)
+        return encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"extra must hold values of JSON ({type(error).__name__})") from None
 
@@ -94,7 +101,8 @@ def _base_value(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-_encode = msgspec.json.Encoder(enc_hook=_base_value, decimal_format="number").encode
+# Records too, by Python names.
+encode = msgspec.json.Encoder(enc_hook=_base_value, decimal_format="number").encode
 
 
 def loads(body: bytes) -> Any:

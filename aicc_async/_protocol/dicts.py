@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -18,10 +20,11 @@ from .._validators import check, kind, kind_of, one_of
 from ..errors import ConfigError, DecodeError, FieldFault, InvalidInput
 from ..models.from_dict import missing_field, sort_fields
 from ..settings.endpoint import find_zone
-from .converter import RecordConverter
+from .converter import RecordConverter, dumps, encode
 from .hooks import Reader, build_reader
 
 T = TypeVar("T")
+_PLAIN = frozenset({str, int, bool, type(None)})
 Names = Literal["python", "wire"]
 NAMES = one_of("python", "wire")
 
@@ -44,6 +47,54 @@ def to_dict(
     if names == "wire":
         return RecordConverter(_wire_zone(timezone)).dump(record)
     zone = None if timezone is None else find_zone(timezone)
+    with suppress(TypeError, ValueError, RecursionError):
+        fields: dict[str, Any] = _plain_value(record, zone)
+        return fields
+    return _to_dict_slowly(record, zone)
+
+
+def to_json(
+    record: Any, *, names: Names = "python", timezone: str | ZoneInfo | None = None
+) -> bytes:
+    """Return a record as JSON in UTF-8: what ``to_dict`` returns, and quicker.
+
+    By Python names without ``timezone`` fields are in another order, an offset of zero is written
+    as ``Z``, NaN and infinity as null, and Decimals in ``extra`` as numbers. Raises ConfigError as
+    ``to_dict`` does.
+    """
+    # The checks and ``suppress`` would take longer than the writing.
+    if names == "python" and timezone is None and hasattr(record, "__attrs_attrs__"):
+        try:
+            return encode(record)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            pass
+    return dumps(to_dict(record, names=names, timezone=timezone))
+
+
+def _plain_value(value: Any, zone: ZoneInfo | None) -> Any:
+    """Return a value as JSON can hold it; TypeError for what needs more than a look at its type."""
+    kind = value.__class__
+    if kind in _PLAIN:
+        return value
+    if kind is datetime:
+        return _in_zone(value, zone).isoformat()
+    if kind is list:
+        return [_plain_value(item, zone) for item in value]
+    if kind is dict and all(key.__class__ is str for key in value):
+        return {key: _plain_value(item, zone) for key, item in value.items()}
+    if kind is float and isfinite(value):
+        return value
+    return {name: _plain_value(getattr(value, name), zone) for name in _field_names(kind)}
+
+
+# Raises attrs' TypeError for what is not a record.
+@lru_cache(maxsize=64)
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(attrs.fields_dict(cls))
+
+
+def _to_dict_slowly(record: Any, zone: ZoneInfo | None) -> dict[str, Any]:
+    """Return the same for users' own kinds of text, number and mapping, which become plain ones."""
 
     def write(_: object, __: object, value: Any) -> Any:
         if isinstance(value, datetime):
@@ -55,7 +106,6 @@ def to_dict(
     fields = attrs.asdict(record, value_serializer=write)
     fault = ""
     try:
-        # A user's own kinds of text and number become plain ones.
         return dict(json.loads(json.dumps(fields, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
         fault = type(error).__name__

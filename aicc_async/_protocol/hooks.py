@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import attrs
 from cattrs import Converter
 from cattrs.cols import list_structure_factory, mapping_structure_factory
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .._listing.zones import wall
@@ -32,6 +33,9 @@ _TIME_WITH_OFFSET = "case_date_created"
 def build_converter(zone: ZoneInfo) -> Converter:
     """Return the converter of a zone."""
     converter = build_reader(time_reader(zone), _record_reader)
+    # Most fields of most records: without these each costs a call.
+    for kind in (str, bool, int):
+        converter.register_unstructure_hook(kind | None, identity)
     converter.register_unstructure_hook(date, date.isoformat)
     converter.register_unstructure_hook(
         datetime, lambda moment: wall(moment, zone).isoformat(" ", "seconds")

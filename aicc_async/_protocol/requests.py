@@ -18,7 +18,8 @@ class Request(Generic[T]):
     """One call; ``repeatable`` when it may go out again though the service may have acted.
 
     ``signed`` requests carry an access token: all but a sign-in. ``denied`` are the statuses that
-    mean: not with these credentials. ``headers`` go beside those of every request.
+    mean: not with these credentials. ``headers`` go beside those of every request. An ``is_short``
+    answer has a few kilobytes: the time for silence is all that it has.
     """
 
     operation: str
@@ -31,3 +32,4 @@ class Request(Generic[T]):
     signed: bool = True
     denied: frozenset[int] = frozenset({401, 403})
     headers: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    is_short: bool = False

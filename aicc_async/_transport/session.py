@@ -531,7 +531,7 @@ class Session:
             timeout=_timeout(
                 call,
                 limits,
-                is_short=not request.repeatable,
+                is_short=request.is_short or not request.repeatable,
                 connect=limits.connect if "proxy" in self._way else None,
             ),
             max_line_size=MAX_HEADER_BYTES,

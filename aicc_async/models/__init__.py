@@ -37,7 +37,8 @@ It prints::
     title must be at most 128 bytes in UTF-8, got 132
 
 ``to_dict`` writes any record as JSON can hold it, by Python names or as it is on the wire, and
-``from_dict`` reads it back: no service needs converters of its own::
+``from_dict`` reads it back; ``to_json`` writes bytes at once. No service needs converters of its
+own::
 
     import json
 

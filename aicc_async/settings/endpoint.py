@@ -126,7 +126,8 @@ class RetryPolicy:
 class Timeouts:
     """Seconds to connect, and seconds without a byte (a server-side script may take 3 minutes).
 
-    What must not be sent twice is answered in a few bytes: ``read`` bounds the whole answer then.
+    A case in detail, and what must not be sent twice, is answered in a few kilobytes: ``read``
+    bounds the whole answer then.
     """
 
     connect: float = field(default=10.0, validator=number(0.001))

@@ -1,0 +1,154 @@
+"""What single calls cost over a bare loop, and a case as JSON over the writing of its dictionary.
+
+The bare loop posts with aiohttp and parses with orjson. CPU time is that of this process, eight
+calls at a time; calls a second are those of 64 at a time, without latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+import aiohttp
+import orjson
+from bench_create import FIELDS, NEW
+from bench_create import PATH as CREATE
+from floor import LIST
+from tenant import UNTIL, Tenant, tenant
+
+from aicc_async import AICCClient, Case, CaseQuery, to_dict, to_json
+
+QUICK = "--quick" in sys.argv
+CALLS = 500 if QUICK else 1_000
+PAIRS = 3 if QUICK else 15
+CASES = 300
+# As long as a range of one request may be.
+MONTH = CaseQuery(start_time=UNTIL - timedelta(days=31), end_time=UNTIL)
+MANY = 64
+# Times the floor's time, at most.
+MAX_RATIOS = {"get_case": 1.4, "list_cases": 1.4, "create_case": 1.3, "to_json": 1.3}
+# Of the floor's calls a second.
+MIN_RATE = 0.8
+
+Call = Callable[[], Awaitable[object]]
+Ratios = dict[str, list[float]]
+
+
+def ours(aicc: AICCClient, case_id: str) -> dict[str, Call]:
+    """Return the client's calls by their names."""
+    return {
+        "get_case": lambda: aicc.get_case(case_id),
+        "list_cases": lambda: aicc.list_cases(MONTH, limit=1),
+        "create_case": lambda: aicc.create_case(NEW),
+    }
+
+
+def bare(session: aiohttp.ClientSession, url: str, case_id: str) -> dict[str, Call]:
+    """Return the bare loop's calls by the same names."""
+    times = {"startTime": f"{MONTH.start_time:%F %T}", "endTime": f"{MONTH.end_time:%F %T}"}
+
+    async def send(method: str, path: str, fields: dict[str, Any]) -> object:
+        async with session.request(method, url + path, data=orjson.dumps(fields)) as response:
+            return orjson.loads(await response.read())["result"]
+
+    return {
+        "get_case": lambda: send("GET", f"{CREATE}/{case_id}", {"id": case_id}),
+        "list_cases": lambda: send("POST", LIST, {**times, "start": 0, "limit": 1}),
+        "create_case": lambda: send("POST", CREATE, {"caseInfo": FIELDS}),
+    }
+
+
+async def seconds(call: Call, *, at_once: int, clock: Callable[[], float]) -> float:
+    """Measure what calls take by a clock, so many at a time."""
+    left = iter(range(CALLS))
+
+    async def work() -> None:
+        for _ in left:
+            await call()
+
+    gc.collect()
+    began = clock()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return clock() - began
+
+
+async def measure_calls(server: Tenant) -> tuple[Ratios, Ratios]:
+    """Run all in turns, the first time uncounted; return ratios of CPU, and of calls a second."""
+    headers = {"access-token": server.token, "Content-Type": "application/json"}
+    async with (
+        server.client(concurrency=MANY) as aicc,
+        # The floor keeps all its connections, as the client does.
+        aiohttp.ClientSession(
+            headers=headers, connector=aiohttp.TCPConnector(limit=MANY)
+        ) as session,
+    ):
+        [case] = (await aicc.list_cases(MONTH, limit=1)).cases
+        own, floor = ours(aicc, case.id), bare(session, server.url, case.id)
+        cpu: Ratios = {name: [] for name in own}
+        rates: Ratios = {name: [] for name in own}
+        for number in range(PAIRS + 1):
+            for name in own:
+                pair = own[name], floor[name]
+                for found, at_once, clock in (
+                    (cpu, 8, time.process_time),
+                    (rates, MANY, time.perf_counter),
+                ):
+                    took, least = [
+                        await seconds(call, at_once=at_once, clock=clock) for call in pair
+                    ]
+                    if number:
+                        found[name].append(took / least if found is cpu else least / took)
+                        each = 1e6 / CALLS
+                        print(f"{name:11} {took * each:6.0f} µs   bare {least * each:6.0f} µs")
+    return cpu, rates
+
+
+async def measure_json(server: Tenant) -> list[float]:
+    """Write cases one by one, in turns with their dictionaries; return the ratios of CPU."""
+    async with server.client() as aicc:
+        cases: list[Case] = (await aicc.list_cases(MONTH, limit=100)).cases
+    fields = [to_dict(case) for case in cases]
+    ratios = []
+    for number in range(PAIRS * 10 + 1):
+        began = time.process_time()
+        for case in cases:
+            to_json(case)
+        between = time.process_time()
+        for each in fields:
+            orjson.dumps(each)
+        if number:
+            ratios.append((between - began) / (time.process_time() - between))
+    return ratios
+
+
+async def measure(server: Tenant) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the medians of all ratios of time, and of those of calls a second."""
+    cpu, rates = await measure_calls(server)
+    cpu["to_json"] = await measure_json(server)
+    return (
+        {name: median(found) for name, found in cpu.items()},
+        {name: median(found) for name, found in rates.items()},
+    )
+
+
+def main() -> int:
+    """Measure, and say whether the bounds hold."""
+    with tenant(cases=CASES) as server:
+        cpu, rates = asyncio.run(measure(server))
+    for name, ratio in cpu.items():
+        print(f"bench_calls: {name} {ratio:.2f}x the floor's CPU (bound {MAX_RATIOS[name]:.1f}x)")
+    for name, rate in rates.items():
+        print(f"bench_calls: {name} {rate:.2f} of the floor's calls/s, {MANY} at once", end="")
+        print(f" (bound {MIN_RATE:.1f})")
+    is_slow = any(ratio > MAX_RATIOS[name] for name, ratio in cpu.items())
+    return int(is_slow or any(rate < MIN_RATE for rate in rates.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
