@@ -17,7 +17,7 @@ import threading
 import time
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -131,8 +131,10 @@ def _witness(ticker: Ticker, causes: dict[str, tuple[float, float]]) -> Iterator
     def watch() -> None:
         while not is_done.wait(SAMPLE_INTERVAL):
             late, cpu = time.perf_counter() - ticker.due, time.clock_gettime(clock) - ticker.cpu
-            if late > SLOW:
-                note(_describe(loop_thread), cpu, late)
+            # A frame may end while it is looked at: CPython 3.11 shows other objects then.
+            with suppress(AttributeError):
+                if late > SLOW:
+                    note(_describe(loop_thread), cpu, late)
 
     def collect(phase: str, info: dict[str, int]) -> None:
         nonlocal began

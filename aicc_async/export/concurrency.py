@@ -48,8 +48,10 @@ async def entered_in_thread(context: AbstractContextManager[T]) -> AsyncIterator
         await call_in_thread(lambda: entered.append(context.__enter__()))
         yield entered[0]
     except BaseException as error:
+        if not entered:
+            raise
         raised = type(error), error, error.__traceback__
-        if not (entered and await call_in_thread(lambda: context.__exit__(*raised))):
+        if not await call_in_thread(lambda: context.__exit__(*raised)):
             raise
     else:
         await call_in_thread(lambda: context.__exit__(None, None, None))
