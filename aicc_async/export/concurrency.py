@@ -16,7 +16,7 @@ from .stop import Stop, run_with
 T = TypeVar("T")
 TICK_INTERVAL = 0.1  # seconds
 # That a task may keep the loop for, when it finds its next work done already.
-MAX_TURN = 0.001  # seconds
+MAX_TURN = 0.002  # seconds
 
 
 async def call_in_thread(work: Callable[[], T], *, tick: Callable[[], object] = lambda: None) -> T:

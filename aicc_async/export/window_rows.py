@@ -12,7 +12,7 @@ from attrs import Factory, define
 from .._files import create_private
 
 # A write for each page would make the thread that writes wait for the loop's every time.
-BUFFER_SIZE = 2**20  # bytes
+BUFFER_SIZE = 2**21  # bytes
 
 
 @define

