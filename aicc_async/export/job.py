@@ -81,6 +81,9 @@ async def export_cases(
     first. A file or object appears when it is complete, with a manifest beside it; a database
     changes in one transaction.
 
+    What waits for the disk, or computes for long, is done in threads and in short turns: other
+    tasks of the event loop go on meanwhile.
+
     Every window is checked against what the service announced, and read again, then in halves,
     when it disagrees. So it is where the service refuses deep pages, or where a total may be the
     most that it ever gives (``the total may be capped at 10000``). What never agrees is written all

@@ -1,9 +1,10 @@
 """The file of the rows: it grows window by window, and has each id once among neighbours.
 
-The idea: pages are written as they come, so that memory holds a window's ids and dates, never its
-rows. When a window is read again, the lines of the reading before are set aside; if a reading
-agrees with itself, its lines stay, and if none does, what any of them brought is kept. Windows
-overlap, so ids of the last two are remembered, and rows that come again are dropped.
+The idea: pages are written as they come, two megabytes at a time, so that memory holds a window's
+ids and dates, never all of its rows. When a window is read again, the lines of the reading before
+are set aside; if a reading agrees with itself, its lines stay, and if none does, what any of them
+brought is kept. Windows overlap, so ids of the last two are remembered, and rows that come again
+are dropped.
 
 The invariant: what is before the present window is final, and only the lines behind it are ever cut
 off or written anew. So the digest can be carried along, and a killed run is cut back to the end of
