@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ from .stop import Stop, run_with
 
 T = TypeVar("T")
 TICK_INTERVAL = 0.1  # seconds
+# That a task may keep the loop for, when it finds its next work done already.
+MAX_TURN = 0.002  # seconds
 
 
 async def call_in_thread(work: Callable[[], T], *, tick: Callable[[], object] = lambda: None) -> T:
@@ -32,6 +35,39 @@ async def call_in_thread(work: Callable[[], T], *, tick: Callable[[], object] = 
         if not task.done():
             stop.set()
             await wait_until_done(task, stop)
+
+
+@asynccontextmanager
+async def entered_in_thread(context: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Enter a context in a thread, and leave it in another one.
+
+    Cancelled while it is being entered, it is left as well.
+    """
+    entered = list[T]()
+    try:
+        await call_in_thread(lambda: entered.append(context.__enter__()))
+        yield entered[0]
+    except BaseException as error:
+        if not entered:
+            raise
+        raised = type(error), error, error.__traceback__
+        if not await call_in_thread(lambda: context.__exit__(*raised)):
+            raise
+    else:
+        await call_in_thread(lambda: context.__exit__(None, None, None))
+
+
+class LoopTurn:
+    """Gives the other tasks of the loop their turn, where one has work without a wait."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    async def share(self) -> None:
+        """Let the others run, if the last time was long ago."""
+        if time.perf_counter() - self._start > MAX_TURN:
+            await asyncio.sleep(0)
+            self._start = time.perf_counter()
 
 
 def _start_thread(stop: Stop, work: Callable[[], T]) -> asyncio.Future[T]:

@@ -155,13 +155,13 @@ def _find_missing(api: CaseApi, table: Table, evidence: Evidence) -> tuple[list[
         return [], None
     # A day earlier: the zone's clock may be anything up to that behind.
     since = max(now[0][0], EARLIEST_START).replace(tzinfo=UTC) - timedelta(days=1)
-    found = table.created_dates(since)
-    dates = {case_id: wall(date, api.zone) for case_id, date in found.items()}
-    missing = {
-        case_id
-        for case_id, date in dates.items()
-        if is_within(now, date) and is_within(before, date)
-    }
+    found, missing = table.created_dates(since), set[str]()
+    while found:
+        # One by one: a million that are freed at once hold all threads.
+        case_id, moment = found.popitem()
+        date = wall(moment, api.zone)
+        if is_within(now, date) and is_within(before, date):
+            missing.add(case_id)
     known = None
     with evidence.rows.open("rb", buffering=BUFFER_SIZE) as file:
         for lines in batch_lines(file):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -11,6 +12,7 @@ from .._api import CaseApi
 from .._listing.ordered_map import ordered_map
 from .._protocol.raw import RawParts
 from ..errors import ApiError, DecodeError, NotFoundError
+from .concurrency import call_in_thread, entered_in_thread
 from .progress import ProgressReporter
 from .row_file import RowFile
 
@@ -25,11 +27,14 @@ _write = msgspec.json.Encoder().encode
 async def add_details(api: CaseApi, rows: RowFile, progress: ProgressReporter) -> int:
     """Write the settled window's rows anew, with details; return how many cases have none."""
     without = 0
-    with rows.rewriting() as plain:
+    async with entered_in_thread(rows.rewriting()) as plain:
         detailed = with_details(plain, api.raw_detail, concurrency=api.concurrency)
         async with aclosing(detailed):
             async for row, is_known in detailed:
-                rows.rewrite(row)
+                if rows.needs_disk():
+                    await call_in_thread(partial(rows.rewrite, row))
+                else:
+                    rows.rewrite(row)
                 without += not is_known
                 progress.advance(rows=1)
     return without

@@ -23,7 +23,7 @@ from ..errors import AICCError, ConfigError, ExportError
 from ..models import CaseQuery
 from . import manifest
 from .checkpoint import Checkpoint, open_checkpoint
-from .concurrency import call_in_thread
+from .concurrency import call_in_thread, entered_in_thread
 from .content import content_sha256, content_size
 from .dedupe import deduplicate
 from .deletions import Evidence, check_can_mark, find_deleted
@@ -80,6 +80,9 @@ async def export_cases(
     database; ``format`` names what its suffix does not say. Each case is there once, oldest window
     first. A file or object appears when it is complete, with a manifest beside it; a database
     changes in one transaction.
+
+    What waits for the disk, or computes for long, is done in threads and in short turns: other
+    tasks of the event loop go on meanwhile.
 
     Every window is checked against what the service announced, and read again, then in halves,
     when it disagrees. So it is where the service refuses deep pages, or where a total may be the
@@ -160,15 +163,21 @@ async def export_cases(
         detail=detail,
         mark_deleted=mark_deleted,
     )
-    destination = _resolve(api, query, target, name=format, options=options, keep=keep)
-    last = _load_last(api, query, destination, keep=keep, replace=replace)
+    resolve = partial(_resolve, api, query, target, name=format, options=options, keep=keep)
+    destination = await call_in_thread(resolve)
+    load = partial(_load_last, api, query, destination, keep=keep, replace=replace)
+    last = await call_in_thread(load)
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.table.newest_date) if destination.table else None
     folder = destination.checkpoint
     if not keep and not restart:
         described = fingerprint(api, query, since_last=False, detail=detail)
-        folder = find_checkpoint(destination, described)
-    with open_checkpoint(folder, restart=restart, overwrite=overwrite) as checkpoint:
+        folder, text = await call_in_thread(lambda: find_checkpoint(destination, described))
+        if text:
+            # Here, and not in the thread, so that it shows the caller's line.
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+    opened = open_checkpoint(folder, restart=restart, overwrite=overwrite)
+    async with entered_in_thread(opened) as checkpoint:
         is_resumed = folder == destination.checkpoint and checkpoint.is_planned
         # A kill may have left what an unfinished run has written without its manifest.
         if not is_resumed or not checkpoint.values().get("writing"):
@@ -331,7 +340,7 @@ class _Job:
         except BaseException:
             # A later run adds to them. The disk may be why it ended.
             with suppress(ExportError):
-                self._checkpoint.save(**asdict(self._meter.totals()))
+                await call_in_thread(partial(self._checkpoint.save, **asdict(self._meter.totals())))
             raise
         if self._checkpoint.folder != self._target.checkpoint:
             await call_in_thread(partial(remove_parts, self._checkpoint.folder))
@@ -345,14 +354,15 @@ class _Job:
         if self._checkpoint.is_planned:
             check_fingerprint(self._target, saved["fingerprint"], described)
             if not await call_in_thread(self._checkpoint.has_its_rows):
-                self._checkpoint.clear()
+                await call_in_thread(self._checkpoint.clear)
         if self._checkpoint.is_planned:
-            self._checkpoint.save(runs=saved["runs"] + 1)
+            await call_in_thread(partial(self._checkpoint.save, runs=saved["runs"] + 1))
         else:
             plan = await plan_range(
                 self._api, self._query, self._count, settle=self._settle, detail=self._detail
             )
-            windows.plan(
+            save = partial(
+                windows.plan,
                 plan.windows,
                 fingerprint=described,
                 start=time_text(plan.start),
@@ -365,6 +375,7 @@ class _Job:
                 runs=1,
                 **asdict(self._meter.totals()),
             )
+            await call_in_thread(save)
         self._progress.start_reading(windows)
 
     async def _read(self) -> _RowsRead:
@@ -383,8 +394,10 @@ class _Job:
             detail=self._detail,
             progress=self._progress,
         )
-        path, days = self._checkpoint.rows_path, self._checkpoint.windows.days()
-        if not is_distinct:
+        path = self._checkpoint.rows_path
+        if is_distinct:
+            days = await call_in_thread(self._checkpoint.windows.days)
+        else:
             path, days = await call_in_thread(lambda: deduplicate(self._checkpoint))
         is_digested = path == self._checkpoint.rows_path
         saved = self._checkpoint.values()
@@ -404,7 +417,7 @@ class _Job:
         if table is None:
             return []
         evidence = Evidence(
-            windows=self._checkpoint.windows.reports(),
+            windows=await call_in_thread(self._checkpoint.windows.reports),
             whole=rows.whole,
             last=self._last,
             rows=rows.path,
@@ -418,7 +431,7 @@ class _Job:
         if file and target.format == "jsonl" and not self._keep:
             return await call_in_thread(lambda: self._link(file, rows))
         # Until now nothing of ours can have changed the target.
-        self._checkpoint.save(writing=True)
+        await call_in_thread(partial(self._checkpoint.save, writing=True))
         try:
             return await write_rows(
                 rows.path,

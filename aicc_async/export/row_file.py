@@ -1,9 +1,10 @@
 """The file of the rows: it grows window by window, and has each id once among neighbours.
 
-The idea: pages are written as they come, so that memory holds a window's ids and dates, never its
-rows. When a window is read again, the lines of the reading before are set aside; if a reading
-agrees with itself, its lines stay, and if none does, what any of them brought is kept. Windows
-overlap, so ids of the last two are remembered, and rows that come again are dropped.
+The idea: pages are written as they come, two megabytes at a time, so that memory holds a window's
+ids and dates, never all of its rows. When a window is read again, the lines of the reading before
+are set aside; if a reading agrees with itself, its lines stay, and if none does, what any of them
+brought is kept. Windows overlap, so ids of the last two are remembered, and rows that come again
+are dropped.
 
 The invariant: what is before the present window is final, and only the lines behind it are ever cut
 off or written anew. So the digest can be carried along, and a killed run is cut back to the end of
@@ -18,7 +19,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import compress
 from operator import itemgetter
 
@@ -58,8 +59,13 @@ class RowFile:
     def write(
         self, reading: int, ids: Sequence[str], *, dates: Sequence[str], lines: Sequence[bytes]
     ) -> None:
-        """Append rows that are no duplicates; a new reading begins the window anew."""
+        """Append rows that are no duplicates; a new reading begins the window anew.
+
+        They are written when there are enough of them, or the window ends.
+        """
         with disk_errors(self._folder):
+            if self._rows.is_full:
+                self._rows.flush()
             self._rows.begin_reading(reading)
             is_new = self._recent.are_new(ids)
             if is_new is not None:
@@ -68,8 +74,15 @@ class RowFile:
                 lines = list(compress(lines, is_new))
             self._rows.append(ids, dates, lines)
 
+    def needs_disk(self, reading: int | None = None) -> bool:
+        """Return whether the next row waits for the disk: then it must be written in a thread.
+
+        It does where many rows are held, or where another ``reading`` begins.
+        """
+        return self._rows.is_full or reading not in (None, self._rows.reading.number)
+
     def settle_window(self, readings: int, *, agreed: bool) -> int:
-        """Take it that the window has all its rows, and return how many.
+        """Take it that the window has all its rows, and return how many; call it in a thread.
 
         A window that no two readings agree on gets what any brought: nobody knows which was right.
         """
@@ -102,10 +115,17 @@ class RowFile:
     def rewrite(self, row: bytes) -> None:
         """Write the next row in place of the one that was taken back."""
         with disk_errors(self._folder):
-            self._rows.write([row])
+            if self._rows.is_full:
+                self._rows.flush()
+            self._rows.hold([row])
 
     def end_window(self, window: Window, report: WindowReport) -> FinishedWindow:
-        """End a window that is settled; its rows stay. Raises ExportError when any were cut off."""
+        """End a window that is settled; its rows stay. Call it in a thread.
+
+        Raises ExportError when any were cut off.
+        """
+        with disk_errors(self._folder):
+            self._rows.flush()
         reading = self._rows.reading
         ids = set(reading.ids)
         self._count += len(reading.ids)
@@ -123,7 +143,7 @@ class RowFile:
         return FinishedWindow(window, report, self._rows.size(), days)
 
     def undo_window(self) -> None:
-        """Take the window's rows back."""
+        """Take the window's rows back; call it in a thread."""
         with disk_errors(self._folder):
             self._rows.cut()
             self._rows.delete_earlier()
@@ -152,6 +172,13 @@ class RowFile:
     def is_distinct(self) -> bool:
         """Return whether it is known that no id is there twice: they are few, and of one run."""
         return self._distinct is not None and len(self._distinct) == self._count
+
+
+@contextmanager
+def open_row_file(checkpoint: Checkpoint) -> Iterator[RowFile]:
+    """Open the row file of a checkpoint, and close it in the end."""
+    with closing(RowFile(checkpoint)) as rows:
+        yield rows
 
 
 def count_days(dates: Sequence[str]) -> Counter[str]:

@@ -3,7 +3,8 @@
 The idea: nothing can end a thread from outside. So work that may take long looks at
 ``current_stop`` now and then, and ends when it is set; what waits in a library names a function
 that wakes it. Work that can only wait, and has nothing to change yet (it connects to a server),
-says that it may be left: its caller goes on, and it ends by itself, at its next look.
+says that it may be left: its caller goes on, and it ends by itself, at its next look. A look is
+also where the thread lets the event loop run, which would wait for its turn otherwise.
 
 The invariant: work that changes anything is never left behind.
 """
@@ -11,12 +12,16 @@ The invariant: work that changes anything is never left behind.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
+# The interpreter lets a thread keep its lock for 5 ms, whoever waits: the event loop would, at
+# every turn. A shorter pause would end before a thread that waits wakes up.
+MAX_GIL_HOLD, GIL_PAUSE = 0.002, 0.00005  # seconds
 
 
 class StoppedError(BaseException):
@@ -30,6 +35,7 @@ class Stop:
         self._lock = threading.Lock()
         self._is_set = threading.Event()
         self._wake: Callable[[], object] | None = None
+        self._paused_at = time.perf_counter()
         self.may_be_left = False
 
     def set(self) -> None:
@@ -38,9 +44,12 @@ class Stop:
         threading.Thread(target=self._call_wake, daemon=True).start()
 
     def check(self) -> None:
-        """Raise StoppedError when the work is to end."""
+        """Raise StoppedError when the work is to end; else let the event loop have its turn."""
         if self._is_set.is_set():
             raise StoppedError
+        if time.perf_counter() - self._paused_at > MAX_GIL_HOLD:
+            time.sleep(GIL_PAUSE)
+            self._paused_at = time.perf_counter()
 
     def wait(self, seconds: float) -> None:
         """Wait so long; raise StoppedError when the work is to end before."""

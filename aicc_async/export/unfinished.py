@@ -7,7 +7,6 @@ zone and tenant. Nothing is renamed: the folder of the other target is used wher
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from datetime import datetime
@@ -22,9 +21,10 @@ from .manifest import SUFFIX, parse_time
 from .sinks.registry import SUFFIXES, Target, TargetOptions, resolve_target
 
 
-def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
+def find_checkpoint(target: Target, described: Mapping[str, Any]) -> tuple[Path, str | None]:
     """Return the folder that an export goes on in: its target's own, unless only another has it.
 
+    What is to be said of another one comes with it. Call it in a thread.
     ``described`` is its fingerprint. Another one that is in use or cannot be read is left alone.
     """
     own = target.checkpoint
@@ -34,10 +34,8 @@ def find_checkpoint(target: Target, described: Mapping[str, Any]) -> Path:
             continue
         end = _end_of(folder, described)
         if end is not None:
-            text = f"{target.name}: resumes what was read of {folder.name} up to {end}"
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
-            return folder
-    return own
+            return folder, f"{target.name}: resumes what was read of {folder.name} up to {end}"
+    return own, None
 
 
 def planned_start(target: str, format_name: str | None, options: TargetOptions) -> datetime | None:

@@ -17,11 +17,12 @@ What it cannot see: what the listing's checks cannot (``_listing/paging.py``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import compress
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from .._api import CaseApi
 from .._listing.counting import Totals, row_counter
@@ -36,11 +37,11 @@ from .._protocol.operations import LIST
 from .._protocol.raw import DatedRow
 from ..errors import ApiError, DecodeError
 from .checkpoint import Checkpoint
-from .concurrency import call_in_thread
+from .concurrency import LoopTurn, call_in_thread, entered_in_thread
 from .details import add_details
 from .manifest import WindowReport, WindowVerdict, time_text
 from .progress import ProgressReporter, RunMeter
-from .row_file import RowFile
+from .row_file import RowFile, open_row_file
 from .window_sync import WindowSync
 
 
@@ -61,7 +62,7 @@ async def read_windows(
     ExportError when the row file is not what was written into it.
     """
     pending = [planned.window for planned in checkpoint.windows.pending()]
-    with closing(RowFile(checkpoint)) as rows:
+    async with entered_in_thread(open_row_file(checkpoint)) as rows:
         sync = WindowSync(rows, checkpoint.windows, meter)
         saved, limits = checkpoint.values(), api.limits()
         if saved.get("cap") is not None:
@@ -83,13 +84,18 @@ async def read_windows(
         try:
             await reader.read(pending)
             await sync.flush()
-            size = checkpoint.windows.finished_bytes()
-            sha256 = await call_in_thread(lambda: rows.sha256(size))
-            if not await call_in_thread(rows.is_unchanged):
-                raise checkpoint.discard_changed_rows()
+            sha256 = await call_in_thread(lambda: _digest_unchanged(checkpoint, rows))
             return sha256, rows.is_distinct()
         finally:
             await sync.close()
+
+
+def _digest_unchanged(checkpoint: Checkpoint, rows: RowFile) -> str:
+    """Return the digest of all rows, if nobody else has changed them since."""
+    sha256 = rows.sha256(checkpoint.windows.finished_bytes())
+    if not rows.is_unchanged():
+        raise checkpoint.discard_changed_rows()
+    return sha256
 
 
 @frozen(kw_only=True)
@@ -105,6 +111,7 @@ class _WindowReader:
     settle: timedelta
     detail: bool
     progress: ProgressReporter
+    turn: LoopTurn = Factory(LoopTurn)
 
     async def read(self, windows: Sequence[Window]) -> None:
         """Read windows, and in place of each that keeps moving its halves."""
@@ -120,26 +127,32 @@ class _WindowReader:
             async with aclosing(pages) as batches:
                 async for batch in batches:
                     if batch.verdict is None:
-                        self._write(batch)
+                        await self._write(batch)
                         # Rows without their details are not done yet.
                         self.progress.advance(rows=0 if self.detail else len(batch.rows))
+                        # Many pages may be there already.
+                        await self.turn.share()
                     elif parts := await self._divide(batch.window, batch.verdict):
                         await self.sync.flush()
-                        self.checkpoint.windows.split(batch.window, parts)
+                        split = partial(self.checkpoint.windows.split, batch.window, parts)
+                        await call_in_thread(split)
                         self.progress.advance(windows=1)
                         await self.read([part.window for part in parts])
                     else:
                         await self._finish(batch.window, batch.verdict)
 
-    def _write(self, batch: Batch[DatedRow]) -> None:
+    async def _write(self, batch: Batch[DatedRow]) -> None:
         """Write rows, without those of the seconds beyond the range."""
         ids = batch.ids
         dates, lines = zip(*batch.rows, strict=True)
         wanted = self.dates.are_wanted(batch, dates)
         if wanted:
             ids, dates, lines = (tuple(compress(each, wanted)) for each in (ids, dates, lines))
-        if ids:
-            self.rows.write(batch.reading, ids, dates=dates, lines=lines)
+        write = partial(self.rows.write, batch.reading, ids, dates=dates, lines=lines)
+        if ids and self.rows.needs_disk(batch.reading):
+            await call_in_thread(write)
+        elif ids:
+            write()
 
     async def _divide(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
         """Return parts in place of a window, and take its rows back; none when it is done."""
@@ -150,12 +163,12 @@ class _WindowReader:
         elif not verdict.problem:
             parts = await self.divider.find_hidden(window, verdict.announced_last) or []
         if limits.cap != cap:
-            self.checkpoint.save(cap=limits.cap)
+            await call_in_thread(partial(self.checkpoint.save, cap=limits.cap))
         if verdict.refused and not parts:
             raise too_deep(window, verdict.refused) from verdict.refused
-        parts = parts or self._halve(window, verdict)
+        parts = parts or await call_in_thread(lambda: self._halve(window, verdict))
         if parts:
-            self.rows.undo_window()
+            await call_in_thread(self.rows.undo_window)
         return parts
 
     def _halve(self, window: Window, verdict: ReadingVerdict) -> list[PlannedWindow]:
@@ -175,13 +188,15 @@ class _WindowReader:
     async def _finish(self, window: Window, verdict: ReadingVerdict) -> None:
         # Before the details, which may take hours: it is about the time when the rows were read.
         is_settled = window.end is not None and window.end <= self.api.now() - self.settle
-        written = self.rows.settle_window(verdict.readings, agreed=not verdict.problem)
+        written = await call_in_thread(
+            partial(self.rows.settle_window, verdict.readings, agreed=not verdict.problem)
+        )
         without = 0
         if self.detail:
             without = await add_details(self.api, self.rows, self.progress)
         await self.dates.look_up(self.fetch, self._read_date)
         report = self._report(window, verdict, is_settled=is_settled, without_detail=without)
-        finished = self.rows.end_window(window, report)
+        finished = await call_in_thread(partial(self.rows.end_window, window, report))
         self.api.note_window(LIST.name, window, report.verdict, verdict.distinct)
         # With details the next window may end long after this one.
         await self.sync.add(finished, at_once=self.detail)

@@ -11,6 +11,9 @@ from attrs import Factory, define
 
 from .._files import create_private
 
+# A write for each page would make the thread that writes wait for the loop's every time.
+BUFFER_SIZE = 2**21  # bytes
+
 
 @define
 class WrittenReading:
@@ -34,10 +37,10 @@ class WindowRows:
 
     def __init__(self, path: Path, start: int) -> None:
         self._path = path
-        # A page of rows is written at once: a buffer would only copy it.
+        # Rows are held and written here: a buffer would only copy them.
         create_private(path)
         self._file = path.open("ab", buffering=0)
-        self._start = self._size = start
+        self._start = start
         self.cut()
         self.begin_window()
 
@@ -46,12 +49,12 @@ class WindowRows:
         self._file.close()
 
     def size(self) -> int:
-        """Return the size of the whole file, as far as it was written here."""
+        """Return the size of the whole file, with what is held."""
         return self._size
 
     def is_cut(self) -> bool:
         """Return whether the file is shorter than what was written."""
-        return os.fstat(self._file.fileno()).st_size < self._size
+        return os.fstat(self._file.fileno()).st_size < self._size - self._held_size
 
     def sync(self) -> None:
         """Make durable what is written."""
@@ -71,16 +74,28 @@ class WindowRows:
             self.reading = WrittenReading(number)
 
     def append(self, ids: Sequence[str], dates: Sequence[str], lines: Sequence[bytes]) -> None:
-        """Add rows to the present reading."""
+        """Add rows to the present reading; they are held until ``flush``."""
         if ids:
-            self.write(lines)
+            self.hold(lines)
             self.reading.ids += ids
             self.reading.dates += dates
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        """Write lines; without a buffer the system may take a part of them at a time."""
-        rest = memoryview(b"\n".join([*lines, b""]))
-        self._size += len(rest)
+    def hold(self, lines: Sequence[bytes]) -> None:
+        """Hold lines that are to be written; nothing here waits for the disk."""
+        text = b"\n".join([*lines, b""])
+        self._held.append(text)
+        self._held_size += len(text)
+        self._size += len(text)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is held that it should be written."""
+        return self._held_size >= BUFFER_SIZE
+
+    def flush(self) -> None:
+        """Write what is held; without a buffer the system may take a part of it at a time."""
+        rest = memoryview(b"".join(self._held))
+        self._drop_held()
         while rest:
             rest = rest[self._file.write(rest) :]
 
@@ -92,10 +107,13 @@ class WindowRows:
                 for row_id, date, line in zip(earlier.ids, earlier.dates, lines, strict=True):
                     if row_id not in known:
                         self.append([row_id], [date], [line.rstrip(b"\n")])
+                        if self.is_full:
+                            self.flush()
             known.update(earlier.ids)
 
     def set_aside(self) -> Path:
         """Move the lines of the present reading to a file of their own."""
+        self.flush()
         path = self._aside(self.reading)
         create_private(path)
         with self._path.open("rb") as source, path.open("wb") as aside:
@@ -105,7 +123,8 @@ class WindowRows:
         return path
 
     def cut(self) -> None:
-        """Cut the window's lines off."""
+        """Cut the window's lines off, also those that are held."""
+        self._drop_held()
         self._file.truncate(self._start)
         self._file.seek(self._start)
         self._size = self._start
@@ -114,6 +133,10 @@ class WindowRows:
         """Delete the readings that were set aside."""
         for earlier in self._earlier:
             self._aside(earlier).unlink()
+
+    def _drop_held(self) -> None:
+        self._held: list[bytes] = []
+        self._held_size = 0
 
     def _aside(self, reading: WrittenReading) -> Path:
         return self._path.with_name(f"reading.{reading.number}")

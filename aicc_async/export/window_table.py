@@ -127,7 +127,11 @@ class WindowTable:
     def days(self) -> Counter[str]:
         """Count the lines of the row file by day of creation; those without a date under ""."""
         rows = self._database.rows("SELECT days FROM windows WHERE days IS NOT NULL")
-        return sum((Counter(msgspec.json.decode(days)) for (days,) in rows), Counter[str]())
+        total = Counter[str]()
+        for (days,) in rows:
+            # Not their sum: that would copy all days for each window.
+            total.update(msgspec.json.decode(days))
+        return +total
 
 
 def _planned_cells(planned: PlannedWindow) -> tuple[Any, ...]:

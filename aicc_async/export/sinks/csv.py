@@ -20,11 +20,13 @@ from ...errors import ConfigError, DecodeError
 from ...models import Case
 from ..stop import current_stop
 from .defuse import defuse
-from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch, Seal, Written, ignore
+from .sink import BUFFER_SIZE, Batch, Seal, Written, ignore
 
 # The csv module reads 128 Ki by default, and writes any.
 MAX_CELL_LENGTH = 2**31 - 1  # characters
 BYTE_ORDER_MARK = "\ufeff"
+# After so many it is looked whether the user interrupted, and the loop has its turn.
+ROWS_PER_LOOK = 50
 _DOCUMENTED = list(wire_names(Case).values())
 # A Decimal keeps all digits of a number.
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=exact_number).decode
@@ -102,7 +104,7 @@ class CSV:
             names = list(columns.values())
             stop = current_stop()
             for done.added, row in enumerate(rows, 1):
-                if not done.added % LINES_PER_BATCH:
+                if not done.added % ROWS_PER_LOOK:
                     stop.check()
                 out.writerow([self._cell(row.get(name)) for name in names])
             done.total += done.added
@@ -136,7 +138,7 @@ class CSV:
                 yield header
                 stop = current_stop()
                 for number, row in enumerate(rows, 1):
-                    if not number % LINES_PER_BATCH:
+                    if not number % ROWS_PER_LOOK:
                         stop.check()
                     if len(row) != len(header):
                         raise self._refusal(

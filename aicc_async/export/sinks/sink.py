@@ -18,8 +18,9 @@ T = TypeVar("T")
 Batch = Sequence[bytes]
 # Of a file that is read or written line by line.
 BUFFER_SIZE = 2**20  # bytes
-# After so many it is looked whether the user interrupted.
-LINES_PER_BATCH = 1000
+# After so many it is looked whether the user interrupted, and the loop has its turn. The records
+# of a thousand would outlive young collections, and cause full ones, which hold all threads.
+LINES_PER_BATCH = 200
 
 
 @define
