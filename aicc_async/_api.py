@@ -14,14 +14,14 @@ from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from ._listing import zones
 from ._listing.counting import Totals, is_refusal, row_counter
 from ._listing.creation_dates import CLOCK_TOLERANCE, CREATED, CreationDates, wanted_batches
 from ._listing.divide import Divider
 from ._listing.limits import Limits
-from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, Page, with_totals
+from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, LongestPage, Page, with_totals
 from ._listing.paging import Batch
 from ._listing.reading import read_windows
 from ._listing.windows import EARLIEST_START, MAX_SPAN, Window, split, widen
@@ -56,6 +56,8 @@ class CaseApi:
     protocol: CaseProtocol = field(repr=False)
     session: Session = field(repr=False)
     rate_limit: RateLimit | None = None
+    # Of case/list, as far as this client has seen.
+    longest_page: LongestPage = Factory(LongestPage)
 
     @property
     def stats(self) -> Stats:
@@ -207,7 +209,9 @@ class CaseApi:
     def limits(self) -> Limits:
         """Return how many rows a window may have, as far as the profile knows; new for each run."""
         deepest, cap = self.profile.deepest_start, self.profile.max_count
-        limits = Limits()
+        limits = Limits(longest_page=self.longest_page)
+        if self.profile.page_size is not None:
+            self.longest_page.note(min(self.profile.page_size, MAX_ROWS_PER_PAGE))
         if deepest is not None:
             limits.learn_depth(max(deepest, self.profile.page_size or MAX_ROWS_PER_PAGE))
         if cap is not None:

@@ -88,7 +88,7 @@ def cases(*, is_quick: bool) -> list[Case]:
         yearly.append(
             Case(name="1,000,000 in 10 years", rows=10**6, since=years(10), read=export, goal=1.015)
         )
-    day = {"rows": 10, "since": UNTIL - DAY, "page_size": MAX_ROWS_PER_PAGE}
+    day: dict[str, Any] = {"rows": 10, "since": UNTIL - DAY, "page_size": MAX_ROWS_PER_PAGE}
     return [
         *yearly,
         Case(name="30 a month for 3 years", rows=1080, since=years(3), read=export, goal=40),

@@ -88,7 +88,6 @@ class Prefetch(Generic[R]):
         self._under_way = 0
         self._unanswered = 0
         self._largest_size = 1  # bytes
-        self._longest = 0  # rows
 
     async def pages(self) -> AsyncGenerator[FetchedPage[R]]:
         """Yield the pages of the next window in order: those planned, then on without an end."""
@@ -192,8 +191,7 @@ class Prefetch(Generic[R]):
                 raise TooDeepError(start, error) from error
             raise
         self._largest_size = max(self._largest_size, page.size)
-        self._longest = max(self._longest, len(page.ids))
-        return FetchedPage(start, asked, page, self._longest)
+        return FetchedPage(start, asked, page, self._limits.longest_page.note(len(page.ids)))
 
 
 def plan_rest(found: int, count: int, longest: int) -> Iterator[tuple[int, int, int]]:
