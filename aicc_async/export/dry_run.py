@@ -1,9 +1,9 @@
 """What an export would take, without doing it: planned as an export plans, and never written.
 
-The figures are those of a tenant that stands still: every window that moves while it is read, and
-every refusal, costs requests more. So do a look behind a page that may have come short, and one for
-a row whose date must be told by the service: at most two a window. The size is that of JSON lines,
-from the rows of one page.
+The figures are those of a tenant that stands still: every window that moves while it is read, every
+refusal, and a count of the whole range that has to be repeated costs requests more. So do a look
+behind a page that may have come short, and one for a row whose date must be told by the service: at
+most two a window. The size is that of JSON lines, from the rows of one page.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ async def plan_export(
 ) -> ExportPlan:
     """Return what ``export_cases`` with the same arguments would read, and write nothing.
 
-    It counts the windows as the export does, and reads one page (with ``detail`` also three cases)
-    for the size. An unfinished export, or a target that has rows already, is not looked at.
+    It plans as the export does; a page that the plan asked for (with ``detail`` also three cases)
+    tells the size. An unfinished export, or a target that has rows already, is not looked at.
 
     Raises what ``list_cases`` raises.
     """
