@@ -195,7 +195,7 @@ In detail
 ``detail=True`` (``--detail``) adds history, contact and tasks to each case, at a request each::
 
     $ aicc-async export detail.jsonl --since 2025-01-01 --until 2025-01-01 --detail
-    detail.jsonl: 50 cases in 1 windows (1 verified), …, 59 requests, 0 retries, 0 throttles
+    detail.jsonl: 50 cases in 1 windows (1 verified), …, 57 requests, 0 retries, 0 throttles
 
 A case that the service does not know any more keeps its row, and counts in
 ``report.without_detail``.

@@ -99,3 +99,14 @@ async def test_a_window_with_rows_is_in_no_run(filled: set[int]) -> None:
     lengths = [min(filled, default=39), 38 - max(filled, default=38)]
     assert len(found) == len(set(found)) == sum(length for length in lengths if length > 1)
     assert len(asked) <= 2 + 2 * 7
+
+
+async def test_a_small_range_is_one_request_once_longer_pages_were_seen() -> None:
+    """The client remembers over its readings how much the service gives at once."""
+    day = CaseQuery(start_time=SINCE, end_time=SINCE + timedelta(days=1))
+    async with pair(cases=900, since=SINCE, until=UNTIL, signs_in=False) as (tenant, aicc):
+        for expected in (2, 1):
+            before = len(tenant.requests)
+            assert [case.id async for case in aicc.iter_cases(day)]
+            assert len(tenant.requests) - before == expected
+            assert [case.id async for case in aicc.iter_cases(QUARTER)]
