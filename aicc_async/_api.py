@@ -59,6 +59,9 @@ class CaseApi:
     # Of case/list, as far as this client has seen.
     longest_page: LongestPage = Factory(LongestPage)
 
+    def __attrs_post_init__(self) -> None:
+        self.longest_page.note(min(self.profile.page_size or 0, MAX_ROWS_PER_PAGE))
+
     @property
     def stats(self) -> Stats:
         """Requests, retries and throttles so far."""
@@ -171,6 +174,7 @@ class CaseApi:
             strict=strict,
             divider=divider,
             note_window=partial(self.note_window, listing.operation.name),
+            longest_page=self.longest_page,
         )
 
     async def rows(
@@ -209,9 +213,7 @@ class CaseApi:
     def limits(self) -> Limits:
         """Return how many rows a window may have, as far as the profile knows; new for each run."""
         deepest, cap = self.profile.deepest_start, self.profile.max_count
-        limits = Limits(longest_page=self.longest_page)
-        if self.profile.page_size is not None:
-            self.longest_page.note(min(self.profile.page_size, MAX_ROWS_PER_PAGE))
+        limits = Limits()
         if deepest is not None:
             limits.learn_depth(max(deepest, self.profile.page_size or MAX_ROWS_PER_PAGE))
         if cap is not None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from attrs import Factory, define
 
 from ..errors import ApiError, ExportError
-from .pages import MAX_ROWS_PER_PAGE, LongestPage
+from .pages import MAX_ROWS_PER_PAGE
 from .windows import Window, bisect
 
 
@@ -17,14 +17,12 @@ class Limits:
 
     A window of ``max_rows`` rows can be read by offset, and its total is no cap; None is unknown.
     From ``cap`` rows on a total may be one that the service never exceeds. ``indivisible`` are
-    windows that are read as they are, since totals say nothing about their parts. ``longest_page``
-    may be shared by all runs of a client.
+    windows that are read as they are, since totals say nothing about their parts.
     """
 
     max_rows: int | None = None
     cap: int | None = None
     indivisible: set[Window] = Factory(set)
-    longest_page: LongestPage = Factory(LongestPage)
     # Of any window that was read.
     deepest_row: int = 0
 

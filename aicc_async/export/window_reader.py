@@ -29,7 +29,7 @@ from .._listing.creation_dates import CreationDates
 from .._listing.divide import Divider
 from .._listing.first_pages import FirstPages
 from .._listing.limits import describe_cap, too_deep
-from .._listing.pages import MAX_ROWS_PER_PAGE
+from .._listing.pages import MAX_ROWS_PER_PAGE, LongestPage
 from .._listing.paging import Batch, ReadingVerdict, readings
 from .._listing.plan import PlannedWindow
 from .._listing.windows import Window, bisect
@@ -82,7 +82,7 @@ async def read_windows(
             progress=progress,
         )
         try:
-            await reader.read(pending)
+            await reader.read(pending, longest_page=api.longest_page)
             await sync.flush()
             size = checkpoint.windows.finished_bytes()
             sha256 = await call_in_thread(lambda: rows.sha256(size))
@@ -107,7 +107,9 @@ class _WindowReader:
     detail: bool
     progress: ProgressReporter
 
-    async def read(self, windows: Sequence[Window]) -> None:
+    async def read(
+        self, windows: Sequence[Window], *, longest_page: LongestPage | None = None
+    ) -> None:
         """Read windows, and in place of each that keeps moving its halves."""
         # Details take a hundred times as long as pages: rows that were read far ahead would be out
         # of date when their details come.
@@ -117,6 +119,7 @@ class _WindowReader:
                 self.pages.fetch,
                 concurrency=self.api.concurrency,
                 limits=self.divider.limits,
+                longest_page=longest_page,
             )
             async with aclosing(batches_of) as batches:
                 async for batch in batches:
