@@ -14,14 +14,14 @@ from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from ._listing import zones
 from ._listing.counting import Totals, is_refusal, row_counter
 from ._listing.creation_dates import CLOCK_TOLERANCE, CREATED, CreationDates, wanted_batches
 from ._listing.divide import Divider
 from ._listing.limits import Limits
-from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, Page, with_totals
+from ._listing.pages import MAX_ROWS_PER_PAGE, Fetch, LongestPage, Page, with_totals
 from ._listing.paging import Batch
 from ._listing.reading import read_windows
 from ._listing.windows import EARLIEST_START, MAX_SPAN, Window, split, widen
@@ -56,6 +56,11 @@ class CaseApi:
     protocol: CaseProtocol = field(repr=False)
     session: Session = field(repr=False)
     rate_limit: RateLimit | None = None
+    # Of case/list, as far as this client has seen.
+    longest_page: LongestPage = Factory(LongestPage)
+
+    def __attrs_post_init__(self) -> None:
+        self.longest_page.note(min(self.profile.page_size or 0, MAX_ROWS_PER_PAGE))
 
     @property
     def stats(self) -> Stats:
@@ -169,6 +174,7 @@ class CaseApi:
             strict=strict,
             divider=divider,
             note_window=partial(self.note_window, listing.operation.name),
+            longest_page=self.longest_page,
         )
 
     async def rows(

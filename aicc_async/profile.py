@@ -22,7 +22,8 @@ It prints::
 
     50 rows in a page; RateLimit(limit=8, …)
 
-What a client does with it: no page is larger than ``page_size``; ranges are cut so that ``span``
+What a client does with it: no page is larger than ``page_size``, and none that is shorter is taken
+for all that the service gives at once; ranges are cut so that ``span``
 holds. Unless there is a rate limit, four fifths of the ``quota`` that the gateway told are kept, or
 where ``rate_refused`` is known four fifths of ``rate``. No window is read that needs an offset
 deeper than ``deepest_start`` or announces ``max_count`` rows: it is halved. A create that is in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ..errors import ExportError
 from .windows import Window
@@ -26,6 +26,21 @@ class Page(Generic[R]):
     rows: list[R] = field(repr=False)
     count: int
     size: int
+
+
+@define
+class LongestPage:
+    """How many rows the service was seen to give at once, in any reading of a client.
+
+    A shorter page is not all that it ever gives.
+    """
+
+    rows: int = 0
+
+    def note(self, rows: int) -> int:
+        """Take a page of so many rows into account, and return the most so far."""
+        self.rows = max(self.rows, rows)
+        return self.rows
 
 
 # Takes a window, the number of the first row, and how many rows to ask for.

@@ -28,7 +28,7 @@ from attrs import evolve, field, frozen
 from ..errors import ApiError
 from .counting import is_refusal
 from .limits import Limits, TooDeepError
-from .pages import Fetch
+from .pages import Fetch, LongestPage
 from .prefetch import FetchedPage, Prefetch
 from .windows import Window
 
@@ -90,14 +90,20 @@ class ReadingVerdict:
 
 
 async def readings(
-    windows: Sequence[Window], fetch: Fetch[R], *, concurrency: int, limits: Limits
+    windows: Sequence[Window],
+    fetch: Fetch[R],
+    *,
+    concurrency: int,
+    limits: Limits,
+    longest_page: LongestPage | None = None,
 ) -> AsyncGenerator[Batch[R]]:
     """Read window after window, and again those that disagree; a verdict ends each.
 
     A new ``reading`` begins the window anew: it replaces what came before. One that is too large
-    may have brought some of its rows.
+    may have brought some of its rows. ``longest_page`` is what is known of earlier ones; where a
+    window has to be read again nothing is taken as known.
     """
-    async with aclosing(Prefetch(windows, fetch, concurrency, limits)) as ahead:
+    async with aclosing(Prefetch(windows, fetch, concurrency, limits, longest_page)) as ahead:
         for done, window in enumerate(windows):
             problems: list[tuple[int, set[str]]] = []
             for number in range(1, MAX_READINGS + 1):

@@ -2,7 +2,7 @@
 
 The idea: a page is read by its offset, and a deep offset is slow, may be refused, and shifts when
 rows come or go. So no window should have more than ``MAX_ROWS_PER_WINDOW`` rows. Every window is
-counted by a request for one row; those with too many rows are halved until they fit, and small
+counted by a request; those with too many rows are halved until they fit, and small
 neighbours are joined again, so that there are few windows and few requests.
 
 The invariant: the windows cover the range without a gap. Halving keeps both outer ends and lets the

@@ -27,7 +27,7 @@ from attrs import define
 from ..errors import ApiError
 from .limits import Limits, TooDeepError, is_refused_depth
 from .ordered_map import cancel_all
-from .pages import MAX_ROWS_PER_PAGE, Fetch, Page
+from .pages import MAX_ROWS_PER_PAGE, Fetch, LongestPage, Page
 from .windows import Window
 
 R = TypeVar("R")
@@ -75,7 +75,12 @@ class Prefetch(Generic[R]):
     """Fetches ahead: the first pages of the next windows, and all pages of those that are known."""
 
     def __init__(
-        self, windows: Sequence[Window], fetch: Fetch[R], concurrency: int, limits: Limits
+        self,
+        windows: Sequence[Window],
+        fetch: Fetch[R],
+        concurrency: int,
+        limits: Limits,
+        longest_page: LongestPage | None = None,
     ) -> None:
         self._windows = iter(windows)
         self._fetch = fetch
@@ -88,7 +93,7 @@ class Prefetch(Generic[R]):
         self._under_way = 0
         self._unanswered = 0
         self._largest_size = 1  # bytes
-        self._longest = 0  # rows
+        self._longest_page = longest_page or LongestPage()
 
     async def pages(self) -> AsyncGenerator[FetchedPage[R]]:
         """Yield the pages of the next window in order: those planned, then on without an end."""
@@ -192,8 +197,7 @@ class Prefetch(Generic[R]):
                 raise TooDeepError(start, error) from error
             raise
         self._largest_size = max(self._largest_size, page.size)
-        self._longest = max(self._longest, len(page.ids))
-        return FetchedPage(start, asked, page, self._longest)
+        return FetchedPage(start, asked, page, self._longest_page.note(len(page.ids)))
 
 
 def plan_rest(found: int, count: int, longest: int) -> Iterator[tuple[int, int, int]]:

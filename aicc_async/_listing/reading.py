@@ -20,7 +20,7 @@ from attrs import evolve
 from ..errors import ExportError
 from .divide import Divider
 from .limits import Limits, describe_cap, too_deep
-from .pages import Fetch
+from .pages import Fetch, LongestPage
 from .paging import Batch, ReadingVerdict, readings
 from .plan import PlannedWindow
 from .windows import Window
@@ -38,12 +38,14 @@ async def read_windows(
     strict: bool = True,
     divider: Divider | None = None,
     note_window: NoteWindow | None = None,
+    longest_page: LongestPage | None = None,
 ) -> AsyncGenerator[Batch[R]]:
     """Yield the rows of all windows, each once, oldest window first, in the service's order.
 
     A row is known by its id within its window and the one before. A window that stays unstable, or
     whose total may be a cap, raises ExportError; ``strict=False`` yields what there is and warns.
-    Without a divider no window is divided, and no total is doubted.
+    Without a divider no window is divided, and no total is doubted. ``longest_page`` is shared by
+    readings of the same listing.
     """
     ids_before: set[str] = set()
     ids_here: set[str] = set()
@@ -55,6 +57,7 @@ async def read_windows(
         strict=strict,
         divider=divider,
         note_window=note_window,
+        longest_page=longest_page,
     )
     async with aclosing(pages) as batches:
         async for batch in batches:
@@ -80,10 +83,13 @@ async def _read_divided(
     strict: bool,
     divider: Divider | None,
     note_window: NoteWindow | None,
+    longest_page: LongestPage | None = None,
 ) -> AsyncGenerator[Batch[R]]:
     """Read windows, or in their place their parts; an empty batch ends each window."""
     limits = divider.limits if divider else Limits()
-    pages = readings(windows, fetch, concurrency=concurrency, limits=limits)
+    pages = readings(
+        windows, fetch, concurrency=concurrency, limits=limits, longest_page=longest_page
+    )
     async with aclosing(pages) as batches:
         async for batch in batches:
             if batch.verdict is None:

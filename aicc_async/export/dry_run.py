@@ -1,9 +1,9 @@
 """What an export would take, without doing it: planned as an export plans, and never written.
 
-The figures are those of a tenant that stands still: every window that moves while it is read, and
-every refusal, costs requests more. So do a look behind a page that may have come short, and one for
-a row whose date must be told by the service: at most two a window. The size is that of JSON lines,
-from the rows of one page.
+The figures are those of a tenant that stands still: every window that moves while it is read, every
+refusal, and a count of the whole range that has to be repeated costs requests more. So do a look
+behind a page that may have come short, and one for a row whose date must be told by the service: at
+most two a window. The size is that of JSON lines, from the rows of one page.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from datetime import timedelta
 from attrs import field, frozen
 
 from .._api import CaseApi, HasCaseApi
-from .._listing.counting import row_counter
 from .._listing.pages import MAX_ROWS_PER_PAGE
 from .._listing.plan import PlannedWindow
 from .._listing.prefetch import plan_rest
@@ -27,8 +26,6 @@ from .manifest import time_text
 
 # Of the cases of the sample page: enough to tell kilobytes from megabytes.
 SAMPLE_DETAILS = 3
-# Of the whole range when all is read: what is after its beginning, and after its end.
-CLOSING_COUNTS = 2
 
 
 @frozen(kw_only=True)
@@ -74,8 +71,8 @@ async def plan_export(
 ) -> ExportPlan:
     """Return what ``export_cases`` with the same arguments would read, and write nothing.
 
-    It counts the windows as the export does, and reads one page (with ``detail`` also three cases)
-    for the size. An unfinished export, or a target that has rows already, is not looked at.
+    It plans as the export does; a page that the plan asked for (with ``detail`` also three cases)
+    tells the size. An unfinished export, or a target that has rows already, is not looked at.
 
     Raises what ``list_cases`` raises.
     """
@@ -83,18 +80,20 @@ async def plan_export(
     query = CaseQuery() if query is None else check("query", query, kind(CaseQuery))
     check("settle", settle, kind(timedelta))
     before = api.stats.requests
-    fetch = api.dated_pages(query)
-    found = await plan_range(api, query, row_counter(fetch), settle=settle, detail=detail)
+    found = await plan_range(api, query, settle=settle, detail=detail)
     planning = api.stats.requests - before
     largest = max(found.windows, key=lambda planned: planned.count)
-    page = await fetch(largest.window, 0, MAX_ROWS_PER_PAGE)
+    page = found.pages.peek(largest.window)
+    if page is None:
+        page = await api.dated_pages(query)(largest.window, 0, MAX_ROWS_PER_PAGE)
     size = await _mean_size(api, list(zip(page.ids, page.rows, strict=True)), detail=detail)
     rows = found.announced
     if rows is None:
         rows = sum(planned.count for planned in found.windows)
     windows = tuple(_window_plan(api, planned) for planned in found.windows)
     requests = planning + sum(each.requests for each in windows) + rows * detail
-    requests += CLOSING_COUNTS * (found.announced is not None)
+    # The planning has asked for their first pages.
+    requests -= sum(found.pages.peek(planned.window) is not None for planned in found.windows)
     rate = api.rate_limit
     return ExportPlan(
         start=time_text(found.start),

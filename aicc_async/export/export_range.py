@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .._api import CaseApi
-from .._listing.counting import Count, Totals, find_first_day, is_refusal
+from .._listing.caps import MIN_CAP
+from .._listing.counting import Count, Totals, find_first_day, is_refusal, row_counter
+from .._listing.empty_runs import find_empty
+from .._listing.first_pages import FirstPages
 from .._listing.plan import PlannedWindow, max_rows_per_window, plan_windows
 from .._listing.run_all import run_all, run_both
 from .._listing.windows import Window
 from .._listing.zones import SECOND
+from .._protocol.raw import DatedRow
 from ..errors import ApiError
 from ..models import CaseQuery
 from .manifest import WholeCount
@@ -24,10 +28,12 @@ MAX_ROWS_PER_DETAILED_WINDOW = 1000
 class RangePlan:
     """A frozen range in windows, and how many rows it had as a whole when it was planned.
 
-    ``start`` None is open; ``announced`` None means that the service does not count the whole,
-    or not beyond a cap. ``windows`` have a second more at both ends. ``highest`` is the highest
-    total of anything that was counted. ``rows_after`` were announced as later than the end of what
-    can exist: none are, unless the zones differ.
+    ``start`` None is open. ``announced`` are those at most: all from the beginning on where the
+    windows have as many, else those less what is behind the end. None means that the service does
+    not count the whole, or not beyond a cap. ``windows`` have a second more at both ends.
+    ``highest`` is the highest total of anything that was counted. ``rows_after`` were announced as
+    later than the end of what can exist: none are, unless the zones differ. ``pages`` are for the
+    reading to take.
     """
 
     start: datetime | None
@@ -36,14 +42,16 @@ class RangePlan:
     announced: int | None
     highest: int
     rows_after: int
+    pages: FirstPages[DatedRow] = field(repr=False)
 
 
 async def plan_range(
-    api: CaseApi, query: CaseQuery, count: Count, *, settle: timedelta, detail: bool
+    api: CaseApi, query: CaseQuery, *, settle: timedelta, detail: bool, highest: int = 0
 ) -> RangePlan:
     """Freeze the range of a query (an open end is now), and cut it by what the service announces.
 
     What ended less than ``settle`` ago is apart, so that no window is settled in part only.
+    ``highest`` is the highest total that the service was seen to announce before.
     """
     max_rows = max_rows_per_window(api.limits())
     if detail:
@@ -51,24 +59,64 @@ async def plan_range(
     now, asked = api.now(), api.range(query)
     start, end = asked.start, asked.end or now
     wide = api.widen(Window(start, end))
-
-    totals = Totals(count)
+    pages = FirstPages(
+        api.dated_pages(query),
+        api.longest_page,
+        asked_at=now,
+        concurrency=api.concurrency,
+        max_rows=max_rows,
+    )
+    totals = Totals(pages.count)
 
     async def plan() -> list[PlannedWindow]:
         parts = await _cut(api, totals.count, wide, settled=now - settle)
+        pages.note_empty(await find_empty([*parts[0], *parts[1]], totals.count))
         planned = await run_all(
             plan_windows(part, totals.count, api.zone, max_rows=max_rows, span=api.span)
             for part in parts
         )
         return [window for part in planned for window in part]
 
-    # First, so that no case can have been dated by a clock that went on meanwhile.
-    after = await api.count_rows_after(query, end)
-    # At the same time: each takes as long as a few answers.
-    announced, planned = await run_both(count_whole_range(totals.count, start, end), plan())
+    from_start, after = None, None
+    short = await _cut(api, totals.count, wide, settled=now - settle) if start else ([], [])
+    if is_short := len(short[0]) == 1:
+        from_start, rows = await run_both(
+            _count_if_accepted(totals.count, Window(wide.start)), totals.count(short[0][0])
+        )
+        if from_start is not None and from_start <= rows and from_start < max(MIN_CAP, highest):
+            # Nothing is behind the window, neither in the range nor after it.
+            pages.note_empty(short[1])
+            after = 0
+    if after is None:
+        # First, so that no case can have been dated by a clock that went on meanwhile.
+        after = await api.count_rows_after(query, end)
+    if is_short:
+        planned = await plan()
+    else:
+        # At the same time: each takes as long as a few answers.
+        from_start, planned = await run_both(
+            _count_if_accepted(totals.count, Window(start)), plan()
+        )
+    announced = from_start
+    if from_start is not None and from_start > sum(each.count for each in planned):
+        # Some rows are behind the end. Both are counted at the same time, else cases that come
+        # between would hide as many that are missing.
+        announced = await count_whole_range(row_counter(pages.fetch), start, end)
     if api.limits().may_be_capped(totals.highest):
         announced = None
-    return RangePlan(start, end, planned, announced, totals.highest, after)
+    # Rows that were read long before their details would be out of date.
+    pages.keep(planned, max_rows=max_rows if detail else None)
+    return RangePlan(start, end, planned, announced, max(totals.highest, highest), after, pages)
+
+
+async def _count_if_accepted(count: Count, window: Window) -> int | None:
+    """Count a window; None where the service takes no range without an end."""
+    try:
+        return await count(window)
+    except ApiError as error:
+        if is_refusal(error):
+            return None
+        raise
 
 
 async def _cut(
@@ -116,6 +164,9 @@ async def compare_whole_range(
     """
     if announced is None:
         return None
+    if rows >= announced:
+        # Another count could not be lower than what came.
+        return WholeCount(announced=announced, before=announced, agrees=True)
     now = await count_whole_range(count, start, end)
     if now is None:
         return None

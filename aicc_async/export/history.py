@@ -42,6 +42,12 @@ def earlier_runs(
     return tuple(run for run in runs if run.windows)
 
 
+def highest_total(last: ExportReport) -> int:
+    """Return the highest total that a window announced and gave, in a run or those before it."""
+    windows = [*last.windows, *(window for run in last.earlier for window in run.windows)]
+    return max((each.announced_last for each in windows if each.verdict != "unverified"), default=0)
+
+
 def _not_read_again(
     old: Sequence[WindowReport], new: Sequence[WindowReport], *, start: str | None
 ) -> tuple[WindowReport, ...]:

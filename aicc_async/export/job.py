@@ -17,6 +17,7 @@ from .._api import CaseApi, HasCaseApi
 from .._files import replace as replace_file
 from .._files import replacing
 from .._listing.counting import row_counter
+from .._listing.first_pages import FirstPages
 from .._listing.windows import Window
 from .._validators import check, kind
 from ..errors import AICCError, ConfigError, ExportError
@@ -39,6 +40,7 @@ from .fingerprint import (
     next_start,
     warn_of_half,
 )
+from .history import highest_total
 from .manifest import ExportReport, WholeCount, parse_time, time_text
 from .outcome import build_report, utc_text
 from .progress import OnProgress, ProgressReporter, RunMeter
@@ -324,8 +326,10 @@ class _Job:
         self._keep = keep
         self._detail = detail
         self._settle = settle
-        self._fetch = api.dated_pages(query)
-        self._count = row_counter(self._fetch)
+        fetch = api.dated_pages(query)
+        self._count = row_counter(fetch)
+        # A run that resumes has none.
+        self._pages = FirstPages.none(fetch)
         self._meter = RunMeter(api.stats, checkpoint.values())
         self._progress = ProgressReporter(on_progress, self._meter)
 
@@ -359,8 +363,13 @@ class _Job:
             await call_in_thread(partial(self._checkpoint.save, runs=saved["runs"] + 1))
         else:
             plan = await plan_range(
-                self._api, self._query, self._count, settle=self._settle, detail=self._detail
+                self._api,
+                self._query,
+                settle=self._settle,
+                detail=self._detail,
+                highest=highest_total(self._last) if self._keep and self._last else 0,
             )
+            self._pages = plan.pages
             save = partial(
                 windows.plan,
                 plan.windows,
@@ -386,7 +395,7 @@ class _Job:
         dates = self._api.creation_dates(asked, rows_after=saved["rows_after"])
         sha256, is_distinct = await read_windows(
             self._api,
-            self._fetch,
+            self._pages,
             self._checkpoint,
             dates=dates,
             meter=self._meter,

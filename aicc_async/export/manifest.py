@@ -62,8 +62,8 @@ class WholeCount:
     """The total of the whole range, counted without windows: it has also what no window has.
 
     ``announced`` is the count after the windows were read, ``before`` the one when they were
-    planned. It ``agrees`` when the rows that came, with those of the range's last second, are not
-    fewer than either of them.
+    planned; where as many rows came as that one, there is no other. It ``agrees`` when the rows
+    that came, with those of the range's last second, are not fewer than either of them.
     """
 
     announced: int

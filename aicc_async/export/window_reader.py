@@ -28,8 +28,9 @@ from .._api import CaseApi
 from .._listing.counting import Totals, row_counter
 from .._listing.creation_dates import CreationDates
 from .._listing.divide import Divider
+from .._listing.first_pages import FirstPages
 from .._listing.limits import describe_cap, too_deep
-from .._listing.pages import MAX_ROWS_PER_PAGE, Fetch
+from .._listing.pages import MAX_ROWS_PER_PAGE, LongestPage
 from .._listing.paging import Batch, ReadingVerdict, readings
 from .._listing.plan import PlannedWindow
 from .._listing.windows import Window, bisect
@@ -47,7 +48,7 @@ from .window_sync import WindowSync
 
 async def read_windows(
     api: CaseApi,
-    fetch: Fetch[DatedRow],
+    pages: FirstPages[DatedRow],
     checkpoint: Checkpoint,
     *,
     dates: CreationDates,
@@ -67,11 +68,11 @@ async def read_windows(
         saved, limits = checkpoint.values(), api.limits()
         if saved.get("cap") is not None:
             limits.learn_cap(saved["cap"])
-        totals = Totals(row_counter(fetch), highest=saved.get("highest", 0))
+        totals = Totals(row_counter(pages.fetch), highest=saved.get("highest", 0))
         reader = _WindowReader(
             api=api,
             divider=api.divider(totals, limits),
-            fetch=fetch,
+            pages=pages,
             checkpoint=checkpoint,
             dates=dates,
             rows=rows,
@@ -82,7 +83,7 @@ async def read_windows(
             progress=progress,
         )
         try:
-            await reader.read(pending)
+            await reader.read(pending, longest_page=api.longest_page)
             await sync.flush()
             sha256 = await call_in_thread(lambda: _digest_unchanged(checkpoint, rows))
             return sha256, rows.is_distinct()
@@ -102,7 +103,7 @@ def _digest_unchanged(checkpoint: Checkpoint, rows: RowFile) -> str:
 class _WindowReader:
     api: CaseApi
     divider: Divider
-    fetch: Fetch[DatedRow]
+    pages: FirstPages[DatedRow]
     checkpoint: Checkpoint
     dates: CreationDates
     rows: RowFile
@@ -113,18 +114,21 @@ class _WindowReader:
     progress: ProgressReporter
     turn: LoopTurn = Factory(LoopTurn)
 
-    async def read(self, windows: Sequence[Window]) -> None:
+    async def read(
+        self, windows: Sequence[Window], *, longest_page: LongestPage | None = None
+    ) -> None:
         """Read windows, and in place of each that keeps moving its halves."""
         # Details take a hundred times as long as pages: rows that were read far ahead would be out
         # of date when their details come.
         for group in [[window] for window in windows] if self.detail else [windows]:
-            pages = readings(
+            batches_of = readings(
                 group,
-                self.fetch,
+                self.pages.fetch,
                 concurrency=self.api.concurrency,
                 limits=self.divider.limits,
+                longest_page=longest_page,
             )
-            async with aclosing(pages) as batches:
+            async with aclosing(batches_of) as batches:
                 async for batch in batches:
                     if batch.verdict is None:
                         await self._write(batch)
@@ -187,14 +191,15 @@ class _WindowReader:
 
     async def _finish(self, window: Window, verdict: ReadingVerdict) -> None:
         # Before the details, which may take hours: it is about the time when the rows were read.
-        is_settled = window.end is not None and window.end <= self.api.now() - self.settle
+        read_at = self.pages.asked_at(window) or self.api.now()
+        is_settled = window.end is not None and window.end <= read_at - self.settle
         written = await call_in_thread(
             partial(self.rows.settle_window, verdict.readings, agreed=not verdict.problem)
         )
         without = 0
         if self.detail:
             without = await add_details(self.api, self.rows, self.progress)
-        await self.dates.look_up(self.fetch, self._read_date)
+        await self.dates.look_up(self.pages.fetch, self._read_date)
         report = self._report(window, verdict, is_settled=is_settled, without_detail=without)
         finished = await call_in_thread(partial(self.rows.end_window, window, report))
         self.api.note_window(LIST.name, window, report.verdict, verdict.distinct)

@@ -19,7 +19,7 @@ def test_it_prints_what_the_export_would_take(call: Call, tenant: Emulator, tmp_
     first, requests, time, size = ended.out.splitlines()
     span = "2025-01-01 00:00:00 to 2025-03-31 23:59:59"
     assert first == f"cases.csv: 300 cases in 3 windows, {span}"
-    assert requests == f"requests: 12, of which {len(tenant.requests)} were sent for this plan"
+    assert requests == f"requests: 6, of which {len(tenant.requests)} were sent for this plan"
     assert time == "time: 0:00:00 at 50 requests in 1 s"
     assert size == "size: about 0.2 MB as JSON lines"
     assert list(tmp_path.iterdir()) == []

@@ -24,12 +24,12 @@ def limits(tenant: Emulator) -> list[int]:
 
 
 async def test_it_asks_only_what_the_plan_needs() -> None:
-    """A count for each window, two for the whole range, and one page for the size."""
+    """A page for each window, one of which tells the size, and a count of the whole range."""
     async with pair(**TENANT) as (tenant, aicc):
         found = await plan_export(aicc, QUARTER)
-        assert limits(tenant).count(1) == len(found.windows) + 2
-        assert limits(tenant).count(100) == 1
-        assert found.asked == len(tenant.requests) == len(found.windows) + 2 + 1 + 1
+        assert limits(tenant).count(1) == 1
+        assert limits(tenant).count(100) == len(found.windows)
+        assert found.asked == len(tenant.requests) == len(found.windows) + 1 + 1
     assert (found.rows, found.start, found.end) == (900, str(SINCE), str(UNTIL))
 
 

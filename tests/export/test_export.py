@@ -204,7 +204,7 @@ async def test_an_export_resumes_after_a_refusal(
     """After a failure of the service, what was read is not read again."""
 
     def fail(emulator: Emulator, number: int) -> None:
-        if number == 9:
+        if number == 5:  # the plan takes four
             emulator.fail("list", Fault.BUSINESS_ERROR, times=None)
 
     tenant.on_page(fail)
