@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from statistics import median
@@ -133,7 +134,6 @@ async def export(server: Tenant, path: Path) -> int:
 
 async def obvious(server: Tenant, path: Path, windows: Sequence[Window]) -> int:
     """Write all rows with the loop."""
-    path.unlink(missing_ok=True)
     with LOOPS[path.suffix[1:]](path) as take:
         return await read_all(server.url, server.token, windows, take)
 
@@ -144,12 +144,11 @@ async def measure(server: Tenant, folder: Path, suffix: str) -> float:
         windows = aicc.api.windows(YEAR)
     ours, loop = list[Cost](), list[Cost]()
     for number in range(ROUNDS + 1):
-        target = folder / f"ours{number}.{suffix}"
+        target, other = folder / f"ours{number}.{suffix}", folder / f"loop{number}.{suffix}"
         costs = [
-            await Cost.of(lambda target=target: export(server, target)),  # type: ignore[misc]
-            await Cost.of(lambda: obvious(server, folder / f"obvious.{suffix}", windows)),
+            await Cost.of(partial(export, server, target)),
+            await Cost.of(partial(obvious, server, other, windows)),
         ]
-        target.unlink()
         if number:
             ours.append(costs[0])
             loop.append(costs[1])

@@ -18,7 +18,8 @@ import msgspec
 from ..._protocol.lenient import exact_number
 from ..._protocol.rows import MAX_LEARNED_FIELDS, new_fields
 
-# By wire name; UNSET is a field that a row has not.
+_encode_lines = msgspec.json.Encoder(decimal_format="number").encode_lines
+# By wire name. A documented field that a row has not is None, an extension field is UNSET.
 Columns = dict[str, Sequence[Any]]
 
 
@@ -41,7 +42,7 @@ class ColumnReader:
         except (ValueError, RecursionError):
             # Whoever reads them slowly says why.
             return None
-        if len(rows) != len(batch):
+        if not rows or len(rows) != len(batch):
             return None
         columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
         return dict(zip((*self._types, *self.extensions), columns, strict=True))
@@ -53,15 +54,32 @@ class ColumnReader:
             self.extensions += new
             self._decode = self._compile()
 
+    def extras(self, columns: Columns) -> list[str]:
+        """Return each row's extension fields as a JSON object."""
+        if not self.extensions:
+            return ["{}"] * len(columns["id"])
+        rows = map(self._extra, *[columns[name] for name in self.extensions])
+        return _encode_lines(list(rows)).decode().split("\n")[:-1]
+
     def _compile(self) -> Callable[[bytes], list[Any]]:
         names = [*self._types, *self.extensions]
         fields: list[Any] = [
-            (f"field_{i}", self._types.get(name, Any), msgspec.UNSET)
+            (
+                f"field_{i}",
+                self._types.get(name, Any),
+                None if name in self._types else msgspec.UNSET,
+            )
             for i, name in enumerate(names)
             if name != "id"
         ]
         # Among required fields it is the only one, so that it is the first of all.
         fields.insert(0, ("field_0", self._types["id"]))
+        self._extra: Any = msgspec.defstruct(
+            "Extra",
+            [(f"field_{i}", Any, msgspec.UNSET) for i in range(len(self.extensions))],
+            rename={f"field_{i}": name for i, name in enumerate(self.extensions)},
+            gc=False,
+        )
         row: Any = msgspec.defstruct(
             "Row",
             fields,

@@ -1,4 +1,8 @@
-"""Columns of values as cells of a CSV file: RFC 4180, as ``csv.writer`` quotes them."""
+"""Columns of values as cells of a CSV file: RFC 4180, as ``csv.writer`` quotes them.
+
+The idea: most columns have no character that could need quotes or an apostrophe, which a look at
+all their texts at once tells. Only the texts of the others are looked at one by one.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,17 @@ import msgspec
 
 _ABSENT: set[type] = {type(None), msgspec.UnsetType}
 _TEXT_OR_ABSENT = {str, *_ABSENT}
-_find_special = re.compile(r'[",\r\n]').search
+_FLAG_OR_TEXT, _INTEGER_OR_TEXT = {bool, *_TEXT_OR_ABSENT}, {int, *_TEXT_OR_ABSENT}
+# Nothing else is quoted, or makes an apostrophe needed (see ``defuse``).
+_SPECIAL = '",\t\r\n\0=+-@\uff1d\uff0b\uff0d\uff20'
+_find_special = re.compile(f"[{re.escape(_SPECIAL)}]").search
+_must_quote = re.compile(r'[",\r\n]').search
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def quote(cell: str) -> str:
     """Return a cell in quotes if it needs them."""
-    if _find_special(cell):
+    if _must_quote(cell):
         cell = cell.replace('"', '""')
         return f'"{cell}"'
     return cell
@@ -28,22 +36,33 @@ def quote_column(values: Sequence[Any], as_cell: Callable[[str], str]) -> Sequen
     kinds = {*map(type, values)}
     if kinds <= _ABSENT:
         return [""] * len(values)
-    if kinds <= _TEXT_OR_ABSENT and _is_plain(list(filter(None, values))):
-        return values if kinds == {str} else [value or "" for value in values]
+    if kinds <= _TEXT_OR_ABSENT:
+        texts = values if kinds == {str} else [value or "" for value in values]
+        if _is_plain(texts):
+            return texts
+        cells = {text: quote(as_cell(text)) if _find_special(text) else text for text in {*texts}}
+        return [cells[text] for text in texts]
+    if kinds <= _FLAG_OR_TEXT or kinds <= _INTEGER_OR_TEXT:
+        # Most of these columns have few values. Of other kinds, 1 and true and 1.0 are the same.
+        made = {value: quote(_cell(value, as_cell)) for value in {*values}}
+        return [made[value] for value in values]
     return [quote(_cell(value, as_cell)) for value in values]
 
 
 def encode_rows(rows: Iterable[Iterable[str]]) -> bytes:
     """Return lines of cells that are quoted."""
-    return "".join([f"{','.join(row)}\r\n" for row in rows]).encode()
+    return "\r\n".join([*map(",".join, rows), ""]).encode()
 
 
-def _is_plain(texts: list[str]) -> bool:
-    """Return whether no text needs quotes or an apostrophe (see ``defuse``), all at once."""
+def _is_plain(texts: Sequence[str]) -> bool:
+    """Return whether no text is written otherwise than it is."""
     whole = "".join(texts)
-    if not whole.isprintable() or any(sign in whole for sign in ',;"'):
-        return False
-    return not texts or "".join([text[0] for text in texts]).isalnum()
+    found = [sign for sign in _SPECIAL if sign in whole]
+    if not found:
+        return True
+    # Within a text that begins with a digit, this sign of dates does no harm.
+    is_date = found == ["-"] and ";" not in whole and whole.isprintable()
+    return is_date and "".join([text[:1] for text in texts]).isalnum()
 
 
 def _cell(value: Any, as_cell: Callable[[str], str]) -> str:
