@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no types
 from attrs import frozen
 from floor import Rows, read_all
 from tenant import YEAR, Tenant, tenant

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import accumulate, chain, compress, cycle
 from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ..._optional import load
 from ..._protocol.converter import dumps
@@ -23,6 +23,7 @@ from .sink import Misfits
 from .typed import KINDS, TypedRows
 
 _NAMES = wire_names(Case)
+_TEXT_OR_ABSENT = {str, type(None), UnsetType}
 
 
 class ArrowRows:
@@ -100,7 +101,7 @@ class ArrowRows:
             columns += [self._column(name, values) for name, values in found.items()]
         # Texts and null stay, all else is JSON.
         extras = (
-            list(zip(case.extra, _as_texts(case.extra.values()), strict=True)) for case in cases
+            list(zip(case.extra, _as_texts([*case.extra.values()]), strict=True)) for case in cases
         )
         columns.append(self._column("extra", extras))
         return self._arrow.RecordBatch.from_arrays(columns, schema=self.schema)
@@ -114,11 +115,10 @@ class ArrowRows:
             raise ExportError(f"{name}: a value does not fit into {kind}") from None
 
 
-def _as_texts(values: Iterable[object]) -> Iterator[object]:
-    """Yield texts and null as they are, all else but a missing field as JSON."""
-    return (
-        value
-        if value.__class__ is str or value is None or value is UNSET
-        else dumps(value).decode()
-        for value in values
-    )
+def _as_texts(values: Sequence[object]) -> Sequence[object]:
+    """Return texts and null as they are, all else but a missing field as JSON."""
+    if {*map(type, values)} <= _TEXT_OR_ABSENT:
+        return values
+    return [
+        value if value.__class__ in _TEXT_OR_ABSENT else dumps(value).decode() for value in values
+    ]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
+from itertools import filterfalse
 from typing import Any
 
 import msgspec
 
-_ABSENT: set[type] = {type(None), msgspec.UnsetType}
-_TEXT_OR_ABSENT = {str, *_ABSENT}
+_TEXT_OR_ABSENT: set[type] = {str, type(None), msgspec.UnsetType}
 _FLAG_OR_TEXT, _INTEGER_OR_TEXT = {bool, *_TEXT_OR_ABSENT}, {int, *_TEXT_OR_ABSENT}
 # Nothing else is quoted, or makes an apostrophe needed (see ``defuse``).
 _SPECIAL = '",\t\r\n\0=+-@\uff1d\uff0b\uff0d\uff20'
@@ -33,19 +34,17 @@ def quote(cell: str) -> str:
 
 def quote_column(values: Sequence[Any], as_cell: Callable[[str], str]) -> Sequence[str]:
     """Return the cells of a column, quoted; ``as_cell`` makes a text harmless."""
-    kinds = {*map(type, values)}
-    if kinds <= _ABSENT:
-        return [""] * len(values)
+    texts = list(filter(None, values))
+    kinds = {*map(type, filterfalse(None, values))} if len(texts) < len(values) else set()
     if kinds <= _TEXT_OR_ABSENT:
-        texts = values if kinds == {str} else [value or "" for value in values]
-        if _is_plain(texts):
-            return texts
-        cells = {text: quote(as_cell(text)) if _find_special(text) else text for text in {*texts}}
-        return [cells[text] for text in texts]
+        # It refuses what is not a text, which takes less than a look at each type.
+        with suppress(TypeError):
+            return _quote_texts(values, "".join(texts), as_cell)
+    kinds.update(map(type, texts))
     if kinds <= _FLAG_OR_TEXT or kinds <= _INTEGER_OR_TEXT:
         # Most of these columns have few values. Of other kinds, 1 and true and 1.0 are the same.
-        made = {value: quote(_cell(value, as_cell)) for value in {*values}}
-        return [made[value] for value in values]
+        cells = {value: quote(_cell(value, as_cell)) for value in {*values}}
+        return [cells[value] for value in values]
     return [quote(_cell(value, as_cell)) for value in values]
 
 
@@ -54,15 +53,18 @@ def encode_rows(rows: Iterable[Iterable[str]]) -> bytes:
     return "\r\n".join([*map(",".join, rows), ""]).encode()
 
 
-def _is_plain(texts: Sequence[str]) -> bool:
-    """Return whether no text is written otherwise than it is."""
-    whole = "".join(texts)
+def _quote_texts(values: Sequence[Any], whole: str, as_cell: Callable[[str], str]) -> Sequence[str]:
+    """Return the cells of a column of texts, which are the ``whole`` one after the other."""
+    if not whole:
+        return [""] * len(values)
+    texts = [value or "" for value in values]
     found = [sign for sign in _SPECIAL if sign in whole]
-    if not found:
-        return True
     # Within a text that begins with a digit, this sign of dates does no harm.
     is_date = found == ["-"] and ";" not in whole and whole.isprintable()
-    return is_date and "".join([text[:1] for text in texts]).isalnum()
+    if not found or (is_date and "".join([text[:1] for text in texts]).isalnum()):
+        return texts
+    cells = {text: quote(as_cell(text)) if _find_special(text) else text for text in {*texts}}
+    return [cells[text] for text in texts]
 
 
 def _cell(value: Any, as_cell: Callable[[str], str]) -> str:

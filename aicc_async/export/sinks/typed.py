@@ -15,6 +15,8 @@ from math import isinf
 from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
+from msgspec import ValidationError, convert
+
 from ..._protocol.converter import RecordConverter, dumps
 from ..._protocol.lenient import read_json
 from ..._protocol.names import wire_names
@@ -33,9 +35,9 @@ KINDS: dict[str, type[str | bool | int | datetime]] = {
 }
 # The columns of a table: Python's names, in the documents' order.
 COLUMNS = (*KINDS, "extra")
-_TYPES: dict[str, Any] = {
-    _NAMES[name]: NAIVE | None if kind is datetime else _HINTS[name] for name, kind in KINDS.items()
-}
+_TIMES = [_NAMES[name] for name, kind in KINDS.items() if kind is datetime]
+# A time may be "", which is none.
+_TYPES = {wire: _HINTS[name] for name, wire in _NAMES.items()} | dict.fromkeys(_TIMES, str | None)
 _NUMBERS = [name for name, kind in KINDS.items() if kind is int]
 # A double holds all integers up to it, and not all beyond.
 MAX_EXACT_INTEGER = 2**53
@@ -87,6 +89,13 @@ class TypedRows:
         columns = self._columns.read(batch)
         if columns is None or any(_has_long_integer(columns[_NAMES[name]]) for name in _NUMBERS):
             return None
+        for name in _TIMES:
+            try:
+                columns[name] = convert(
+                    [text or None for text in columns[name]], list[NAIVE | None]
+                )
+            except ValidationError:
+                return None
         self._read += len(batch)
         return columns, self._columns
 
