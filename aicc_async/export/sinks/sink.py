@@ -18,8 +18,8 @@ T = TypeVar("T")
 Batch = Sequence[bytes]
 # Of a file that is read or written line by line.
 BUFFER_SIZE = 2**20  # bytes
-# After so many it is looked whether the user interrupted. The values of a thousand would not fit into
-# the processor's cache, which costs a tenth of the time.
+# After so many it is looked whether the user interrupted. The values of a thousand would not fit
+# into the processor's cache, which costs a tenth of the time.
 LINES_PER_BATCH = 250
 
 
