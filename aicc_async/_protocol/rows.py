@@ -7,7 +7,7 @@ types, and the extension fields that were seen so far. A page with anything else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime
 from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo
@@ -63,12 +63,9 @@ class PageReader:
 
     def learn(self, cases: Iterable[Case]) -> None:
         """Note the extension fields of cases that were read slowly."""
-        found = dict.fromkeys(key for case in cases for key in case.extra)
-        # What msgspec takes as a name.
-        names = [key for key in found if key.isprintable() and not set(key) & set('"\\')]
         # A documented field's value is there too if it did not fit.
         known = {*self._extensions, *_NAMES.values()}
-        new = [name for name in names if name not in known]
+        new = new_fields((key for case in cases for key in case.extra), known)
         if new and len(self._extensions) + len(new) <= MAX_LEARNED_FIELDS:
             self._extensions += new
             self._ways = self._compile()
@@ -88,6 +85,15 @@ class PageReader:
             for time, build in builders.items()
             for parse in [make(extra, time, self._float_hook)]
         ]
+
+
+def new_fields(found: Iterable[str], known: Container[str]) -> list[str]:
+    """Return the names that are not known, each once, as far as msgspec takes them as names."""
+    return [
+        key
+        for key in dict.fromkeys(found)
+        if key not in known and key.isprintable() and not set(key) & set('"\\')
+    ]
 
 
 def _checked_parser(extra: dict[str, str], time: Any, float_hook: _FloatHook) -> _Parse:

@@ -49,7 +49,7 @@ async def record_batches(
     is_empty = True
     async with aclosing(gather_rows(wanted_batches(pages, dates, itemgetter(0)))) as lists:
         async for rows in lists:
-            yield arrow.record(typed.read(rows))
+            yield arrow.read(typed, rows)
             is_empty = False
     if is_empty:
         yield arrow.record([])

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate, chain, compress, cycle
 from operator import attrgetter
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import UNSET, UnsetType
 
 from ..._optional import load
 from ..._protocol.converter import dumps
+from ..._protocol.names import wire_names
 from ...errors import ExportError
 from ...models import Case
 from .arrow_layout import layout_fields, layout_values
+from .columns import ColumnReader, Columns
 from .layout import Layout
 from .sink import Misfits
-from .typed import KINDS
+from .typed import KINDS, TypedRows
+
+_NAMES = wire_names(Case)
+_TEXT_OR_ABSENT = {str, type(None), UnsetType}
 
 
 class ArrowRows:
@@ -27,6 +36,8 @@ class ArrowRows:
 
     def __init__(self, zone: str, extra: str, layout: Layout | None = None) -> None:
         arrow = self._arrow = load("pyarrow", extra)
+        self._compute = load("pyarrow.compute", extra)
+        self._zone = ZoneInfo(zone)
         text = arrow.string()
         types = {
             str: text,
@@ -39,6 +50,49 @@ class ArrowRows:
         fields += layout_fields(arrow, zone, layout) if layout else []
         self.schema = arrow.schema([*fields, arrow.field("extra", arrow.map_(text, text))])
 
+    def read(self, typed: TypedRows, batch: Sequence[bytes]) -> Any:
+        """Return lines of JSON as a record batch; a value that does not fit is an ExportError."""
+        if not self._layout and (fast := typed.read_columns(batch)):
+            return self._record_columns(*fast)
+        return self.record(typed.read(batch), typed.misfits)
+
+    def _record_columns(self, columns: Columns, reader: ColumnReader) -> Any:
+        arrays = [
+            self._times(name, columns[_NAMES[name]])
+            if kind is datetime
+            else self._column(name, columns[_NAMES[name]])
+            for name, kind in KINDS.items()
+        ]
+        extensions = [columns[name] for name in reader.extensions]
+        arrays.append(
+            self._map(extensions, reader.extensions)
+            if extensions
+            else self._column("extra", [[]] * len(columns["id"]))
+        )
+        return self._arrow.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _times(self, name: str, times: Sequence[datetime | None]) -> Any:
+        """Return naive times as those of the zone, an hour shown twice as its first."""
+        naive = self._arrow.array(times, self._arrow.timestamp("us"))
+        try:
+            return self._compute.assume_timezone(naive, self._zone.key, ambiguous="earliest")
+        except self._arrow.ArrowException:
+            # Arrow refuses an hour that clocks skip, and may have no zones at all.
+            aware = [time and datetime.combine(time, time.time(), self._zone) for time in times]
+            return self._column(name, aware)
+
+    def _map(self, columns: Sequence[Sequence[Any]], names: Sequence[str]) -> Any:
+        """Return the maps of extension fields, each with those that its row has."""
+        values = list(chain.from_iterable(zip(*map(_as_texts, columns), strict=True)))
+        is_there = [value is not UNSET for value in values]
+        counts = list(accumulate(is_there, initial=0))
+        text = self._arrow.string()
+        return self._arrow.MapArray.from_arrays(
+            self._arrow.array(counts[:: len(names)], self._arrow.int32()),
+            self._arrow.array(list(compress(cycle(names), is_there)), text),
+            self._column("extra", compress(values, is_there), text),
+        )
+
     def record(self, cases: Sequence[Case], misfits: dict[str, Misfits] | None = None) -> Any:
         """Return a record batch; a value that does not fit its column is an ExportError."""
         columns = [self._column(name, map(attrgetter(name), cases)) for name in KINDS]
@@ -47,19 +101,24 @@ class ArrowRows:
             columns += [self._column(name, values) for name, values in found.items()]
         # Texts and null stay, all else is JSON.
         extras = (
-            [
-                (name, value if value is None or value.__class__ is str else dumps(value).decode())
-                for name, value in case.extra.items()
-            ]
-            for case in cases
+            list(zip(case.extra, _as_texts([*case.extra.values()]), strict=True)) for case in cases
         )
         columns.append(self._column("extra", extras))
         return self._arrow.RecordBatch.from_arrays(columns, schema=self.schema)
 
-    def _column(self, name: str, values: Iterable[object]) -> Any:
-        kind = self.schema.field(name).type
+    def _column(self, name: str, values: Iterable[object], kind: Any = None) -> Any:
+        kind = kind or self.schema.field(name).type
         try:
             return self._arrow.array(list(values), kind)
         except (self._arrow.ArrowException, OverflowError):
             # Arrow's own message quotes the value.
             raise ExportError(f"{name}: a value does not fit into {kind}") from None
+
+
+def _as_texts(values: Sequence[object]) -> Sequence[object]:
+    """Return texts and null as they are, all else but a missing field as JSON."""
+    if {*map(type, values)} <= _TEXT_OR_ABSENT:
+        return values
+    return [
+        value if value.__class__ in _TEXT_OR_ABSENT else dumps(value).decode() for value in values
+    ]

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from decimal import Decimal
-from itertools import count
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, ClassVar
-
-import msgspec
+from typing import ClassVar
 
 from ..._files import replacing
-from ..._protocol.lenient import exact_number, normalize
-from ..._protocol.names import wire_names
-from ...errors import ConfigError, DecodeError
-from ...models import Case
+from ...errors import ConfigError
 from ..stop import current_stop
+from .csv_cells import encode_rows, quote
+from .csv_spill import Spill
 from .defuse import defuse
 from .sink import BUFFER_SIZE, Batch, Seal, Written, ignore
 
@@ -27,10 +22,6 @@ MAX_CELL_LENGTH = 2**31 - 1  # characters
 BYTE_ORDER_MARK = "\ufeff"
 # After so many it is looked whether the user interrupted, and the loop has its turn.
 ROWS_PER_LOOK = 50
-_DOCUMENTED = list(wire_names(Case).values())
-# A Decimal keeps all digits of a number.
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=exact_number).decode
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class CSV:
@@ -49,9 +40,9 @@ class CSV:
     its own beginning. ``columns`` are template fields that have a column even if no row has them.
 
     Which extension fields there are is known after the last row only, and no tenant declares them.
-    So the rows go to a nameless temporary file in the same folder first, and are formatted in a
-    second pass: for a while the disk holds them twice. Memory holds the ids of the new rows, and
-    these only when an old file is kept.
+    So the lines go to a nameless temporary file in the same folder first, with the columns that are
+    known by then, and get those that are missing when all are known: for a while the disk holds
+    them twice. Memory holds the ids of the new rows, and these only when an old file is kept.
     """
 
     upserts: ClassVar[bool] = False
@@ -81,47 +72,31 @@ class CSV:
         done = Written()
         with (
             replacing(self._target, seal=lambda part: seal(part, done)) as part,
+            _cells_of_any_length(),
             closing(self._old_rows(keep=keep)) as old,
             TemporaryFile(dir=part.parent, buffering=BUFFER_SIZE) as spill,
-            part.open("w", encoding="utf-8", newline="", buffering=BUFFER_SIZE) as file,
+            part.open("wb", buffering=BUFFER_SIZE) as file,
         ):
             header = next(old)
             if self._has_mark() if header else self._bom:
-                file.write(BYTE_ORDER_MARK)
-            fields, ids = _spill(batches, spill, want_ids=bool(header))
+                file.write(BYTE_ORDER_MARK.encode())
+            rows = Spill(spill, self._as_cell, self._columns, want_ids=bool(header))
+            for batch in batches:
+                rows.write(batch)
             # The old columns keep their places and what they hold.
-            extensions = sorted((fields | self._columns).difference(_DOCUMENTED))
-            ours = {self._as_cell(name): name for name in (*_DOCUMENTED, *extensions)}
+            ours = {self._as_cell(name): name for name in rows.names}
             columns = {name: ours.get(name, name) for name in header} | ours
-            out = csv.writer(file)
-            out.writerow(columns)
-            for old_row in _widen(old, header, width=len(columns), ids=ids):
-                out.writerow(old_row)
+            file.write(encode_rows([map(quote, columns)]))
+            for old_row in _widen(old, header, width=len(columns), ids=rows.ids):
+                file.write(encode_rows([map(quote, old_row)]))
                 done.total += 1
-            rows: Iterable[dict[str, Any]] = map(_read, spill)
-            if header:
-                rows = (row for row in rows if defuse(row["id"]) in ids)
-            names = list(columns.values())
-            stop = current_stop()
-            for done.added, row in enumerate(rows, 1):
-                if not done.added % ROWS_PER_LOOK:
-                    stop.check()
-                out.writerow([self._cell(row.get(name)) for name in names])
+            done.added = rows.copy_to(file, list(columns.values()), only_ids=bool(header))
             done.total += done.added
         return done.added
 
     def _has_mark(self) -> bool:
         with self._target.open(encoding="utf-8") as file:
             return file.read(1) == BYTE_ORDER_MARK
-
-    def _cell(self, value: Any) -> str:
-        if value is None:
-            return ""
-        if value.__class__ is str:
-            return self._as_cell(value)
-        if value.__class__ in (int, Decimal):
-            return str(value)
-        return self._as_cell(_encode(value).decode())
 
     def _old_rows(self, *, keep: bool) -> Generator[list[str]]:
         """Yield the header of the old file, then its rows; an empty header when none is kept."""
@@ -130,7 +105,6 @@ class CSV:
             return
         with self._target.open(encoding="utf-8-sig", newline="", buffering=BUFFER_SIZE) as file:
             rows = csv.reader(file, strict=True)
-            limit = csv.field_size_limit(MAX_CELL_LENGTH)
             try:
                 header = next(rows, [])
                 if "id" not in header or len(set(header)) < len(header):
@@ -149,8 +123,6 @@ class CSV:
                 raise self._refusal(
                     f"it is not a CSV file in UTF-8 after line {rows.line_num}"
                 ) from None
-            finally:
-                csv.field_size_limit(limit)
 
     def _refusal(self, why: str) -> ConfigError:
         return ConfigError(
@@ -159,35 +131,13 @@ class CSV:
         )
 
 
-def _read(line: bytes) -> dict[str, Any]:
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    limit = csv.field_size_limit(MAX_CELL_LENGTH)
     try:
-        return _decode(line)
-    except ValueError:
-        # A number may be too long for Python.
-        return _decode(normalize(line))
-
-
-def _spill(
-    batches: Iterable[Batch], file: IO[bytes], *, want_ids: bool
-) -> tuple[set[str], set[str]]:
-    """Set the rows aside; return the fields that they have, and their ids if these are wanted."""
-    fields: set[str] = set()
-    ids: set[str] = set()
-    numbers = count()
-    for batch in batches:
-        for line, number in zip(batch, numbers, strict=False):
-            try:
-                row = _read(line)
-            except (ValueError, RecursionError):
-                raise DecodeError(f"must be a JSON object @ $[{number}]") from None
-            if row.get("id").__class__ is not str:
-                raise DecodeError(f"must be a string @ $[{number}].id")
-            fields |= row.keys()
-            if want_ids:
-                ids.add(defuse(row["id"]))
-        file.writelines(batch)
-    file.seek(0)
-    return fields, ids
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _widen(

@@ -106,9 +106,8 @@ class Parquet:
     def _records(self, typed: TypedRows, batches: Iterable[Batch]) -> Iterator[Any]:
         """Yield rows as Arrow's record batches."""
         for batch in batches:
-            cases = typed.read(batch)
             try:
-                yield self._rows.record(cases, typed.misfits)
+                yield self._rows.read(typed, batch)
             except ExportError as error:
                 raise ExportError(f"cannot write {self._target}: {error}") from None
 

@@ -19,8 +19,9 @@ Batch = Sequence[bytes]
 # Of a file that is read or written line by line.
 BUFFER_SIZE = 2**20  # bytes
 # After so many it is looked whether the user interrupted, and the loop has its turn. The records
-# of a thousand would outlive young collections, and cause full ones, which hold all threads.
-LINES_PER_BATCH = 200
+# of a thousand would outlive young collections, and cause full ones, which hold all threads; nor
+# would their values fit into the processor's cache.
+LINES_PER_BATCH = 250
 
 
 @define

@@ -11,17 +11,19 @@ from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 from zoneinfo import ZoneInfo
 
+from ..._protocol.names import wire_names
 from ...errors import ConfigError, ExportError
 from ...models import Case
 from ..stop import current_stop
+from .columns import ColumnReader, Columns
 from .detail_parts import PARTS, Cells, Part
 from .layout import Layout
 from .sink import Batch, Misfits, Seal, Written, check_count, ignore
 from .statements import DELETED, case_columns, case_values, define, names, on_conflict
-from .typed import TypedRows, json_cell
+from .typed import KINDS, TypedRows, json_cell
 
 T = TypeVar("T")
 # How long another program's lock is waited for.
@@ -30,9 +32,15 @@ LOCK_RETRY_INTERVAL = 0.02  # seconds
 # Ids come in no order, so that an upsert touches pages all over the table.
 CACHE_KIBIBYTES = 65536
 _HINTS = get_type_hints(Case)
+_NAMES = wire_names(Case)
 _KINDS = {str: "TEXT PRIMARY KEY", bool | None: "INTEGER", int | float | None: "REAL"}
 _TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL"}
+# SQLite takes it for null. The module looks for an adapter of each None, which takes as long as all
+# else that it does with a value.
+_NULL = float("nan")
+_FLAGS = {True: 1, False: 0, None: _NULL}
 _STORED_AS_IS = {str, int, float, bool, type(None)}
+_INSERT_ID = "INSERT INTO temp.aicc_incoming VALUES (?)"
 _COUNT_IDS = "SELECT count(*) FROM temp.aicc_incoming JOIN cases USING (id)"
 
 # What is wrong with the target itself, and what may pass.
@@ -111,6 +119,7 @@ class SQLite:
         done = Written(misfits=rows.misfits)
         order = case_columns(self._layout)
         with self._transaction() as database:
+            is_new = not _columns(database)
             self._create_tables(database)
             if self._replace:
                 _empty(database)
@@ -119,17 +128,41 @@ class SQLite:
                 done.deleted = _mark(database, deleted)
             upsert = _upsert("cases", ["id"], order, has_marks=DELETED in _columns(database))
             for batch in batches:
-                cases = rows.read(batch)
-                done.added += self._upsert_cases(database, upsert, cases, done.misfits)
-                ids = ((case.id,) for case in cases)
-                database.executemany("INSERT INTO temp.aicc_incoming VALUES (?)", ids)
-                read += len(cases)
-            [found] = database.execute(_COUNT_IDS).fetchone()
+                if not self._layout.types and (fast := rows.read_columns(batch)):
+                    ids = fast[0]["id"]
+                    done.added += database.executemany(upsert, self._bind(*fast)).rowcount
+                else:
+                    cases = rows.read(batch)
+                    ids = [case.id for case in cases]
+                    done.added += self._upsert_cases(database, upsert, cases, done.misfits)
+                read += len(ids)
+                if not is_new:
+                    database.executemany(_INSERT_ID, zip(ids))
+            # A table of this very transaction has no triggers, and no other rows.
+            count = "SELECT count(*) FROM cases" if is_new else _COUNT_IDS
+            [found] = database.execute(count).fetchone()
             check_count(self._target, read=read, found=found)
             [done.total] = database.execute("SELECT count(*) FROM cases").fetchone()
             rows.warn(self._target.name)
         seal(self._file, done)
         return done.added
+
+    def _bind(self, columns: Columns, reader: ColumnReader) -> Iterable[Sequence[object]]:
+        """Return rows of the values to store."""
+        bound = [self._bind_column(kind, columns[_NAMES[name]]) for name, kind in KINDS.items()]
+        return zip(*bound, reader.extras(columns), strict=True)
+
+    def _bind_column(self, kind: type, values: Sequence[Any]) -> Sequence[object]:
+        if kind is bool:
+            return [_FLAGS[value] for value in values]
+        if kind is datetime:
+            offset: Callable[[datetime], Any] = self._zone.utcoffset
+            # As ``_cell`` writes it, at a third of the cost.
+            return [
+                _NULL if time is None else f"{(time - offset(time)).isoformat()}+00:00"
+                for time in values
+            ]
+        return [_NULL if value is None else value for value in values] if None in values else values
 
     def _upsert_cases(
         self,

@@ -8,19 +8,23 @@ value has another type becomes null, and the value goes into ``extra`` by the fi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from math import isinf
 from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
+from msgspec import ValidationError, convert
+
 from ..._protocol.converter import RecordConverter, dumps
 from ..._protocol.lenient import read_json
 from ..._protocol.names import wire_names
 from ..._protocol.rows import PageReader
+from ..._protocol.times import NAIVE
 from ...errors import DecodeError
 from ...models import Case
+from .columns import ColumnReader, Columns
 from .sink import Misfits
 
 _HINTS = get_type_hints(Case)
@@ -31,6 +35,9 @@ KINDS: dict[str, type[str | bool | int | datetime]] = {
 }
 # The columns of a table: Python's names, in the documents' order.
 COLUMNS = (*KINDS, "extra")
+_TIMES = [_NAMES[name] for name, kind in KINDS.items() if kind is datetime]
+# A time may be "", which is none.
+_TYPES = {wire: _HINTS[name] for name, wire in _NAMES.items()} | dict.fromkeys(_TIMES, str | None)
 _NUMBERS = [name for name, kind in KINDS.items() if kind is int]
 # A double holds all integers up to it, and not all beyond.
 MAX_EXACT_INTEGER = 2**53
@@ -51,6 +58,7 @@ class TypedRows:
     def __init__(self, zone: ZoneInfo, *, strict: bool = False) -> None:
         self._converter = RecordConverter(zone)
         self._reader = PageReader(zone, keep_digits=True)
+        self._columns = ColumnReader(_TYPES)
         self._strict = strict
         self._read = 0
         self.misfits: dict[str, Misfits] = {}
@@ -66,11 +74,30 @@ class TypedRows:
                 for number, row in enumerate(batch, self._read)
             ]
             self._reader.learn(cases)
+            self._columns.learn(key for case in cases for key in case.extra)
         if not self._strict:
             for case in cases:
                 self._set_long_integers_aside(case)
         self._read += len(batch)
         return cases
+
+    def read_columns(self, batch: Sequence[bytes]) -> tuple[Columns, ColumnReader] | None:
+        """Return rows by column, and their reader; times are naive ones of the zone.
+
+        None: they are not plainly as documented, and must be read as cases.
+        """
+        columns = self._columns.read(batch)
+        if columns is None or any(_has_long_integer(columns[_NAMES[name]]) for name in _NUMBERS):
+            return None
+        for name in _TIMES:
+            try:
+                columns[name] = convert(
+                    [text or None for text in columns[name]], list[NAIVE | None]
+                )
+            except ValidationError:
+                return None
+        self._read += len(batch)
+        return columns, self._columns
 
     def warn(self, target: object) -> None:
         """Warn of the values that are not where they belong, if there are any."""
@@ -123,6 +150,12 @@ class TypedRows:
     def _set_aside(self, case: Case, name: str, value: object) -> None:
         case.extra[name] = value
         self.misfits.setdefault(name, Misfits(case.id)).count += 1
+
+
+def _has_long_integer(values: Iterable[Any]) -> bool:
+    return any(
+        value.__class__ is int and abs(value) > MAX_EXACT_INTEGER for value in filter(None, values)
+    )
 
 
 def _float(value: Any) -> Any:
