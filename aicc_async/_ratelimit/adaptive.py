@@ -15,7 +15,7 @@ from math import inf
 from attrs import evolve
 
 from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
-from .sliding_window import Limiter, Slot
+from .sliding_window import AcquiredSlot, Limiter, Slot
 
 # Of an even distance between sends: closer than that, so that the time of a pause is made up for.
 MIN_SPACING_SHARE = 0.5
@@ -59,6 +59,9 @@ class AdaptiveLimiter:
             self._apply(raise_limit(self._pace, now=now, sent=sent, per=per, ceiling=ceiling))
             self._next_at = now + MIN_SPACING_SHARE * per / self._pace.limit
             return slot
+
+    def note_answer(self, slot: AcquiredSlot | None) -> None:
+        """Do nothing, as ``release``."""
 
     def release(self) -> None:
         """Do nothing: this limit counts from the send, not from the answer."""

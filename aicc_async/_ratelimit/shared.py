@@ -73,6 +73,12 @@ class ReservedSlot:
     earliest: float
     _report_late: Callable[[str, float], None]
 
+    def mark_leaving(self) -> None:
+        """Do nothing: the store counts from when the slot begins."""
+
+    def mark_over(self) -> None:
+        """Do nothing, as ``mark_leaving``."""
+
     def mark_sent(self) -> None:
         """Note that the request leaves now."""
         now = _loop_time()
@@ -146,6 +152,9 @@ class SharedLimiter:
                 return None
         finally:
             queue.waiting -= 1
+
+    def note_answer(self, slot: AcquiredSlot | None) -> None:
+        """Do nothing, as ``release``."""
 
     def release(self) -> None:
         """Do nothing: the budget counts from the send, not from the answer."""

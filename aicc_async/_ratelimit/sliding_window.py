@@ -5,9 +5,21 @@ The invariant: a slot is not used twice within T and there are N of them, so no 
 more than N sends, wherever it begins. (A counter per calendar second lets twice as many through
 around the turn of the second; how the service counts is documented nowhere, its gateway says no
 more than "limit:XX,time:1 second": https://support.huaweicloud.com/bpconsole_faq/csdp_apifaq_00001.md)
-What it can't see: when a request arrives, which is what the service counts. A strict limit frees a
-slot T after the answer, which holds under any delay of the network; the other one adds a small
-slack to the send, and a longer delay meets a 429. Nor does it see other processes (see ``shared``).
+What it can't see: when a request arrives, which is what the service counts. It lies between the
+send and the answer, and there are two ways to be on the safe side.
+
+A strict limit frees a slot T after the answer, which holds under any delay. That is the most that
+can be had without knowing the delays: with N answers outstanding or younger than T, one more
+request may be the N+1st of some T, whatever the client does. So a slot serves one request in T and
+a latency L, N slots N requests, and a run of k turns takes k * (T + L): the rate is that of the
+limit divided by 1 + L / T. At 80 ms and T = 1 s that is 1.08, however the sends are spread.
+
+The other one takes the quickest answer for the way that all have in common (see ``arrivals``): what
+an answer took beyond it is the most by which its request may have been late, and a slot is free T
+and that after the send. It is no more than a small slack as long as there is no answer. It is more
+than the slack only as long as the schedule of even sends has room for it, since a service that
+works long looks like a way that is long; a longer delay meets a 429 then.
+Nor does it see other processes (see ``shared``).
 
 N slots that are free may be used at once. When there were more than N sends to make, what waited is
 sent evenly, and so is everything after a refusal (see ``spacing``).
@@ -23,14 +35,19 @@ from typing import Protocol
 
 from attrs import define
 
-from .spacing import Spacing
+from .arrivals import Arrivals
+from .spacing import RECOVERY_SECONDS, Spacing
 
-# Sends that are T apart may arrive closer together than that.
+# Sends that are T apart may arrive closer together than that; how much closer, no answer shows yet.
 SLACK_SECONDS = 0.02
 # A wait below the clock's resolution would return at once, again and again.
 MIN_SLEEP_SECONDS = 0.001
 # What is left of a wait then is not worth a sleep, which may take ten times as long.
 MIN_WAIT_SECONDS = 0.0001
+# A slot whose request may have been late is held back until even sends are so far behind.
+MAX_LAG_SECONDS = 0.2
+# A request that has not left T after it got its slot is looked at again after this.
+LEAVING_POLL_SECONDS = 0.01
 # After all slots were in use, sends are even for so many T; or each T would begin with a burst.
 EVEN_WINDOWS = 2
 
@@ -40,8 +57,16 @@ logger = logging.getLogger("aicc_async")
 class AcquiredSlot(Protocol):
     """A slot that was acquired for one request."""
 
+    def mark_leaving(self) -> None:
+        """Note that the request is about to leave, after it has a connection."""
+        ...
+
     def mark_sent(self) -> None:
         """Note that the request leaves now."""
+        ...
+
+    def mark_over(self) -> None:
+        """Note that the request is answered, or never will be."""
         ...
 
 
@@ -55,8 +80,12 @@ class AnyLimiter(Protocol):
         """
         ...
 
+    def note_answer(self, slot: AcquiredSlot | None) -> None:
+        """Note that the answer to what was sent in the slot begins now."""
+        ...
+
     def release(self) -> None:
-        """Note that the answer arrived."""
+        """Note that the answer arrived, or that none will."""
         ...
 
     def least_wait(self, *, is_even: bool = False) -> float:
@@ -78,25 +107,43 @@ class AnyLimiter(Protocol):
 
 @define(eq=False)
 class Slot:
-    """One of the N: busy until ``free_at``, a time of the loop's clock."""
+    """One of the N: busy for so long after its request was sent; times are the loop's."""
 
-    free_at: float = 0.0
-    _busy_seconds: float = 0.0
+    sent_at: float
+    busy_seconds: float
     _spacing: Spacing | None = None
+    # When sending began: perhaps with a new connection.
+    leaving_at: float | None = None
+    is_leaving: bool = False
+    answered_at: float | None = None
+
+    @property
+    def free_at(self) -> float:
+        """When it is free again, whenever the request arrived."""
+        return self.sent_at + self.busy_seconds
+
+    def mark_leaving(self) -> None:
+        """Keep the slot until ``mark_sent`` or ``mark_over``: connecting may take longer than T."""
+        self.is_leaving = True
+        self.leaving_at = asyncio.get_running_loop().time()
 
     def mark_sent(self) -> None:
         """Count T from now."""
-        now = asyncio.get_running_loop().time()
-        self.free_at = now + self._busy_seconds
+        self.is_leaving = False
+        self.sent_at = asyncio.get_running_loop().time()
         if self._spacing:
-            self._spacing.mark_sent(now)
+            self._spacing.mark_sent(self.sent_at)
+
+    def mark_over(self) -> None:
+        """Keep the slot no longer than T and its slack, sent or not."""
+        self.is_leaving = False
 
 
 class Limiter:
     """Hand out slots, first come first served; ``pause()`` holds everybody back.
 
-    A slot comes back T after its send, a strict one T after the answer. Times are the loop's own.
-    A cancelled waiter takes nothing.
+    A slot comes back T after its request may have arrived, a strict one T after the answer. Times
+    are the loop's own. A cancelled waiter takes nothing.
     """
 
     def __init__(
@@ -116,6 +163,7 @@ class Limiter:
         # Of a strict limit: those of requests without an answer.
         self._out = 0
         self._spacing = Spacing(limit, per, burst=burst)
+        self._arrivals = Arrivals(per)
         self._even_until = 0.0
         self._paused_until = 0.0
         self._waiting = 0
@@ -145,11 +193,20 @@ class Limiter:
                 self._returned.clear()
                 await self._returned.wait()
             free_at = self._free_at()
-            if free_at > asyncio.get_running_loop().time():
-                self._even_until = free_at + EVEN_WINDOWS * self._per
+            now = asyncio.get_running_loop().time()
+            if free_at and free_at + RECOVERY_SECONDS > now:
+                if self._even_until < now and self._free:
+                    self._spacing.begin(self._free[0].sent_at + self._per)
+                self._even_until = max(free_at, now) + EVEN_WINDOWS * self._per
             while (seconds := self._seconds_left(is_even=is_even)) > MIN_WAIT_SECONDS:  # noqa: ASYNC110
                 await asyncio.sleep(max(seconds, MIN_SLEEP_SECONDS))
             return self._take()
+
+    def note_answer(self, slot: AcquiredSlot | None) -> None:
+        """Note that the answer begins now, which bounds when the request arrived."""
+        if isinstance(slot, Slot) and slot.leaving_at is not None:
+            slot.answered_at = asyncio.get_running_loop().time()
+            self._arrivals.add(slot.answered_at, slot.answered_at - slot.leaving_at)
 
     def release(self) -> None:
         """Note that the answer arrived; only a strict limit waits for that."""
@@ -159,7 +216,7 @@ class Limiter:
         # Where the limit has shrunk meanwhile, the slot is one too many.
         if len(self._free) + self._unused + self._out < (self._limit or 0):
             now = asyncio.get_running_loop().time()
-            self._free.append(Slot(now + self._busy_seconds))
+            self._free.append(Slot(now, self._busy_seconds))
             self._returned.set()
 
     def put_back(self, slot: Slot | None) -> None:
@@ -183,8 +240,8 @@ class Limiter:
         if number >= self._unused + len(self._free):
             free_at = now + self._busy_seconds
         elif number >= self._unused:
-            free_at = max(now, self._free[number - self._unused].free_at)
-        return max(wait, free_at + turns * self._busy_seconds - now)
+            free_at = max(now, self._busy_until(self._free[number - self._unused]))
+        return max(wait, free_at + turns * self._per - now)
 
     def hold(self, seconds: float) -> None:
         """Hold everybody back for some seconds; a shorter time never ends a longer one."""
@@ -235,7 +292,7 @@ class Limiter:
     def _take(self) -> Slot:
         now = asyncio.get_running_loop().time()
         self._spacing.add(now)
-        slot = Slot(now + self._busy_seconds, self._busy_seconds, self._spacing)
+        slot = Slot(now, self._busy_seconds, self._spacing)
         if self._free is not None:
             if self._unused and not (self._free and self._free[0].free_at <= now):
                 self._unused -= 1
@@ -254,4 +311,21 @@ class Limiter:
 
     def _free_at(self) -> float:
         """Return when the next slot is free; 0 when one was never used."""
-        return self._free[0].free_at if self._free and not self._unused else 0.0
+        return self._busy_until(self._free[0]) if self._free and not self._unused else 0.0
+
+    def _busy_until(self, slot: Slot) -> float:
+        """Return when a slot is free, as far as its answer shows when the request arrived.
+
+        What may have been late by more than the slack gets more than that, but only as long as the
+        schedule of even sends has room for it: how long the service works is no delay.
+        """
+        if slot.is_leaving:
+            now = asyncio.get_running_loop().time()
+            return max(slot.free_at, now + LEAVING_POLL_SECONDS)
+        if self._strict or slot.answered_at is None:
+            return slot.free_at
+        delay = self._arrivals.max_delay(slot.answered_at - slot.sent_at)
+        more = delay - SLACK_SECONDS
+        if more <= 0:
+            return slot.free_at + more
+        return max(slot.free_at, min(slot.free_at + more, self._spacing.due_at + MAX_LAG_SECONDS))

@@ -8,9 +8,10 @@ ones at half the rate that was seen, and then at a rate that follows a ``Pace``.
 those times no two sends are closer than ``per`` divided by the rate, less a few per cent, counted
 from when the first of them left. What it can't see: how long each is on its way.
 
-A limit of the caller's own that was not refused is kept by its sliding window. Even sends are no
-more than a kindness there, and must not cost any of it: timers are late, and what they lose is made
-up for, most of it where the distance is too short for a timer to keep.
+A limit of the caller's own that was not refused is kept by its sliding window. Even sends cost 1 %
+of it there. In return a turn of N sends doesn't repeat the bursts and the late timers of the one
+before: each send has a time of its own at which it is due, and what was late is made up for, most
+of it where the distance is too short for a timer to keep.
 """
 
 from __future__ import annotations
@@ -31,8 +32,15 @@ CATCH_UP_SHARE = 0.03
 CATCH_UP_SECONDS = 0.0025
 # A busy machine's timers are late by as much as this: what is due then goes at once.
 MIN_KEPT_INTERVAL = 0.03  # seconds
-# So much may be made up for in all; or a rest would be followed by a rush.
-MAX_DEBT_SECONDS = 0.05
+# So much may be made up for in all by those who wait: a busy machine's stalls.
+MAX_DEBT_SECONDS = 0.25
+# What is late by more than the first has rested, and makes up for no more than the second; or a
+# rest would be followed by a rush.
+MIN_REST_SECONDS = 0.5
+REST_DEBT_SECONDS = 0.05
+# For even sends T is that much longer. Slots are free a little before they are due, so what was
+# late, or left in a burst, comes nearer to its due time with each turn, and is spread again.
+RECOVERY_SECONDS = 0.01
 # Without a limit the rate is not held back any more once it is that high again.
 MAX_PACED_LIMIT = 500
 
@@ -53,7 +61,7 @@ class Spacing:
         # A burst that was chosen is kept, and so is what refusals have shown.
         self._is_lenient = burst is None
         # When the next send is due if all are evenly spaced, and when it is far from the last one.
-        self._due_at = 0.0
+        self.due_at = 0.0
         self._apart_at = 0.0
 
     @property
@@ -64,10 +72,15 @@ class Spacing:
     def next_at(self, *, is_even: bool) -> float:
         """Return when the next send may leave at the earliest; ``is_even``: evenly in any case."""
         if self._pace or is_even:
-            return max(self._due_at, self._apart_at)
+            return max(self.due_at, self._apart_at)
         if self._burst is None:
             return 0.0
-        return self._due_at - (self._burst - 1) * self._interval
+        return self.due_at - (self._burst - 1) * self._interval
+
+    def begin(self, at: float) -> None:
+        """Begin to be even then: nothing that was due before is made up for."""
+        if self._is_lenient and self._pace is None:
+            self.due_at = max(self.due_at, at)
 
     def resize(self, limit: int) -> None:
         """Change the limit, to one that was found by refusals."""
@@ -87,13 +100,16 @@ class Spacing:
             sent, per = self._count(now), self._per
             pace = raise_limit(self._pace, now=now, sent=sent, per=per, ceiling=ceiling)
             self._pace = None if self._limit is None and pace.limit >= ceiling else pace
-        self._due_at += self._interval
+        is_own = self._is_lenient and not self._pace
+        if is_own and now > self.due_at + MIN_REST_SECONDS:
+            self.due_at = now - REST_DEBT_SECONDS
+        self.due_at += self._interval
         self.mark_sent(now)
 
     def mark_sent(self, now: float) -> None:
         """Note that the latest send left only now: distances count from then."""
         catch_up, debt = self._tolerance()
-        self._due_at = max(self._due_at, now + self._interval - debt)
+        self.due_at = max(self.due_at, now + self._interval - debt)
         self._apart_at = max(self._apart_at, now + self._interval - catch_up)
 
     def slow_down(self, now: float, sent_at: float) -> None:
@@ -104,7 +120,7 @@ class Spacing:
         if self._pace is None:
             first = max(self._count(now) // 2, MIN_FIRST_LIMIT)
             self._pace = initial_pace(min(first, self._limit or first))
-            self._paced_since, self._due_at = now, now + self._interval
+            self._paced_since, self.due_at = now, now + self._interval
         elif sent_at > self._paced_since:
             sent, per = assume_sent(self._pace, self._count(now)), self._per
             self._pace = lower_limit(self._pace, now=now, sent=sent, seconds=0.0, per=per)
@@ -121,8 +137,10 @@ class Spacing:
 
     @property
     def _interval(self) -> float:
-        limit = self._pace.limit if self._pace else self._limit
-        return self._per / limit if limit else 0.0
+        if self._pace:
+            return self._per / self._pace.limit
+        recovery = RECOVERY_SECONDS if self._is_lenient else 0.0
+        return (self._per + recovery) / self._limit if self._limit else 0.0
 
     def _count(self, now: float) -> int:
         """Count the sends of the last T."""

@@ -433,12 +433,16 @@ class Session:
         if call.observer:
             turn = call.observer.time_limiter(turn)
         slot = await (self._wait_for_turn(call, turn) if call.may_be_late else turn)
+        if slot:
+            slot.mark_leaving()
         try:
             if call.observer is None:
                 return await self._send_once(request, call, token=token, slot=slot)
             with call.observer.attempt():
                 return await self._send_once(request, call, token=token, slot=slot)
         finally:
+            if slot:
+                slot.mark_over()
             self._limiter.release()
 
     async def _send_once(
@@ -454,6 +458,7 @@ class Session:
             with _own_errors(request.operation, departure := _Departure()):
                 sending = self._request(request, call, token=token, slot=slot, departure=departure)
                 async with sending as response:
+                    self._limiter.note_answer(slot)
                     if call.observer:
                         call.observer.status = response.status
                     body = await self._read(request, response)

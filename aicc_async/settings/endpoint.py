@@ -22,10 +22,13 @@ AUTO_ASSIGN = ("isAutoAssigned", "isAtuoAssigned")
 class RateLimit:
     """At most ``limit`` requests in any ``per`` seconds.
 
-    Every attempt counts, sign-in included. The default spaces by the time of sending, plus a slack
-    of 20 ms: enough on a calm network, but a request that is held up for longer may meet a 429.
-    ``strict=True`` gives a slot back only ``per`` seconds after the *answer*: that is sure under
-    any delay, and costs the latency.
+    Every attempt counts, sign-in included. The default spaces by the time of sending, plus what an
+    answer took longer than the quickest one did, 20 ms at the most in the long run: enough on a
+    calm network, but a request that is held up for longer may meet a 429. It takes 1 to 2 % longer
+    than the limit allows. ``strict=True`` gives a slot back only ``per`` seconds after the
+    *answer*: that is sure under any delay, and costs the latency. With answers after 80 ms and
+    ``per`` of a second it takes 1.08 times as long, which no way of sending can avoid: until the
+    answer, the request may arrive at any moment.
 
     With ``shared`` (``connectors.redis.RedisBudget``) the limit is that of all processes that share
     the budget. ``priority`` says who goes first there: ``bulk`` leaves a tenth of the limit (one at

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aicc_async._ratelimit.sliding_window import SLACK_SECONDS, Limiter
+from aicc_async._ratelimit.sliding_window import MAX_LAG_SECONDS, SLACK_SECONDS, Limiter
+from aicc_async._ratelimit.spacing import RECOVERY_SECONDS
 from aicc_async.settings import RateLimit
 
 T = TypeVar("T")
@@ -105,7 +106,8 @@ def test_loose_spaces_by_the_send() -> None:
     What didn't find one free is sent evenly.
     """
     log = run(lambda: calls_at(Limiter(2), [0.0] * 5, [60.0]))
-    expected = [0, 0, 1 + SLACK_SECONDS, 1 + 0.97 / 2 + SLACK_SECONDS, 2 + 2 * SLACK_SECONDS]
+    third = 3 * (1 + RECOVERY_SECONDS) / 2
+    expected = [0, 0, 1 + SLACK_SECONDS, third, 2 + 2 * SLACK_SECONDS]
     assert [went for went, _ in log] == pytest.approx(expected, abs=2e-3)
 
 
@@ -295,6 +297,36 @@ def test_a_slot_counts_from_when_the_request_left() -> None:
     assert run(main) == pytest.approx(1.5 + SLACK_SECONDS, abs=2e-3)
 
 
+def test_a_slot_is_kept_while_its_request_has_not_left() -> None:
+    """A connection that takes longer than T to open doesn't free the slot before the send."""
+
+    async def main() -> float:
+        limiter = Limiter(1)
+        slot = await limiter.acquire()
+        assert slot is not None
+        slot.mark_leaving()
+        asyncio.get_running_loop().call_later(3.0, slot.mark_sent)
+        await limiter.acquire()
+        return now()
+
+    assert run(main) == pytest.approx(4 + SLACK_SECONDS, abs=2e-3)
+
+
+def test_a_request_that_never_left_frees_its_slot() -> None:
+    """One that failed to connect, or was cancelled, keeps the slot until then, or for T."""
+
+    async def main() -> float:
+        limiter = Limiter(1)
+        slot = await limiter.acquire()
+        assert slot is not None
+        slot.mark_leaving()
+        asyncio.get_running_loop().call_later(3.0, slot.mark_over)
+        await limiter.acquire()
+        return now()
+
+    assert run(main) == pytest.approx(3, abs=0.02)
+
+
 async def test_a_huge_limit_takes_memory_by_use() -> None:
     """A limit of ten million costs no more than the requests that were sent."""
     tracemalloc.start()
@@ -307,6 +339,81 @@ async def test_a_huge_limit_takes_memory_by_use() -> None:
         tracemalloc.stop()
     assert peak < 1_000_000
     assert limiter.count_sent() == 100
+
+
+# ---- as the tenant counts: on arrival ------------------------------------------------------
+
+
+async def ask_all(
+    limiter: Limiter, count: int, *, delays: Sequence[float], trip: float = 0.03
+) -> tuple[list[float], list[float]]:
+    """Ask at once, each delayed on its way to the service; return when each left and arrived."""
+    left, arrived = list[float](), list[float]()
+
+    async def ask(i: int) -> None:
+        slot = await limiter.acquire()
+        assert slot is not None
+        slot.mark_leaving()
+        left.append(now())
+        slot.mark_sent()
+        await asyncio.sleep(trip + delays[i % len(delays)])
+        arrived.append(now())
+        await asyncio.sleep(trip)
+        limiter.note_answer(slot)
+        slot.mark_over()
+        limiter.release()
+
+    await asyncio.gather(*(ask(i) for i in range(count)))
+    return left, sorted(arrived)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 12),
+    st.lists(st.floats(0, 0.02), min_size=1, max_size=13),
+    st.sampled_from([0.001, 0.04]),
+)
+def test_never_more_arrive_than_n_in_any_t(limit: int, delays: list[float], trip: float) -> None:
+    """Whatever delays each below the slack, no span of T holds more than N arrivals."""
+    limiter = Limiter(limit)
+    _, arrived = run(lambda: ask_all(limiter, 6 * limit, delays=[0.0, *delays], trip=trip))
+    assert most_in(1.0, arrived) <= limit
+
+
+@pytest.mark.parametrize("limit", [10, 50])
+def test_one_that_arrives_late_is_waited_for(limit: int) -> None:
+    """A delay far longer than the slack is seen by its answer, and costs a lag that is bounded."""
+    delays = [0.0] * 32 + [0.09]
+    left, arrived = run(lambda: ask_all(Limiter(limit), 9 * limit + 1, delays=delays))
+    assert most_in(1.0, arrived) <= limit
+    assert left[-1] <= 9 * (1 + RECOVERY_SECONDS) + MAX_LAG_SECONDS
+
+
+def test_how_long_the_service_works_costs_no_more_than_the_slack() -> None:
+    """Answers that take half a second more, now and then, are no reason to go slower."""
+    left, _ = run(lambda: ask_all(Limiter(20), 40 * 20 + 1, delays=[0.0, 0.5, 0.1, 0.3]))
+    assert left[-1] <= 40 * (1 + SLACK_SECONDS) + MAX_LAG_SECONDS + 0.05
+
+
+@pytest.mark.parametrize("limit", [5, 10, 50, 200])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_time_over_the_least_possible(
+    limit: int, is_late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With timers that are late by milliseconds as with exact ones, it is 2 % at the most."""
+    if is_late:
+        monkeypatch.setattr(asyncio, "sleep", late_sleep([0.0002, 0.001, 0.003, 0.0005, 0.006]))
+    left, arrived = run(lambda: ask_all(Limiter(limit), 9 * limit + 1, delays=[0.0]))
+    assert left[-1] <= 9 * 1.02
+    assert most_in(1.0, arrived) <= limit
+
+
+def test_a_burst_is_spread() -> None:
+    """N leave at once; the next turns are even, and after ten no tenth has more than its share."""
+    left, _ = run(lambda: ask_all(Limiter(50), 11 * 50, delays=[0.0]))
+    assert left[49] == left[0]
+    assert most_in(0.1, left[50:]) <= 2 * 5
+    assert most_in(0.1, left[-50:]) <= 5 + 1
 
 
 # ---- evenly --------------------------------------------------------------------------------
