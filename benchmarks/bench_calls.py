@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from statistics import median
 from typing import Any
 
 import aiohttp
@@ -20,13 +19,13 @@ import orjson
 from bench_create import FIELDS, NEW
 from bench_create import PATH as CREATE
 from floor import LIST
+from results import Options, Result, run, summarize
 from tenant import UNTIL, Tenant, tenant
 
 from aicc_async import AICCClient, Case, CaseQuery, to_dict, to_json
 
-QUICK = "--quick" in sys.argv
-CALLS = 500 if QUICK else 1_000
-PAIRS = 3 if QUICK else 15
+CALLS = 500
+PAIRS, QUICK_PAIRS = 15, 3
 CASES = 300
 # As long as a range of one request may be.
 MONTH = CaseQuery(start_time=UNTIL - timedelta(days=31), end_time=UNTIL)
@@ -34,7 +33,7 @@ MANY = 64
 # Times the floor's time, at most.
 MAX_RATIOS = {"get_case": 1.4, "list_cases": 1.4, "create_case": 1.3, "to_json": 1.3}
 # Of the floor's calls a second.
-MIN_RATE = 0.8
+MIN_RATE = 80  # %
 
 Call = Callable[[], Awaitable[object]]
 Ratios = dict[str, list[float]]
@@ -78,7 +77,7 @@ async def seconds(call: Call, *, at_once: int, clock: Callable[[], float]) -> fl
     return clock() - began
 
 
-async def measure_calls(server: Tenant) -> tuple[Ratios, Ratios]:
+async def measure_calls(server: Tenant, pairs: int) -> tuple[Ratios, Ratios]:
     """Run all in turns, the first time uncounted; return ratios of CPU, and of calls a second."""
     headers = {"access-token": server.token, "Content-Type": "application/json"}
     async with (
@@ -92,7 +91,7 @@ async def measure_calls(server: Tenant) -> tuple[Ratios, Ratios]:
         own, floor = ours(aicc, case.id), bare(session, server.url, case.id)
         cpu: Ratios = {name: [] for name in own}
         rates: Ratios = {name: [] for name in own}
-        for number in range(PAIRS + 1):
+        for number in range(pairs + 1):
             for name in own:
                 pair = own[name], floor[name]
                 for found, at_once, clock in (
@@ -109,13 +108,13 @@ async def measure_calls(server: Tenant) -> tuple[Ratios, Ratios]:
     return cpu, rates
 
 
-async def measure_json(server: Tenant) -> list[float]:
+async def measure_json(server: Tenant, pairs: int) -> list[float]:
     """Write cases one by one, in turns with their dictionaries; return the ratios of CPU."""
     async with server.client() as aicc:
         cases: list[Case] = (await aicc.list_cases(MONTH, limit=100)).cases
     fields = [to_dict(case) for case in cases]
     ratios = []
-    for number in range(PAIRS * 10 + 1):
+    for number in range(pairs * 10 + 1):
         began = time.process_time()
         for case in cases:
             to_json(case)
@@ -127,28 +126,30 @@ async def measure_json(server: Tenant) -> list[float]:
     return ratios
 
 
-async def measure(server: Tenant) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the medians of all ratios of time, and of those of calls a second."""
-    cpu, rates = await measure_calls(server)
-    cpu["to_json"] = await measure_json(server)
-    return (
-        {name: median(found) for name, found in cpu.items()},
-        {name: median(found) for name, found in rates.items()},
-    )
-
-
-def main() -> int:
-    """Measure, and say whether the bounds hold."""
+def bench(options: Options) -> list[Result]:
+    """Measure calls and JSON."""
+    pairs = QUICK_PAIRS if options.quick else PAIRS
     with tenant(cases=CASES) as server:
-        cpu, rates = asyncio.run(measure(server))
-    for name, ratio in cpu.items():
-        print(f"bench_calls: {name} {ratio:.2f}x the floor's CPU (bound {MAX_RATIOS[name]:.1f}x)")
-    for name, rate in rates.items():
-        print(f"bench_calls: {name} {rate:.2f} of the floor's calls/s, {MANY} at once", end="")
-        print(f" (bound {MIN_RATE:.1f})")
-    is_slow = any(ratio > MAX_RATIOS[name] for name, ratio in cpu.items())
-    return int(is_slow or any(rate < MIN_RATE for rate in rates.values()))
+        cpu, rates = asyncio.run(measure_calls(server, pairs))
+        cpu["to_json"] = asyncio.run(measure_json(server, pairs))
+    floor = {"to_json": "orjson.dumps"}
+    results = [
+        summarize(
+            f"{name} / {floor.get(name, 'bare')}, CPU", found, unit="x", target=MAX_RATIOS[name]
+        )
+        for name, found in cpu.items()
+    ]
+    return results + [
+        summarize(
+            f"{name}, {MANY} at once, of the bare rate",
+            [100 * rate for rate in found],
+            unit="%",
+            target=MIN_RATE,
+            is_higher_better=True,
+        )
+        for name, found in rates.items()
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

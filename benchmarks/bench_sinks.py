@@ -25,13 +25,14 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no types
 from attrs import frozen
 from floor import Rows, read_all
+from results import Options, Result, run, summarize
 from tenant import YEAR, Tenant, tenant
 
 from aicc_async import export_cases
 from aicc_async._listing.windows import Window
 
 ROWS = 100_000
-ROUNDS = 7
+ROUNDS, QUICK_ROUNDS = 7, 1
 ROWS_PER_BATCH = 10_000
 # Times the obvious loop's time, at most.
 BOUNDS = {"csv": 1.0, "db": 1.0, "parquet": 0.9}
@@ -138,12 +139,12 @@ async def obvious(server: Tenant, path: Path, windows: Sequence[Window]) -> int:
         return await read_all(server.url, server.token, windows, take)
 
 
-async def measure(server: Tenant, folder: Path, suffix: str) -> float:
-    """Run both in turns, the first time uncounted; print medians, and return the ratio of CPU."""
+async def measure(server: Tenant, folder: Path, suffix: str, *, rounds: int) -> list[Result]:
+    """Run both in turns, the first time uncounted; print medians, and return the ratios."""
     async with server.client() as aicc:
         windows = aicc.api.windows(YEAR)
     ours, loop = list[Cost](), list[Cost]()
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         target, other = folder / f"ours{number}.{suffix}", folder / f"loop{number}.{suffix}"
         costs = [
             await Cost.of(partial(export, server, target)),
@@ -152,26 +153,28 @@ async def measure(server: Tenant, folder: Path, suffix: str) -> float:
         if number:
             ours.append(costs[0])
             loop.append(costs[1])
-    cpu = median(a.cpu / b.cpu for a, b in zip(ours, loop, strict=True))
-    elapsed = median(a.elapsed / b.elapsed for a, b in zip(ours, loop, strict=True))
     print(
-        f"{suffix:8} {median(a.cpu for a in ours):6.2f} CPU s, loop"
-        f" {median(b.cpu for b in loop):6.2f}: {cpu:.2f}x;"
-        f"  {median(a.elapsed for a in ours):6.2f} s, loop"
-        f" {median(b.elapsed for b in loop):6.2f}: {elapsed:.2f}x (bound {BOUNDS[suffix]:.2f}x)",
+        f"{suffix:8} {median(a.elapsed for a in ours):6.2f} s, loop"
+        f" {median(b.elapsed for b in loop):6.2f};  {median(a.cpu for a in ours):6.2f} CPU s, loop"
+        f" {median(b.cpu for b in loop):6.2f}",
         flush=True,
     )
-    return cpu
+    pairs = list(zip(ours, loop, strict=True))
+    elapsed, cpu = [a.elapsed / b.elapsed for a, b in pairs], [a.cpu / b.cpu for a, b in pairs]
+    return [
+        summarize(f"{suffix} / obvious loop", elapsed, unit="x", target=BOUNDS[suffix]),
+        summarize(f"{suffix} / obvious loop, CPU", cpu, unit="x"),
+    ]
 
 
-def main() -> int:
-    """Measure each sink, or those that are named, and say whether the bounds hold."""
-    is_over = False
+def bench(options: Options) -> list[Result]:
+    """Measure each sink, or those that are named."""
+    results, rounds = list[Result](), QUICK_ROUNDS if options.quick else ROUNDS
     with tenant(cases=ROWS) as server, TemporaryDirectory() as folder:
-        for suffix in sys.argv[1:] or LOOPS:
-            is_over |= asyncio.run(measure(server, Path(folder), suffix)) > BOUNDS[suffix]
-    return int(is_over)
+        for suffix in options.words or LOOPS:
+            results += asyncio.run(measure(server, Path(folder), suffix, rounds=rounds))
+    return results
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

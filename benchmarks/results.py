@@ -20,7 +20,7 @@ result without a target is only shown. Progress may be printed at will.
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -33,10 +33,14 @@ QUICK_TOLERANCE = 1 / 3
 
 @frozen(kw_only=True)
 class Options:
-    """What a bench was asked for: ``words`` are its own arguments, such as names or URLs."""
+    """What a bench was asked for.
+
+    ``words`` are its own arguments, such as names or URLs; ``given`` has its own options too.
+    """
 
     quick: bool
     words: tuple[str, ...] = ()
+    given: Namespace
 
 
 @frozen(kw_only=True)
@@ -106,14 +110,17 @@ def all_met(results: Iterable[Result], *, quick: bool) -> bool:
     return all(each.is_met() for each in results)
 
 
-def run(bench: Bench) -> int:
-    """Run a bench as a script: print its results, and return 1 if a target is missed."""
-    parser = ArgumentParser()
+def run(bench: Bench, parser: ArgumentParser | None = None) -> int:
+    """Run a bench as a script: print its results, and return 1 if a target is missed.
+
+    ``parser`` has options of its own.
+    """
+    parser = parser or ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="some ten seconds, with tolerance")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     parser.add_argument("words", nargs="*")
     given = parser.parse_args()
-    found = bench(Options(quick=given.quick, words=tuple(given.words)))
+    found = bench(Options(quick=given.quick, words=tuple(given.words), given=given))
     for result in found:
         print(result)
     if given.json:
