@@ -66,7 +66,7 @@ def draw(kept: dict[str, Any]) -> None:
 
 
 def _summary(found: Sequence[Comparison]) -> str:
-    """Say it for those who cannot see it."""
+    """Describe it for those who cannot see it."""
     rates = [f"{each.title} {median(each.rates[0]):,.0f}" for each in found]
     return "Rows a second into JSON lines, no latency: " + ", ".join(rates)
 

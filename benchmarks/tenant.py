@@ -43,7 +43,7 @@ class Tenant:
         self._pipe.recv()
 
     def refused(self) -> int:
-        """Tell how many requests the quota refused so far."""
+        """Return how many requests the quota refused so far."""
         self._pipe.send({})
         count: int = self._pipe.recv()
         return count

@@ -64,7 +64,7 @@ class LoopTurn:
         self._start = time.perf_counter()
 
     async def share(self) -> None:
-        """Let the others run, if the last time was long ago."""
+        """Yield to the others, if the last time was long ago."""
         if time.perf_counter() - self._start > MAX_TURN:
             await asyncio.sleep(0)
             self._start = time.perf_counter()

@@ -58,7 +58,6 @@ async def plan_range(
         max_rows = min(max_rows, MAX_ROWS_PER_DETAILED_WINDOW)
     now, asked = api.now(), api.range(query)
     start, end = asked.start, asked.end or now
-    wide = api.widen(Window(start, end))
     pages = FirstPages(
         api.dated_pages(query),
         api.longest_page,
@@ -66,47 +65,92 @@ async def plan_range(
         concurrency=api.concurrency,
         max_rows=max_rows,
     )
-    totals = Totals(pages.count)
+    planner = _Planner(api, query, start, end, pages=pages, settled=now - settle, max_rows=max_rows)
+    announced, after, planned = await planner.plan(highest=highest)
+    # Rows that were read long before their details would be out of date.
+    pages.keep(planned, max_rows=max_rows if detail else None)
+    highest = max(planner.totals.highest, highest)
+    return RangePlan(start, end, planned, announced, highest, after, pages)
 
-    async def plan() -> list[PlannedWindow]:
-        parts = await _cut(api, totals.count, wide, settled=now - settle)
-        pages.note_empty(await find_empty([*parts[0], *parts[1]], totals.count))
+
+@frozen
+class _Planner:
+    """Counts a range and cuts it, with as few requests as that takes."""
+
+    api: CaseApi
+    query: CaseQuery
+    start: datetime | None
+    end: datetime
+    pages: FirstPages[DatedRow] = field(kw_only=True)
+    settled: datetime = field(kw_only=True)
+    max_rows: int = field(kw_only=True)
+    totals: Totals = field(init=False)
+
+    @totals.default
+    def _count_pages(self) -> Totals:
+        return Totals(self.pages.count)
+
+    async def plan(self, *, highest: int) -> tuple[int | None, int, list[PlannedWindow]]:
+        """Return what is announced of the whole, how many rows are after it, and its windows."""
+        from_start, is_all = None, False
+        settled, open_ = await self._cut() if self.start else ([], [])
+        if is_short := len(settled) == 1:
+            from_start, is_all = await self._count_short(settled[0], highest)
+        if is_all:
+            self.pages.note_empty(open_)
+        # First, so that no case can have been dated by a clock that went on meanwhile.
+        after = 0 if is_all else await self.api.count_rows_after(self.query, self.end)
+        if is_short:
+            planned = await self._windows()
+        else:
+            # At the same time: each takes as long as a few answers.
+            from_start, planned = await run_both(
+                _count_if_accepted(self.totals.count, Window(self.start)), self._windows()
+            )
+        announced = from_start
+        if from_start is not None and from_start > sum(each.count for each in planned):
+            # Some rows are behind the end. Both are counted at the same time, else cases that come
+            # between would hide as many that are missing.
+            announced = await count_whole_range(row_counter(self.pages.fetch), self.start, self.end)
+        if self.api.limits().may_be_capped(self.totals.highest):
+            announced = None
+        return announced, after, planned
+
+    async def _count_short(self, settled: Window, highest: int) -> tuple[int | None, bool]:
+        """Count from the start on; return whether the settled window alone has all of that, too.
+
+        Then nothing is behind it, neither in the range nor later. A total as high as one that was
+        seen before may be a cap, and proves nothing.
+        """
+        from_start, rows = await run_both(
+            _count_if_accepted(self.totals.count, Window(self._wide.start)),
+            self.totals.count(settled),
+        )
+        if from_start is None:
+            return None, False
+        return from_start, from_start <= rows and from_start < max(MIN_CAP, highest)
+
+    async def _windows(self) -> list[PlannedWindow]:
+        settled, open_ = await self._cut()
+        self.pages.note_empty(await find_empty([*settled, *open_], self.totals.count))
         planned = await run_all(
-            plan_windows(part, totals.count, api.zone, max_rows=max_rows, span=api.span)
-            for part in parts
+            plan_windows(
+                part,
+                self.totals.count,
+                self.api.zone,
+                max_rows=self.max_rows,
+                span=self.api.span,
+            )
+            for part in (settled, open_)
         )
         return [window for part in planned for window in part]
 
-    from_start, after = None, None
-    short = await _cut(api, totals.count, wide, settled=now - settle) if start else ([], [])
-    if is_short := len(short[0]) == 1:
-        from_start, rows = await run_both(
-            _count_if_accepted(totals.count, Window(wide.start)), totals.count(short[0][0])
-        )
-        if from_start is not None and from_start <= rows and from_start < max(MIN_CAP, highest):
-            # Nothing is behind the window, neither in the range nor after it.
-            pages.note_empty(short[1])
-            after = 0
-    if after is None:
-        # First, so that no case can have been dated by a clock that went on meanwhile.
-        after = await api.count_rows_after(query, end)
-    if is_short:
-        planned = await plan()
-    else:
-        # At the same time: each takes as long as a few answers.
-        from_start, planned = await run_both(
-            _count_if_accepted(totals.count, Window(start)), plan()
-        )
-    announced = from_start
-    if from_start is not None and from_start > sum(each.count for each in planned):
-        # Some rows are behind the end. Both are counted at the same time, else cases that come
-        # between would hide as many that are missing.
-        announced = await count_whole_range(row_counter(pages.fetch), start, end)
-    if api.limits().may_be_capped(totals.highest):
-        announced = None
-    # Rows that were read long before their details would be out of date.
-    pages.keep(planned, max_rows=max_rows if detail else None)
-    return RangePlan(start, end, planned, announced, max(totals.highest, highest), after, pages)
+    async def _cut(self) -> tuple[list[Window], list[Window]]:
+        return await _cut(self.api, self.totals.count, self._wide, settled=self.settled)
+
+    @property
+    def _wide(self) -> Window:
+        return self.api.widen(Window(self.start, self.end))
 
 
 async def _count_if_accepted(count: Count, window: Window) -> int | None:

@@ -165,19 +165,17 @@ async def export_cases(
         detail=detail,
         mark_deleted=mark_deleted,
     )
-    resolve = partial(_resolve, api, query, target, name=format, options=options, keep=keep)
-    destination = await call_in_thread(resolve)
-    load = partial(_load_last, api, query, destination, keep=keep, replace=replace)
-    last = await call_in_thread(load)
+    destination = await call_in_thread(
+        partial(_resolve, api, query, target, name=format, options=options, keep=keep)
+    )
+    last = await call_in_thread(
+        partial(_load_last, api, query, destination, keep=keep, replace=replace)
+    )
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.table.newest_date) if destination.table else None
     folder = destination.checkpoint
     if not keep and not restart:
-        described = fingerprint(api, query, since_last=False, detail=detail)
-        folder, text = await call_in_thread(lambda: find_checkpoint(destination, described))
-        if text:
-            # Here, and not in the thread, so that it shows the caller's line.
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
+        folder = await _find_unfinished(api, query, destination, detail=detail)
     opened = open_checkpoint(folder, restart=restart, overwrite=overwrite)
     async with entered_in_thread(opened) as checkpoint:
         is_resumed = folder == destination.checkpoint and checkpoint.is_planned
@@ -207,6 +205,18 @@ async def export_cases(
             last=last if newest or not destination.table else None,
         )
         return await job.run(mark_deleted=mark_deleted)
+
+
+async def _find_unfinished(
+    api: CaseApi, query: CaseQuery, destination: Target, *, detail: bool
+) -> Path:
+    """Return the folder of the unfinished export to go on with, or of a new one."""
+    described = fingerprint(api, query, since_last=False, detail=detail)
+    folder, text = await call_in_thread(lambda: find_checkpoint(destination, described))
+    if text:
+        # Here, and not in the thread, so that it shows the line of the caller's caller.
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    return folder
 
 
 def _resolve(
