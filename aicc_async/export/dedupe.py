@@ -17,8 +17,11 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from tempfile import TemporaryFile
+from typing import IO, Any, Self
 
 import msgspec
 
@@ -74,31 +77,38 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
 
     That is the row file itself, unless an id came twice: then it is copied.
     """
-    # For each line 1 if its id is the first of its kind, else 0.
-    is_new, days = bytearray(), checkpoint.windows.days()
-    with disk_errors(checkpoint.folder), _SeenIds(checkpoint.folder / "seen.db") as seen:
+    days, folder = checkpoint.windows.days(), checkpoint.folder
+    with disk_errors(folder), TemporaryFile(dir=folder) as marks:
+        if _mark_new(checkpoint, marks) != days.total():
+            raise checkpoint.discard_changed_rows()
+        if days.total() == sum(_bytes_of(marks)):
+            return checkpoint.rows_path, days
+        path = folder / "unique.jsonl"
+        create_private(path)
+        with (
+            checkpoint.rows_path.open("rb", BUFFER_SIZE) as rows,
+            path.open("wb", BUFFER_SIZE) as unique,
+        ):
+            for row, wanted in zip(rows, _bytes_of(marks), strict=True):
+                if wanted:
+                    unique.write(row)
+                else:
+                    date = _read_created(row).createdDate
+                    days[date[:DAY_LENGTH] if date.__class__ is str else ""] -= 1
+    return path, +days
+
+
+def _mark_new(checkpoint: Checkpoint, marks: IO[bytes]) -> int:
+    """Write a byte for each line, 1 if its id is the first of its kind, else 0; count the lines."""
+    with _SeenIds(checkpoint.folder / "seen.db") as seen:
         for ids in ids_by_window(checkpoint):
             seen.count(ids)
-        for ids in ids_by_window(checkpoint):
-            is_new += bytes(seen.are_new(ids))
-    if len(is_new) != days.total():
-        raise checkpoint.discard_changed_rows()
-    if 0 not in is_new:
-        return checkpoint.rows_path, days
-    path = checkpoint.folder / "unique.jsonl"
-    create_private(path)
-    with (
-        disk_errors(checkpoint.folder),
-        checkpoint.rows_path.open("rb", BUFFER_SIZE) as rows,
-        path.open("wb", BUFFER_SIZE) as unique,
-    ):
-        for row, wanted in zip(rows, is_new, strict=True):
-            if wanted:
-                unique.write(row)
-            else:
-                date = _read_created(row).createdDate
-                days[date[:DAY_LENGTH] if date.__class__ is str else ""] -= 1
-    return path, +days
+        return sum(marks.write(bytes(seen.are_new(ids))) for ids in ids_by_window(checkpoint))
+
+
+def _bytes_of(file: IO[bytes]) -> Iterator[int]:
+    file.seek(0)
+    return chain.from_iterable(iter(partial(file.read, BUFFER_SIZE), b""))
 
 
 def ids_by_window(checkpoint: Checkpoint) -> Iterator[list[str]]:
