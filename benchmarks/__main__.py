@@ -4,7 +4,7 @@ Each bench runs in a process of its own. What they hand back is kept in ``result
 ``RESULTS.md``, the picture and the README's lines are made. ``python -m benchmarks NAME...`` runs
 only those (``export``, ``peers``) and keeps the others' figures; without any bench to run,
 ``--write`` makes the files anew. ``--quick`` takes some minutes, writes nothing, and fails where a
-figure is beyond its target by more than a third.
+figure is beyond its target by more than a third, twice.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ def write_all(kept: dict[str, Any]) -> None:
     fill_readme(kept)
 
 
+def is_met(found: dict[str, Any]) -> bool:
+    """Return whether a quick run is near enough to its targets."""
+    return all_met([Result(**fields) for fields in found["results"]], quick=True)
+
+
 def print_table(found: dict[str, Any]) -> list[Result]:
     """Print a line for each figure, and return them."""
     results = []
@@ -93,6 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(names) - {*everything, PEERS}):
         parser.error(f"no such bench: {', '.join(unknown)}")
     runs = {name: run_bench(name, quick=given.quick) for name in names}
+    if given.quick:
+        # A short run may have met another program: what falls short is measured once more.
+        short = [name for name, each in runs.items() if each and not is_met(each)]
+        runs |= {name: run_bench(name, quick=True) for name in short}
     found = {name: each for name, each in runs.items() if each}
     met = all_met(print_table(found), quick=given.quick)
     if not given.quick:
