@@ -102,6 +102,7 @@ class RedisConnection:
         self._retry = retry
         self._client: RedisClient | None = None
         self._turns: asyncio.Semaphore | None = None
+        self._first = asyncio.Lock()
         self._scripts: dict[str, Callable[..., Any]] = {}
         self._has_answered = False
 
@@ -111,14 +112,8 @@ class RedisConnection:
         Raises one of ``FAILURES``, and ConfigError where the other end never ran one and none can
         be run before something is changed.
         """
-        client = self._open()
-        run = self._scripts.get(script)
-        if run is None:
-            run = self._scripts[script] = client.register_script(script)
-        self._turns = self._turns or asyncio.Semaphore(min(MAX_RUNS_AT_ONCE, _count_places(client)))
         try:
-            async with self._turns:
-                answer = await run(keys=keys, args=args)
+            answer = await self._run(script, keys, args)
         except FAILURES as error:
             fault = None if self._has_answered else find_setup_fault(error)
             if fault is None:
@@ -136,15 +131,35 @@ class RedisConnection:
 
     async def close(self) -> None:
         """Close the connections, unless they are the caller's."""
-        client, self._client, self._turns = self._client, None, None
+        client, self._client = self._client, None
+        # They may have been of another event loop.
+        self._turns, self._first = None, asyncio.Lock()
         self._scripts.clear()
         if client is None or isinstance(self._place, RedisClient):
             return
         await client.aclose()
+        if isinstance(client, RedisCluster):
+            # A client that never saw its cluster leaves these open.
+            for node in client.nodes_manager.startup_nodes.values():
+                await node.disconnect()
+            return
         # The pool of a service closes its own connections, not those to the Sentinels.
-        if manager := getattr(getattr(client, "connection_pool", None), "sentinel_manager", None):
-            for sentinel in manager.sentinels:
-                await sentinel.aclose()
+        manager = getattr(client.connection_pool, "sentinel_manager", None)
+        for sentinel in manager.sentinels if manager else ():
+            await sentinel.aclose()
+
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        client = self._open()
+        if isinstance(client, RedisCluster):
+            # Alone: calls that look for the nodes at once take one another's connections away.
+            async with self._first:
+                await client.initialize()
+        run = self._scripts.get(script)
+        if run is None:
+            run = self._scripts[script] = client.register_script(script)
+        self._turns = self._turns or asyncio.Semaphore(min(MAX_RUNS_AT_ONCE, _count_places(client)))
+        async with self._turns:
+            return await run(keys=keys, args=args)
 
     def _open(self) -> RedisClient:
         if self._client is None:
