@@ -17,9 +17,8 @@ from typing import Any, Self
 
 import msgspec
 from attrs import evolve
-from attrs.validators import instance_of
 
-from ..._validators import check, number, one_of, text
+from ..._validators import check, is_a, must, number, one_of, text
 from ...errors import ConfigError, JournalError
 from ...journal import STATES, Entry, Finding
 from ...journal.clock import wall_now
@@ -99,7 +98,7 @@ class RedisJournal:
         check("lease", lease, number(1, MAX_LEASE_SECONDS))
         self._prefix = check("prefix", prefix, text(empty=False))
         self._span = round(lease * 1e6)
-        self._must_be_durable = check("durable", durable, instance_of(bool))
+        self._must_be_durable = check("durable", durable, must("be True or False", is_a(bool)))
         # Every step may be sent again: see the head of the script.
         retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), MAX_RETRIES)
         self._redis = RedisConnection("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
