@@ -55,19 +55,18 @@ class RedisJournal:
 
     ``redis`` is a URL, a client that is the caller's own and never closed here, or a function that
     returns a new one (see ``aicc_async.connectors.redis``). ``prefix`` begins all its keys; on a
-    cluster it holds a hash tag, as the default does. A key is held by a
-    lease of ``lease`` seconds (1 to 3600), renewed in the background at a third of it, so that it
-    ends that soon after its holder has died. Each change is one script, and Redis's clock decides.
-    The client closes it with itself; it opens again when it is used again.
+    cluster it holds a hash tag, as the default does. A key is held by a lease of ``lease`` seconds
+    (1 to 3600), renewed in the background at a third of it, so that it ends that soon after its
+    holder has died. Each change is one script, and Redis's clock decides. The client closes it with
+    itself; it opens again when it is used again.
 
     Raises JournalError when Redis can't be reached or refuses: nothing is sent then. The same when
     a lease was lost, when another version wrote the journal, and when it was used before
     ``os.fork()``. Raises ConfigError when Redis refuses the first sign-in, or can't be used as it
-    is set up, and before a key is claimed in a Redis that would forget it: one that
-    evicts keys (``maxmemory-policy`` is one of ``allkeys-*``; none of ours has a time to live, so
-    that others don't touch them), or that has no append-only file (``aof_enabled:0``).
-    ``durable=False`` takes one without: for tests, or where the vendor keeps the data in another
-    way, as Amazon MemoryDB does.
+    is set up, and before a key is claimed in a Redis that would forget it: one that evicts keys
+    (``maxmemory-policy`` is one of ``allkeys-*``; none of ours has a time to live, so that others
+    don't touch them), or that has no append-only file (``aof_enabled:0``). ``durable=False`` takes
+    one without: for tests, or where the vendor keeps the data in another way.
 
     What it promises, Redis must keep: it needs ``appendonly yes`` with ``appendfsync always``,
     enough memory, and no FLUSHALL. With ``everysec``, which a client can't see everywhere, a crash
