@@ -56,8 +56,9 @@ What a key's entry says decides what the next call does:
 - ``confirmed``, ``reconciled``: there is a case. Its id is returned without a request.
 - ``rejected``: there is none. The create is sent.
 - ``sent``, ``unknown``: there may be one (a crash, a time-out). It is looked for in the list before
-  anything is sent: by contact, creator, type and title (asked for where the list is long), then description and extension fields, in
-  the minutes in which it can have been made. One that matches is the outcome. With none, after
+  anything is sent: by contact, creator, type and title, then description and extension fields, in
+  the minutes in which it can have been made. Where the list is long, the service is asked for the
+  title first. One that matches is the outcome. With none, after
   ``list_lag`` (180 seconds; a script of the service may take as long), the create is sent again.
   With several, ``UnknownOutcome`` names them in ``candidates``. So it does with one that it can't
   be sure of: an equal one that is dated elsewhere (a clock was set, or ``timezone`` is not the
