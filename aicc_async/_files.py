@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ._validators import shown
+from ._validators import hide_passwords, shown
 from .errors import AICCError, ConfigError, ExportError
 
 # Of a name, where the file system does not say.
@@ -108,7 +108,7 @@ def write_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise ExportError(
-            f"cannot write {path}: {error.strerror or type(error).__name__}",
+            f"cannot write {hide_passwords(str(path))}: {error.strerror or type(error).__name__}",
             resume="fix that, and run the same again",
         ) from error
 
@@ -130,9 +130,9 @@ def check_target(path: Path) -> None:
         raise ConfigError(f"path must be a file, got {shown(str(path))}")
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(f"path must be a file, got {path}")
+            raise ConfigError(f"path must be a file, got {hide_passwords(str(path))}")
     except OSError as error:
-        raise ConfigError(f"cannot use {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot use {hide_passwords(str(path))}: {error.strerror}") from error
 
 
 def check_replaceable(path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ MAX_SECONDS = 1e9
 # Readers and writers of JSON and TOML agree on whole numbers up to this one.
 MAX_INTEGER = 2**53
 MAX_SHOWN_CHARACTERS = 80
+# From the colon of a scheme, or of a user's name, to the last @ of the same word.
+PASSWORD = re.compile(r"(?<=:)\S+(?=@)")
 MAX_ATTACHMENTS = 5
 # An id of .NET has so many bits, its sign included.
 MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
@@ -58,7 +61,16 @@ def shown(value: object) -> str:
     except (ValueError, RecursionError):
         # Python writes no int of more than 4300 digits, and no list that is nested too deeply.
         return kind_of(value)
+    text = hide_passwords(text)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
+
+
+def hide_passwords(text: str) -> str:
+    """Return a text without what is before the @ of a URL, however that is misspelt.
+
+    A URL that is taken for a file, or for another setting, would show its password.
+    """
+    return PASSWORD.sub("…", text)
 
 
 def kind_of(value: object) -> str:

@@ -117,6 +117,8 @@ class Creator:
             return await self._create(new, key, on_unknown, wait=wait, deadline=deadline)
         except _SearchFailed as failure:
             raise failure.unknown() from failure.error
+        except _JournalRefused as failure:
+            raise failure.error from None
 
     async def outcome(self, new: NewCase, *, key: str, on_unknown: OnUnknown) -> CreateOutcome:
         """Create a case, and return as a value what concerns it alone.
@@ -131,6 +133,8 @@ class Creator:
             if isinstance(failure.error, _COMMON_FAILURES):
                 raise failure.error from None
             return CreateOutcome(key=key, status="unknown", error=failure.unknown())
+        except _JournalRefused as failure:
+            raise failure.error from None
         except UnknownOutcome as error:
             return CreateOutcome(key=key, status="unknown", error=error)
         except (AuthError, RateLimitError):
@@ -193,9 +197,12 @@ class Creator:
         for pause in backoff(*KEY_POLL_INTERVALS):
             service_time = self.api.service_time()
             skew = None if service_time is None else service_time - wall_now()
-            entry = await self.journal.claim(
-                key, digest=digest, match_digest=match_digest, skew=skew
-            )
+            try:
+                entry = await self.journal.claim(
+                    key, digest=digest, match_digest=match_digest, skew=skew
+                )
+            except ConfigError as error:
+                raise _JournalRefused(error) from None
             # A rejected one is just being released, and may come with another record then.
             if entry.digest != digest and entry.state != "rejected":
                 raise ConfigError(f"key must be new or of the same record, got {shown(key)}")
@@ -211,21 +218,30 @@ class Creator:
         self, new: NewCase, entry: Entry, on_unknown: OnUnknown, *, deadline: float | None
     ) -> CreatedCase:
         """Send it, after it was looked for where it may have been sent before."""
-        clock, is_resent = CallClock(), False
-        for sends_left in reversed(range(MAX_SENDS)):
-            if entry.state == "unknown":
-                search = await self._open_search(new, entry, clock, deadline=deadline)
-                if case_id := await self._reconcile(search):
-                    return CreatedCase(case_id)
-                skew, is_resent = _common_skew(search), True
-                await self.journal.resend(entry.key, skew=skew)
-                entry = evolve(entry, skew=skew)
-            try:
-                return CreatedCase(await self._send(new, entry.key, is_resent=is_resent))
-            except UnknownOutcome:
-                if on_unknown == "raise" or not sends_left:
-                    raise
-            entry = evolve(entry, state="unknown", updated_at=clock.now(), updated_drift=NONE)
+        clock, is_resent, may_exist = CallClock(), False, False
+        try:
+            for sends_left in reversed(range(MAX_SENDS)):
+                if entry.state == "unknown":
+                    search = await self._open_search(new, entry, clock, deadline=deadline)
+                    if case_id := await self._reconcile(search):
+                        return CreatedCase(case_id)
+                    skew, is_resent = _common_skew(search), True
+                    await self.journal.resend(entry.key, skew=skew)
+                    entry = evolve(entry, skew=skew)
+                try:
+                    return CreatedCase(await self._send(new, entry.key, is_resent=is_resent))
+                except UnknownOutcome:
+                    if on_unknown == "raise" or not sends_left:
+                        raise
+                may_exist = True
+                updated_at = clock.now()
+                entry = evolve(entry, state="unknown", updated_at=updated_at, updated_drift=NONE)
+        except JournalError as error:
+            # Whoever has the key now looks for the case; this caller must not take it for unmade.
+            if error.case_id or not may_exist:
+                raise
+            text = f"create: it may have happened, and the journal has failed since ({error})"
+            raise UnknownOutcome(text, operation="create") from error
         raise AssertionError("the last send returns or raises")
 
     async def _send(self, new: NewCase, key: str, *, is_resent: bool) -> str:
@@ -308,6 +324,14 @@ class _SearchFailed(Exception):  # noqa: N818  (it does not leave this file)
         """Return the error for the caller: it may have happened."""
         text = f"create: it may have happened, and could not be looked for ({self.error})"
         return UnknownOutcome(text, operation="create")
+
+
+class _JournalRefused(Exception):  # noqa: N818  (it does not leave this file)
+    """The journal can't be used as it is set up: no other key would fare better."""
+
+    def __init__(self, error: ConfigError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def check_key(key: object) -> None:

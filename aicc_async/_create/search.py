@@ -5,18 +5,26 @@ last sent, by the best of all clocks (see ``readings.py``) and with a tolerance 
 differ. Cases of other keys are left out; the rest are read in detail and compared. The search ends
 when one case can only be this key's, or when the case should have shown by now. How long that is
 ago is counted by a clock that nobody sets.
+
+Where there is more than a page of them, the service is asked for the title: one request finds the
+case among thousands. But no document says how it compares titles. So a case is taken from that only
+where it has the very title, which any way to compare finds in all cases that have it; and that
+there is none, only the whole list shows, read once when the case must show.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from math import inf
 
 from attrs import Factory, field, frozen
 
 from .._api import CaseApi
-from ..errors import ExportError, UnknownOutcome
+from .._listing.pages import MAX_ROWS_PER_PAGE
+from ..errors import ApiError, ExportError, UnknownOutcome
 from ..journal import Entry, Finding, Journal
 from ..models import Case, CaseQuery, NewCase
 from .match import Match, compare_detail, is_of_same_people, is_titled_like
@@ -51,27 +59,36 @@ class CaseSearch:
 
         Raises UnknownOutcome where that would take longer than the deadline.
         """
-        began = self.clock.now()
+        began, is_crowded = self.clock.now(), False
         for pause in backoff(*SEARCH_INTERVALS):
-            asked = asyncio.get_running_loop().time()
+            asked, is_last = asyncio.get_running_loop().time(), self._left(began) <= 0
+            finding = None
             try:
-                cases, has_moved = await self._find_candidates(), False
-            except ExportError as error:
+                cases = None if is_crowded else await self._list_window(most=MAX_ROWS_PER_PAGE)
+                is_crowded = cases is None
+                finding = await self._look_by_title(asked) if cases is None else None
+                if cases is None and is_last and not finding:
+                    cases = await self._list_window()
+                if cases is not None:
+                    finding = await self.take(await self._pick_candidates(cases), asked)
+            except ExportError:
                 # Rows kept moving: others create cases as well.
-                cases, has_moved, moved = [], True, error
-            # For so long the case may still not show. What the clocks can't show counts from when
-            # this search began.
-            known = max(self.readings().age, self.clock.now() - began)
-            left = self.list_lag - known.total_seconds()
-            if has_moved:
-                if left <= 0:
-                    raise moved
-            else:
-                finding = await self.take(cases, asked)
-                if finding.status == "found" or (finding.status != "busy" and left <= 0):
-                    return finding
-            await self.wait(min(pause, left) if left > 0 else pause, left)
+                if self._left(began) <= 0:
+                    raise
+            left = self._left(began)
+            if finding and (finding.status == "found" or (finding.status != "busy" and left <= 0)):
+                return finding
+            # What was not asked for all rows yet is asked as soon as the case must show.
+            await self.wait(min(pause, left) if left > 0 else pause if finding else 0.0, left)
         raise AssertionError("backoff has no end")
+
+    def _left(self, began: datetime) -> float:
+        """Return for how many seconds the case may still not show.
+
+        What the clocks can't show counts from when this search began.
+        """
+        known = max(self.readings().age, self.clock.now() - began)
+        return self.list_lag - known.total_seconds()
 
     async def wait(self, seconds: float, left: float = 0.0) -> None:
         """Wait before the next look; ``left`` is for how many seconds the case may still not show.
@@ -104,9 +121,27 @@ class CaseSearch:
 
     async def list_cases(self, span: Span) -> list[Case]:
         """List the cases of the same contact, creator and type that are dated within."""
+        return await self._list(span) or []
+
+    async def _list(
+        self, span: Span, title: str | None = None, most: float = inf
+    ) -> list[Case] | None:
+        """List the cases; None where there are more rows than ``most``."""
+        cases, count = [], 0
+        async with aclosing(self._rows(span, title)) as rows:
+            async for case in rows:
+                count += 1
+                if count > most:
+                    return None
+                if is_of_same_people(case, self.new) and is_dated_within(case, span):
+                    cases.append(case)
+        return sorted(cases, key=lambda case: (case.created_date or span.start, case.id))
+
+    def _rows(self, span: Span, title: str | None) -> AsyncGenerator[Case]:
         # Where the range filters by another date, it would hide the case.
         filters_by_creation = self.api.profile.date_field in {None, "createdDate"}
         query = CaseQuery(
+            title=title,
             contact_id=self.new.contact_id,
             creator_id=self.new.creator_id,
             type=self.new.type,
@@ -116,13 +151,7 @@ class CaseSearch:
         listing, windows = self.api.protocol.cases(query), self.api.windows(query)
         # A case that is hidden by a capped total would be made twice: small ones are doubted too.
         # And a create must not wait as long as an export may.
-        rows = self.api.rows(listing, windows, highest=1, is_patient=False)
-        cases = [
-            case
-            async for case in rows
-            if is_of_same_people(case, self.new) and is_dated_within(case, span)
-        ]
-        return sorted(cases, key=lambda case: (case.created_date or span.start, case.id))
+        return self.api.rows(listing, windows, highest=1, is_patient=False)
 
     async def pick_free(self, cases: list[Case]) -> list[Case]:
         """Return the cases that no key has."""
@@ -155,14 +184,35 @@ class CaseSearch:
             return await self.journal.take(self.entry.key, ids, [], asked=asked)
         return finding
 
-    async def _find_candidates(self) -> list[Case]:
-        """List the cases that look like it and are no other key's, oldest first."""
+    async def _look_by_title(self, asked: float) -> Finding | None:
+        """Return the case that has the very title, if it can only be this key's; else None."""
+        try:
+            cases = await self._list_window(title=self.new.title) or []
+        except ExportError:
+            return None
+        except ApiError as error:
+            # A tenant that refuses the filter has a list all the same.
+            if error.retryable:
+                raise
+            return None
+        # One with other spaces may be hidden here beside this one.
+        free = await self.pick_free([case for case in cases if case.title == self.new.title])
+        finding = await self.take(free, asked) if free else Finding("none")
+        return finding if finding.status == "found" else None
+
+    async def _list_window(
+        self, *, title: str | None = None, most: float = inf
+    ) -> list[Case] | None:
         span = self.window()
-        cases = await self.list_cases(span)
+        cases = await self._list(span, title, most)
         # Only an answer shows the service's clock. Where it is far off, the list is asked again.
         better = self.window()
         if abs(better.start - span.start) > MAX_SKEW:
-            cases = await self.list_cases(better)
+            cases = await self._list(better, title, most)
+        return cases
+
+    async def _pick_candidates(self, cases: list[Case]) -> list[Case]:
+        """Return the cases that look like it and are no other key's."""
         return await self.pick_free([case for case in cases if is_titled_like(case, self.new)])
 
 

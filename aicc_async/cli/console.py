@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from .._validators import hide_passwords
 from ..errors import AICCError, ConfigError
 
 T = TypeVar("T")
@@ -20,8 +21,8 @@ RESUME = "run the same command again to resume"
 
 
 def say(text: str) -> None:
-    """Write a message as one line on standard error."""
-    click.echo(printable(text), err=True)
+    """Write a message as one line on standard error, without the password of a URL in it."""
+    click.echo(hide_passwords(printable(text)), err=True)
 
 
 def printable(text: str) -> str:

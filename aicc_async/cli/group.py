@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import click
 
 from .._optional import installed_version
+from .._validators import hide_passwords
 from ..errors import AICCError, ConfigError, ExportError, UnknownOutcome
 from .console import INCOMPLETE, INTERRUPTED, SERVICE, USAGE, say
 from .help import LazyGroup
@@ -40,7 +43,10 @@ def run() -> int:
     try:
         return group(prog_name="aicc-async", standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show()
+        # Click shows a value that is no file: it may be a URL.
+        text = io.StringIO()
+        error.show(text)
+        click.echo(hide_passwords(text.getvalue()), nl=False, err=True)
         return USAGE
     except click.Abort:
         # ^C at a prompt.

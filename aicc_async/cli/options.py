@@ -25,6 +25,7 @@ LAST = datetime.min  # noqa: DTZ901  (no case is that old)
 # Those of ``aicc_async.export.FORMATS``: importing it would take ten times as long as the help.
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "postgres")
 
+REDIS_URL = re.compile(r"(?i)(redis|valkey)s?([+][a-z]+)?:|unix:")
 INPUT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -65,7 +66,8 @@ class JournalPlace(click.ParamType[Path | str]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path | str:
         """Check a file; a URL is checked when it is used."""
-        if isinstance(value, str) and "://" in value:
+        # A misspelt URL is no file either: its password would be shown as a name.
+        if isinstance(value, str) and ("://" in value or REDIS_URL.match(value)):
             return value
         return self._file.convert(value, param, ctx)
 

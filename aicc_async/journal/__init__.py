@@ -57,7 +57,8 @@ What a key's entry says decides what the next call does:
 - ``rejected``: there is none. The create is sent.
 - ``sent``, ``unknown``: there may be one (a crash, a time-out). It is looked for in the list before
   anything is sent: by contact, creator, type and title, then description and extension fields, in
-  the minutes in which it can have been made. One that matches is the outcome. With none, after
+  the minutes in which it can have been made. Where the list is long, the service is asked for the
+  title first. One that matches is the outcome. With none, after
   ``list_lag`` (180 seconds; a script of the service may take as long), the create is sent again.
   With several, ``UnknownOutcome`` names them in ``candidates``. So it does with one that it can't
   be sure of: an equal one that is dated elsewhere (a clock was set, or ``timezone`` is not the
@@ -151,7 +152,7 @@ same. Here the answer to ``order-4712`` was lost, and no case is to be found::
     {"key":"order-4712",…"state":"rejected",…}
 
 ``--case-id ID`` settles it with a case instead. ``AICC_JOURNAL`` may name the journal, which may
-also be a ``redis://`` URL.
+also be a URL of Redis; no command shows it.
 
 A worker on a broker
 --------------------

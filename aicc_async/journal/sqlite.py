@@ -25,7 +25,7 @@ from uuid import uuid4
 import msgspec
 from attrs import evolve
 
-from .._validators import check, kind, one_of, shown
+from .._validators import check, hide_passwords, kind, one_of, shown
 from ..errors import ConfigError, JournalError
 from .clock import read_clocks, steady_now
 from .database import RESTORE, JournalFile
@@ -436,5 +436,6 @@ def _find_file(path: Path) -> Path:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"journal must be a file, got {shown(str(path))}: {reason}") from error
     if not is_usable:
-        raise ConfigError(f"journal must be a file in an existing folder, got {path}")
+        place = hide_passwords(str(path))
+        raise ConfigError(f"journal must be a file in an existing folder, got {place}")
     return path

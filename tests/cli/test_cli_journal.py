@@ -286,3 +286,38 @@ def test_a_redis_that_is_away_is_reported_without_its_password(call: Call) -> No
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith("JournalError: ")
     assert "hush" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "redis://:hush@127.0.0.1:1/0",
+        "valkeys+sentinel://u:hush@127.0.0.1:1/cases",
+        "redis:/:hush@host",
+        "Redis:hush@host",
+        "rediss//:hush@host",
+        "postgres:hush@host",
+        "http://u:hush@host/x",
+        "//u:hush@host/x",
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("journal", "list"),
+        ("create", "--key", "k", "c.jsonl"),
+        ("create", "--from", "c.jsonl", "--key-field", "ref", "--results", "r.jsonl"),
+        ("create", "--from", "c.jsonl", "--key-field", "ref", "--results"),
+    ],
+)
+def test_no_command_shows_the_password_of_a_journal(
+    call: Call, monkeypatch: pytest.MonkeyPatch, place: str, command: tuple[str, ...]
+) -> None:
+    """Whatever is wrong with a URL, or where it lands: it is an error without what is secret."""
+    write("k")
+    monkeypatch.setenv("AICC_JOURNAL", place)
+    given = (*command, place) if command[-1] == "--results" else command
+    ended = call(*given)
+    assert ended.code in {1, 2, 3}
+    assert ended.err
+    assert "hush" not in ended.err + ended.out

@@ -290,8 +290,8 @@ async def test_a_lost_server_is_reported_without_its_address(prefix: str) -> Non
 @pytest.mark.parametrize(
     ("url", "options", "name"),
     [
-        ("http://localhost", {}, "url"),
-        (7, {}, "url"),
+        ("http://localhost", {}, "redis must be a URL of Redis"),
+        (7, {}, "redis must be a URL of Redis"),
         ("redis://localhost", {"name": ""}, "name"),
         ("redis://localhost", {"name": "a{b"}, "name"),
         ("redis://localhost", {"name": 5}, "name"),

@@ -190,7 +190,7 @@ async def test_spark_s_tasks_share_it_by_the_same_variable(
 
 def test_bad_input_is_named() -> None:
     """What is no URL, and what is no store."""
-    with pytest.raises(ConfigError, match="url must be a URL of Redis"):
+    with pytest.raises(ConfigError, match="redis must be a URL of Redis"):
         RedisTokens("http://host")
     with pytest.raises(ConfigError, match="shared must be RedisTokens or None, got str"):
         ClientCredentials("id", "s", shared="redis://host")  # type: ignore[arg-type]

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import attrs
 from helpers.modules import package_modules
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ClientCredentials, QFlowClient, QFlowLogin, StaticToken
+from aicc_async._validators import hide_passwords, shown
 from aicc_async.emulator import Emulator
 from aicc_async.settings.endpoint import Endpoint
 
@@ -19,7 +22,7 @@ SECRET = "hush-1f5b"
 HOST = "https://tenant.invalid"
 # Fields that hold what nobody else may read.
 SECRET_FIELDS = re.compile(
-    r"(^|_)(token|secret|password|credentials|options|headers)$|^(body|url)$"
+    r"(^|_)(token|secret|password|credentials|options|headers)$|^(body|url|redis)$"
 )
 # The emulator holds invented data, and the token of a lease says who holds it.
 HARMLESS = re.compile(r"aicc_async\.(emulator\b|connectors\.redis\.leases$)")
@@ -101,3 +104,13 @@ def test_what_users_make_shows_no_secret() -> None:
     ]
 
     assert SECRET not in "".join(f"{each!r} {each}" for each in made)
+
+
+@given(st.text(alphabet="h:/@?&u.", max_size=9), st.sampled_from(["redis://", "s3:", "a://b:"]))
+def test_a_url_is_shown_without_what_is_secret(noise: str, scheme: str) -> None:
+    """However it is misspelt, nothing between its first colon and its last @ is in a message."""
+    url = f"{scheme}{noise}{SECRET}{noise}@host"
+    assert SECRET not in shown(url) + hide_passwords(f"cannot use {url}: {url}")
+    assert hide_passwords("title must be a text, got 5 @ $.rows") == (
+        "title must be a text, got 5 @ $.rows"
+    )

@@ -223,6 +223,22 @@ async def test_a_list_that_lags_is_looked_at_again(tenant: Emulator, connect: Co
     assert lists(tenant) > 1
 
 
+async def test_a_doubt_among_thousands_is_found_by_its_title(
+    tenant: Emulator, connect: Connect
+) -> None:
+    """Where others of the same people fill many pages, a few lists find it."""
+    now = datetime.now(UTC)
+    dated = [wire(now - timedelta(seconds=number % 100)) for number in range(3000)]
+    others = [each | {"title": f"Beleg {number}"} for number, each in enumerate(dated)]
+    tenant.insert_many(others)
+    tenant.fail("create", Fault.DROP_AFTER)
+    aicc = connect(on_unknown="reconcile", list_lag=600, max_concurrency=2)
+    case_id = await aicc.create_case(new_case(), key="k")
+    assert (creates(tenant), tenant.count()) == (1, SEEDED + 3001)
+    assert case_id in tenant.ids()
+    assert lists(tenant) <= 8
+
+
 @pytest.mark.parametrize("was_made", [True, False])
 async def test_an_old_doubt_is_looked_for_once(
     was_made: bool, tenant: Emulator, connect: Connect, path: Path

@@ -444,3 +444,81 @@ def test_the_missing_library_is_named() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert "ConfigError: redis is missing: pip install 'aicc-async[redis]'" in done.stderr
+
+
+async def test_a_lease_that_is_lost_while_a_case_is_made_is_an_unknown_outcome(
+    opened: Open, store: Store, tenant: Emulator, connect: Connect
+) -> None:
+    """A case may be there: the caller must not read that nothing was sent."""
+    async with connect(journal=opened(), on_unknown="reconcile") as aicc:
+        await aicc.list_cases()
+        tenant.latency = Latency(2)
+        making = asyncio.create_task(aicc.create_case(NEW, key="k"))
+        await until(lambda: tenant.count() > 300)
+        # Somebody else is at work on it.
+        store.redis.hset(f"{store.prefix}entry:k", "owner", "other")
+        await until(making.done)
+        with pytest.raises(UnknownOutcome, match="the journal has failed since") as caught:
+            await making
+    assert isinstance(caught.value.__cause__, JournalError)
+    assert [each.operation for each in tenant.requests].count("create") == 1
+
+
+async def test_a_redis_that_forgets_is_refused(
+    opened: Open, store: Store, redis_url: str, tenant: Emulator, connect: Connect
+) -> None:
+    """Without an append-only file nothing is claimed or sent, unless that is asked for."""
+    store.redis.config_set("appendonly", "no")
+    try:
+        async with connect(journal=opened()) as aicc:
+            with pytest.raises(ConfigError, match="appendonly must be yes, got aof_enabled '0'"):
+                await aicc.create_case(NEW, key="k")
+            # Every other one would be refused as well.
+            with pytest.raises(ConfigError, match="appendonly must be yes"):
+                _ = [each async for each in aicc.create_cases([("k", NEW), ("l", NEW)])]
+        assert tenant.requests == []
+        assert await opened().entries() == []
+        async with RedisJournal(redis_url, store.prefix, durable=False) as journal:
+            assert (await journal.claim("k", **DIGESTS)).held
+    finally:
+        store.redis.config_set("appendonly", "yes")
+    with pytest.raises(ConfigError, match="durable must be True or False, got 1"):
+        RedisJournal(redis_url, durable=1)  # type: ignore[arg-type]
+
+
+async def test_a_full_redis_takes_no_claim_but_every_note(
+    opened: Open, store: Store, tenant: Emulator, connect: Connect
+) -> None:
+    """What is sent when it fills up can be noted; nothing new is sent."""
+    journal = opened()
+    names = ["made", "refused", "doubtful", "withdrawn", "found", "resent"]
+    for name in names:
+        # Each with a record of its own: none is another's rival.
+        await journal.claim(name, digest=name, match_digest=name)
+    first = store.lease_end("doubtful")
+    store.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(JournalError, match="Redis is full"):
+            await journal.claim("new", **DIGESTS)
+        async with connect(journal=opened()) as aicc:
+            with pytest.raises(JournalError, match="Redis is full") as caught:
+                await aicc.create_case(NEW, key="k")
+        assert caught.value.case_id is None
+        assert tenant.requests == []
+        await until(lambda: store.lease_end("doubtful") > first)
+
+        await journal.confirm("made", "c1")
+        await journal.reject("refused", "no")
+        await journal.doubt("doubtful", "no answer", ["c2"])
+        await journal.doubt("found", "no answer")
+        await journal.take("found", ["c3"], [], asked=now())
+        with pytest.raises(JournalError, match="Redis is full"):
+            await journal.resend("resent")
+        journal.withdraw("withdrawn")
+        await journal.close()
+        assert [(await journal.entry(name)).state for name in names] == [  # type: ignore[union-attr]
+            *("confirmed", "rejected", "unknown", "rejected", "reconciled", "unknown"),
+        ]
+        assert (await journal.resolve("doubtful", None)).state == "rejected"
+    finally:
+        store.redis.config_set("maxmemory", 0)

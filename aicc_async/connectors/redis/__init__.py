@@ -3,6 +3,45 @@
 One machine needs neither: tasks share the client's rate limit, and processes share an
 ``SQLiteJournal``. Install with ``pip install 'aicc-async[redis]'``.
 
+Where the Redis is
+------------------
+
+All three take the same first argument. As a URL it is one of
+
+- ``redis://[user:password@]host:port/database``, with TLS ``rediss://``, on this machine
+  ``unix:///path``;
+- ``redis+cluster://host:port``, any node of a cluster (``rediss+cluster://``);
+- ``redis+sentinel://[user:password@]host:port,host:port/service``, a service that Sentinels watch
+  (``rediss+sentinel://``). ``?sentinel_password=…`` and ``sentinel_username`` are for the Sentinels
+  themselves.
+
+``valkey`` and ``valkeys`` are read as ``redis`` and ``rediss``. Options of redis-py follow a ``?``,
+as ``ssl_ca_certs=ca.pem`` for an authority of your own. The commands and Spark take such a URL too.
+
+Else it is a function that returns a new client, called for each connection, in its event loop::
+
+    from redis.asyncio import RedisCluster
+
+    from aicc_async.connectors.redis import RedisTokens
+
+
+    def connect() -> RedisCluster:
+        return RedisCluster(host="10.0.0.7", ssl=True, ssl_ca_certs="ca.pem")
+
+
+    print(RedisTokens(connect))
+
+It prints::
+
+    RedisTokens()
+
+Or it is a client of yours (``redis.asyncio.Redis``, ``RedisCluster``, that of
+``Sentinel.master_for``), used in its own event loop and never closed here.
+
+A wrong password, a missing right, an authority that is not known, a plain URL of a cluster's node:
+what no waiting ends raises ``ConfigError`` at the first call. Once Redis has answered, any failure
+is an outage.
+
 A budget
 --------
 
@@ -92,7 +131,8 @@ Take it when replicas on several machines create cases (see ``aicc_async.journal
     asyncio.run(main())
 
 What the journal promises, Redis must keep: run it with ``appendonly yes``, ``appendfsync always``
-and ``maxmemory-policy noeviction``. A Redis Cluster is not supported. ``help()`` of
+and ``maxmemory-policy noeviction``. One without ``appendonly``, or that evicts keys, is refused
+before a key is claimed; ``appendfsync`` can't be seen everywhere, and is up to you. ``help()`` of
 ``RedisJournal`` says what a lease is, and what remains when a replica takes over.
 """
 

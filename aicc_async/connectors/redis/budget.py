@@ -25,7 +25,15 @@ from ..._ratelimit.budget import (
     Terms,
 )
 from ..._validators import integer, must
-from .connection import NoBackoff, Redis, RedisError, Retry, open_redis
+from .connection import (
+    FAILURES,
+    NoBackoff,
+    RedisConnection,
+    RedisPlace,
+    Retry,
+    check_place,
+    to_text,
+)
 
 SCRIPT = files(__package__).joinpath("budget.lua").read_text(encoding="utf-8")
 # After this the command is sent once more: it may be the loop itself that stood still.
@@ -33,10 +41,6 @@ REPLY_TIMEOUT_SECONDS = 0.25
 # More than any limit.
 NO_CEILING = 10**12
 MICROSECONDS = 1e6
-
-
-def _open(url: object) -> Redis:
-    return open_redis("url", url, timeout=REPLY_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 1))
 
 
 def _is_printable(_: object, __: Attribute[Any], value: str) -> None:
@@ -54,10 +58,11 @@ _name = must(
 class RedisBudget:
     """Where the budget is that a RateLimit shares: ``RateLimit(50, shared=RedisBudget(url))``.
 
-    All who pass the same ``url``, ``name`` and limit have one budget together, on Redis's own
-    clock. ``url`` is ``redis://``, ``rediss://`` or ``unix://``; it may hold a password, and is in
-    no repr. ``name`` is that of the tenant: all keys are ``aicc:budget:{name}:…``, which is one
-    slot of a Redis Cluster. Limits that differ must have names that differ.
+    All who pass the same ``redis``, ``name`` and limit have one budget together, on Redis's own
+    clock. ``redis`` is a URL, a client or a function (see ``aicc_async.connectors.redis``); it may
+    hold a password, and is in no repr. ``name`` is that of the tenant: all keys are
+    ``aicc:budget:{name}:…``, which is one slot of a Redis Cluster. Limits that differ must have
+    names that differ.
 
     While Redis can't be reached, each process takes its share: the limit divided by
     ``fallback_processes``, the most that may run at a time. It begins when what Redis gave before
@@ -73,24 +78,27 @@ class RedisBudget:
     A clock of Redis's that is put back, a restart, a failover to a replica: each holds all up as
     long. So does the very first use of a name. Redis needs not be durable.
 
-    Raises ConfigError for a bad URL or name. Nothing is sent before the first call.
+    Raises ConfigError for a bad URL or name, and at the first call when Redis refuses the sign-in,
+    or can't be used as it is set up. Nothing is sent before the first call.
     """
 
-    url: str = field(validator=lambda _, __, value: _open(value), repr=False)
+    redis: RedisPlace = field(
+        validator=lambda _, __, value: check_place("redis", value), repr=False
+    )
     name: str = field(default="default", validator=_name, kw_only=True)
     fallback_processes: int = field(default=8, validator=integer(1), kw_only=True)
 
     def connect(self, terms: Terms) -> BudgetConnection:
         """Return a connection for one limiter, in one event loop."""
-        return RedisBudgetConnection(self.url, self.name, terms)
+        return RedisBudgetConnection(self.redis, self.name, terms)
 
 
 class RedisBudgetConnection:
     """The budget as one limiter uses it (see ``BudgetConnection``)."""
 
-    def __init__(self, url: str, name: str, terms: Terms) -> None:
-        self._redis = _open(url)
-        self._script = self._redis.register_script(SCRIPT)
+    def __init__(self, redis: RedisPlace, name: str, terms: Terms) -> None:
+        retry = Retry(NoBackoff(), 1)
+        self._redis = RedisConnection("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
         self._keys = [f"aicc:budget:{{{name}}}:{part}" for part in ("slots", "bulk", "state")]
         spans = (terms.per, terms.per + terms.slack, terms.horizon, terms.hold)
         ceiling = terms.ceiling or NO_CEILING
@@ -130,12 +138,12 @@ class RedisBudgetConnection:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._redis.close()
 
     async def _run(self, step: str, *values: str | int) -> Any:
         try:
-            return await self._script(keys=self._keys, args=[step, *self._terms, *values])
-        except (RedisError, OSError) as error:
+            return await self._redis.run(SCRIPT, self._keys, [step, *self._terms, *values])
+        except FAILURES as error:
             # The error's text may name the host, and who signs in there.
             raise BudgetUnreachable(type(error).__name__) from error
 
@@ -148,7 +156,7 @@ def _report_arguments(reports: SlotReports) -> list[str | int]:
 
 def _read_state(row: list[Any]) -> BudgetState:
     time, sent, limit, pace = row
-    return BudgetState(time=int(time) / MICROSECONDS, sent=sent, limit=limit, pace=pace.decode())
+    return BudgetState(time=int(time) / MICROSECONDS, sent=sent, limit=limit, pace=to_text(pace))
 
 
 def _microseconds(seconds: float) -> int:

@@ -9,8 +9,10 @@
 -- because its answer was lost, does no more than once. What it can't see: whether an owner whose
 -- lease has ended still sends (see leases.py), and what Redis itself forgets.
 --
--- ARGV: the step, the prefix of all keys, the caller's wall clock, then the step's own arguments. A Redis Cluster is not
--- supported: which keys a step needs shows only on the way.
+-- KEYS: the first of those below. Which others a step needs shows only on the way: in a cluster all
+-- are in its slot, as the prefix holds a hash tag
+-- (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/).
+-- ARGV: the step, the prefix of all keys, the caller's wall clock, then the step's own arguments.
 --   <prefix>layout               the number of this layout, from the first entry on
 --   <prefix>entry:<key>          a hash: the entry, its owner, and until when it is leased
 --   <prefix>open:<match digest>  a set: the keys sent or in doubt, by what a list shows of them
@@ -89,6 +91,13 @@ local function mark_unknown_if_sent(key)
     end
 end
 
+-- A full server refuses a script's first write, unless that needs no memory, and none after it
+-- (https://redis.io/docs/latest/develop/programmability/eval-intro/, "partially executed"). So what
+-- was sent can be noted when nothing new may be sent. The key is never there.
+local function write_though_full()
+    redis.call('DEL', prefix .. 'none')
+end
+
 local function create_entry(key, digest, match_digest, skew)
     redis.call('SETNX', prefix .. 'layout', LAYOUT)
     redis.call('DEL', prefix .. 'entry:' .. key)
@@ -137,7 +146,17 @@ local function count_open(key, listed_at)
     return {equals, others, rivals}
 end
 
+-- Those that only note what was sent, or end it; `claim` and `resend` come before a sending.
+local NOTES = {
+    renew = true, confirm = true, reject = true, doubt = true, take = true, release = true,
+    withdraw = true, resolve = true, prune = true,
+}
 local steps = {}
+
+-- Returns what shows whether this server keeps what it has.
+function steps.info()
+    return redis.call('INFO', 'memory') .. redis.call('INFO', 'persistence')
+end
 
 function steps.claim(key, token, length, digest, match_digest, skew)
     local state = get(key, 'state')
@@ -317,5 +336,8 @@ end
 
 if get_layout() ~= LAYOUT then
     return redis.error_reply('LAYOUT ' .. LAYOUT .. ' ' .. get_layout())
+end
+if NOTES[step] then
+    write_though_full()
 end
 return steps[step](unpack(ARGV, 4))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
@@ -17,22 +18,32 @@ from typing import Any, Self
 import msgspec
 from attrs import evolve
 
-from ..._validators import check, number, one_of, text
+from ..._validators import check, is_a, must, number, one_of, text
 from ...errors import ConfigError, JournalError
 from ...journal import STATES, Entry, Finding
 from ...journal.clock import wall_now
 from ...journal.entry import decide, describe_layout, is_age, new_entry
-from .connection import FullJitterBackoff, Redis, RedisError, ResponseError, Retry, open_redis
+from .connection import (
+    FAILURES,
+    FullJitterBackoff,
+    OutOfMemoryError,
+    RedisConnection,
+    RedisPlace,
+    ResponseError,
+    Retry,
+    to_text,
+)
 from .leases import Lease, LeaseKeeper, loop_time, lost_lease
 
 SCRIPT = files(__package__).joinpath("journal.lua").read_text(encoding="utf-8")
+# What is within braces decides in which slot of a cluster a key is.
+DEFAULT_PREFIX = "{aicc:journal}:"
+HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 DEFAULT_LEASE_SECONDS = 30.0
 MAX_LEASE_SECONDS = 3600.0
 # A Redis that hangs must not use up the lease.
 REPLY_TIMEOUT_SECONDS = 5.0
 MAX_RETRIES = 3
-# A pool of connections refuses what is more than it has (100, unless its owner says otherwise).
-MAX_STEPS_AT_ONCE = 50
 # A script holds up all other clients while it runs.
 KEYS_PER_STEP = 500
 # What a step of taking returns.
@@ -42,23 +53,29 @@ TAKE_LOST, TAKE_UNDECIDED, TAKE_SETTLED = range(3)
 class RedisJournal:
     """A journal that processes on several machines may share, each with an object of its own.
 
-    ``redis`` is a URL (``redis://``, ``rediss://``, ``unix://``), or a ``redis.asyncio.Redis`` that
-    is the caller's own and never closed here. ``prefix`` begins all its keys. A key is held by a
-    lease of ``lease`` seconds (1 to 3600), renewed in the background at a third of it, so that it
-    ends that soon after its holder has died. Each change is one script, and Redis's clock decides.
-    The client closes it with itself; it opens again when it is used again.
+    ``redis`` is a URL, a client that is the caller's own and never closed here, or a function that
+    returns a new one (see ``aicc_async.connectors.redis``). ``prefix`` begins all its keys; on a
+    cluster it holds a hash tag, as the default does. A key is held by a lease of ``lease`` seconds
+    (1 to 3600), renewed in the background at a third of it, so that it ends that soon after its
+    holder has died. Each change is one script, and Redis's clock decides. The client closes it with
+    itself; it opens again when it is used again.
 
     Raises JournalError when Redis can't be reached or refuses: nothing is sent then. The same when
     a lease was lost, when another version wrote the journal, and when it was used before
-    ``os.fork()``; and ConfigError when Redis would
-    evict keys (``maxmemory-policy`` is one of ``allkeys-*``; none of ours has a time to live, so
-    that others don't touch them).
+    ``os.fork()``. Raises ConfigError when Redis refuses the first sign-in, or can't be used as it
+    is set up, and before a key is claimed in a Redis that would forget it: one that evicts keys
+    (``maxmemory-policy`` is one of ``allkeys-*``; none of ours has a time to live, so that others
+    don't touch them), or that has no append-only file (``aof_enabled:0``). ``durable=False`` takes
+    one without: for tests, or where the vendor keeps the data in another way.
 
     What it promises, Redis must keep: it needs ``appendonly yes`` with ``appendfsync always``,
-    enough memory, and no FLUSHALL. With ``everysec`` a crash of Redis may forget the last second,
-    and the creates of it can be made twice. So can those that a replica did not have yet when it
-    took over (replication is not waited for). A Redis Cluster is not supported. See
+    enough memory, and no FLUSHALL. With ``everysec``, which a client can't see everywhere, a crash
+    of Redis may forget the last second, and the creates of it can be made twice. So can those that
+    a replica did not have yet when it took over (replication is not waited for). See
     https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/.
+
+    When Redis is full, no key is claimed or sent again (JournalError), but what was sent is noted
+    all the same, beyond ``maxmemory``.
 
     A process that was stopped for longer than its lease does not send any more: what was about to
     be sent is cancelled, and JournalError or UnknownOutcome raised. What remains: no lease can stop
@@ -71,25 +88,20 @@ class RedisJournal:
 
     def __init__(
         self,
-        redis: str | Redis,
-        prefix: str = "aicc:journal:",
+        redis: RedisPlace,
+        prefix: str = DEFAULT_PREFIX,
         *,
         lease: float = DEFAULT_LEASE_SECONDS,
+        durable: bool = True,
     ) -> None:
         check("lease", lease, number(1, MAX_LEASE_SECONDS))
         self._prefix = check("prefix", prefix, text(empty=False))
         self._span = round(lease * 1e6)
-        self._is_owned = not isinstance(redis, Redis)
+        self._must_be_durable = check("durable", durable, must("be True or False", is_a(bool)))
         # Every step may be sent again: see the head of the script.
         retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), MAX_RETRIES)
-        self._redis = (
-            redis
-            if isinstance(redis, Redis)
-            else open_redis("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
-        )
-        self._script = self._redis.register_script(SCRIPT)
+        self._redis = RedisConnection("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
         self._is_checked = False
-        self._turns = self._new_turns()
         # Of the process and the event loop that use it.
         self._pid: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -112,10 +124,9 @@ class RedisJournal:
             self.release(key)
         if self._releasing:
             await asyncio.wait(self._releasing)
-        if self._is_owned:
-            await self._redis.aclose()
+        await self._redis.close()
         # It may be used again in another event loop.
-        self._turns, self._loop = self._new_turns(), None
+        self._loop = None
 
     async def claim(
         self, key: str, *, digest: str, match_digest: str, skew: timedelta | None = None
@@ -127,6 +138,7 @@ class RedisJournal:
             return await self.entry(key) or evolve(unknown, held=False)
         lease, requested_at = self._leases.add(key, digest), loop_time()
         try:
+            await self._check_server()
             held, time, row = await self._run(
                 "claim", key, lease.token, self._span, digest, match_digest, _span_text(skew)
             )
@@ -160,7 +172,7 @@ class RedisJournal:
         meanwhile that stays, and JournalError is raised: there are two cases then.
         """
         lease = self._leases.require(key)
-        noted = _text(await self._run("confirm", key, lease.digest, case_id))
+        noted = to_text(await self._run("confirm", key, lease.digest, case_id))
         if noted != case_id:
             what = f"has the case {noted} already" if noted else "has another record by now"
             raise JournalError(f"the journal: {case_id} was made, but the key {key!r} {what}")
@@ -201,8 +213,8 @@ class RedisJournal:
                 raise lost_lease(key)
             if result == TAKE_SETTLED:
                 lease.is_settled = True
-                return Finding("found", (_text(found),))
-            basis = _text(found)
+                return Finding("found", (to_text(found),))
+            basis = to_text(found)
             untaken, untaken_alike, (equals, others, rivals) = msgspec.json.decode(basis)
             # Lua writes its empty list as an object.
             ids = list(untaken), list(untaken_alike)
@@ -241,7 +253,7 @@ class RedisJournal:
         """
         reason, row = await self._run("resolve", key, case_id or "")
         if reason:
-            raise ConfigError(f"cannot resolve the key {key!r}: {_text(reason)}")
+            raise ConfigError(f"cannot resolve the key {key!r}: {to_text(reason)}")
         return _entry(key, row)
 
     async def prune(self, *, older_than: timedelta) -> int:
@@ -290,20 +302,27 @@ class RedisJournal:
             lost |= set(_texts(await self._run("renew", self._span, *claims)))
         return lost
 
-    def _new_turns(self) -> asyncio.Semaphore:
-        connections: int = self._redis.connection_pool.max_connections
-        return asyncio.Semaphore(min(MAX_STEPS_AT_ONCE, connections))
+    async def _check_server(self) -> None:
+        """Raise ConfigError where Redis would forget keys; asked anew after each failure.
 
-    async def _check_policy(self) -> None:
-        """Raise ConfigError, at the first step, when Redis would evict keys without a time to live.
-
-        Only "allkeys" policies do: https://redis.io/docs/latest/develop/reference/eviction/.
+        Of the policies, only "allkeys" evict keys without a time to live:
+        https://redis.io/docs/latest/develop/reference/eviction/.
         """
-        if not self._is_checked:
-            policy = (await self._redis.info("memory")).get("maxmemory_policy", "")
-            if policy.startswith("allkeys"):
-                raise ConfigError(f"maxmemory-policy must be noeviction, got {policy}")
-            self._is_checked = True
+        if self._is_checked:
+            return
+        # Asked by a script: a cluster answers from the server that has the keys.
+        lines = to_text(await self._run("info")).splitlines()
+        info = dict(line.split(":", 1) for line in lines if ":" in line)
+        policy = info.get("maxmemory_policy", "")
+        if policy.startswith("allkeys"):
+            raise ConfigError(f"maxmemory-policy must be noeviction, got {policy}")
+        log = info.get("aof_enabled", "")
+        if self._must_be_durable and log != "1":
+            raise ConfigError(
+                f"appendonly must be yes, got aof_enabled {log!r}: a restart would forget what was"
+                " sent. RedisJournal(…, durable=False) takes such a Redis"
+            )
+        self._is_checked = True
 
     def _check_loop(self) -> None:
         if self._loop not in {None, asyncio.get_running_loop()}:
@@ -321,17 +340,25 @@ class RedisJournal:
             )
         self._check_loop()
         self._loop = asyncio.get_running_loop()
+        if self._redis.is_cluster and not HASH_TAG.match(self._prefix):
+            condition = f"hold a hash tag on a cluster, as {DEFAULT_PREFIX!r} does"
+            raise ConfigError(f"prefix must {condition}, got {self._prefix!r}")
+        wall = round(wall_now().timestamp() * 1e6)
+        keys, args = [f"{self._prefix}layout"], [step, self._prefix, wall, *values]
         try:
-            async with self._turns:
-                await self._check_policy()
-                wall = round(wall_now().timestamp() * 1e6)
-                return await self._script(args=[step, self._prefix, wall, *values])
-        except (RedisError, OSError) as error:
-            if isinstance(error, ResponseError) and str(error).startswith("LAYOUT "):
-                _, known, found = str(error).split(" ", 2)
-                why = describe_layout(known=known, found=found)
-                raise JournalError(f"cannot use the journal {self._prefix!r}: {why}") from error
-            raise JournalError(f"cannot use the journal: Redis failed: {error}") from error
+            return await self._redis.run(SCRIPT, keys, args)
+        except FAILURES as error:
+            self._is_checked = False
+            raise self._explain(error) from error
+
+    def _explain(self, error: Exception) -> JournalError:
+        if isinstance(error, ResponseError) and str(error).startswith("LAYOUT "):
+            _, known, found = str(error).split(" ", 2)
+            why = describe_layout(known=known, found=found)
+            return JournalError(f"cannot use the journal {self._prefix!r}: {why}")
+        if isinstance(error, OutOfMemoryError):
+            return JournalError("cannot use the journal: Redis is full. Raise its maxmemory")
+        return JournalError(f"cannot use the journal: Redis failed: {error}")
 
 
 def _entry(
@@ -368,12 +395,7 @@ def _entry(
 
 
 def _texts(values: Sequence[bytes | str]) -> list[str]:
-    return [_text(each) for each in values]
-
-
-def _text(value: bytes | str) -> str:
-    """Return a value as a client with or without ``decode_responses`` reads it."""
-    return value.decode() if isinstance(value, bytes) else value
+    return [to_text(each) for each in values]
 
 
 def _json(ids: Sequence[str]) -> str:

@@ -21,7 +21,15 @@ from attrs import field, frozen
 
 from ...credentials import IssuedToken, TokenStore
 from ...errors import TransportError
-from .connection import FullJitterBackoff, Redis, RedisError, Retry, open_redis
+from .connection import (
+    FAILURES,
+    FullJitterBackoff,
+    RedisConnection,
+    RedisPlace,
+    Retry,
+    check_place,
+    to_text,
+)
 
 # Longer than a sign-in takes. One that takes longer is repeated by the next process.
 TURN_SECONDS = 30
@@ -47,37 +55,36 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 """
 
 
-def _open(url: object) -> Redis:
-    retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), MAX_RETRIES)
-    return open_redis("url", url, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
-
-
 @frozen
 class RedisTokens:
     """Where the token is that credentials share: ``ClientCredentials(…, shared=RedisTokens(url))``.
 
-    All who pass the same ``url`` and have the same client id use one token. ``url`` is
-    ``redis://``, ``rediss://`` or ``unix://``; it may hold a password, and is in no repr. Keys are
-    ``aicc:token:{digest of the client id}:…``, and end with the token.
+    All who pass the same ``redis`` and have the same client id use one token. ``redis`` is a URL, a
+    client or a function (see ``aicc_async.connectors.redis``); it may hold a password, and is in no
+    repr. Keys are ``aicc:token:{digest of the client id}:…``, and end with the token.
 
     While Redis can't be reached, the token at hand is used until it ends or is refused. Then calls
     raise TransportError (not sent): a sign-in would take the token from all others.
 
-    Raises ConfigError for a bad URL. Nothing is sent before the first call.
+    Raises ConfigError for a bad URL, and at the first call when Redis refuses the sign-in, or can't
+    be used as it is set up. Nothing is sent before the first call.
     """
 
-    url: str = field(validator=lambda _, __, value: _open(value), repr=False)
+    redis: RedisPlace = field(
+        validator=lambda _, __, value: check_place("redis", value), repr=False
+    )
 
     def connect(self, client_id: str) -> TokenStore:
         """Return the store of an app's token, for one client."""
-        return RedisTokenStore(self.url, client_id)
+        return RedisTokenStore(self.redis, client_id)
 
 
 class RedisTokenStore:
     """The token of one app, as one client uses it (see ``TokenStore``)."""
 
-    def __init__(self, url: str, client_id: str) -> None:
-        self._redis = _open(url)
+    def __init__(self, redis: RedisPlace, client_id: str) -> None:
+        retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), MAX_RETRIES)
+        self._redis = RedisConnection("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
         app = sha256(client_id.encode()).hexdigest()[:16]
         self._keys = [f"aicc:token:{{{app}}}:{part}" for part in ("value", "turn")]
 
@@ -90,7 +97,7 @@ class RedisTokenStore:
             found = await self._run(LOOK, mine, refused or "", TURN_SECONDS)
             if isinstance(found, list):
                 token, milliseconds = found
-                return IssuedToken(token.decode(), milliseconds / 1000)
+                return IssuedToken(to_text(token), milliseconds / 1000)
             if not found:
                 await asyncio.sleep(POLL_INTERVAL)
             elif issued := await self._sign_in(mine, sign_in):
@@ -98,7 +105,7 @@ class RedisTokenStore:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._redis.close()
 
     async def _sign_in(
         self, mine: str, sign_in: Callable[[], Awaitable[IssuedToken]]
@@ -116,8 +123,8 @@ class RedisTokenStore:
 
     async def _run(self, script: str, *values: str | int) -> Any:
         try:
-            return await self._redis.eval(script, len(self._keys), *self._keys, *values)
-        except (RedisError, OSError) as error:
+            return await self._redis.run(script, self._keys, values)
+        except FAILURES as error:
             kind = type(error).__name__
         # Outside the block above: the error underneath may hold the command, and with it the token.
         raise TransportError(f"cannot reach the Redis that holds the token: {kind}", sent=False)
