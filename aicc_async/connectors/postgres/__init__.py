@@ -1,0 +1,5 @@
+"""A journal in Postgres."""
+
+from .journal import PostgresJournal
+
+__all__ = ["PostgresJournal"]
