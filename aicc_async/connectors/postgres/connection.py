@@ -1,17 +1,21 @@
 """The connections of a journal to its Postgres, and how a step becomes durable.
 
-The idea: a step is one transaction on a connection of a small pool, and is run again when its
-connection was lost or another transaction was in its way. The invariant: a step that was committed
+The idea: a step is one transaction on one of a few connections, and is run again when that was lost
+or another transaction was in its way. The invariant: a step that was committed
 though its answer was lost does no more when it is run again (see ``steps.py``). Behind a pooler
 that gives the server's connection to another client after each transaction nothing may outlive one:
 no prepared statement, no setting, no lock of a session
 (https://www.pgbouncer.org/features.html#sql-feature-map-for-pooling-modes).
+
+Why not psycopg's own pool: after an outage it connects again only when its back-off ends, which may
+be minutes later, and it never says why it couldn't. Here whoever needs a connection makes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -20,11 +24,9 @@ from ...errors import JournalError
 from ...export.sinks.postgres import safe_message, safe_name
 from .library import (
     AsyncConnection,
-    AsyncConnectionPool,
     Connection,
     Error,
     OperationalError,
-    PoolTimeout,
     conninfo_to_dict,
     dict_row,
 )
@@ -34,6 +36,8 @@ T = TypeVar("T")
 # One journal of each process shares the server's connections with all others.
 MAX_CONNECTIONS = 5
 MAX_ATTEMPTS = 4
+# Firewalls forget connections that were idle for some minutes, and drop what comes on them.
+MAX_IDLE_SECONDS = 60.0
 # What a step's transaction needs, whatever the role or the database has as its default. ``local``
 # and ``remote_write`` could be lost with the primary, ``off`` with any crash
 # (https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT).
@@ -68,16 +72,15 @@ class Database:
         if "connect_timeout" not in conninfo_to_dict(url):
             # libpq takes whole seconds, two at least.
             self._options["connect_timeout"] = max(2, round(patience))
-        self._pool: AsyncConnectionPool[Connection] | None = None
-        self._lock, self._turns = asyncio.Lock(), asyncio.Semaphore(MAX_CONNECTIONS)
+        # Each with the time at which it was used.
+        self._idle: list[tuple[Connection, float]] = []
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def close(self) -> None:
         """Close all connections; it may be used again, also in another event loop."""
-        if self._pool:
-            await self._pool.close()
-        self._pool = None
-        # They belong to an event loop once somebody has waited for them.
-        self._lock, self._turns = asyncio.Lock(), asyncio.Semaphore(MAX_CONNECTIONS)
+        await self._close_idle()
+        # It belongs to an event loop once somebody has waited for it.
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def run(
         self, step: Callable[[Connection], Awaitable[T]], *, patience: float | None = None
@@ -103,32 +106,50 @@ class Database:
             raise JournalError(text) from None
 
     async def _attempt(self, step: Callable[[Connection], Awaitable[T]], patience: float) -> T:
-        async with asyncio.timeout(patience):
-            pool = await self._open()
-            async with pool.connection() as connection:
-                await connection.execute(self._settings)
-                return await step(connection)
+        try:
+            async with asyncio.timeout(patience):
+                connection = await self._take() or await self._connect()
+                result = await self._commit(connection, step)
+        except OperationalError:
+            # Those that are idle are probably lost as well.
+            await self._close_idle()
+            raise
+        self._idle.append((connection, asyncio.get_running_loop().time()))
+        return result
 
-    async def _open(self) -> AsyncConnectionPool[Connection]:
-        async with self._lock:
-            if not self._pool:
-                # A pool says nothing of why it can't connect.
-                first = await AsyncConnection.connect(self._url, **self._options)
-                async with first:
-                    await first.execute(self._settings)
-                    await create_or_check(first, self.name)
-                pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-                    self._url,
-                    kwargs=self._options,
-                    min_size=0,
-                    max_size=MAX_CONNECTIONS,
-                    timeout=self._patience,
-                    check=AsyncConnectionPool.check_connection,
-                    open=False,
-                )
-                await pool.open()
-                self._pool = pool
-        return self._pool
+    async def _take(self) -> Connection | None:
+        """Return a connection that was used a short while ago, if there is one."""
+        connection, used_at = self._idle.pop() if self._idle else (None, 0.0)
+        if connection and asyncio.get_running_loop().time() - used_at > MAX_IDLE_SECONDS:
+            # The others have been idle for longer.
+            await self._close_idle()
+            await connection.close()
+            return None
+        return connection
+
+    async def _connect(self) -> Connection:
+        connection: Connection = await AsyncConnection.connect(self._url, **self._options)
+        await self._commit(connection, partial(create_or_check, name=self.name))
+        return connection
+
+    async def _commit(
+        self, connection: Connection, step: Callable[[Connection], Awaitable[T]]
+    ) -> T:
+        """Run a step in a transaction; when that fails, the connection is closed."""
+        try:
+            await connection.execute(self._settings)
+            result = await step(connection)
+            await connection.commit()
+        except BaseException:
+            # The server rolls back.
+            await connection.close()
+            raise
+        return result
+
+    async def _close_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection, _ in idle:
+            await connection.close()
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -136,4 +157,4 @@ def _is_transient(error: BaseException) -> bool:
     if not isinstance(error, Error):
         return False
     is_lost = isinstance(error, OperationalError) and error.sqlstate is None
-    return error.sqlstate in TRANSIENT_STATES or (is_lost and not isinstance(error, PoolTimeout))
+    return is_lost or error.sqlstate in TRANSIENT_STATES
