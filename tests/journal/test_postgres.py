@@ -19,6 +19,7 @@ from helpers.postgres_process import crash, restart
 
 from aicc_async import AICCClient, ConfigError, JournalError, KeyInUse, UnknownOutcome
 from aicc_async.connectors.postgres import PostgresJournal, steps
+from aicc_async.connectors.postgres.library import Connection
 from aicc_async.emulator import Emulator, Fault
 
 pytest_plugins = ["helpers.postgres_server"]
@@ -69,7 +70,7 @@ async def state_of(journal: PostgresJournal, key: str) -> str | None:
     """Return the state of a key once what is released in the background is noted."""
     await asyncio.gather(*journal._releasing)
     entry = await journal.entry(key)
-    return entry and entry.state
+    return entry.state if entry else None
 
 
 # ---- leases ----------------------------------------------------------------------------------
@@ -188,7 +189,8 @@ async def test_without_postgres_nothing_is_sent(
 
 async def test_lost_connections_are_replaced(opened: Open, postgres_url: str) -> None:
     """Connections that the server ended, idle or within a step, fail no step."""
-    mine, ended = opened(), []
+    mine = opened()
+    ended: list[tuple[Any, ...]] = []
     end_others = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -196,7 +198,7 @@ async def test_lost_connections_are_replaced(opened: Open, postgres_url: str) ->
     await asyncio.gather(*(mine.claim(f"{key}", **DIGESTS) for key in range(8)))
     assert execute(postgres_url, end_others)
 
-    async def confirm(db: steps.Connection) -> str | None:
+    async def confirm(db: Connection) -> str | None:
         values = {**mine._values(mine._leases.require("0")), **DIGESTS, "case_id": "c1"}
         noted = await steps.confirm(db, values)
         if not ended:

@@ -35,6 +35,7 @@ TOPICS = {
     "redis": "aicc_async.connectors.redis",
     "service": "aicc_async.client",
     "settings": "aicc_async.settings",
+    "postgres": "aicc_async.connectors.postgres",
     "spark": "aicc_async.connectors.spark",
     "testing": "aicc_async.testing",
     "worker": "aicc_async.journal",
