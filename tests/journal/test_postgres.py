@@ -414,6 +414,19 @@ def test_a_journal_in_two_loops_at_once_is_refused(postgres_url: str) -> None:
         second.run(journal.close())
 
 
+async def test_a_journal_of_the_parent_is_refused(opened: Open) -> None:
+    """After a fork no step is run, and closing it releases nothing of the parent's."""
+    mine, other = opened(), opened()
+    await mine.claim("k", **DIGESTS)
+    parent, mine._pid = mine._pid, -1
+    with pytest.raises(JournalError, match=r"was used before os\.fork\(\)"):
+        await mine.entry("k")
+    await mine.close()
+    mine._pid = parent
+
+    assert not (await other.claim("k", **DIGESTS)).held
+
+
 def test_the_missing_library_is_named() -> None:
     """Without psycopg the error of the import names what to install."""
     code = "import sys; sys.modules['psycopg'] = None; import aicc_async.connectors.postgres"

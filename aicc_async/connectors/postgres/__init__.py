@@ -75,8 +75,8 @@ a case is to be created; ``due`` returns what was planned and has none yet::
                 try:
                     case_id = await aicc.create_case(new, key=key)
                 except AICCError as error:
-                    # In doubt it stays due. What never left is planned again; a person looks
-                    # at what the service refuses.
+                    # In doubt it stays due. What never left is planned again; a person
+                    # looks at what the service refuses.
                     if error.retryable:
                         async with connection.transaction():
                             await journal.plan(connection, key)
