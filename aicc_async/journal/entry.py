@@ -13,8 +13,8 @@ from attrs.validators import gt, instance_of
 from .._validators import must
 from .clock import wall_now
 
-State = Literal["planned", "sent", "confirmed", "rejected", "unknown", "reconciled"]
-STATES: tuple[State, ...] = ("planned", "sent", "confirmed", "rejected", "unknown", "reconciled")
+State = Literal["sent", "confirmed", "rejected", "unknown", "reconciled", "planned"]
+STATES: tuple[State, ...] = ("sent", "confirmed", "rejected", "unknown", "reconciled", "planned")
 # There is a case, and its id is known.
 SETTLED = ("confirmed", "reconciled")
 is_age = must("be a timedelta > 0", instance_of(timedelta), gt(timedelta(0)))
