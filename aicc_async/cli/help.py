@@ -69,7 +69,7 @@ VARIABLES = {
     "AICC_CLIENT_KEY": "its key.",
     "AICC_HEADERS": '"Name: value" lines for every request.',
     "AICC_ALLOW_HTTP": "true takes a base URL without TLS.",
-    "AICC_JOURNAL": "The journal of creates: a file, or redis://…",
+    "AICC_JOURNAL": "The journal of creates: a file, redis:// or postgresql://",
     "AICC_QFLOW_URL": "The Q-Flow server, as https://…/API",
     "AICC_QFLOW_USER": "Who signs in there, with",
     "AICC_QFLOW_PASSWORD": "the password.",

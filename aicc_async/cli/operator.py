@@ -39,15 +39,19 @@ class OperatorJournal(AbstractAsyncContextManager[Any], Protocol):
 
 
 def use_journal(place: Path | str, work: Callable[[OperatorJournal], Awaitable[T]]) -> T:
-    """Open the journal of a file or of a Redis URL, and do one thing with it."""
+    """Open the journal of a file or of a URL, and do one thing with it."""
     return call(journal_at(place), work)
 
 
 def journal_at(place: Path | str) -> OperatorJournal:
-    """Return the journal of a file or of a Redis URL."""
+    """Return the journal of a file, or of the URL of a Postgres or a Redis."""
     if isinstance(place, Path):
         return SQLiteJournal(place)
-    # An extra of its own.
+    # Extras of their own.
+    if place.startswith(("postgresql://", "postgres://")):
+        from ..connectors.postgres import PostgresJournal
+
+        return PostgresJournal(place)
     from ..connectors.redis import RedisJournal
 
     return RedisJournal(place)

@@ -11,7 +11,8 @@ Which journal
 - **One machine**: ``SQLiteJournal("cases.journal")``, a file on a local disk (not on a network
   file system). Any number of processes may share it, each with an object of its own, made after
   ``os.fork()``. Containers mount the folder that it is in, not the file.
-- **Several machines**: ``RedisJournal`` of ``aicc_async.connectors.redis``.
+- **Several machines**: ``PostgresJournal`` of ``aicc_async.connectors.postgres``, which also joins
+  your transaction where it plans a case, or ``RedisJournal`` of ``aicc_async.connectors.redis``.
 - **No journal**: without a key nothing is remembered. A create whose answer is lost raises
   ``UnknownOutcome``; with ``on_unknown="reconcile"`` the client looks for the case first.
   ``SQLiteJournal(":memory:")`` takes keys in tests, and forgets them with the process.
@@ -152,7 +153,7 @@ same. Here the answer to ``order-4712`` was lost, and no case is to be found::
     {"key":"order-4712",…"state":"rejected",…}
 
 ``--case-id ID`` settles it with a case instead. ``AICC_JOURNAL`` may name the journal, which may
-also be a URL of Redis; no command shows it.
+also be a URL of Postgres or Redis; no command shows it.
 
 A worker on a broker
 --------------------
@@ -225,6 +226,127 @@ SIGTERM lets a worker finish the orders that it is creating; others that it has,
 killed one, go to another worker. An order that breaks a bound, or that the service refuses, is
 moved to ``orders-dead``. ``aicc-async journal list --journal cases.journal`` shows what became of
 each.
+
+A durable engine
+----------------
+
+DBOS and Temporal run a step at least once: one that died after the create, and before its result
+was noted, runs again. With a key it creates one case. The key must come from what the workflow is
+about, never from the attempt. This one is for DBOS (``pip install dbos``), with its tables and the
+journal in one Postgres::
+
+    # dbos_orders.py
+    import asyncio
+    import os
+
+    from dbos import DBOS, SetWorkflowID
+
+    from aicc_async import AICCClient, AICCError, NewCase
+    from aicc_async.connectors.postgres import PostgresJournal
+
+    URL = os.environ["DATABASE_URL"]
+    DBOS(config={"name": "orders", "system_database_url": URL})
+    journal = PostgresJournal(URL)
+    aicc = AICCClient.from_env(journal=journal, on_unknown="reconcile")
+
+
+    def is_retryable(error: BaseException) -> bool:
+        return isinstance(error, AICCError) and error.retryable
+
+
+    @DBOS.step(retries_allowed=True, max_attempts=10, should_retry=is_retryable)
+    async def create(number: str, title: str) -> str:
+        new = NewCase(
+            title=title,
+            description="It did not come.",
+            type="cvmC0000014Oc9jgT7ZI",
+            contact_id="ciIy0000013y7cC8T2rA",
+            creator_id="10gg00000148PCjKVDAu",
+        )
+        return await aicc.create_case(new, key=f"order-{number}")
+
+
+    @DBOS.workflow()
+    async def handle_order(number: str, title: str) -> str:
+        return await create(number, title)
+
+
+    async def main() -> None:
+        # Within the event loop: a workflow that is recovered runs in the same one.
+        DBOS.launch()
+        try:
+            async with aicc:
+                with SetWorkflowID("order-4711"):
+                    print(await handle_order("4711", "Parcel lost"))
+        finally:
+            DBOS.destroy()
+
+
+    asyncio.run(main())
+
+And this one is a worker for Temporal (``pip install temporalio``). An activity may take longer than
+``list_lag``, since it may have to look for a case of the attempt before it::
+
+    # temporal_orders.py
+    import asyncio
+    import os
+    from datetime import timedelta
+
+    from temporalio import activity, workflow
+    from temporalio.client import Client
+    from temporalio.exceptions import ApplicationError
+    from temporalio.worker import Worker
+
+    with workflow.unsafe.imports_passed_through():
+        from aicc_async import AICCClient, AICCError, NewCase
+        from aicc_async.connectors.postgres import PostgresJournal
+
+
+    class Cases:
+        def __init__(self, aicc: AICCClient) -> None:
+            self._aicc = aicc
+
+        @activity.defn
+        async def create(self, number: str, title: str) -> str:
+            new = NewCase(
+                title=title,
+                description="It did not come.",
+                type="cvmC0000014Oc9jgT7ZI",
+                contact_id="ciIy0000013y7cC8T2rA",
+                creator_id="10gg00000148PCjKVDAu",
+            )
+            try:
+                return await self._aicc.create_case(new, key=f"order-{number}")
+            except AICCError as error:
+                # The history keeps it for long: the service's own words may name people.
+                reason, is_final = type(error).__name__, not error.retryable
+                raise ApplicationError(reason, non_retryable=is_final) from None
+
+
+    @workflow.defn
+    class HandleOrder:
+        @workflow.run
+        async def run(self, number: str, title: str) -> str:
+            return await workflow.execute_activity_method(
+                Cases.create,
+                args=[number, title],
+                start_to_close_timeout=timedelta(minutes=10),
+            )
+
+
+    async def main() -> None:
+        client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
+        journal = PostgresJournal(os.environ["DATABASE_URL"])
+        async with AICCClient.from_env(journal=journal, on_unknown="reconcile") as aicc:
+            create = Cases(aicc).create
+            worker = Worker(
+                client, task_queue="orders", workflows=[HandleOrder], activities=[create]
+            )
+            await worker.run()
+
+
+    if __name__ == "__main__":
+        asyncio.run(main())
 
 Pruning
 -------

@@ -13,8 +13,8 @@ from attrs.validators import gt, instance_of
 from .._validators import must
 from .clock import wall_now
 
-State = Literal["sent", "confirmed", "rejected", "unknown", "reconciled"]
-STATES: tuple[State, ...] = ("sent", "confirmed", "rejected", "unknown", "reconciled")
+State = Literal["sent", "confirmed", "rejected", "unknown", "reconciled", "planned"]
+STATES: tuple[State, ...] = ("sent", "confirmed", "rejected", "unknown", "reconciled", "planned")
 # There is a case, and its id is known.
 SETTLED = ("confirmed", "reconciled")
 is_age = must("be a timedelta > 0", instance_of(timedelta), gt(timedelta(0)))
@@ -25,10 +25,11 @@ class Entry:
     """A create under its key. No contact data: the record itself is not kept.
 
     ``digest`` is that of the whole record, ``match_digest`` that of what a list shows of it
-    (contact, creator, type, title). ``state``: ``sent`` may be on its way, ``confirmed`` was
-    answered with ``case_id``, ``rejected`` was refused or never left, ``unknown`` may have
-    happened, ``reconciled`` was found in the list, or by an operator. ``created_at`` is when it was
-    first to be sent, ``updated_at`` when it was last sent or last changed its state: unless it is
+    (contact, creator, type, title). ``state``: ``planned`` is to be sent (``PostgresJournal``
+    alone has it, and no digests yet), ``sent`` may be on its way, ``confirmed`` was answered with
+    ``case_id``, ``rejected`` was refused or never left, ``unknown`` may have happened,
+    ``reconciled`` was found in the list, or by an operator. ``created_at`` is when it was first to
+    be sent, ``updated_at`` when it was last sent or last changed its state: unless it is
     ``sent``, nothing of it leaves after that. ``note`` says what went wrong, ``candidates`` which
     cases it may have made. ``held``: by whoever claimed it.
 

@@ -18,7 +18,7 @@ from aicc_async.cli.commands.docs import TOPICS
 from aicc_async.errors import ConfigError
 
 # What the extra of a connector installs may be missing where tests run.
-EXTRAS = {"dlt": "dlt", "redis": "redis", "spark": "pyspark"}
+EXTRAS = {"dlt": "dlt", "postgres": "psycopg", "redis": "redis", "spark": "pyspark"}
 
 
 def test_without_a_topic_all_are_listed(call: Call) -> None:

@@ -13,12 +13,13 @@ import pytest
 from helpers.processes import wait_until
 from helpers.shell import Call, Start
 
+from aicc_async.connectors.postgres import PostgresJournal
 from aicc_async.connectors.redis import RedisJournal
 from aicc_async.emulator import Emulator, Fault
 from aicc_async.emulator.data.seed import wall_clock
 from aicc_async.journal import STATES
 
-pytest_plugins = ["helpers.redis_server"]
+pytest_plugins = ["helpers.postgres_server", "helpers.redis_server"]
 GOOD = {"description": "d", "type": "y", "contactId": "o", "creatorId": "r"}
 BULK = (
     *("create", "--from", "c.jsonl", "--key-field", "ref", "--results", "r.jsonl"),
@@ -264,25 +265,35 @@ def test_prune_needs_a_length_of_time(
     assert listed(call) == list(filled.values())
 
 
-async def _keep(url: str) -> None:
-    async with RedisJournal(url) as journal:
+async def _keep(journal: PostgresJournal | RedisJournal) -> None:
+    async with journal:
         await journal.claim("k", digest="d", match_digest="l")
         await journal.doubt("k", "TransportError", ["c1", "c2"])
 
 
-def test_a_journal_may_be_a_redis(call: Call, redis_url: str) -> None:
+@pytest.mark.parametrize(
+    ("server", "kind"), [("redis_url", RedisJournal), ("postgres_url", PostgresJournal)]
+)
+def test_a_journal_may_be_a_server(
+    call: Call,
+    request: pytest.FixtureRequest,
+    server: str,
+    kind: type[PostgresJournal | RedisJournal],
+) -> None:
     """The same commands look at the journal of replicas, and settle what it holds."""
-    asyncio.run(_keep(redis_url))
-    place = ("--journal", redis_url)
+    url: str = request.getfixturevalue(server)
+    asyncio.run(_keep(kind(url)))
+    place = ("--journal", url)
     [row] = call("journal", "list", "--state", "unknown", *place).rows
     assert (row["key"], row["candidates"]) == ("k", ["c1", "c2"])
     assert call("journal", "resolve", "k", "--case-id", "c2", *place).code == 0
     assert json.loads(call("journal", "show", "k", *place).out)["state"] == "reconciled"
 
 
-def test_a_redis_that_is_away_is_reported_without_its_password(call: Call) -> None:
+@pytest.mark.parametrize("url", ["redis://:hush@127.0.0.1:1/0", "postgres://a:hush@127.0.0.1:1/d"])
+def test_a_server_that_is_away_is_reported_without_its_password(call: Call, url: str) -> None:
     """The error names no more of the URL than the host."""
-    ended = call("journal", "list", "--journal", "redis://:hush@127.0.0.1:1/0")
+    ended = call("journal", "list", "--journal", url)
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith("JournalError: ")
     assert "hush" not in ended.err

@@ -30,17 +30,19 @@ from helpers.recipes import (
 from aicc_async import AICCClient, NewCase, SQLiteJournal, StaticToken, UnknownOutcome
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 
-pytest_plugins = ["helpers.redis_server", "helpers.s3_server"]
+pytest_plugins = ["helpers.postgres_server", "helpers.redis_server", "helpers.s3_server"]
 
 BLOCKS = all_blocks()
 # Scripts that are servers, or need what is not installed everywhere, and the tests that run them.
 RUN_ELSEWHERE = {
     "budget.py": "connectors/test_budget.py",
+    "dbos_orders.py": "journal/test_engines.py",
     "dlt_cases.py": "connectors/test_dlt.py",
     "fastapi_service.py": "core/test_fastapi_service.py",
     "service.py": "core/test_service.py",
     "spark_cases.py": "connectors/test_spark.py",
     "spark_stream.py": "connectors/test_spark.py",
+    "temporal_orders.py": "journal/test_engines.py",
     "worker.py": "core/test_worker.py",
 }
 # It runs until it is interrupted: a test of its own does so.
@@ -48,7 +50,7 @@ SERVER = "$ aicc-async emulator --cases 20000 --quota 50"
 # Modules that show what is no code: the tree of errors, the table of names, the list of documents.
 WITH_FIGURE = ["aicc_async.errors", "aicc_async.models", "aicc_async.models"]
 # How many blocks there are of each kind: none gets lost on its way to a test.
-COUNTS = {"script": 31, "shell": 14, "test": 2, "file": 7, "figure": 3}
+COUNTS = {"script": 33, "shell": 14, "test": 2, "file": 9, "figure": 3}
 # Packages without a page: the command has its help, the folder names what is in it.
 WITHOUT_BLOCKS = {"aicc_async.cli", "aicc_async.connectors"}
 
@@ -121,6 +123,8 @@ def test_scripts_run(
     """Each script ends well, without a warning, and prints what is shown."""
     if "REDIS_URL" in block.code:
         environ["REDIS_URL"] = request.getfixturevalue("redis_url")
+    if "DATABASE_URL" in block.code:
+        environ["DATABASE_URL"] = request.getfixturevalue("postgres_url")
     for name in ("pandas", "polars"):
         if f"import {name}" in block.code and not find_spec(name):
             pytest.skip(f"{name} is missing: pip install 'aicc-async[recipes]'")

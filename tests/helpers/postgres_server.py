@@ -6,10 +6,7 @@ Without the server's programs (Debian: postgresql) the tests that want it are sk
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
-import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -17,6 +14,8 @@ from tempfile import mkdtemp
 
 import psycopg
 import pytest
+
+from helpers.postgres_process import find_programs, run_program, server_user
 
 PASSWORD = "hush-4711"
 SETTINGS = """
@@ -33,7 +32,7 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Yield the URL of a superuser, with the password, on a server of this session."""
-    programs = _programs()
+    programs = find_programs()
     if programs is None:
         pytest.skip("no Postgres server is installed (Debian: apt-get install postgresql)")
     # Short: the path of a socket has at most 107 bytes.
@@ -43,7 +42,7 @@ def postgres_server() -> Iterator[str]:
         try:
             yield f"postgresql://postgres:{PASSWORD}@/postgres?host={folder}"
         finally:
-            _run(programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop")
+            run_program(programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder)
 
@@ -57,37 +56,15 @@ def postgres_url(postgres_server: str) -> str:
     return f"{postgres_server}&options=-csearch_path%3D{schema}"
 
 
-def _programs() -> Path | None:
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    path = os.pathsep.join([*map(str, debian), os.environ["PATH"]])
-    found = shutil.which("initdb", path=path)
-    return Path(found).parent if found else None
-
-
 def _start(programs: Path, folder: Path) -> None:
     password = folder / "password"
     password.write_text(PASSWORD)
-    if user := _user():
+    if user := server_user():
         shutil.chown(folder, user)
         shutil.chown(password, user)
     data = folder / "data"
     options = ("--no-sync", "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C")
-    _run(programs / "initdb", "-D", data, f"--pwfile={password}", *options)
+    run_program(programs / "initdb", "-D", data, f"--pwfile={password}", *options)
     with (data / "postgresql.conf").open("a") as file:
         file.write(SETTINGS.format(folder=folder))
-    _run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "start")
-
-
-def _run(*command: str | Path) -> None:
-    """Run a program of the server; its output would hold a pipe open for ever."""
-    subprocess.run(  # noqa: S603  (Postgres itself)
-        command, check=True, user=_user(), extra_groups=[] if _user() else None, cwd="/",
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def _user() -> str | None:
-    """Return another user's name for root: Postgres refuses to run as root."""
-    if os.geteuid():
-        return None
-    return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else "nobody"
+    run_program(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "start")

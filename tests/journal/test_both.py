@@ -1,4 +1,4 @@
-"""What every journal does: each test runs on a file and on Redis, opened as by two processes."""
+"""What every journal does: each test runs on a file, Redis and Postgres, as by two processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+import psycopg
 import pytest
 from helpers.new_cases import DIGESTS, new_case
 from helpers.redis_process import RedisServer
@@ -16,13 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ConfigError, SQLiteJournal
+from aicc_async.connectors.postgres import PostgresJournal
 from aicc_async.connectors.redis import RedisJournal
 from aicc_async.emulator import Emulator, Latency
 from aicc_async.journal import Entry
 
-pytest_plugins = ["helpers.redis_server"]
+pytest_plugins = ["helpers.postgres_server", "helpers.redis_server"]
 
-Either = RedisJournal | SQLiteJournal
+Either = PostgresJournal | RedisJournal | SQLiteJournal
 
 
 class Machine(Protocol):
@@ -32,14 +34,17 @@ class Machine(Protocol):
         """Set the wall clock."""
 
 
-@pytest.fixture(params=["redis", "sqlite"])
+@pytest.fixture(params=["postgres", "redis", "sqlite"])
 async def pair(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[tuple[Either, Either]]:
-    """Open a journal twice, as two processes do, in Redis and in a file."""
+    """Open a journal twice, as two processes do, in Postgres, in Redis and in a file."""
     if request.param == "sqlite":
         first: Either = SQLiteJournal(tmp_path / "journal.db")
         second: Either = SQLiteJournal(tmp_path / "journal.db")
+    elif request.param == "postgres":
+        url = request.getfixturevalue("postgres_url")
+        first, second = PostgresJournal(url), PostgresJournal(url)
     else:
         url = request.getfixturevalue("redis_url")
         first, second = RedisJournal(url), RedisJournal(url)
@@ -341,13 +346,14 @@ STEPS = ["claim", "other digest", "resend", "confirm", "doubt", "reject", "take"
 Step = tuple[str, int, int, int]
 
 
-@settings(max_examples=30)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)),
-        max_size=25,
-    )
+STEP_LISTS = st.lists(
+    st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)),
+    max_size=25,
 )
+
+
+@settings(max_examples=30)
+@given(STEP_LISTS)
 def test_both_journals_hold_the_same(
     redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
 ) -> None:
@@ -358,6 +364,23 @@ def test_both_journals_hold_the_same(
     in_redis = asyncio.run(replay(steps, lambda: RedisJournal(redis_server.url, prefix)))
 
     assert in_redis == in_file
+
+
+@settings(max_examples=15)
+@given(STEP_LISTS)
+def test_postgres_holds_the_same(
+    postgres_server: str, tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+) -> None:
+    """Whatever two processes do, a file and Postgres hold the same of each key."""
+    path = tmp_path_factory.mktemp("journal") / "journal.db"
+    schema = f"summary_{uuid4().hex}"
+    with psycopg.connect(postgres_server) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}".encode())
+    url = f"{postgres_server}&options=-csearch_path%3D{schema}"
+    in_file = asyncio.run(replay(steps, lambda: SQLiteJournal(path)))
+    in_postgres = asyncio.run(replay(steps, lambda: PostgresJournal(url)))
+
+    assert in_postgres == in_file
 
 
 async def replay(steps: list[Step], make: Callable[[], Either]) -> list[object]:
@@ -374,7 +397,7 @@ async def replay(steps: list[Step], make: Callable[[], Either]) -> list[object]:
                 held.add((who, key))
             if step in {"confirm", "reject", "release"} or result == "found":
                 journal.release(key)
-                if isinstance(journal, RedisJournal):  # a file keeps their order
+                if not isinstance(journal, SQLiteJournal):  # a file keeps their order
                     await asyncio.gather(*journal._releasing)
                 held.discard((who, key))
             seen += [(step, key, result if isinstance(result, str) else None)]

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from aicc_async import JournalError, RequestTimeout, UnknownOutcome
-from aicc_async.connectors.redis.leases import Lease, LeaseKeeper
+from aicc_async.journal.leases import Lease, LeaseKeeper
 
 
 def lease_of(seconds: float) -> Lease:

@@ -442,7 +442,7 @@ async def test_entries_are_listed_oldest_first(journal: SQLiteJournal) -> None:
     assert [entry.key for entry in await journal.entries()] == ["b", "a", "c"]
     assert [entry.key for entry in await journal.entries("confirmed")] == ["b", "c"]
     assert {name: len(await journal.entries(name)) for name in STATES} == {
-        "sent": 1, "confirmed": 2, "rejected": 0, "unknown": 0, "reconciled": 0,
+        "planned": 0, "sent": 1, "confirmed": 2, "rejected": 0, "unknown": 0, "reconciled": 0,
     }  # fmt: skip
     with pytest.raises(ConfigError, match=r"state must be one of sent, .*, got 'lost'"):
         await journal.entries("lost")

@@ -29,6 +29,7 @@ TOPICS = {
     "models": "aicc_async.models",
     "names": "aicc_async.models",
     "otel": "aicc_async.connectors.otel",
+    "postgres": "aicc_async.connectors.postgres",
     "probe": "aicc_async.probe",
     "profile": "aicc_async.profile",
     "qflow": "aicc_async.qflow",

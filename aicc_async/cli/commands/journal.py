@@ -12,7 +12,7 @@ from ..console import echo, print_json, print_row
 from ..options import INPUT_FILE, JournalPlace, Span
 
 # Those of ``aicc_async.journal.STATES``, which takes a database to import.
-STATES = ("sent", "confirmed", "rejected", "unknown", "reconciled")
+STATES = ("sent", "confirmed", "rejected", "unknown", "reconciled", "planned")
 MAX_AGE = timedelta(days=36_500)
 
 

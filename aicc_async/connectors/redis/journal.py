@@ -1,7 +1,7 @@
 """The journal of replicas on several machines: a Redis that they share.
 
-The head of ``journal.lua`` explains how entries and leases are kept, the head of ``leases.py`` how
-a process keeps to its leases.
+The head of ``journal.lua`` explains how entries and leases are kept, the head of
+``journal/leases.py`` how a process keeps to its leases.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ...errors import ConfigError, JournalError
 from ...journal import STATES, Entry, Finding
 from ...journal.clock import wall_now
 from ...journal.entry import decide, describe_layout, is_age, new_entry
+from ...journal.leases import Lease, LeaseKeeper, loop_time, lost_lease
 from .connection import (
     FAILURES,
     FullJitterBackoff,
@@ -33,7 +34,6 @@ from .connection import (
     Retry,
     to_text,
 )
-from .leases import Lease, LeaseKeeper, loop_time, lost_lease
 
 SCRIPT = files(__package__).joinpath("journal.lua").read_text(encoding="utf-8")
 # What is within braces decides in which slot of a cluster a key is.

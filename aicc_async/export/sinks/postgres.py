@@ -239,7 +239,7 @@ class Postgres:
                 yield connection
         except psycopg.Error as error:
             raise ExportError(
-                f"{self._name}: {_safe_message(error)}",
+                f"{self._name}: {safe_message(error)}",
                 resume="fix the cause, then run the same again",
             ) from None
 
@@ -346,8 +346,8 @@ def _empty(cursor: Cursor) -> None:
             cursor.execute(f"DELETE FROM {part.table}".encode())  # noqa: S608
 
 
-def safe_name(url: str) -> str:
-    """Return where a URL leads, without its secrets.
+def safe_name(url: str, name: str = "target") -> str:
+    """Return where a URL, the argument ``name``, leads, without its secrets.
 
     Raises ConfigError for one where a part of the password would be shown: it is not escaped.
     """
@@ -361,7 +361,7 @@ def safe_name(url: str) -> str:
                 shown = f":{port}" if port.isdecimal() else ""
                 return f"postgresql://{quote(host, safe=',:')}{shown}/{quote(database)}"
     raise ConfigError(
-        "target must be postgresql://user:password@host/database, with %40 for @, %2F for /,"
+        f"{name} must be postgresql://user:password@host/database, with %40 for @, %2F for /,"
         " %3A for : and %25 for % in the password"
     )
 
@@ -386,11 +386,11 @@ def _columns(cursor: Cursor, table: str = "aicc_cases") -> dict[str, str]:
     return dict(cursor.execute(_FIND_COLUMNS, (table,)).fetchall())
 
 
-def _safe_message(error: psycopg.Error) -> str:
+def safe_message(error: psycopg.Error) -> str:
     """Return the server's own message where it holds no row, else the kind of error."""
     state = error.sqlstate
-    # Errors of the connection have no state.
-    if state is None and isinstance(error, psycopg.OperationalError):
+    # Errors of the connection have no state, nor has that of an event loop which can't be used.
+    if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return " ".join(str(error).split())
     message = error.diag.message_primary if state and state[:2] in _SAFE_CLASSES else None
     return f"{message or type(error).__name__} (SQLSTATE {state})"

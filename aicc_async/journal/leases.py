@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from attrs import define, field
 
-from ...errors import AICCError, JournalError, UnknownOutcome
+from ..errors import AICCError, JournalError, UnknownOutcome
 
 RENEWALS_PER_LEASE = 3
 
