@@ -24,6 +24,7 @@ import msgspec
 from attrs import define, evolve, field
 
 from .._validators import MAX_SECONDS
+from . import search
 from .budget import (
     REQUEST_PRIORITIES,
     BudgetState,
@@ -56,6 +57,9 @@ PROBE_INTERVAL_SECONDS = 0.2
 PROBE_TIMEOUT_SECONDS = 0.25
 # Other processes may change the limit at the same moment.
 MAX_PACE_ATTEMPTS = 3
+
+# Of a limit that was chosen and then refused, and of an adaptive one.
+FoundLimit = Pace | search.Search
 
 T = TypeVar("T")
 logger = logging.getLogger("aicc_async")
@@ -118,6 +122,8 @@ class SharedLimiter:
         )
         # Any other limit has a pace only from its first refusal on.
         self._is_adaptive = ceiling is not None
+        # The latest that the store is known to have.
+        self._found: FoundLimit = self._initial_limit(limit)
         self._processes = budget.fallback_processes
         self._budget = budget.connect(self._terms)
         self._queues = {priority: WaitQueue(priority) for priority in REQUEST_PRIORITIES}
@@ -160,11 +166,16 @@ class SharedLimiter:
 
     def pause(self, seconds: float, *, sent_at: float = inf) -> None:
         """Hold everybody back for some seconds, here at once, and in all other processes."""
-        self._paused_until = max(self._paused_until, _loop_time() + seconds)
+        found, per = self._found, self._terms.per
+        is_brief = isinstance(found, search.Search) and search.is_brief_trial(
+            found, seconds=seconds, per=per
+        )
+        held = 0.0 if is_brief and not self._fallback else seconds
+        self._paused_until = max(self._paused_until, _loop_time() + held)
         if self._fallback:
             self._fallback.pause(seconds, sent_at=sent_at)
         else:
-            self._start(self._pause(seconds))
+            self._start(self._pause(seconds, held=held, sent_at=sent_at))
 
     def note_quota(self, limit: int, period: float) -> None:
         """Lower what all have to a quota that the service names, one at least.
@@ -254,24 +265,37 @@ class SharedLimiter:
         if self._reporting is None or self._reporting.done():
             self._reporting = self._start(report())
 
-    async def _pause(self, seconds: float) -> None:
-        def lower(pace: Pace, state: BudgetState) -> Pace:
-            now, per = state.time, self._terms.per
-            if not (state.pace or self._is_adaptive):
-                # A limit that was chosen may be far too high: as alone, half of what was seen.
-                first = min(max(state.sent // 2, MIN_FIRST_LIMIT), pace.limit)
-                return evolve(initial_pace(first), paused_until=now + max(seconds, per))
-            sent = assume_sent(pace, state.sent)
-            return lower_limit(pace, now=now, sent=sent, seconds=seconds, per=per)
+    async def _pause(self, seconds: float, *, held: float, sent_at: float) -> None:
+        noticed_at = _loop_time()
 
-        state = await self._unless_lost(self._budget.pause(seconds))
-        if state:
-            await self._change_pace(state, lower)
+        def lower(found: FoundLimit, state: BudgetState) -> FoundLimit:
+            now, per = state.time, self._terms.per
+            if isinstance(found, search.Search):
+                left_at = now - max(noticed_at - sent_at, 0.0)
+                return search.lower_limit(
+                    found, now=now, sent_at=left_at, sent=state.sent, seconds=seconds, per=per
+                )
+            if not state.pace:
+                # A limit that was chosen may be far too high: as alone, half of what was seen.
+                first = min(max(state.sent // 2, MIN_FIRST_LIMIT), found.limit)
+                return evolve(initial_pace(first), paused_until=now + max(seconds, per))
+            sent = assume_sent(found, state.sent)
+            return lower_limit(found, now=now, sent=sent, seconds=seconds, per=per)
+
+        state = await self._unless_lost(self._budget.pause(held))
+        if not state:
+            return
+        found = await self._change_pace(state, lower)
+        # A search may ask for more than the service does.
+        if isinstance(found, search.Search) and found.held_until > state.time + held:
+            await self._unless_lost(self._budget.pause(found.held_until - state.time))
 
     async def _keep_to(self, ceiling: int) -> None:
-        def lower(pace: Pace, _: BudgetState) -> Pace:
-            proven = min(pace.proven_limit, ceiling)
-            return evolve(pace, limit=min(pace.limit, ceiling), proven_limit=proven)
+        def lower(found: FoundLimit, _: BudgetState) -> FoundLimit:
+            if isinstance(found, search.Search):
+                return search.keep_to(found, ceiling)
+            proven = min(found.proven_limit, ceiling)
+            return evolve(found, limit=min(found.limit, ceiling), proven_limit=proven)
 
         state = await self._unless_lost(self._budget.report(SlotReports()))
         if state:
@@ -282,37 +306,49 @@ class SharedLimiter:
         self.limit = state.limit
         ceiling = self._terms.ceiling or self._terms.limit
 
-        def higher(pace: Pace, state: BudgetState) -> Pace:
+        def higher(found: FoundLimit, state: BudgetState) -> FoundLimit:
             now, sent, per = state.time, state.sent, self._terms.per
-            return raise_limit(pace, now=now, sent=sent, per=per, ceiling=ceiling)
+            if isinstance(found, search.Search):
+                return search.raise_limit(found, now=now, sent=sent, per=per, ceiling=ceiling)
+            return raise_limit(found, now=now, sent=sent, per=per, ceiling=ceiling)
 
+        self._found = self._read_found(state)
         can_rise = bool(state.pace) or self._is_adaptive
-        if can_rise and higher(self._pace(state), state) != self._pace(state):
+        if can_rise and higher(self._found, state) != self._found:
             self._start(self._change_pace(state, higher))
 
     async def _change_pace(
-        self, state: BudgetState, change: Callable[[Pace, BudgetState], Pace]
-    ) -> None:
-        """Change the pace that all have, from what it is now: another process may have, too."""
+        self, state: BudgetState, change: Callable[[FoundLimit, BudgetState], FoundLimit]
+    ) -> FoundLimit | None:
+        """Change what all have, from what it is now: another process may have, too.
+
+        Return what it is then; None when that is not known.
+        """
         for _ in range(MAX_PACE_ATTEMPTS):
-            pace = self._pace(state)
-            new = change(pace, state)
-            if new == pace:
-                return
+            found = self._read_found(state)
+            new = change(found, state)
+            if new == found:
+                return found
             text = msgspec.json.encode(new).decode()
             if await self._unless_lost(self._budget.replace_pace(state.pace, text)):
-                return
+                self._found = new
+                return new
             latest = await self._unless_lost(self._budget.report(SlotReports()))
             if latest is None:
-                return
+                return None
             state = latest
+        return None
 
-    def _pace(self, state: BudgetState) -> Pace:
+    def _read_found(self, state: BudgetState) -> FoundLimit:
         if not state.pace:
-            return initial_pace(self._terms.limit)
-        pace = msgspec.json.decode(state.pace, type=Pace)
+            return self._initial_limit(self._terms.limit)
+        kind = search.Search if self._is_adaptive else Pace
+        found: FoundLimit = msgspec.json.decode(state.pace, type=kind)
         # It was found under a higher ceiling than this limiter's.
-        return initial_pace(state.limit) if pace.limit > state.limit else pace
+        return self._initial_limit(state.limit) if found.limit > state.limit else found
+
+    def _initial_limit(self, limit: int) -> FoundLimit:
+        return search.start_search(limit) if self._is_adaptive else initial_pace(limit)
 
     async def _unless_lost(self, call: Coroutine[Any, Any, T]) -> T | None:
         """Return what the store answers; None when it is lost."""
