@@ -1,7 +1,7 @@
 """At most as many in any T as the service accepts, which is found out on the way.
 
-The idea: a sliding window whose size follows a ``Search``. The invariant: the window is never larger
-than its limit, and the last tenth of it is handed out one by one; so a limit that is a
+The idea: a sliding window whose size follows a ``Search``. The invariant: the window is never
+larger than its limit, and the last tenth of it is handed out one by one; so a limit that is a
 little too high is refused once or twice, not by the whole window at once. The first refusal may be
 that of a burst, which says nothing about the limit: it makes all sends even, and those after it
 count. What it can't see: other processes, each of which finds a limit of its own (see ``shared``).

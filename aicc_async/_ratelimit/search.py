@@ -20,7 +20,7 @@ from attrs import evolve, frozen
 # A limit that was hardly used shows nothing about a higher one.
 MIN_USED_SHARE = 0.8
 # A limit that is too high for a sliding window has been refused by the end of one T, or soon after.
-TRIAL_WINDOWS = 1.0
+TRIAL_WINDOWS = 1.5
 LATE_WINDOWS = 1.5
 # One late refusal may be that of a request that arrived early; the next one is a bucket's. So is
 # the first, where less than that share of the limit has passed on average.
@@ -32,14 +32,16 @@ BUCKET_TRIAL_WINDOWS = 10.0
 FAST_STEP_SHARE = 0.9
 CAREFUL_STEP_SHARE = 0.25
 TRIAL_STEP_SHARE = 0.15
-# A limit that had passed until now is multiplied by this when it is refused.
+# A limit that had passed until now is multiplied by this when it is refused: late, where it may be
+# a request that arrived early, or at once after a pause.
 CUT_FACTOR = 0.95
+QUICK_CUT_FACTOR = 0.8
 # How long a refused limit is left alone; each trial that is refused multiplies that.
 FIRST_RETRIAL_SECONDS = 8.0
 RETRIAL_GROWTH_FACTOR = 1.1
 MAX_RETRIAL_SECONDS = 15.0
 # A trial costs a refused request or two, and a pause: at least so many requests and pauses apart.
-MIN_REQUESTS_BETWEEN_TRIALS = 150
+MIN_REQUESTS_BETWEEN_TRIALS = 120
 MIN_PAUSES_BETWEEN_TRIALS = 8
 # What left so soon after a refusal did not know of it yet.
 UNAWARE_WINDOWS = 0.25
@@ -47,8 +49,8 @@ UNAWARE_WINDOWS = 0.25
 MIN_HOLD_SECONDS = 1.0
 # Refused with so little sent in the last T, of the limit: the service is closed.
 CLOSED_SHARE = 0.25
-HOLD_GROWTH_FACTOR = 2.0
-MAX_HOLD_SECONDS = 15.0
+HOLD_GROWTH_FACTOR = 3.0
+MAX_HOLD_SECONDS = 20.0
 # The window that a closed service is taken to have.
 LONG_SECONDS = 60.0
 
@@ -99,12 +101,14 @@ def raise_limit(search: Search, *, now: float, sent: int, per: float, ceiling: i
     if limit == search.limit == search.proven_limit:
         return search
     trial = per * TRIAL_WINDOWS
+    if limit >= search.refused_limit:
+        trial = max(trial, search.trial_seconds)
     return evolve(
         _count(search, now, per),
         limit=limit,
         proven_limit=search.limit,
         tried_at=now if limit > search.limit else search.tried_at,
-        raise_at=now + (max(trial, search.trial_seconds) if limit >= search.refused_limit else trial),
+        raise_at=now + trial,
     )
 
 
@@ -159,7 +163,7 @@ def _count(search: Search, now: float, per: float) -> Search:
 
 
 def _spread(search: Search, now: float, per: float, *, least: float) -> int:
-    """Return what passed since the last refusal, in a T: spread over so many seconds at the least."""
+    """Return what passed since the last refusal, in a T; spread over ``least`` seconds or more."""
     return round(search.passed * per / max(now - search.counted_from, least))
 
 
@@ -174,47 +178,29 @@ def _lower_again(search: Search, *, now: float, seconds: float) -> Search:
 
 
 def _lower(search: Search, *, now: float, sent: int, seconds: float, per: float) -> Search:
-    took = now - max(search.tried_at, search.held_until)
-    late = search.late_refusals + 1 if took > LATE_WINDOWS * per else 0
     average = _spread(search, now, per, least=per)
-    if late and average < BUCKET_SHARE * search.limit:
-        late = max(late, BUCKET_REFUSALS)
+    late = _count_late_refusals(search, now=now, per=per, average=average)
     is_bucket, is_raised = late >= BUCKET_REFUSALS, search.limit > search.proven_limit
-    # What passed in the last T is the quota, give or take two.
-    limit = max(search.proven_limit, sent - 1) if is_raised else int(search.limit * CUT_FACTOR)
+    limit = _passed_limit(search, sent) if is_raised else _cut_limit(search, is_late=late > 0)
     if is_bucket:
-        limit = min(limit if is_raised else search.limit, average)
+        limit = min(limit, average) if is_raised else average
     limit = max(min(limit, search.limit - 1), 1)
-    hold = max(seconds, min(per, MIN_HOLD_SECONDS))
-    if is_brief_trial(search, seconds=seconds, per=per):
-        hold = 0.0
-    was_trial = 0 < search.refused_limit <= search.limit
-    longer = search.retrial_seconds * RETRIAL_GROWTH_FACTOR
-    retrial = max(
-        min(longer, MAX_RETRIAL_SECONDS) if was_trial else FIRST_RETRIAL_SECONDS,
-        MIN_REQUESTS_BETWEEN_TRIALS * per / limit,
-        MIN_PAUSES_BETWEEN_TRIALS * hold,
-    )
-    trial = BUCKET_TRIAL_WINDOWS * per if is_bucket else 0.0
-    return evolve(
+    is_brief = is_brief_trial(search, seconds=seconds, per=per)
+    hold = 0.0 if is_brief else max(seconds, min(per, MIN_HOLD_SECONDS))
+    retrial = _retrial_seconds(search, hold=hold, limit=limit, per=per)
+    search = evolve(
         search,
         limit=limit,
         # Half of it counts as proven: the quota may have fallen by more than the cut.
         proven_limit=min(search.proven_limit, limit) if is_raised else max(limit // 2, 1),
         refused_limit=limit + 1 if is_raised or is_bucket else max(search.limit, limit + 1),
-        refused_at=now,
         late_refusals=late,
-        held_until=now + hold,
-        hold_seconds=hold,
-        tried_at=now + hold,
-        raise_at=now + hold + per * TRIAL_WINDOWS,
-        trial_seconds=trial,
+        trial_seconds=BUCKET_TRIAL_WINDOWS * per if is_bucket else 0.0,
         retrial_at=now + retrial,
         retrial_seconds=retrial,
-        counted_from=now,
-        passed=0.0,
         long_limit=_spread(search, now, per, least=LONG_SECONDS),
     )
+    return _hold(search, now=now, hold=hold, per=per, counted_from=now)
 
 
 def _close(search: Search, *, now: float, seconds: float, per: float) -> Search:
@@ -223,21 +209,57 @@ def _close(search: Search, *, now: float, seconds: float, per: float) -> Search:
     # Where the first refusal told nothing, what passed is still counted from before it.
     passed = search.long_limit or _spread(search, now, per, least=LONG_SECONDS)
     limit = max(min(search.limit, passed), 1)
-    return evolve(
+    search = evolve(
         search,
         limit=limit,
         proven_limit=min(search.proven_limit, limit),
         refused_limit=limit + 1,
+        late_refusals=BUCKET_REFUSALS,
+        trial_seconds=LONG_SECONDS,
+        retrial_at=now + hold + 2 * LONG_SECONDS,
+        retrial_seconds=2 * LONG_SECONDS,
+        long_limit=passed,
+    )
+    # No request passed in the hold, and the first one after it begins a new window.
+    return _hold(search, now=now, hold=hold, per=per, counted_from=now + hold)
+
+
+def _hold(search: Search, *, now: float, hold: float, per: float, counted_from: float) -> Search:
+    return evolve(
+        search,
         refused_at=now,
         held_until=now + hold,
         hold_seconds=hold,
         tried_at=now + hold,
         raise_at=now + hold + per * TRIAL_WINDOWS,
-        late_refusals=BUCKET_REFUSALS,
-        trial_seconds=LONG_SECONDS,
-        retrial_at=now + hold + 2 * LONG_SECONDS,
-        retrial_seconds=2 * LONG_SECONDS,
-        counted_from=now + hold,
+        counted_from=counted_from,
         passed=0.0,
-        long_limit=passed,
     )
+
+
+def _count_late_refusals(search: Search, *, now: float, per: float, average: int) -> int:
+    """Return how many refusals in turn came late, and more where it must be a bucket."""
+    if now - max(search.tried_at, search.held_until) <= LATE_WINDOWS * per:
+        return 0
+    late = search.late_refusals + 1
+    return max(late, BUCKET_REFUSALS) if average < BUCKET_SHARE * search.limit else late
+
+
+def _passed_limit(search: Search, sent: int) -> int:
+    """Return what a limit that was raised too far has let through in the last T."""
+    if search.proven_limit == search.refused_limit - 1:
+        # A window that is not a sliding one lets the end of a trial's T through as well.
+        return search.proven_limit + (sent > search.proven_limit + 2)
+    return max(search.proven_limit, sent - 1)
+
+
+def _cut_limit(search: Search, *, is_late: bool) -> int:
+    return int(search.limit * (CUT_FACTOR if is_late else QUICK_CUT_FACTOR))
+
+
+def _retrial_seconds(search: Search, *, hold: float, limit: int, per: float) -> float:
+    seconds = FIRST_RETRIAL_SECONDS
+    if 0 < search.refused_limit <= search.limit:
+        seconds = min(search.retrial_seconds * RETRIAL_GROWTH_FACTOR, MAX_RETRIAL_SECONDS)
+    least = MIN_REQUESTS_BETWEEN_TRIALS * per / limit
+    return max(seconds, least, MIN_PAUSES_BETWEEN_TRIALS * hold)

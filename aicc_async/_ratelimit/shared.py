@@ -18,7 +18,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from attrs import define, evolve, field
@@ -285,10 +285,12 @@ class SharedLimiter:
         state = await self._unless_lost(self._budget.pause(held))
         if not state:
             return
-        found = await self._change_pace(state, lower)
+        await self._change_pace(state, lower)
         # A search may ask for more than the service does.
-        if isinstance(found, search.Search) and found.held_until > state.time + held:
-            await self._unless_lost(self._budget.pause(found.held_until - state.time))
+        if isinstance(self._found, search.Search):
+            longer = self._found.held_until - state.time
+            if longer > held:
+                await self._unless_lost(self._budget.pause(longer))
 
     async def _keep_to(self, ceiling: int) -> None:
         def lower(found: FoundLimit, _: BudgetState) -> FoundLimit:
@@ -319,31 +321,27 @@ class SharedLimiter:
 
     async def _change_pace(
         self, state: BudgetState, change: Callable[[FoundLimit, BudgetState], FoundLimit]
-    ) -> FoundLimit | None:
-        """Change what all have, from what it is now: another process may have, too.
-
-        Return what it is then; None when that is not known.
-        """
+    ) -> None:
+        """Change what all have, from what it is now: another process may have, too."""
         for _ in range(MAX_PACE_ATTEMPTS):
-            found = self._read_found(state)
-            new = change(found, state)
-            if new == found:
-                return found
+            self._found = self._read_found(state)
+            new = change(self._found, state)
+            if new == self._found:
+                return
             text = msgspec.json.encode(new).decode()
             if await self._unless_lost(self._budget.replace_pace(state.pace, text)):
                 self._found = new
-                return new
+                return
             latest = await self._unless_lost(self._budget.report(SlotReports()))
             if latest is None:
-                return None
+                return
             state = latest
-        return None
 
     def _read_found(self, state: BudgetState) -> FoundLimit:
         if not state.pace:
             return self._initial_limit(self._terms.limit)
         kind = search.Search if self._is_adaptive else Pace
-        found: FoundLimit = msgspec.json.decode(state.pace, type=kind)
+        found = cast(FoundLimit, msgspec.json.decode(state.pace, type=kind))
         # It was found under a higher ceiling than this limiter's.
         return self._initial_limit(state.limit) if found.limit > state.limit else found
 
