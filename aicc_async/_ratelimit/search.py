@@ -38,8 +38,8 @@ CUT_FACTOR = 0.95
 QUICK_CUT_FACTOR = 0.8
 # How long a refused limit is left alone; each trial that is refused multiplies that.
 FIRST_RETRIAL_SECONDS = 8.0
-RETRIAL_GROWTH_FACTOR = 1.1
-MAX_RETRIAL_SECONDS = 15.0
+RETRIAL_GROWTH_FACTOR = 1.05
+MAX_RETRIAL_SECONDS = 12.0
 # A trial costs a refused request or two, and a pause: at least so many requests and pauses apart.
 MIN_REQUESTS_BETWEEN_TRIALS = 120
 MIN_PAUSES_BETWEEN_TRIALS = 8
@@ -120,8 +120,7 @@ def lower_limit(
     ``sent`` is how many left in the last T. ``held_until`` of what is returned says how long
     everybody waits.
     """
-    is_unaware = search.refused_at and sent_at < search.refused_at + UNAWARE_WINDOWS * per
-    if is_unaware or now < search.held_until:
+    if _left_unaware(search, sent_at, per) or now < search.held_until:
         return _lower_again(search, now=now, seconds=seconds)
     search = _count(search, now, per)
     if sent <= search.limit * CLOSED_SHARE:
@@ -135,14 +134,21 @@ def keep_to(search: Search, ceiling: int) -> Search:
     return evolve(search, limit=min(search.limit, ceiling), proven_limit=proven)
 
 
-def is_brief_trial(search: Search, *, seconds: float, per: float) -> bool:
+def is_brief_trial(search: Search, *, sent_at: float, seconds: float, per: float) -> bool:
     """Return whether a refusal that asks for so many seconds holds back only what was refused.
 
-    That of a limit that is just being tried says that a sliding window of T is full: what passed
-    before will pass again.
+    That of a limit that is just being tried says that a window of T is full: what passed before
+    will pass again. So do those that left before that was known.
     """
+    if _left_unaware(search, sent_at, per):
+        return not search.hold_seconds
     is_trial = 0 < search.refused_limit <= search.limit
     return is_trial and search.late_refusals < BUCKET_REFUSALS and seconds <= per
+
+
+def _left_unaware(search: Search, sent_at: float, per: float) -> bool:
+    known_at = search.refused_at + UNAWARE_WINDOWS * per
+    return search.refused_at > 0 and sent_at < known_at
 
 
 def _next_limit(search: Search, now: float) -> int:
@@ -185,7 +191,7 @@ def _lower(search: Search, *, now: float, sent: int, seconds: float, per: float)
     if is_bucket:
         limit = min(limit, average) if is_raised else average
     limit = max(min(limit, search.limit - 1), 1)
-    is_brief = is_brief_trial(search, seconds=seconds, per=per)
+    is_brief = is_brief_trial(search, sent_at=now, seconds=seconds, per=per)
     hold = 0.0 if is_brief else max(seconds, min(per, MIN_HOLD_SECONDS))
     retrial = _retrial_seconds(search, hold=hold, limit=limit, per=per)
     search = evolve(

@@ -124,6 +124,8 @@ class SharedLimiter:
         self._is_adaptive = ceiling is not None
         # The latest that the store is known to have.
         self._found: FoundLimit = self._initial_limit(limit)
+        # Of the store's clock, to that of the loop, give or take a round trip.
+        self._clock_ahead = 0.0
         self._processes = budget.fallback_processes
         self._budget = budget.connect(self._terms)
         self._queues = {priority: WaitQueue(priority) for priority in REQUEST_PRIORITIES}
@@ -166,16 +168,16 @@ class SharedLimiter:
 
     def pause(self, seconds: float, *, sent_at: float = inf) -> None:
         """Hold everybody back for some seconds, here at once, and in all other processes."""
-        found, per = self._found, self._terms.per
-        is_brief = isinstance(found, search.Search) and search.is_brief_trial(
-            found, seconds=seconds, per=per
+        left_at = min(sent_at, _loop_time()) + self._clock_ahead
+        is_brief = isinstance(self._found, search.Search) and search.is_brief_trial(
+            self._found, sent_at=left_at, seconds=seconds, per=self._terms.per
         )
         held = 0.0 if is_brief and not self._fallback else seconds
         self._paused_until = max(self._paused_until, _loop_time() + held)
         if self._fallback:
             self._fallback.pause(seconds, sent_at=sent_at)
         else:
-            self._start(self._pause(seconds, held=held, sent_at=sent_at))
+            self._start(self._pause(seconds, held=held, left_at=left_at))
 
     def note_quota(self, limit: int, period: float) -> None:
         """Lower what all have to a quota that the service names, one at least.
@@ -265,13 +267,10 @@ class SharedLimiter:
         if self._reporting is None or self._reporting.done():
             self._reporting = self._start(report())
 
-    async def _pause(self, seconds: float, *, held: float, sent_at: float) -> None:
-        noticed_at = _loop_time()
-
+    async def _pause(self, seconds: float, *, held: float, left_at: float) -> None:
         def lower(found: FoundLimit, state: BudgetState) -> FoundLimit:
             now, per = state.time, self._terms.per
             if isinstance(found, search.Search):
-                left_at = now - max(noticed_at - sent_at, 0.0)
                 return search.lower_limit(
                     found, now=now, sent_at=left_at, sent=state.sent, seconds=seconds, per=per
                 )
@@ -315,6 +314,7 @@ class SharedLimiter:
             return raise_limit(found, now=now, sent=sent, per=per, ceiling=ceiling)
 
         self._found = self._read_found(state)
+        self._clock_ahead = state.time - _loop_time()
         can_rise = bool(state.pace) or self._is_adaptive
         if can_rise and higher(self._found, state) != self._found:
             self._start(self._change_pace(state, higher))
