@@ -1,66 +1,97 @@
 """How much of a hidden quota an adaptive limit uses, and how often it is refused.
 
-The quota changes once, up or down, in the middle of a minute; a refusal asks for 1 second.
+A sliding second whose quota changes twice, a bucket and a window of a minute, three minutes each:
+for one process, and for three that share the limit over Redis. A refusal asks for 1 second.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from attrs import frozen
 from results import Options, Result, run, summarize
 from tenant import Tenant, tenant
 
-from aicc_async import AICCClient, RateLimit
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-SECONDS = 60.0
-CHANGES = ((20, 30), (30, 20))  # requests in any second, before and after
+from helpers.budget_load import Load, Target, collect_logs, run_processes
+from helpers.redis_process import RedisServer
+
+from aicc_async import RateLimit
+from aicc_async.connectors.redis import RedisBudget
+from aicc_async.emulator import Bucket, FixedWindow
+
+SECONDS = 180.0
 MIN_USED = 85.0  # per cent of what the quota gave, at least
 MAX_REFUSED = 1.0  # per cent of all requests, at most
-TASKS = 8
+PROCESSES = 1, 3
 
 
-async def send_until(aicc: AICCClient, until: float) -> int:
-    """Call until then, and count."""
-    calls = 0
-    while time.monotonic() < until:
-        await aicc.list_cases(limit=1)
-        calls += time.monotonic() < until
-    return calls
+@frozen
+class Shape:
+    """What the quota is, one after the other for equal times, and how many requests that allows."""
+
+    quotas: tuple[int | Bucket | FixedWindow, ...]
+    allowed: float
 
 
-async def minute(server: Tenant, before: int, after: int) -> tuple[float, float]:
-    """Use a quota that changes for a minute; return the per cent used, and those refused."""
-    server.set(quota=before)
+SHAPES = {
+    "sliding": Shape((30, 15, 60), SECONDS / 3 * (30 + 15 + 60)),
+    "bucket": Shape((Bucket(burst=20, per_second=10),), 20 + SECONDS * 10),
+    "window": Shape((FixedWindow(600),), SECONDS * 10),
+}
+
+
+def measure(server: Tenant, rate: RateLimit, shape: Shape, processes: int) -> tuple[float, float]:
+    """Send all that the limit lets through; return the per cent used, and those refused."""
+    server.set(quota=shape.quotas[0])
     refused = server.refused()
-    async with server.client(concurrency=TASKS, rate_limit=RateLimit.adaptive(5, 100)) as aicc:
-        until = time.monotonic() + SECONDS
-        tasks = [asyncio.create_task(send_until(aicc, until)) for _ in range(TASKS)]
-        await asyncio.sleep(SECONDS / 2)
-        await asyncio.to_thread(server.set, quota=after)
-        calls = sum(await asyncio.gather(*tasks))
-        sent = aicc.stats.requests
-    share = 100 * calls / (SECONDS * (before + after) / 2)
-    lost = 100 * (server.refused() - refused) / sent
-    print(f"{before} to {after}: {share:.1f} % used, {lost:.2f} % refused")
-    return share, lost
+    target = Target(url=server.url, token=server.token, rate=rate)
+    with run_processes(target, [Load()] * processes) as pipes:
+        began = time.monotonic()
+        for quota in shape.quotas:
+            server.set(quota=quota)
+            time.sleep(SECONDS / len(shape.quotas))
+        seen = collect_logs(pipes)
+    calls = sum(log.calls(began, began + SECONDS) for log in seen)
+    lost = server.refused() - refused
+    return 100 * calls / shape.allowed, 100 * lost / (calls + lost)
+
+
+def bench_shape(name: str, redis: RedisServer, processes: int) -> list[Result]:
+    """Measure a shape for one process alone, or for several that share the limit."""
+    budget = RedisBudget(redis.url, name=name) if processes > 1 else None
+    rate = RateLimit.adaptive(5, 100, shared=budget)
+    # In a tenant of its own: whoever came before has used some of a minute's quota.
+    with tenant(cases=100) as server:
+        used, lost = measure(server, rate, SHAPES[name], processes)
+    name = f"hidden quota, {name}, {'shared' if budget else 'alone'}"
+    print(f"{name}: {used:.1f} % used, {lost:.2f} % refused")
+    return [
+        summarize(f"{name}: used", [used], unit="%", target=MIN_USED, is_higher_better=True),
+        summarize(f"{name}: refused", [lost], unit="%", target=MAX_REFUSED),
+    ]
 
 
 def bench(options: Options) -> list[Result]:
-    """Measure each change. It takes a minute each, so there is no quick way."""
+    """Measure each shape, or those that are named. They take minutes: there is no quick way."""
     if options.quick:
         return []
-    results = []
-    with tenant(cases=100) as server:
-        found = [asyncio.run(minute(server, *each)) for each in CHANGES]
-    for (before, after), (used, lost) in zip(CHANGES, found, strict=True):
-        name = f"hidden quota, {before} to {after}"
-        results += [
-            summarize(f"{name}: used", [used], unit="%", target=MIN_USED, is_higher_better=True),
-            summarize(f"{name}: refused", [lost], unit="%", target=MAX_REFUSED),
-        ]
-    return results
+    with TemporaryDirectory(prefix="aicc-redis-") as folder:
+        redis = RedisServer(Path(folder))
+        redis.start()
+        try:
+            return [
+                result
+                for name in options.words or SHAPES
+                for processes in PROCESSES
+                for result in bench_shape(name, redis, processes)
+            ]
+        finally:
+            redis.kill()
 
 
 if __name__ == "__main__":

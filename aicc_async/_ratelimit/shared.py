@@ -18,12 +18,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from attrs import define, evolve, field
 
 from .._validators import MAX_SECONDS
+from . import search
 from .budget import (
     REQUEST_PRIORITIES,
     BudgetState,
@@ -56,6 +57,9 @@ PROBE_INTERVAL_SECONDS = 0.2
 PROBE_TIMEOUT_SECONDS = 0.25
 # Other processes may change the limit at the same moment.
 MAX_PACE_ATTEMPTS = 3
+
+# Of a limit that was chosen and then refused, and of an adaptive one.
+FoundLimit = Pace | search.Search
 
 T = TypeVar("T")
 logger = logging.getLogger("aicc_async")
@@ -124,6 +128,10 @@ class SharedLimiter:
         )
         # Any other limit has a pace only from its first refusal on.
         self._is_adaptive = ceiling is not None
+        # The latest that the store is known to have.
+        self._found: FoundLimit = self._initial_limit(limit)
+        # Of the store's clock, to that of the loop, give or take a round trip.
+        self._clock_ahead = 0.0
         self._processes = budget.fallback_processes
         self._budget = budget.connect(self._terms)
         self._queues = {priority: WaitQueue(priority) for priority in REQUEST_PRIORITIES}
@@ -169,11 +177,16 @@ class SharedLimiter:
 
     def pause(self, seconds: float, *, sent_at: float = inf) -> None:
         """Hold everybody back for some seconds, here at once, and in all other processes."""
-        self._paused_until = max(self._paused_until, _loop_time() + seconds)
+        left_at = min(sent_at, _loop_time()) + self._clock_ahead
+        is_brief = isinstance(self._found, search.Search) and search.is_brief_trial(
+            self._found, sent_at=left_at, seconds=seconds, per=self._terms.per
+        )
+        held = 0.0 if is_brief and not self._fallback else seconds
+        self._paused_until = max(self._paused_until, _loop_time() + held)
         if self._fallback:
             self._fallback.pause(seconds, sent_at=sent_at)
         else:
-            self._start(self._pause(seconds))
+            self._start(self._pause(seconds, held=held, left_at=left_at))
 
     def note_quota(self, limit: int, period: float) -> None:
         """Lower what all have to a quota that the service names, one at least.
@@ -263,24 +276,36 @@ class SharedLimiter:
         if self._reporting is None or self._reporting.done():
             self._reporting = self._start(report())
 
-    async def _pause(self, seconds: float) -> None:
-        def lower(pace: Pace, state: BudgetState) -> Pace:
+    async def _pause(self, seconds: float, *, held: float, left_at: float) -> None:
+        def lower(found: FoundLimit, state: BudgetState) -> FoundLimit:
             now, per = state.time, self._terms.per
-            if not (state.pace or self._is_adaptive):
+            if isinstance(found, search.Search):
+                return search.lower_limit(
+                    found, now=now, sent_at=left_at, sent=state.sent, seconds=seconds, per=per
+                )
+            if not state.pace:
                 # A limit that was chosen may be far too high: as alone, half of what was seen.
-                first = min(max(state.sent // 2, MIN_FIRST_LIMIT), pace.limit)
+                first = min(max(state.sent // 2, MIN_FIRST_LIMIT), found.limit)
                 return evolve(initial_pace(first), paused_until=now + max(seconds, per))
-            sent = assume_sent(pace, state.sent)
-            return lower_limit(pace, now=now, sent=sent, seconds=seconds, per=per)
+            sent = assume_sent(found, state.sent)
+            return lower_limit(found, now=now, sent=sent, seconds=seconds, per=per)
 
-        state = await self._unless_lost(self._budget.pause(seconds))
-        if state:
-            await self._change_pace(state, lower)
+        state = await self._unless_lost(self._budget.pause(held))
+        if not state:
+            return
+        await self._change_pace(state, lower)
+        # A search may ask for more than the service does.
+        if isinstance(self._found, search.Search):
+            longer = self._found.held_until - state.time
+            if longer > held:
+                await self._unless_lost(self._budget.pause(longer))
 
     async def _keep_to(self, ceiling: int) -> None:
-        def lower(pace: Pace, _: BudgetState) -> Pace:
-            proven = min(pace.proven_limit, ceiling)
-            return evolve(pace, limit=min(pace.limit, ceiling), proven_limit=proven)
+        def lower(found: FoundLimit, _: BudgetState) -> FoundLimit:
+            if isinstance(found, search.Search):
+                return search.keep_to(found, ceiling)
+            proven = min(found.proven_limit, ceiling)
+            return evolve(found, limit=min(found.limit, ceiling), proven_limit=proven)
 
         state = await self._unless_lost(self._budget.report(SlotReports()))
         if state:
@@ -291,37 +316,46 @@ class SharedLimiter:
         self.limit = state.limit
         ceiling = self._terms.ceiling or self._terms.limit
 
-        def higher(pace: Pace, state: BudgetState) -> Pace:
+        def higher(found: FoundLimit, state: BudgetState) -> FoundLimit:
             now, sent, per = state.time, state.sent, self._terms.per
-            return raise_limit(pace, now=now, sent=sent, per=per, ceiling=ceiling)
+            if isinstance(found, search.Search):
+                return search.raise_limit(found, now=now, sent=sent, per=per, ceiling=ceiling)
+            return raise_limit(found, now=now, sent=sent, per=per, ceiling=ceiling)
 
+        self._found = self._read_found(state)
+        self._clock_ahead = state.time - _loop_time()
         can_rise = bool(state.pace) or self._is_adaptive
-        if can_rise and higher(self._pace(state), state) != self._pace(state):
+        if can_rise and higher(self._found, state) != self._found:
             self._start(self._change_pace(state, higher))
 
     async def _change_pace(
-        self, state: BudgetState, change: Callable[[Pace, BudgetState], Pace]
+        self, state: BudgetState, change: Callable[[FoundLimit, BudgetState], FoundLimit]
     ) -> None:
-        """Change the pace that all have, from what it is now: another process may have, too."""
+        """Change what all have, from what it is now: another process may have, too."""
         for _ in range(MAX_PACE_ATTEMPTS):
-            pace = self._pace(state)
-            new = change(pace, state)
-            if new == pace:
+            self._found = self._read_found(state)
+            new = change(self._found, state)
+            if new == self._found:
                 return
             text = msgspec.json.encode(new).decode()
             if await self._unless_lost(self._budget.replace_pace(state.pace, text)):
+                self._found = new
                 return
             latest = await self._unless_lost(self._budget.report(SlotReports()))
             if latest is None:
                 return
             state = latest
 
-    def _pace(self, state: BudgetState) -> Pace:
+    def _read_found(self, state: BudgetState) -> FoundLimit:
         if not state.pace:
-            return initial_pace(self._terms.limit)
-        pace = msgspec.json.decode(state.pace, type=Pace)
+            return self._initial_limit(self._terms.limit)
+        kind = search.Search if self._is_adaptive else Pace
+        found = cast(FoundLimit, msgspec.json.decode(state.pace, type=kind))
         # It was found under a higher ceiling than this limiter's.
-        return initial_pace(state.limit) if pace.limit > state.limit else pace
+        return self._initial_limit(state.limit) if found.limit > state.limit else found
+
+    def _initial_limit(self, limit: int) -> FoundLimit:
+        return search.start_search(limit) if self._is_adaptive else initial_pace(limit)
 
     async def _unless_lost(self, call: Coroutine[Any, Any, T]) -> T | None:
         """Return what the store answers; None when it is lost."""

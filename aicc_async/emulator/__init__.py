@@ -79,13 +79,15 @@ its secrets are none.
 from .faults.page_faults import PageFault
 from .faults.script import Fault
 from .http.routes import Recorded
-from .options import Latency, Quirks, Readings
+from .options import Bucket, FixedWindow, Latency, Quirks, Readings
 from .server import Emulator
 from .thread import run_in_thread
 
 __all__ = [
+    "Bucket",
     "Emulator",
     "Fault",
+    "FixedWindow",
     "Latency",
     "PageFault",
     "Quirks",

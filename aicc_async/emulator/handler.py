@@ -103,7 +103,9 @@ class RequestHandler:
         call.status = answer.status
         if self.tenant.quirks.gateway:
             passed = self.quota.passed(call.at)
-            added = gateway_headers(call.headers, quota=self.tenant.quota, passed=passed)
+            # The header has a form for the quota of a second only.
+            quota = self.tenant.quota if isinstance(self.tenant.quota, int) else None
+            added = gateway_headers(call.headers, quota=quota, passed=passed)
             answer = attrs.evolve(answer, headers={**answer.headers, **added})
         return connection.build_response(answer, date_ahead=self.tenant.quirks.date_ahead)
 

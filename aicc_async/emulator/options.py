@@ -80,6 +80,22 @@ def at_least(bound: float) -> Callable[[Any, "attrs.Attribute[Any]", float], Non
 
 
 @attrs.frozen(kw_only=True)
+class Bucket:
+    """A quota that refills by so many requests per second, and holds ``burst`` at most."""
+
+    burst: int = attrs.field(validator=at_least(1))
+    per_second: float = attrs.field(validator=at_least(0))
+
+
+@attrs.frozen
+class FixedWindow:
+    """A quota of so many requests, anew every so many seconds of the machine's clock."""
+
+    requests: int = attrs.field(validator=at_least(1))
+    seconds: float = attrs.field(default=60.0, validator=at_least(0.001), kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
 class Quirks:
     """How case/list deviates; the default is well-behaved. Assign another one at any time.
 
@@ -222,7 +238,7 @@ class Settings(Protocol):
     client_id: ClassVar[str]
     client_secret: ClassVar[str]
     seed: int
-    quota: int | None
+    quota: int | Bucket | FixedWindow | None
     retry_after: str | None
     latency: Latency | None
     newest_first: bool

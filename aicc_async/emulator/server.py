@@ -22,7 +22,7 @@ from .http.answer import BusinessError
 from .http.routes import OPERATIONS, QFLOW_PATH, Recorded
 from .http.tokens import IssuedTokens
 from .operations.service import CaseService
-from .options import Latency, Quirks, Readings, at_least
+from .options import Bucket, FixedWindow, Latency, Quirks, Readings, at_least
 from .qflow.queue import Queue
 from .qflow.users import Users
 
@@ -39,9 +39,10 @@ class Emulator:
     the same ones for the same ``seed``. A ``database`` file is kept, and seeded only while it is
     empty.
 
-    ``quota`` is the highest number of requests in any sliding second, sign-ins apart. What exceeds
-    it is answered 429 with the literal header ``retry_after`` (None: without one). ``latency``
-    delays every answer but those to sign-ins. Tokens live ``token_lifetime`` seconds.
+    ``quota`` is the highest number of requests in any sliding second, sign-ins apart; a ``Bucket``
+    or a ``FixedWindow`` counts in another way. What exceeds it is answered 429 with the literal
+    header ``retry_after`` (None: without one). ``latency`` delays every answer but those to
+    sign-ins. Tokens live ``token_lifetime`` seconds.
 
     ``list_lag`` is how many seconds a case made by the create operation is missing from case/list,
     rows and count. Its detail shows it at once, and what a list could once have shown is not hidden
@@ -69,7 +70,7 @@ class Emulator:
     until: datetime = datetime(2026, 1, 1)  # noqa: DTZ001  (same)
     seed: int = 1
     database: str | PathLike[str] = ":memory:"
-    quota: int | None = None
+    quota: int | Bucket | FixedWindow | None = None
     retry_after: str | None = "1"
     token_lifetime: float = 7200.0
     latency: Latency | None = None

@@ -87,11 +87,16 @@ class RateLimit:
     ) -> Self:
         """Return a limit that finds the quota: up from ``start`` while it is used, down on a 429.
 
-        It rises by nine tenths at a time until the first refusal, by a quarter after one, and stays
-        just below what was refused; that is tried again after 11 seconds, then less and less
-        often (5 minutes at most). A limit that was fine and is refused is cut by a seventh, and by
-        one for each further refusal. A trial may cost a few refusals, which are sent again after
-        their ``Retry-After``.
+        It rises by nine tenths at a time until the first refusal, then by a quarter, and stays just
+        below what was refused. That is tried again every 8 to 12 seconds, and more seldom where
+        that would be less than 120 requests, or where a refusal asks for a long pause. A trial may
+        cost a few refusals, which are sent again after their ``Retry-After``; others are not held
+        back by it.
+
+        How the quota is counted shows in how it refuses: a sliding second at once, a bucket late,
+        and a window of a minute even after a pause. Of the latter two the limit is what passed on
+        average. A window that is longer, or less than a request per ``per``, is not found. Where a
+        refusal names the quota, that is the ceiling.
 
         With ``shared`` it is found by all processes together, and remembered there. Without, each
         client begins at ``start``: a profile is what ``probe`` found out, and no client writes it.

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import aiohttp
@@ -18,7 +19,7 @@ from emulator.bare_client import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aicc_async.emulator import Emulator, Latency, run_in_thread
+from aicc_async.emulator import Bucket, Emulator, FixedWindow, Latency, run_in_thread
 from aicc_async.emulator.faults.quota import Quota
 
 
@@ -103,6 +104,35 @@ def test_the_quota_is_strict(limit: int, gaps: list[float]) -> None:
         assert admitted is (len(recent) < limit)
         passed += [now] * admitted
     assert quota.refused == len(gaps) - len(passed)
+
+
+@given(gaps=st.lists(st.floats(0, 0.6, allow_nan=False), min_size=1, max_size=60))
+def test_a_bucket_lets_a_burst_through_and_then_its_rate(gaps: list[float]) -> None:
+    """In any span no more than the burst and the refill pass, and none is refused below that."""
+    quota, now, passed = Quota(), 0.0, list[float]()
+    for gap in gaps:
+        now += gap
+        has_room = all(
+            len(passed) - i + 1 <= 3 + (now - since) * 4 + 1e-6 for i, since in enumerate(passed)
+        )
+        admitted = quota.admit(now, Bucket(burst=3, per_second=4))
+        if admitted:
+            passed.append(now)
+            assert has_room
+        else:
+            assert len(passed) >= 3
+    assert quota.refused == len(gaps) - len(passed)
+
+
+@given(gaps=st.lists(st.floats(0, 30, allow_nan=False), min_size=1, max_size=60))
+def test_a_fixed_window_begins_anew(gaps: list[float]) -> None:
+    """Each minute lets exactly the quota through."""
+    quota, now, arrived, passed = Quota(), 0.0, Counter[int](), Counter[int]()
+    for gap in gaps:
+        now += gap
+        arrived[int(now // 60)] += 1
+        passed[int(now // 60)] += quota.admit(now, FixedWindow(4))
+    assert passed == {minute: min(count, 4) for minute, count in arrived.items()}
 
 
 def test_the_peak_counts_refused_requests() -> None:
