@@ -20,6 +20,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import psycopg
+import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
 import pytest
 from attrs import evolve
 from helpers.list_requests import list_bodies
@@ -137,14 +138,20 @@ def source(tenant: Emulator, **options: Any) -> Any:
 
 
 def run(pipeline: Any, source: Any) -> None:
-    """Load as Parquet, which DuckDB takes much faster than dlt's INSERT statements."""
-    pipeline.run(source, loader_file_format="parquet")
+    """Load in the form that dlt takes by itself."""
+    pipeline.run(source)
 
 
 def select(pipeline: Any, text: str) -> list[tuple[Any, ...]]:
     """Ask the DuckDB file."""
     with pipeline.sql_client() as client:
         return list(client.execute_sql(text))
+
+
+def ids(source: Any) -> list[str]:
+    """Iterate over the cases of a source without a pipeline."""
+    tables = list(source.with_resources("cases"))
+    return [case_id for table in tables for case_id in table["id"].to_pylist()]
 
 
 def titles(pipeline: Any) -> dict[str, str]:
@@ -214,7 +221,7 @@ def ago(**span: int) -> str:
     return str(now() - timedelta(**span))
 
 
-@pytest.mark.parametrize("form", ["insert_values", "parquet"])
+@pytest.mark.parametrize("form", ["insert_values", "jsonl", None])
 def test_a_first_load_into_duckdb_equals_the_export(
     tenant: Emulator, pipeline: Any, tmp_path: Path, form: Any
 ) -> None:
@@ -508,8 +515,7 @@ def test_the_environment_of_the_client_is_enough(
     """Without anything else, ``AICC_*`` say where and who; and no pipeline has to run."""
     monkeypatch.setenv("AICC_BASE_URL", tenant.url)
     monkeypatch.setenv("AICC_ACCESS_TOKEN", tenant.token())
-    rows = list(aicc_cases(query=QUARTER).with_resources("cases"))
-    assert {row["id"] for row in rows if "id" in row} == set(tenant.ids())
+    assert set(ids(aicc_cases(query=QUARTER))) == set(tenant.ids())
 
 
 def test_loads_share_a_token(
@@ -524,7 +530,7 @@ def test_loads_share_a_token(
             client_id=tenant.client_id,
             client_secret=tenant.client_secret,
         )
-        assert list(source.with_resources("cases"))
+        assert ids(source)
     assert [each.operation for each in tenant.requests].count("token") == 1
 
 
@@ -536,7 +542,7 @@ def test_a_renamed_source_has_settings_of_its_own(
     monkeypatch.setenv("SOURCES__AICC_CASES__NORTH__CLIENT_ID", tenant.client_id)
     monkeypatch.setenv("SOURCES__AICC_CASES__NORTH__CLIENT_SECRET", tenant.client_secret)
     north = aicc_cases.clone(name="north")
-    assert len(list(north(tenant.url, query=QUARTER))) > 300
+    assert len(ids(north(tenant.url, query=QUARTER))) == 300
 
 
 def test_sections_are_no_matter_of_file_names() -> None:
@@ -559,7 +565,12 @@ def test_parallel_extraction_keeps_to_the_limit(tenant: Emulator, pipeline: Any)
 def test_a_map_gets_the_rows_alone(tenant: Emulator, pipeline: Any) -> None:
     """Contact data can be left out as in any source of dlt's, before it is written anywhere."""
     cases = source(tenant, query=QUARTER)
-    cases.cases.add_map(lambda row: row | {"contact_phone": None})
+
+    def hide(table: Any) -> Any:
+        index = table.schema.get_field_index("contact_phone")
+        return table.set_column(index, "contact_phone", pa.nulls(len(table), pa.string()))
+
+    cases.cases.add_map(hide)
     run(pipeline, cases)
     assert select(pipeline, "SELECT count(*) FROM cases WHERE contact_phone IS NULL") == [(300,)]
     assert select(pipeline, "SELECT count(*) > 0 FROM cases_windows") == [(True,)]
@@ -578,9 +589,9 @@ def test_one_table_alone_can_be_had(tenant: Emulator, pipeline: Any, tmp_path: P
 def test_a_source_can_be_loaded_twice(tenant: Emulator) -> None:
     """The second time it reads anew."""
     cases = source(tenant, query=QUARTER)
-    first = list(cases)
+    first = ids(cases)
     tenant.insert(createdDate="2025-03-31 12:00:00")
-    assert len(list(cases)) == len(first) + 1
+    assert len(ids(cases)) == len(first) + 1
 
 
 @pytest.mark.parametrize(
