@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
@@ -34,12 +33,10 @@ from aicc_async import (
     ApiError,
     AuthError,
     CaseQuery,
-    CaseUpdate,
     ConfigError,
     DecodeError,
     ExportError,
     RateLimit,
-    RetryPolicy,
     StaticToken,
     export_cases,
 )
@@ -50,40 +47,32 @@ from aicc_async.models import Case
 
 dlt = pytest.importorskip("dlt", reason="dlt is missing: pip install 'aicc-async[dlt]'")
 
-from dlt.common.configuration.container import Container  # noqa: E402  (only if dlt is there)
-from dlt.common.pipeline import PipelineContext  # noqa: E402
-from dlt.common.runtime import anon_tracker  # noqa: E402
-from dlt.common.runtime.signals import intercepted_signals  # noqa: E402
+from dlt.common.runtime.signals import intercepted_signals  # noqa: E402  (only if dlt is there)
 from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
+from helpers.dlt_source import (  # noqa: E402
+    ZONE,
+    cause,
+    change,
+    ids,
+    now,
+    run,
+    select,
+    source,
+    state,
+    stored,
+    titles,
+)
 
 from aicc_async.connectors.dlt import aicc_cases  # noqa: E402
 from aicc_async.connectors.dlt.state import LoadState, covers, next_start  # noqa: E402
 
-pytest_plugins = ["helpers.postgres_server", "helpers.redis_server"]
+pytest_plugins = ["helpers.dlt_pipeline", "helpers.postgres_server", "helpers.redis_server"]
+pytestmark = pytest.mark.usefixtures("alone")
 
-ZONE = ZoneInfo("Asia/Shanghai")
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
 QUARTER = CaseQuery(start_time=SINCE, end_time=UNTIL)
-QUICK = RetryPolicy(attempts=2, base=0.001)
 FIELDS = [*wire_names(Case), "extra"]
 Load = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_variables: Callable[..., None]
-) -> Iterator[None]:
-    """Hide all settings from dlt, keep its telemetry off, and forget the pipeline in the end."""
-    monkeypatch.chdir(tmp_path)
-    set_variables()
-    for name in [name for name in os.environ if name.startswith("SOURCES__")]:
-        monkeypatch.delenv(name)
-    yield
-    # Nothing was sent to dlt's makers.
-    assert anon_tracker._ANON_TRACKER_ENDPOINT is None
-    context = Container()[PipelineContext]
-    if context.is_active():
-        context.deactivate()
 
 
 @pytest.fixture
@@ -99,20 +88,6 @@ def recent() -> Iterator[Emulator]:
     since, until = now() - timedelta(days=10), now() - timedelta(hours=1)
     with run_in_thread(cases=150, since=since, until=until) as emulator:
         yield emulator
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> Any:
-    """Make a pipeline into a DuckDB file."""
-    database = dlt.destinations.duckdb(str(tmp_path / "cases.duckdb"))
-    return dlt.pipeline(
-        "cases", destination=database, dataset_name="d", pipelines_dir=str(tmp_path / "dlt")
-    )
-
-
-def now() -> datetime:
-    """Return the tenant's wall-clock time: a run of all tests takes longer than a settle lag."""
-    return datetime.now(ZONE).replace(tzinfo=None, microsecond=0)
 
 
 def into_postgres(url: str, schema: str, folder: Path) -> Any:
@@ -131,41 +106,6 @@ def query_postgres(url: str, text: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def source(tenant: Emulator, **options: Any) -> Any:
-    """Make a source that signs in and hardly waits between attempts."""
-    who = {"client_id": tenant.client_id, "client_secret": tenant.client_secret}
-    return aicc_cases(tenant.url, **{"retry": QUICK, **who, **options})
-
-
-def run(pipeline: Any, source: Any) -> None:
-    """Load in the form that dlt takes by itself."""
-    pipeline.run(source)
-
-
-def select(pipeline: Any, text: str) -> list[tuple[Any, ...]]:
-    """Ask the DuckDB file."""
-    with pipeline.sql_client() as client:
-        return list(client.execute_sql(text))
-
-
-def ids(source: Any) -> list[str]:
-    """Iterate over the cases of a source without a pipeline."""
-    tables = list(source.with_resources("cases"))
-    return [case_id for table in tables for case_id in table["id"].to_pylist()]
-
-
-def titles(pipeline: Any) -> dict[str, str]:
-    """Return the titles of all rows by their ids, none of which is there twice."""
-    rows = select(pipeline, "SELECT id, title FROM cases")
-    assert len(dict(rows)) == len(rows)
-    return dict(rows)
-
-
-def stored(tenant: Emulator) -> dict[str, str]:
-    """Return the titles of the tenant's cases by their ids."""
-    return {row["id"]: row["title"] for row in tenant.rows()}
-
-
 def exported(tenant: Emulator, path: Path) -> dict[str, Case]:
     """Export the quarter into JSON lines, and read them as records."""
 
@@ -180,18 +120,6 @@ def exported(tenant: Emulator, path: Path) -> dict[str, Case]:
     return {case.id: case for case in cases}
 
 
-def change(tenant: Emulator, case_id: str, title: str) -> None:
-    """Modify a case as another user would."""
-
-    async def modify() -> None:
-        async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
-            await aicc.modify_case(
-                CaseUpdate(id=case_id, title=title, description="…", creator_id="10gd")
-            )
-
-    asyncio.run(modify())
-
-
 def first_start(tenant: Emulator) -> str:
     """Return the earliest start of the windows that were asked for, and forget the requests."""
     bodies = list_bodies(tenant)
@@ -199,21 +127,6 @@ def first_start(tenant: Emulator) -> str:
     first = min(str(body["startTime"]) for body in bodies if "startTime" in body)
     # A second more is asked for: the service may leave out a window's first second.
     return str(datetime.fromisoformat(first) + timedelta(seconds=1))
-
-
-def state(pipeline: Any) -> dict[str, Any]:
-    """Return what dlt keeps for the source."""
-    found: dict[str, Any] = pipeline.state.get("sources", {})
-    return dict(found)
-
-
-def cause(caught: pytest.ExceptionInfo[BaseException]) -> BaseException:
-    """Find what dlt's error is about."""
-    error: BaseException | None = caught.value
-    while error and not type(error).__module__.startswith("aicc_async"):
-        error = error.__cause__
-    assert error
-    return error
 
 
 def ago(**span: int) -> str:
