@@ -16,7 +16,7 @@ from helpers.list_requests import list_bodies
 from helpers.processes import wait_until
 
 from aicc_async import CaseQuery, ConfigError
-from aicc_async.emulator import Emulator, Fault, run_in_thread
+from aicc_async.emulator import Emulator, Latency, run_in_thread
 from aicc_async.journal.owner import lock_file
 
 pytest.importorskip("dlt", reason="dlt is missing: pip install 'aicc-async[dlt]'")
@@ -49,7 +49,8 @@ pipeline = dlt.pipeline(
     pipelines_dir=folder + "/dlt",
 )
 quarter = CaseQuery(start_time=datetime(2025, 1, 1), end_time=datetime(2025, 4, 1))
-cases = aicc_cases(url, query=quarter, client_id=client_id, client_secret=client_secret)
+who = {"client_id": client_id, "client_secret": client_secret}
+cases = aicc_cases(url, query=quarter, max_concurrency=1, **who)
 if ending == "kill":
     cases.cases.add_map(lambda table: os.kill(os.getpid(), 9))
 pipeline.run(cases)
@@ -78,21 +79,17 @@ def test_a_load_that_was_killed_while_reading_is_resumed(
     tenant: Emulator, pipeline: Any, tmp_path: Path
 ) -> None:
     """The next run asks for the windows that are missing, and leaves nothing of the first one."""
-
-    def hang(tenant: Emulator, page: int) -> None:
-        # Of the last window, whose pages are 14 to 17.
-        if page == 15:
-            tenant.fail("list", Fault.HANG, times=None)
-
-    tenant.on_page(hang)
+    # So that the last window is not read yet when the first one is finished.
+    tenant.latency = Latency(0.05)  # seconds
     with start(tenant, tmp_path, "run") as child:
-        wait_until(lambda: list(tmp_path.rglob("state.db-wal")))
-        [notes] = tmp_path.rglob("state.db-wal")
-        wait_until(lambda: b'"verified"' in notes.read_bytes())
-        child.send_signal(signal.SIGKILL)
+        try:
+            wait_until(lambda: list(tmp_path.rglob("state.db-wal")))
+            [notes] = tmp_path.rglob("state.db-wal")
+            wait_until(lambda: b'"verified"' in notes.read_bytes())
+        finally:
+            child.send_signal(signal.SIGKILL)
     assert left(tmp_path)
-    tenant.on_page(None)
-    tenant.clear_faults()
+    tenant.latency = None
     tenant.requests.clear()
     run(pipeline, source(tenant, query=QUARTER))
     starts = {body["startTime"] for body in list_bodies(tenant)}
