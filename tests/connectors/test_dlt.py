@@ -157,6 +157,20 @@ def test_a_first_load_into_duckdb_equals_the_export(
     assert kinds["extra"] == "JSON"
 
 
+def test_rows_come_as_arrow_and_are_loaded_as_parquet(tenant: Emulator, pipeline: Any) -> None:
+    """Unless told otherwise, since DuckDB takes that; also where no column may be added."""
+    cases = source(tenant, query=QUARTER)
+    for contract in ("evolve", "freeze"):
+        cases.schema_contract = contract
+        [package] = pipeline.run(cases).load_packages
+        jobs = [job.job_file_info for job in package.jobs["completed_jobs"]]
+        assert {job.file_format for job in jobs if job.table_name == "cases"} >= {"parquet"}
+    [table] = list(cases.with_resources("cases"))
+    assert isinstance(table, pa.Table)
+    assert table.num_rows == 300
+    assert titles(pipeline) == stored(tenant)
+
+
 def test_loads_into_postgres_equal_the_export(
     tenant: Emulator, postgres_server: str, tmp_path: Path
 ) -> None:
@@ -599,11 +613,14 @@ def test_bad_settings_fail_before_anything_is_sent(
     assert tenant.requests == []
 
 
-def test_without_dlt_it_says_what_to_install() -> None:
+@pytest.mark.parametrize("module", ["dlt", "pyarrow"])
+def test_without_dlt_it_says_what_to_install(module: str) -> None:
     """Importing the connector is a ConfigError that names the extra."""
-    code = "import sys; sys.modules['dlt'] = None; import aicc_async.connectors.dlt"
+    code = f"import sys; sys.modules['{module}'] = None; import aicc_async.connectors.dlt"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.stderr.endswith("ConfigError: dlt is missing: pip install 'aicc-async[dlt]'\n")
+    assert done.stderr.endswith(
+        f"ConfigError: {module} is missing: pip install 'aicc-async[dlt]'\n"
+    )
 
 
 moments = st.datetimes(datetime(1990, 1, 2), datetime(2100, 1, 1)).map(  # noqa: DTZ001

@@ -113,9 +113,11 @@ class Load:
     async def _read(
         self, aicc: AICCClient, start: datetime | None, spans: Sequence[Window], folder: Path
     ) -> tuple[bool, ExportReport]:
-        """Read spans again, and then all cases from a time on; return whether all spans came."""
+        """Read all cases from a time on, and spans again; return whether all of these came."""
         query, path, is_refreshed = evolve(self.query, start_time=start), folder / OPEN_FILE, True
         async with aicc:
+            # First: what it learns of the length of pages saves looks behind those of the spans.
+            report = await export_cases(aicc, query, folder / CASES_FILE, detail=self.detail)
             try:
                 if spans:
                     await read_again(aicc.api, self.query, spans, path, detail=self.detail)
@@ -125,7 +127,6 @@ class Load:
                 is_refreshed = False
                 text = f"cases: open ones are as they were, and read by the next load: {error}"
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
-            report = await export_cases(aicc, query, folder / CASES_FILE, detail=self.detail)
         return is_refreshed, report
 
 

@@ -104,11 +104,11 @@ def aicc_cases(
 
     With ``refresh="open"`` older cases are read again too, if they had neither a ``closed_date``
     nor the state ``Completed`` when they were read last. The list is asked for their dates of
-    creation: at most a request for each, and one for all that lie within a page of a hundred. State
-    holds these dates, of open cases alone. The first load with it reads all. A closed case that is
-    opened again is not seen. If the service does not agree with its totals, the load fails; with
-    ``strict=False`` these cases are left to the next load, with a RuntimeWarning. They have no rows
-    in ``cases_windows``.
+    creation: a request for each at most, and one for all that lie within a page of a hundred, but
+    for looks behind a page that is as long as any before. State holds these dates, of open cases
+    alone. The first load with it reads all. A closed case that is opened again is not seen. If the
+    service does not agree with its totals, the load fails; with ``strict=False`` these cases are
+    left to the next load, with a RuntimeWarning. They have no rows in ``cases_windows``.
 
     ``base_url``, ``client_id`` and ``client_secret`` come from dlt's configuration and secrets
     (``sources.aicc_cases``; a ``clone(name="…")`` has a section of its own), or from the variables
