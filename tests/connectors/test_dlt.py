@@ -167,7 +167,7 @@ def test_rows_come_as_arrow_and_are_loaded_as_parquet(tenant: Emulator, pipeline
         assert {job.file_format for job in jobs if job.table_name == "cases"} >= {"parquet"}
     [table] = list(cases.with_resources("cases"))
     assert isinstance(table, pa.Table)
-    assert table.num_rows == 300
+    assert table.column_names == FIELDS
     assert titles(pipeline) == stored(tenant)
 
 
