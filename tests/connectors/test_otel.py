@@ -335,6 +335,7 @@ def test_dlt_takes_it_to_its_loads(set_variables: Callable[..., None]) -> None:
         options={},
         query=JANUARY,
         lookback=timedelta(days=1),
+        refresh=None,
         strict=True,
         detail=False,
     )

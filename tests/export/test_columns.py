@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from helpers.rows_for_sinks import in_batches, line
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from aicc_async._protocol.converter import dumps
 from aicc_async.export.sinks.arrow import ArrowRows
 from aicc_async.export.sinks.csv import CSV
 from aicc_async.export.sinks.csv_cells import encode_rows, quote_column
@@ -64,6 +66,19 @@ def test_arrow_has_the_same_values_either_way(rows: list[dict[str, Any]]) -> Non
         for row in by_case.drop_columns(["created_date"]).to_pylist()
     ]
     assert fast["created_date"] == by_case["created_date"]
+
+
+@given(ROWS)
+def test_extension_fields_are_the_same_json_either_way(rows: list[dict[str, Any]]) -> None:
+    """As a text, for programs without maps, they keep types that a map of texts has not."""
+    lines, typed = lines_of(rows), TypedRows(ZONE)
+    arrow = ArrowRows(ZONE.key, "dlt", has_json_extra=True)
+    cases = typed.read(lines)
+    by_case = arrow.record(cases)["extra"].to_pylist()
+    fast = arrow.read(typed, lines)["extra"].to_pylist()
+    extras = [json.loads(dumps(case.extra)) for case in cases]
+    assert [json.loads(text) for text in by_case] == extras
+    assert [json.loads(text) for text in fast] == extras
 
 
 @given(ROWS)

@@ -2,8 +2,7 @@
 
 Take it when cases go into a warehouse night by night, beside other sources. For a file, or a table
 of SQLite or Postgres, ``aicc_async.export`` needs less. ``pip install 'aicc-async[dlt]'``, and the
-extra of dlt for your destination, such as ``'dlt[duckdb]'``; the Parquet files of this sample take
-the extra ``parquet``::
+extra of dlt for your destination, such as ``'dlt[duckdb]'``::
 
     # dlt_cases.py
     from datetime import datetime
@@ -13,12 +12,12 @@ the extra ``parquet``::
     from aicc_async.connectors.dlt import aicc_cases
 
     pipeline = dlt.pipeline("aicc", destination="duckdb", dataset_name="contact_centre")
-    pipeline.run(aicc_cases(since=datetime(2025, 1, 1)), loader_file_format="parquet")
+    pipeline.run(aicc_cases(since=datetime(2025, 1, 1), refresh="open"))
 
 Run it every night: the next load begins where the last one ended, less ``lookback`` (a day), and
 merges by ``id``. The table ``cases`` holds the rows, ``cases_windows`` the verdict of each window
-of each load, as in a manifest. A change of a case that is older than the lookback is not seen, and
-no deletion is.
+of each load, as in a manifest. A change of a case that is older than the lookback is not seen,
+unless it was open (``refresh="open"``), and no deletion is.
 
 ``base_url``, ``client_id`` and ``client_secret`` are taken from dlt's configuration and secrets
 (``sources.aicc_cases``) or from the ``AICC_*`` variables, and so is the way through a company's
@@ -30,9 +29,10 @@ what a failed load leaves.
 
 from ..._optional import load
 
-# Before the import below: without dlt it would fail on a module that no user knows.
+# Before the import below: without them it would fail on a module that no user knows.
 load("dlt", "dlt")
+load("pyarrow", "dlt")
 
-from .source import aicc_cases  # noqa: E402  (only where dlt is installed)
+from .source import aicc_cases  # noqa: E402  (only where both are installed)
 
 __all__ = ["aicc_cases"]

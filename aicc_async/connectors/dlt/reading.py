@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
 from ...export import ExportReport
+from .open_cases import OpenCases
 from .state import LoadState
-
-CASES_FILE = "cases.jsonl"
 
 
 @frozen(kw_only=True)
 class Reading:
-    """A folder with the file of rows, and what is known of them.
+    """Open files of rows, which have no names any more, and what is known of them.
 
-    ``state`` is where the next load begins, under its ``key``; None: anew.
+    ``state`` is where the next load begins, under its ``key``; None: anew. ``open_cases`` has those
+    that are to be read again then, once it has seen all rows.
     """
 
-    folder: Path
+    rows: Sequence[BinaryIO]
     report: ExportReport
     zone: ZoneInfo
     key: str
     state: LoadState | None
+    open_cases: OpenCases | None
 
 
 class SharedReading:
@@ -51,3 +52,9 @@ class SharedReading:
                     self._outcome.set_exception(error)
             self._served_tables.add(table)
             return self._outcome.result()
+
+
+def close_all(files: Iterable[BinaryIO]) -> None:
+    """Close the files of a reading: what they hold is gone."""
+    for file in files:
+        file.close()

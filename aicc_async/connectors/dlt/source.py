@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import dlt
 from attrs import evolve
-from attrs.validators import ge, instance_of, le
+from attrs.validators import ge, in_, instance_of, le
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
@@ -34,6 +34,8 @@ _is_lookback = must(
     got=str,
 )
 
+_is_refresh = must("be 'open' or None", in_(["open", None]))
+
 
 @configspec
 class AICCConfiguration(BaseConfiguration):
@@ -58,6 +60,7 @@ def aicc_cases(
     since: datetime | None = None,
     query: CaseQuery | None = None,
     lookback: timedelta = DEFAULT_LOOKBACK,
+    refresh: Literal["open"] | None = None,
     strict: bool = True,
     detail: bool = False,
     client_id: str | None = None,
@@ -74,15 +77,21 @@ def aicc_cases(
 
     ``since`` is the first second of the first load, in the tenant's zone when naive; None: all.
     ``query`` has the filters, and an ``end_time`` if the last second is not now. Rows are read and
-    checked as ``export_cases`` does (documents 001 and 004), into a file in the pipeline's folder
-    that is removed afterwards; only then does dlt get them. With ``strict`` an ExportError ends the
-    load when a window, or a count of the whole, did not agree; else what there is is loaded. The
-    verdicts of every load are appended to the table ``cases_windows``, in the same package.
+    checked as ``export_cases`` does (documents 001 and 004), into a file in the pipeline's folder;
+    only then does dlt get them. After a kill the next load resumes what was read there, up to where
+    the killed one would have ended: run once more for what came since. With ``strict`` an
+    ExportError ends the load when a window, or a count of the whole, did not agree; else what there
+    is is loaded. The verdicts of every load are appended to the table ``cases_windows``, in the
+    same package.
 
-    Columns have the Python names and types of ``Case``: texts, booleans, times (with their zone, as
-    the destination keeps them), a double. ``extra``, one JSON column, holds the extension fields
-    by their wire names, and with ``detail`` the parts of each case's detail, at a request each. As
-    columns of their own ``type.name`` would become ``type_name``, which is a field already
+    Rows come as Arrow tables, which dlt loads as Parquet where the destination takes that; a
+    function of ``add_map`` gets a ``pyarrow.Table``. Columns have the Python names and types of
+    ``Case``: texts, booleans, times (with their zone, as the destination keeps them), a double.
+    There is no ``_dlt_id``, and ``_dlt_load_id`` only with dlt's setting
+    ``normalize.parquet_normalizer.add_dlt_load_id``. ``extra``, one JSON column (a text in Arrow,
+    so that dlt logs a warning of its hints), holds the extension fields by their wire names, and
+    with ``detail`` the parts of each case's detail, at a request each. As columns of their own
+    ``type.name`` would become ``type_name``, which is a field already
     (https://dlthub.com/docs/general-usage/naming-convention), and tables would differ by the rows
     that they happened to get.
 
@@ -93,6 +102,14 @@ def aicc_cases(
     other ones, or an earlier ``since``, begin anew. A load that fails while reading changes neither
     tables nor state; one that fails later is finished by dlt's next run.
 
+    With ``refresh="open"`` older cases are read again too, if they had neither a ``closed_date``
+    nor the state ``Completed`` when they were read last. The list is asked for their dates of
+    creation: a request for each at most, and one for all that lie within a page of a hundred, but
+    for looks behind a page that is as long as any before. State holds these dates, of open cases
+    alone. The first load with it reads all. A closed case that is opened again is not seen. If the
+    service does not agree with its totals, the load fails; with ``strict=False`` these cases are
+    left to the next load, with a RuntimeWarning. They have no rows in ``cases_windows``.
+
     ``base_url``, ``client_id`` and ``client_secret`` come from dlt's configuration and secrets
     (``sources.aicc_cases``; a ``clone(name="…")`` has a section of its own), or from the variables
     of ``AICCClient.from_env``, whose ``options`` these are (``rate_limit``, ``profile``, …). So do
@@ -102,9 +119,8 @@ def aicc_cases(
     trace. Rows stay in the pipeline's folder as long as dlt is told to keep its packages.
 
     Each load has a client of its own, on an event loop in a thread of its own, and keeps to its
-    limits however dlt runs it; several sources at once have only a shared budget in common. Into
-    DuckDB, run it with ``loader_file_format="parquet"``: dlt's INSERT statements take twenty times
-    as long, and its JSON lines add nulls to ``extra``.
+    limits however dlt runs it; several sources at once have only a shared budget in common. One
+    pipeline runs in one process at a time: another one is a ConfigError while that reads.
 
     Raises ConfigError before any request when a setting is wrong. What fails later is the cause of
     dlt's PipelineStepFailed.
@@ -129,6 +145,7 @@ def aicc_cases(
         options=options,
         query=_query_since(query, since),
         lookback=check("lookback", lookback, _is_lookback),
+        refresh=check("refresh", refresh, _is_refresh),
         strict=strict,
         detail=detail,
     )

@@ -8,8 +8,9 @@ case. It can't see changes of cases that were created before it begins.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from attrs import evolve
 
@@ -17,6 +18,7 @@ from ..._api import CaseApi
 from ..._protocol.converter import RecordConverter, dumps
 from ...export import ExportReport
 from ...models import CaseQuery
+from .open_cases import Span
 
 REREAD_VERDICTS = {"open", "unverified"}
 
@@ -26,12 +28,13 @@ class LoadState(TypedDict):
 
     ``start`` is where the first load began (None: at the first case), ``end`` where the last one
     ended, ``again`` where the first window begins that is to be read once more (None: there is no
-    such window).
+    such window). ``open`` are spans with all cases that were not closed; None: nobody noted them.
     """
 
     start: str | None
     end: str
     again: str | None
+    open: NotRequired[Sequence[Span] | None]
 
 
 def state_key(api: CaseApi, query: CaseQuery, *, detail: bool) -> str:

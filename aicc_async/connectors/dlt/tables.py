@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
-from shutil import rmtree
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dlt
-from dlt.extract import DltResource
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+from dlt.extract import DltResource, make_hints, with_hints
 
+from ..._optional import load
 from ...export import WindowReport
+from ...export.sinks.arrow import ArrowRows
+from ...export.sinks.parquet import group_records
 from ...export.sinks.sink import batch_lines
 from ...export.sinks.typed import KINDS, TypedRows
-from .reading import CASES_FILE, Reading, SharedReading
+from .reading import Reading, SharedReading, close_all
 
-READ_BUFFER_BYTES = 2**20
-MAX_INTEGER = 2**63 - 1
 # dlt uses it for a resource that is loaded without its source. It would take the name of this
 # module, so that moving the function would lose the settings of users.
 RESOURCE_SECTION = "dlt"
@@ -42,7 +44,7 @@ Rows = list[dict[str, Any]]
 
 
 def cases_resource(shared: SharedReading) -> DltResource:
-    """Return the resource of the rows; it removes their file when dlt has them."""
+    """Return the resource of the rows; it closes their files when dlt has them."""
 
     @dlt.resource(
         name="cases",
@@ -51,14 +53,19 @@ def cases_resource(shared: SharedReading) -> DltResource:
         write_disposition="merge",
         columns=_CASE_COLUMNS,
     )
-    def cases() -> Iterator[Rows]:
+    def cases() -> Iterator[Any]:
         reading = shared.take("cases")
+        hints = make_hints(file_format="preferred") if confuses_empty_texts() else None
         try:
-            yield from case_rows(reading)
+            for table in case_tables(reading):
+                yield with_hints(table, hints) if hints else table
         finally:
-            rmtree(reading.folder)
+            close_all(reading.rows)
         # After the last row: dlt commits the state with the rows, or neither.
-        dlt.current.resource_state("cases")[reading.key] = reading.state
+        state = reading.state
+        if state and reading.open_cases:
+            state["open"] = reading.open_cases.spans()
+        dlt.current.resource_state("cases")[reading.key] = state
 
     return cases
 
@@ -79,30 +86,30 @@ def windows_resource(shared: SharedReading) -> DltResource:
     return cases_windows
 
 
-def case_rows(reading: Reading) -> Iterator[Rows]:
-    """Yield the rows of the file, a thousand at a time."""
-    # dlt handles each yielded item in Python, so lists are much faster than single rows:
-    # https://dlthub.com/docs/reference/performance
-    typed = TypedRows(reading.zone)
-    with (reading.folder / CASES_FILE).open("rb", READ_BUFFER_BYTES) as lines:
-        for batch in batch_lines(lines):
-            yield [
-                {name: getattr(case, name) for name in KINDS} | {"extra": _exact(case.extra)}
-                for case in typed.read(batch)
-            ]
-    typed.warn("cases")
+def confuses_empty_texts() -> bool:
+    """Return whether dlt would load Arrow tables so that an empty text becomes null.
 
-
-def _exact(value: Any) -> Any:
-    """Return extension fields without integers that dlt's JSON has no room for.
-
-    It writes a Decimal as a text, with all its digits.
+    It takes the first format of the destination that Arrow can write. For Postgres that is CSV.
     """
-    if isinstance(value, dict):
-        return {name: _exact(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_exact(item) for item in value]
-    return Decimal(value) if value.__class__ is int and abs(value) > MAX_INTEGER else value
+    context = Container()[PipelineContext]
+    destination = context.pipeline().destination if context.is_active() else None
+    found = destination.capabilities().supported_loader_file_formats if destination else None
+    return next((name for name in found or () if name in {"csv", "parquet"}), None) == "csv"
+
+
+def case_tables(reading: Reading) -> Iterator[Any]:
+    """Yield the rows of the files as Arrow tables, tens of thousands at a time."""
+    typed = TypedRows(reading.zone)
+    arrow = ArrowRows(reading.zone.key, "dlt", has_json_extra=True)
+    lines = chain.from_iterable(reading.rows)
+    records = (arrow.read(typed, batch) for batch in batch_lines(lines))
+    # dlt handles each item that is yielded in Python:
+    # https://dlthub.com/docs/dlt-ecosystem/verified-sources/arrow-pandas
+    for table in group_records(load("pyarrow", "dlt"), records):
+        if reading.open_cases:
+            reading.open_cases.note(table)
+        yield table
+    typed.warn("cases")
 
 
 def window_row(window: WindowReport, zone: ZoneInfo) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from .arrow_layout import layout_fields, layout_values
 from .columns import ColumnReader, Columns
 from .layout import Layout
 from .sink import Misfits
-from .typed import KINDS, TypedRows
+from .typed import KINDS, TypedRows, json_cell
 
 _NAMES = wire_names(Case)
 _TEXT_OR_ABSENT = {str, type(None), UnsetType}
@@ -30,11 +30,19 @@ class ArrowRows:
     """The columns of ``Case`` by their Python names, and ``extra``; times have the ``zone``.
 
     Before ``extra`` are those of a ``layout``; what it takes out of the cases is in ``misfits``.
+    With ``has_json_extra`` that column is a JSON object as a text, in place of a map.
 
     Raises ConfigError that names the ``extra`` to install when pyarrow is missing.
     """
 
-    def __init__(self, zone: str, extra: str, layout: Layout | None = None) -> None:
+    def __init__(
+        self,
+        zone: str,
+        extra: str,
+        layout: Layout | None = None,
+        *,
+        has_json_extra: bool = False,
+    ) -> None:
         arrow = self._arrow = load("pyarrow", extra)
         self._compute = load("pyarrow.compute", extra)
         self._zone = ZoneInfo(zone)
@@ -48,7 +56,9 @@ class ArrowRows:
         fields = [arrow.field(name, types[kind]) for name, kind in KINDS.items()]
         self._layout = layout
         fields += layout_fields(arrow, zone, layout) if layout else []
-        self.schema = arrow.schema([*fields, arrow.field("extra", arrow.map_(text, text))])
+        self._has_json_extra = has_json_extra
+        extra_type = text if has_json_extra else arrow.map_(text, text)
+        self.schema = arrow.schema([*fields, arrow.field("extra", extra_type)])
 
     def read(self, typed: TypedRows, batch: Sequence[bytes]) -> Any:
         """Return lines of JSON as a record batch; a value that does not fit is an ExportError."""
@@ -64,11 +74,12 @@ class ArrowRows:
             for name, kind in KINDS.items()
         ]
         extensions = [columns[name] for name in reader.extensions]
-        arrays.append(
-            self._map(extensions, reader.extensions)
-            if extensions
-            else self._column("extra", [[]] * len(columns["id"]))
-        )
+        if self._has_json_extra:
+            arrays.append(self._column("extra", reader.extras(columns)))
+        elif extensions:
+            arrays.append(self._map(extensions, reader.extensions))
+        else:
+            arrays.append(self._column("extra", [[]] * len(columns["id"])))
         return self._arrow.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _times(self, name: str, times: Sequence[datetime | None]) -> Any:
@@ -99,10 +110,15 @@ class ArrowRows:
         if self._layout:
             found = layout_values(self._layout, cases, {} if misfits is None else misfits)
             columns += [self._column(name, values) for name, values in found.items()]
-        # Texts and null stay, all else is JSON.
-        extras = (
-            list(zip(case.extra, _as_texts([*case.extra.values()]), strict=True)) for case in cases
-        )
+        extras: Iterable[object]
+        if self._has_json_extra:
+            extras = (json_cell(case.extra) for case in cases)
+        else:
+            # Texts and null stay, all else is JSON.
+            extras = (
+                list(zip(case.extra, _as_texts([*case.extra.values()]), strict=True))
+                for case in cases
+            )
         columns.append(self._column("extra", extras))
         return self._arrow.RecordBatch.from_arrays(columns, schema=self.schema)
 

@@ -90,10 +90,10 @@ class Parquet:
             kept as old,
             part.open("wb", BUFFER_SIZE) as file,
         ):
-            tables = self._group(self._records(typed, batches))
+            tables = group_records(self._arrow, self._records(typed, batches))
             if old:
                 new = chain.from_iterable(self._only_new(tables, old))
-                tables = self._group(chain(self._old_records(old), new))
+                tables = group_records(self._arrow, chain(self._old_records(old), new))
             schema = self._rows.schema
             with self._parquet.ParquetWriter(file, schema, compression="zstd") as writer:
                 for table in tables:
@@ -110,21 +110,6 @@ class Parquet:
                 yield self._rows.read(typed, batch)
             except ExportError as error:
                 raise ExportError(f"cannot write {self._target}: {error}") from None
-
-    def _group(self, records: Iterable[Any]) -> Iterator[Any]:
-        """Gather record batches to tables that make a row group each."""
-        held, rows, size = [], 0, 0
-        stop = current_stop()
-        for record in records:
-            stop.check()
-            held.append(record)
-            rows += record.num_rows
-            size += record.nbytes
-            if rows >= ROWS_PER_GROUP or size >= MAX_GROUP_SIZE:
-                yield self._arrow.Table.from_batches(held)
-                held, rows, size = [], 0, 0
-        if rows:
-            yield self._arrow.Table.from_batches(held)
 
     @contextmanager
     def _open_old(self, path: Path) -> Iterator[Any]:
@@ -171,3 +156,19 @@ class Parquet:
 def _only_in(fields: Iterable[Any], others: Iterable[Any]) -> str:
     known = list(others)
     return ", ".join(f"{each.name} {each.type}" for each in fields if each not in known)
+
+
+def group_records(arrow: Any, records: Iterable[Any]) -> Iterator[Any]:
+    """Gather record batches to tables of about 50,000 rows; ``arrow`` is the module ``pyarrow``."""
+    held, rows, size = [], 0, 0
+    stop = current_stop()
+    for record in records:
+        stop.check()
+        held.append(record)
+        rows += record.num_rows
+        size += record.nbytes
+        if rows >= ROWS_PER_GROUP or size >= MAX_GROUP_SIZE:
+            yield arrow.Table.from_batches(held)
+            held, rows, size = [], 0, 0
+    if rows:
+        yield arrow.Table.from_batches(held)

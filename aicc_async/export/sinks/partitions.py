@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from ..content import files_of
 from ..folder import replacing_folder
 from ..stop import current_stop
-from .parquet import Parquet
+from .parquet import Parquet, group_records
 from .partition_names import DATE_FORMATS, WITHOUT_DATE, PartitionBy, check_partitions
 from .sink import Batch, Seal, Written, copy_file, ignore
 from .typed import TypedRows
@@ -53,11 +53,11 @@ class PartitionedParquet(Parquet):
             if keep and self._target.exists():
                 old = self._link_old(part)
                 done.total = old.rows
-                new = self._only_new(self._group(records), old)
+                new = self._only_new(group_records(self._arrow, records), old)
                 records = chain.from_iterable(new)
             schema = self._rows.schema
             with closing(_PartFiles(part, self._by, self._parquet, schema)) as files:
-                for table in self._group(records):
+                for table in group_records(self._arrow, records):
                     done.added += table.num_rows
                     for value, rows in self._split(table):
                         files.write(value, rows)
