@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.types import StructType
@@ -13,7 +15,7 @@ from pyspark.sql.types import StructType
 from ..._api import CaseApi
 from .filters import narrow_source
 from .loop import iterate
-from .options import Source, source_from_options
+from .options import Source, check_hidden, source_from_options
 from .plan import Part, plan_listing
 from .rows import DDL, record_batches
 from .stream import CaseStream
@@ -70,7 +72,11 @@ class AICCCases(DataSource):
         return NAME
 
     def schema(self) -> str:
-        """Return the columns, the same whatever there is; nothing is asked of the service."""
+        """Return the columns, the same whatever there is; nothing is asked of the service.
+
+        This is where options come first: none of their values is in a plan yet.
+        """
+        check_hidden(self.options)
         return DDL
 
     def reader(self, schema: StructType) -> PageReader:  # noqa: ARG002  (Spark's signature)
@@ -89,12 +95,6 @@ class PageReader(DataSourceReader):
         # None: the filters leave no row to read.
         self._source: Source | None = source
 
-    def pushFilters(self, filters: list[Any]) -> list[Any]:  # noqa: N802  (Spark's name)
-        """Narrow the query; all filters go back to Spark, which filters again."""
-        if self._source is not None and filters:
-            self._source = self._source.run(partial(narrow_source, self._source, filters))
-        return filters
-
     def partitions(self) -> list[InputPartition]:
         """Count and cut."""
         source = self._source
@@ -102,9 +102,11 @@ class PageReader(DataSourceReader):
             return []
 
         async def plan(api: CaseApi) -> list[Part]:
-            return await plan_listing(api, source.query)
+            return await plan_listing(
+                api, source.query, rows_per_task=source.rows_per_task, any_of=source.any_of
+            )
 
-        return [InputPartition(part) for part in source.run(plan)]
+        return [InputPartition(part) for part in source.plan(plan)]
 
     def read(self, partition: InputPartition) -> Iterator[Any]:
         """Read one part as record batches, on an executor."""
@@ -115,11 +117,36 @@ class PageReader(DataSourceReader):
         return iterate(record_batches(self._source, part))
 
 
+class FilteringReader(PageReader):
+    """Takes filters too. Spark refuses a reader that can where it is told to push none down."""
+
+    def pushFilters(self, filters: list[Any]) -> list[Any]:  # noqa: N802  (Spark's name)
+        """Narrow the query; all filters go back to Spark, which filters again."""
+        if self._source is not None and filters:
+            self._source = self._source.run(partial(narrow_source, self._source, filters))
+        return filters
+
+
+class FilteredCases(AICCCases):
+    """The same format, for a session that pushes filters down."""
+
+    def reader(self, schema: StructType) -> FilteringReader:  # noqa: ARG002  (Spark's signature)
+        """Return what reads a range once, narrowed by filters."""
+        return FilteringReader(source_from_options(self.options))
+
+
 def register(spark: SparkSession) -> None:
     """Make the format ``aicc_cases`` known to a session, and let it take filters.
 
     That sets ``spark.sql.python.filterPushdown.enabled`` for the session: without it Spark refuses
-    every Python source that takes filters. The package must be installed on the executors too.
+    every Python source that takes filters. Where the setting is locked and off, as it may be with
+    Spark Connect and on serverless compute, the format takes none: then all rows of the options'
+    range are read, and Spark alone filters. The package must be installed on the executors too.
     """
-    spark.conf.set(PUSHDOWN_SETTING, "true")
-    spark.dataSource.register(AICCCases)
+    has_pushdown = False
+    with suppress(PySparkException):
+        # A locked setting may be on, or may not even be shown.
+        with suppress(PySparkException):
+            spark.conf.set(PUSHDOWN_SETTING, "true")
+        has_pushdown = spark.conf.get(PUSHDOWN_SETTING, "false") == "true"
+    spark.dataSource.register(FilteredCases if has_pushdown else AICCCases)
