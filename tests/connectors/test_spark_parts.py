@@ -26,6 +26,7 @@ from aicc_async import (
     AuthError,
     CaseQuery,
     ConfigError,
+    ExportError,
     StaticToken,
     export_cases,
 )
@@ -509,6 +510,18 @@ async def test_totals_that_say_nothing_lose_no_row(quirks: Quirks) -> None:
     async with Emulator(cases=3000, since=START, until=end, quirks=quirks) as tenant:
         found = await read_all(tenant, CaseQuery(start_time=START, end_time=end), rows_per_task=500)
         assert found == sorted(tenant.ids())
+
+
+async def test_a_long_part_compares_each_row_with_its_window() -> None:
+    """A filter by another date is noticed though all rows were created within the part."""
+    end = START + timedelta(300)
+    quirks = Quirks(date_field="modifiedDate")
+    async with Emulator(cases=500, since=START, until=end, quirks=quirks) as tenant:
+        source = source_from_options({"base_url": tenant.url, "access_token": tenant.token()}, {})
+        part = Part(Window(START, end))
+        with pytest.raises(ExportError, match="the service filters by another date"):
+            async for _ in record_batches(evolve(source, by_date=True), part):
+                pass
 
 
 def texts_of(column: str, *texts: str) -> tuple[ColumnText, ...]:

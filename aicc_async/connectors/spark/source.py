@@ -35,11 +35,13 @@ class AICCCases(DataSource):
     ``priority`` or ``contactId``, those by extension fields as a JSON object ``extra``, ``rate``,
     ``concurrency``, ``profile``; what is left out is taken from the driver's ``AICC_*`` variables.
 
-    **Tasks.** The driver counts, and cuts the range into parts of like size. Each is one task, that
-    reads with a client of its own and fails when its rows do not agree with what the service
-    announces; with ``strict=false`` it warns and takes what there is. A task that is run again
-    begins anew, and Spark drops what the failed one brought. Where a case's row changes between two
-    tasks that list it, it may come twice or never (see ``plan.py``).
+    **Tasks.** The driver counts, and cuts the range into parts of up to ``rows_per_task`` rows
+    (10000). Each is one task, that reads with a client of its own and fails when its rows do not
+    agree with what the service announces; with ``strict=false`` it warns and takes what there is. A
+    task that is run again begins anew, and Spark drops what the failed one brought. Where a case's
+    row changes between two tasks that list it, it may come twice or never (see ``plan.py``). Spark
+    tells no source of a ``limit``: planning takes a few requests and one or two for each part, and
+    Spark then runs the first task alone.
 
     **The quota.** ``rate`` (``10``, or ``600/60``) and ``concurrency`` are those of one task: with
     several at a time, and one after the other, the tenant sees more, and what it refuses with a 429
@@ -50,12 +52,22 @@ class AICCCases(DataSource):
     **Credentials** are the variables ``AICC_CLIENT_ID`` and ``AICC_CLIENT_SECRET``,
     ``AICC_KEY_FILE`` or ``AICC_ACCESS_TOKEN`` of driver and executors, or options with such names
     (``client_id``, ``client_secret``, ``key_file``, ``access_token``). A key file is read on each
-    machine. Options travel with the tasks, but show in no plan and no event log. Each task signs
-    in, unless ``AICC_TOKEN_REDIS_URL`` names a Redis where all of them share a token.
+    machine. The driver signs in and hands its token to the tasks; a worker process signs in when
+    that has ended or is refused, once for all tasks that it runs. ``AICC_TOKEN_REDIS_URL`` names a
+    Redis where all of them share one instead.
+
+    **What shows.** Options and the token travel with the tasks. Plans and event log show the values
+    of options in ``CREATE VIEW … OPTIONS`` and perhaps elsewhere, but hide those whose names hold
+    ``secret``, ``token``, ``password`` or ``url``. So secrets have such names; ``client_id``, and
+    filters that are options, may show. Filters by ``title`` and ``contact_phone`` are refused as
+    options of their own: they are entries of ``secret_filters``, a JSON object of filters by their
+    names or by extension fields. What Spark's own ``filter`` or ``WHERE`` compares with is a part
+    of the plan and of the event log, whatever the source does: keep contact data out of it.
 
     **Filters** on ``priority``, ``origin``, ``owner_id`` and other texts, and on ``created_date``,
-    narrow what is asked for (Spark from 4.1 on); Spark filters again. With a profile whose
-    ``date_field`` is another date, ``created_date`` is left to Spark alone.
+    narrow what is asked for (Spark from 4.1 on); Spark filters again. ``IN`` with up to 20 texts is
+    asked text by text where that takes fewer requests. With a profile whose ``date_field`` is
+    another date, ``created_date`` is left to Spark alone.
 
     **A stream** reads each case once, by time: from ``since``, or from now on, up to ``settle``
     (``5m``) before now, at most ``max_days`` (31) and ``max_rows`` (100000) in a batch; before
