@@ -17,7 +17,7 @@ What must be installed
 differs is an option.
 
 Where nothing may be installed, ``spark.sparkContext.addPyFile`` or ``--py-files`` brings this
-package to driver and executors, as a wheel that was renamed to ``aicc_async.zip``: Spark puts a
+package to driver and executors, as a wheel whose name was made to end in ``.zip``: Spark puts a
 ``.whl`` on no worker's path, which fails with ``ModuleNotFoundError``. The dependencies must be
 installed all the same, since some are compiled. Tried on a cluster of two executors, Spark 4.3.
 
