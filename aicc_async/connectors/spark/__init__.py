@@ -16,10 +16,10 @@ What must be installed
 ``redis`` for a shared budget, and Java 17. Driver and executors read the ``AICC_*`` variables; what
 differs is an option.
 
-Where nothing may be installed, ``spark.sparkContext.addPyFile`` or ``--py-files`` brings this
-package to driver and executors, as a wheel whose name was made to end in ``.zip``: Spark puts a
-``.whl`` on no worker's path, which fails with ``ModuleNotFoundError``. The dependencies must be
-installed all the same, since some are compiled. Tried on a cluster of two executors, Spark 4.3.
+Where nothing may be installed, ``spark.sparkContext.addPyFile`` brings this package to driver and
+executors, as a wheel whose name was made to end in ``.zip``: Spark puts a ``.whl`` on no worker's
+path, which fails with ``ModuleNotFoundError``. The dependencies must be installed all the same,
+since some are compiled. Tried on a cluster of two executors, Spark 4.3.
 
 A range
 -------
