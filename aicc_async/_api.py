@@ -159,13 +159,14 @@ class CaseApi:
         strict: bool = True,
         highest: int = 0,
         is_patient: bool = True,
+        fetch: Fetch[R] | None = None,
     ) -> AsyncGenerator[Batch[R]]:
         """Read all rows of windows, each once; see ``_listing.reading``.
 
         ``highest`` is the highest total that is known of this listing. With 0 a total is doubted
-        only where it is so large that asking hardly counts.
+        only where it is so large that asking hardly counts. ``fetch`` may have pages already.
         """
-        fetch = self.pages(listing, is_patient=is_patient)
+        fetch = fetch or self.pages(listing, is_patient=is_patient)
         divider = self.divider(Totals(row_counter(fetch), highest=highest), self.limits())
         return read_windows(
             windows,

@@ -6,8 +6,9 @@ import asyncio
 import pickle
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,17 +16,28 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
+from helpers.list_requests import list_bodies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, CaseQuery, ConfigError
+from aicc_async import (
+    AICCClient,
+    AuthError,
+    CaseQuery,
+    ConfigError,
+    ExportError,
+    StaticToken,
+    export_cases,
+)
 from aicc_async._listing.windows import Window, bisect, split
 from aicc_async._listing.zones import SECOND, shown_from, wall
-from aicc_async.connectors.spark.filters import has_empty_range, narrow_query
+from aicc_async.connectors._shared_token import _KEPT, accept_token
+from aicc_async.connectors.spark.filters import find_any_of, has_empty_range, narrow_query
 from aicc_async.connectors.spark.loop import iterate
 from aicc_async.connectors.spark.options import Source, source_from_options
 from aicc_async.connectors.spark.plan import (
-    MIN_ROWS_PER_PART,
+    ColumnText,
     Part,
     batch_end,
     plan_listing,
@@ -118,20 +130,26 @@ async def test_a_listing_is_cut_evenly() -> None:
         tenant.insert_many([{"createdDate": f"2025-01-06 09:00:{n:02}"} for n in range(50)])
         async with client(tenant) as aicc:
             query = CaseQuery(start_time=START, end_time=datetime(2025, 6, 30))  # noqa: DTZ001
-            found = await plan_listing(aicc.api, query)
+            found = await plan_listing(aicc.api, query, rows_per_task=700)
         sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
 
     assert sum(sizes) >= 5050
-    assert max(sizes) <= MIN_ROWS_PER_PART
+    assert max(sizes) <= 700
     assert len(found) >= 8
     assert found[0].before is None
     assert all(b.before == Window(b.window.start, a.window.end) for a, b in pairwise(found))
 
 
 async def test_an_open_range_begins_with_the_first_case(tenant: Emulator) -> None:
-    """Without a beginning, the parts begin within a month of the first case, and end now."""
+    """Without a beginning, the parts begin within a month of the first case, and end now.
+
+    Where the last months are empty they end before these.
+    """
     async with client(tenant) as aicc:
-        found = await plan_listing(aicc.api, CaseQuery())
+        before = await plan_listing(aicc.api, CaseQuery(), rows_per_task=1000)
+    tenant.insert()
+    async with client(tenant) as aicc:
+        found = await plan_listing(aicc.api, CaseQuery(), rows_per_task=1000)
         now = datetime.now(aicc.timezone).replace(tzinfo=None)
 
     assert found[0].window.start is not None
@@ -139,6 +157,9 @@ async def test_an_open_range_begins_with_the_first_case(tenant: Emulator) -> Non
     oldest = datetime.fromisoformat(tenant.rows()[0]["createdDate"])
     assert timedelta(0) <= oldest - found[0].window.start <= timedelta(31)
     assert abs(found[-1].window.end - now) < timedelta(minutes=1)
+    assert before[-1].window.end is not None
+    newest = datetime.fromisoformat(tenant.rows()[-2]["createdDate"])
+    assert timedelta(0) < before[-1].window.end - newest <= timedelta(31)
 
 
 async def test_no_cases_are_one_part_at_most(tenant: Emulator) -> None:
@@ -146,7 +167,7 @@ async def test_no_cases_are_one_part_at_most(tenant: Emulator) -> None:
     for row in tenant.rows():
         tenant.delete(row["id"])
     async with client(tenant) as aicc:
-        [part] = await plan_listing(aicc.api, CaseQuery())
+        [part] = await plan_listing(aicc.api, CaseQuery(), rows_per_task=1000)
 
     assert part.window.start is None
 
@@ -155,7 +176,7 @@ async def test_no_part_is_deeper_than_offsets_are_answered(tenant: Emulator) -> 
     """What the profile knows of deep offsets bounds the size of parts."""
     tenant.quirks = Quirks(deepest_start=100)
     async with client(tenant, profile=Profile(deepest_start=100)) as aicc:
-        found = await plan_listing(aicc.api, CaseQuery(start_time=START))
+        found = await plan_listing(aicc.api, CaseQuery(start_time=START), rows_per_task=1000)
 
     sizes = [len(tenant.ids(str(part.window.start), str(part.window.end))) for part in found]
     assert max(sizes) <= 100
@@ -228,6 +249,12 @@ def test_settings_go_before_variables() -> None:
         ({"since": "soon"}, "since must be a time such as 2025-01-31 .*, got 'soon'"),
         ({"extra": "[1]"}, "extra must be a JSON object"),
         ({"extra": '{"x'}, "extra must be a JSON object"),
+        ({"contactPhone".lower(): "1"}, "^contactphone must be set in the option secret_filters"),
+        (
+            {"title": "hush"},
+            "^title must be set in the option secret_filters, whose value Spark hides$",
+        ),
+        ({"rows_per_task": "0"}, "rows_per_task must be an integer >= 1, got 0"),
         ({"strict": "maybe"}, "strict must be one of true, false, got 'maybe'"),
         ({"concurrency": "0"}, "concurrency must be an integer >= 1, got 0"),
         ({"max_rows": "many"}, "max_rows must be an integer >= 1, got 'many'"),
@@ -285,9 +312,16 @@ def test_a_profile_travels_with_the_tasks(tmp_path: Path) -> None:
 def test_secrets_are_in_no_repr() -> None:
     """Neither a secret nor what may be contact data is shown with a source."""
     given = {"client_id": "someone", "client_secret": "hush-1", "access_token": "hush-2"}
-    source = source_from_options(TENANT | given | {"title": "hush-3", "contactphone": "hush-4"}, {})
+    source = source_from_options(
+        TENANT
+        | given
+        | {"secret_filters": '{"title": "hush-3", "contactPhone": "hush-4", "x": "hush-5"}'},
+        {},
+    )
 
     assert source.credentials == given
+    assert (source.query.title, source.query.contact_phone) == ("hush-3", "hush-4")
+    assert source.query.extra == {"x": "hush-5"}
     assert "hush" not in repr(source)
 
 
@@ -312,10 +346,51 @@ async def test_credentials_come_from_options_or_the_environment(
     apart = {"AICC_CLIENT_SECRET": secret, "AICC_ACCESS_TOKEN": "stale"}
     used = await signs_in_as(tenant, {"client_id": name}, set_variables, **apart)
     assert f"client_id={name}" in used
+    _KEPT.clear()
     used = await signs_in_as(
         tenant, {}, set_variables, AICC_CLIENT_ID=name, AICC_CLIENT_SECRET=secret
     )
     assert used.count(f"client_id={name}") == 2
+
+
+async def test_a_process_signs_in_once(
+    tenant: Emulator, set_variables: Callable[..., None]
+) -> None:
+    """Its clients use one token, renewed when it is refused; a wrong secret gets none."""
+    right = {"client_id": tenant.client_id, "client_secret": tenant.client_secret}
+    for _ in range(3):
+        used = await signs_in_as(tenant, right, set_variables)
+    assert used.count("client_id=") == 1
+    tenant.expire_tokens()
+    for _ in range(3):
+        used = await signs_in_as(tenant, right, set_variables)
+    assert used.count("client_id=") == 2
+    with pytest.raises(AuthError):
+        await signs_in_as(tenant, right | {"client_secret": "hush-hush"}, set_variables)
+
+
+async def test_the_driver_s_token_is_for_all_tasks(tenant: Emulator) -> None:
+    """A process without one uses it, keeps a later one, and shows neither."""
+    options = {"client_id": tenant.client_id, "client_secret": tenant.client_secret}
+    source = source_from_options({"base_url": tenant.url, **options}, {})
+
+    def plan() -> list[Part]:
+        return source.plan(partial(plan_listing, query=CaseQuery(), rows_per_task=1000))
+
+    [part] = await asyncio.to_thread(plan)
+    assert part.token
+    later = evolve(part.token, token="later", ends_at=part.token.ends_at + 1)
+    # As in a worker, which is another process.
+    _KEPT.clear()
+    async for _ in record_batches(source, pickle.loads(pickle.dumps(part))):  # noqa: S301  (ours)
+        pass
+    assert sum(each.operation == "token" for each in tenant.requests) == 1
+    accept_token(later)
+    accept_token(part.token)
+    assert {later.key: later} == _KEPT
+    assert part.token.token not in repr(part)
+    assert part.token.token not in repr(part.token)
+    assert tenant.client_secret not in repr(part.token)
 
 
 async def record_batches_of(tenant: Emulator, part: Part) -> list[Any]:
@@ -359,7 +434,9 @@ async def test_parts_lose_nothing_where_a_query_is_cut(quirks: Quirks) -> None:
     end = START + timedelta(90)
     async with Emulator(cases=4500, since=START, until=end, quirks=quirks) as tenant:
         async with client(tenant) as aicc:
-            parts = await plan_listing(aicc.api, CaseQuery(start_time=START, end_time=end))
+            parts = await plan_listing(
+                aicc.api, CaseQuery(start_time=START, end_time=end), rows_per_task=1000
+            )
         batches = [batch for part in parts for batch in await record_batches_of(tenant, part)]
         found = sorted(row for batch in batches for row in batch["id"].to_pylist())
         assert found == sorted(tenant.ids())
@@ -369,12 +446,116 @@ async def test_tasks_do_not_ask_what_the_driver_knows(tenant: Emulator) -> None:
     """A part of many rows that is not all there is costs no request for its halves."""
     tenant.insert_many({"createdDate": "2025-01-05 12:00:00"} for _ in range(1200))
     async with client(tenant) as aicc:
-        parts = await plan_listing(aicc.api, CaseQuery(start_time=START))
+        parts = await plan_listing(aicc.api, CaseQuery(start_time=START), rows_per_task=1000)
     planned = len(tenant.requests)
     for part in parts:
         await record_batches_of(tenant, part)
     assert not any(b'"limit":1}' in request.body for request in tenant.requests[planned:])
     assert any(b'"limit":1}' in request.body for request in tenant.requests[:planned])
+
+
+@pytest.fixture(autouse=True)
+def no_kept_token() -> Iterator[None]:
+    """Let each test begin as a process does, without a token."""
+    _KEPT.clear()
+    yield
+    _KEPT.clear()
+
+
+async def read_all(tenant: Emulator, query: CaseQuery, **plan: Any) -> list[str]:
+    """Plan and read a listing as driver and tasks do, and return the ids, sorted."""
+    source = source_from_options({"base_url": tenant.url, "access_token": tenant.token()}, {})
+    source = evolve(source, query=query)
+    async with source.client() as aicc:
+        parts = await plan_listing(aicc.api, query, **plan)
+    batches = [batch for part in parts async for batch in record_batches(source, part)]
+    return sorted(row for batch in batches for row in batch["id"].to_pylist())
+
+
+async def count_export(tenant: Emulator, query: CaseQuery, folder: Path) -> int:
+    """Return how many requests the export takes, without a sign-in, and forget them."""
+    tenant.requests.clear()
+    async with AICCClient(tenant.url, auth=StaticToken(tenant.token())) as aicc:
+        await export_cases(aicc, query, folder / "cases.jsonl")
+    sent = len(tenant.requests)
+    tenant.requests.clear()
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("cases", "years"), [(20_000, 1), (2000, 8)], ids=["many cases", "many months"]
+)
+async def test_parts_take_as_few_requests_as_the_export(
+    cases: int, years: int, tmp_path: Path
+) -> None:
+    """Planning and reading take at most 5 % more than the export, and planning few of them."""
+    start = START.replace(year=START.year - years)
+    query = CaseQuery(start_time=start, end_time=START)
+    async with Emulator(cases=cases, since=start, until=START) as tenant:
+        exported = await count_export(tenant, query, tmp_path)
+        async with client(tenant) as aicc:
+            await plan_listing(aicc.api, query, rows_per_task=10_000)
+        planned = len(tenant.requests)
+        tenant.requests.clear()
+        found = await read_all(tenant, query, rows_per_task=10_000)
+        assert found == sorted(tenant.ids())
+        assert planned <= 10
+        assert len(tenant.requests) <= 1.05 * exported
+
+
+@pytest.mark.parametrize("quirks", [Quirks(max_count=1000), Quirks(max_count=3000)], ids=str)
+async def test_totals_that_say_nothing_lose_no_row(quirks: Quirks) -> None:
+    """Where open ranges are capped, all rows come, each once."""
+    end = START + timedelta(300)
+    async with Emulator(cases=3000, since=START, until=end, quirks=quirks) as tenant:
+        found = await read_all(tenant, CaseQuery(start_time=START, end_time=end), rows_per_task=500)
+        assert found == sorted(tenant.ids())
+
+
+async def test_a_long_part_compares_each_row_with_its_window() -> None:
+    """A filter by another date is noticed though all rows were created within the part."""
+    end = START + timedelta(300)
+    quirks = Quirks(date_field="modifiedDate")
+    async with Emulator(cases=500, since=START, until=end, quirks=quirks) as tenant:
+        source = source_from_options({"base_url": tenant.url, "access_token": tenant.token()}, {})
+        part = Part(Window(START, end))
+        with pytest.raises(ExportError, match="the service filters by another date"):
+            async for _ in record_batches(evolve(source, by_date=True), part):
+                pass
+
+
+def texts_of(column: str, *texts: str) -> tuple[ColumnText, ...]:
+    """Return what a column is to have, as an ``IN`` says."""
+    return tuple(ColumnText(column, text) for text in texts)
+
+
+async def test_one_of_several_texts_is_asked_text_by_text() -> None:
+    """Only rows with these are listed, each once; where all have one of them, all are listed."""
+    end = START + timedelta(365)
+    query = CaseQuery(start_time=START, end_time=end)
+    async with Emulator(cases=9000, since=START, until=end) as tenant:
+        two = texts_of("priority", "High", "Low")
+        found = await read_all(tenant, query, rows_per_task=1000, any_of=two)
+        rows = [row for row in tenant.rows() if row["priority"] in {"High", "Low"}]
+        assert found == sorted(row["id"] for row in rows)
+        assert 0 < len(rows) < 6000
+        bodies = [each for each in list_bodies(tenant) if each["limit"] > 1]
+        assert {each["priority"] for each in bodies} == {"High", "Low"}
+        tenant.requests.clear()
+        every = texts_of("priority", *{row["priority"] for row in tenant.rows()})
+        assert len(await read_all(tenant, query, rows_per_task=1000, any_of=every)) == 9000
+        assert not any("priority" in each for each in list_bodies(tenant) if each["limit"] > 1)
+
+
+def test_several_texts_are_taken_where_they_are_sure() -> None:
+    """Nulls are in no list; what an option says, is empty, too long or too many is left out."""
+    taken = spark_filter("In", "priority", ("High", None, "Low", "High"))
+    found = find_any_of(CaseQuery(), [spark_filter("In", "title", ("a", "b")), taken])
+    assert found == texts_of("priority", "High", "Low")
+    assert "High" not in repr(found)
+    assert find_any_of(CaseQuery(priority="Low"), [taken]) == ()
+    for texts in (("a", ""), ("a", "x" * 21), tuple(map(str, range(21)))):
+        assert find_any_of(CaseQuery(), [spark_filter("In", "owner_id", texts)]) == ()
 
 
 def spark_filter(kind: str, column: str, value: object) -> object:

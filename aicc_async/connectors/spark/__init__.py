@@ -1,15 +1,31 @@
 """Cases in Spark: ``spark.read.format("aicc_cases")`` and ``readStream`` (extra ``spark``).
 
-Take it when a cluster that you have is to work on the rows. It does not read faster than one
-process: the tenant's quota is the bound. ``pip install 'aicc-async[spark]'`` on driver and
-executors, and Java 17. Driver and executors read the ``AICC_*`` variables; what differs is an
-option.
+It does not read faster than one process: the tenant's quota is the bound, however many workers
+share it. The ordinary way into Spark is an export into Parquet on storage that the cluster reads
+(``aicc-async export s3://bucket/cases.parquet``), and ``spark.read.parquet``: read once, and as
+often as you like. Take this source for streams, and for pipelines that must not touch a disk.
+
+For 100,000 rows of a year an export sends 1,020 requests, and Spark with four workers 1,043; each
+signs in once (``python benchmarks/bench_spark.py``). On
+two cores that were busy otherwise the export took 5 s, and Spark 35 s, most of it for its start.
+
+What must be installed
+----------------------
+
+``pip install 'aicc-async[spark]'`` on the driver and in the Python of each executor, with the extra
+``redis`` for a shared budget, and Java 17. Driver and executors read the ``AICC_*`` variables; what
+differs is an option.
+
+Where nothing may be installed, ``spark.sparkContext.addPyFile`` brings this package to driver and
+executors, as a wheel whose name was made to end in ``.zip``: Spark puts a ``.whl`` on no worker's
+path, which fails with ``ModuleNotFoundError``. The dependencies must be installed all the same,
+since some are compiled. Tried on a cluster of two executors, Spark 4.3.
 
 A range
 -------
 
-The driver counts, and cuts the range into parts of like size. Each is a task, which fails when its
-rows do not agree with what the service announces::
+The driver counts, and cuts the range into parts of about 10,000 rows (``rows_per_task``). Each is
+a task, which fails when its rows do not agree with what the service announces::
 
     # spark_cases.py
     from pyspark.sql import SparkSession
@@ -25,13 +41,18 @@ rows do not agree with what the service announces::
     )
     year.filter("priority = 'High'").groupBy("origin").count().show()
 
-Filters on texts and on ``created_date`` narrow what is asked for, with Spark 4.1 or newer. Options
-are ``since``, ``until``, ``rate``, ``concurrency``, ``strict``, ``profile``, the filters of
-``CaseQuery`` and more: a name that is not known is refused with a list of all. ``rate`` is that of
-one task. With ``redis_url`` and ``budget`` it is that of all tasks and clients together (extra
-``redis``). ``proxy_url``, ``ca_file``, ``client_cert``, ``client_key`` (paths that driver and
-executors have) and ``secret_headers`` (``Name: value`` lines) lead through a company's network;
-Spark hides the values of options with such names.
+Filters on texts (``=``, ``IN``) and on ``created_date`` narrow what is asked for, with Spark 4.1 or
+newer. ``register`` switches push-down on; where a session is locked, as on serverless compute, the
+source reads the whole range, and Spark alone filters. Options are ``since``, ``until``, ``rate``,
+``concurrency``, ``strict``, ``profile``, ``rows_per_task``, the filters of ``CaseQuery`` and more:
+a name that is not known is refused with a list of all. Filters by ``title`` and ``contact_phone``
+are entries of ``secret_filters`` (``{"contactPhone": "…"}``), whose value Spark hides; what Spark's
+own ``filter`` compares with is in its event log.
+
+``rate`` is that of one task. With ``redis_url`` and ``budget`` it is that of all tasks and clients
+together (extra ``redis``). ``proxy_url``, ``ca_file``, ``client_cert``, ``client_key`` (paths that
+driver and executors have) and ``secret_headers`` (``Name: value`` lines) lead through a company's
+network; Spark hides the values of ``proxy_url`` and ``secret_headers``.
 
 A stream
 --------

@@ -15,6 +15,7 @@ from ..._listing.zones import SECOND, instant
 from ...errors import ConfigError
 from ...models import CaseQuery
 from .options import Source
+from .plan import ColumnText
 
 # Columns that the list filters by the same name, as whole texts.
 TEXT_COLUMNS = frozenset(
@@ -29,6 +30,8 @@ DATE_COLUMN = "created_date"
 EQUALITY_FILTERS = {"EqualTo", "EqualNullSafe"}
 LOWER_BOUND_FILTERS = {"GreaterThan", "GreaterThanOrEqual", *EQUALITY_FILTERS}
 UPPER_BOUND_FILTERS = {"LessThan", "LessThanOrEqual", *EQUALITY_FILTERS}
+# More are not worth a request each to find out how many rows they have.
+MAX_TEXTS = 20
 
 
 async def narrow_source(source: Source, filters: Iterable[Any], api: CaseApi) -> Source | None:
@@ -36,7 +39,9 @@ async def narrow_source(source: Source, filters: Iterable[Any], api: CaseApi) ->
     # A profile may know that ranges filter another date. Where none does, each row is checked.
     by_date = api.profile.date_field in {None, "createdDate"}
     before = source.query
+    filters = list(filters)
     query = narrow_query(before, filters, api.zone, by_date=by_date)
+    source = evolve(source, any_of=find_any_of(query, filters))
     if (query.start_time, query.end_time) == (before.start_time, before.end_time):
         return evolve(source, query=query)
     if has_empty_range(query, api.zone):
@@ -64,6 +69,28 @@ def narrow_query(
         elif column == DATE_COLUMN and by_date and isinstance(value, datetime):
             query = _narrow_range(query, kind, value, zone)
     return query
+
+
+def find_any_of(query: CaseQuery, filters: Iterable[Any]) -> tuple[ColumnText, ...]:
+    """Return the texts of which Spark wants one, of the first column that has such a filter.
+
+    The list takes one text: each is asked for by itself then.
+    """
+    for each in filters:
+        column = ".".join(getattr(each, "attribute", ()))
+        if type(each).__name__ != "In" or column not in TEXT_COLUMNS or getattr(query, column):
+            continue
+        # Null is in no list, and an empty text may mean no filter to the service.
+        texts = dict.fromkeys(value for value in each.value if value is not None)
+        if len(texts) > MAX_TEXTS or not all(texts):
+            continue
+        wanted = tuple(ColumnText(column, text) for text in texts)
+        # A text longer than the service takes: Spark alone filters then.
+        with suppress(ConfigError):
+            for text in wanted:
+                text.narrow(query)
+            return wanted
+    return ()
 
 
 def _narrow_range(query: CaseQuery, kind: str, value: datetime, zone: ZoneInfo) -> CaseQuery:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
 from ..._api import CaseApi
+from ..._listing.plan import MAX_ROWS_PER_WINDOW
 from ..._protocol.names import wire_names
 from ..._validators import shown
 from ...client import AICCClient
-from ...credentials import credentials_from
+from ...credentials import Credentials, credentials_from
 from ...errors import ConfigError
 from ...models import CaseQuery
 from ...profile import Profile
@@ -26,7 +27,8 @@ from ...settings.environment import (
     parse_headers,
     parse_rate_limit,
 )
-from .._shared_token import share_token
+from .._shared_token import keep_in_process, kept_token, share_token
+from .plan import ColumnText, Part
 from .values import parse_filters, parse_integer, parse_settle, parse_time
 
 T = TypeVar("T")
@@ -34,9 +36,12 @@ T = TypeVar("T")
 DEFAULT_SETTLE = timedelta(minutes=5)
 # Of a batch of a stream.
 DEFAULT_MAX_DAYS, DEFAULT_MAX_ROWS = 31, 100_000
+# As many as a window has at most: more parts cost more requests, fewer have less to share out.
+DEFAULT_ROWS_PER_TASK = MAX_ROWS_PER_WINDOW
 # In plans and logs Spark hides the values of options whose names hold "secret", "password", "token"
 # or "url" (spark.redaction.regex, spark.sql.redaction.options.regex). So each option that may be a
-# secret has such a name, ``redis_url`` as well.
+# secret or contact data has such a name, ``redis_url`` as well.
+SECRET_FILTERS = "secret_filters"  # noqa: S105  (a name)
 CREDENTIAL_OPTIONS = {
     "access_token": "AICC_ACCESS_TOKEN",
     "key_file": "AICC_KEY_FILE",
@@ -50,6 +55,7 @@ FILTER_OPTIONS = {
     for name in (field_name, wire_name)
     if field_name not in {"start_time", "end_time"}
 }
+CONTACT_FIELDS = {"title", "contact_phone"}
 # The tasks have these files in the same places.
 NETWORK_OPTIONS = {
     "proxy_url": "proxy",
@@ -62,6 +68,7 @@ BUDGET_OPTIONS = {"redis_url", "budget", "fallback_processes"}
 READER_OPTIONS: dict[str, Callable[[str, str], Any]] = {
     "strict": parse_flag,
     "settle": parse_settle,
+    "rows_per_task": parse_integer,
     "max_days": parse_integer,
     "max_rows": parse_integer,
 }
@@ -71,6 +78,7 @@ OTHER_OPTIONS = {
     "since",
     "until",
     "extra",
+    SECRET_FILTERS,
     "rate",
     "concurrency",
     "profile",
@@ -88,7 +96,8 @@ class Source:
 
     ``settings`` are those of the client. ``credentials`` are options instead of variables; a key
     file and the variables are read where a client is made: on the driver, and by each task.
-    ``by_date`` says that the query's range came from a filter of ``created_date``.
+    ``by_date`` says that the query's range came from a filter of ``created_date``, ``any_of`` which
+    texts Spark wants of a column.
     """
 
     base_url: str
@@ -97,12 +106,19 @@ class Source:
     credentials: Mapping[str, str] = field(repr=False)
     strict: bool = True
     by_date: bool = False
+    any_of: tuple[ColumnText, ...] = ()
+    rows_per_task: int = DEFAULT_ROWS_PER_TASK
     settle: timedelta = DEFAULT_SETTLE
     max_days: int = DEFAULT_MAX_DAYS
     max_rows: int = DEFAULT_MAX_ROWS
 
     def client(self) -> AICCClient:
-        """Make a client, for the driver or one task."""
+        """Make a client, for the driver or one task; those of a process share a token."""
+        auth, url = self._credentials(), os.environ.get("AICC_TOKEN_REDIS_URL")
+        auth = share_token(auth, url) if url else keep_in_process(auth, self.base_url)
+        return AICCClient(self.base_url, auth=auth, **self.settings)
+
+    def _credentials(self) -> Credentials:
         environ: Mapping[str, str] = os.environ
         if self.credentials:
             # A client id may be an option and its secret not. Nothing else is taken from the
@@ -110,9 +126,7 @@ class Source:
             environ = {"AICC_CLIENT_SECRET": environ.get("AICC_CLIENT_SECRET", "")} | {
                 CREDENTIAL_OPTIONS[name]: value for name, value in self.credentials.items()
             }
-        url = os.environ.get("AICC_TOKEN_REDIS_URL")
-        auth = share_token(credentials_from(environ), url)
-        return AICCClient(self.base_url, auth=auth, **self.settings)
+        return credentials_from(environ)
 
     def run(self, work: Callable[[CaseApi], Awaitable[T]]) -> T:
         """Run work on the driver, with a client and an event loop of its own."""
@@ -122,6 +136,11 @@ class Source:
                 return await work(aicc.api)
 
         return asyncio.run(run())
+
+    def plan(self, work: Callable[[CaseApi], Awaitable[list[Part]]]) -> list[Part]:
+        """Run work on the driver that plans parts, and give these the driver's token."""
+        parts, token = self.run(work), kept_token(self._credentials(), self.base_url)
+        return [evolve(part, token=token) for part in parts]
 
 
 def source_from_options(
@@ -152,6 +171,7 @@ def source_from_options(
 
 
 def _query(options: Mapping[str, str]) -> CaseQuery:
+    check_hidden(options)
     filters: dict[str, Any] = {}
     for name in options.keys() & FILTER_OPTIONS.keys():
         field_name, text = FILTER_OPTIONS[name], options[name]
@@ -165,7 +185,22 @@ def _query(options: Mapping[str, str]) -> CaseQuery:
         filters["end_time"] = parse_time("until", options["until"], is_last=True)
     if "extra" in options:
         filters["extra"] = parse_filters("extra", options["extra"])
+    if SECRET_FILTERS in options:
+        for name, value in parse_filters(SECRET_FILTERS, options[SECRET_FILTERS]).items():
+            if known := FILTER_OPTIONS.get(name.lower()):
+                filters[known] = value
+            else:
+                filters["extra"] = {**filters.get("extra", {}), name: value}
     return CaseQuery(**filters)
+
+
+def check_hidden(options: Iterable[str]) -> None:
+    """Raise ConfigError for a filter that may be contact data, where Spark would show its value."""
+    for name in options:
+        if FILTER_OPTIONS.get(name.lower()) in CONTACT_FIELDS:
+            raise ConfigError(
+                f"{name} must be set in the option {SECRET_FILTERS}, whose value Spark hides"
+            )
 
 
 def _client_settings(options: Mapping[str, str], environment: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from datetime import datetime
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from ..._api import CaseApi
 from ..._listing.creation_dates import wanted_batches
+from ..._listing.first_pages import FirstPages
+from ..._listing.pages import Fetch
+from ..._listing.paging import Batch
+from ..._listing.plan import max_rows_per_window, plan_windows
 from ..._listing.windows import Window
+from ..._protocol.raw import DatedRow
 from ...errors import ExportError
 from ...export.record_batches import gather_rows
 from ...export.sinks.arrow import ArrowRows
 from ...export.sinks.typed import TypedRows
-from ...models import Case
+from .._shared_token import accept_token
 from .options import Source
 from .plan import Part
 
@@ -38,11 +45,15 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
     Raises ExportError when its rows never agree with what is announced, unless the source is not
     ``strict``: then it warns. Rows that were handed out before are the caller's to drop.
     """
+    accept_token(part.token)
+    query, only = source.query, part.only
+    if only:
+        query = only.narrow(query)
     async with source.client() as aicc:
         api, typed = aicc.api, TypedRows(aicc.api.zone)
-        listing = api.protocol.dated_cases(source.query)
+        listing = api.protocol.dated_cases(query)
         read = partial(api.batches, listing, strict=source.strict, highest=part.highest)
-        dates = api.creation_dates(api.range(source.query))
+        dates = api.creation_dates(api.range(query))
         others: set[str] = set()
         if part.before is not None:
             async with aclosing(read([part.before])) as pages:
@@ -50,28 +61,60 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
 
         def record(rows: list[bytes]) -> Any:
             cases = typed.read(rows)
-            if source.by_date:
-                check_created_dates(cases, part.window)
+            if only:
+                cases = [each for each in cases if only.is_in(each)]
             return ARROW_ROWS.record(cases)
 
-        wanted = wanted_batches(read([part.window]), dates, itemgetter(0))
+        windows, fetch = await _plan_part(api, api.pages(listing), part.window)
+        batches = read(windows, fetch=fetch)
+        if source.by_date:
+            batches = _check_created_dates(batches)
+        wanted = wanted_batches(batches, dates, itemgetter(0))
         async with aclosing(gather_rows(wanted, without=others)) as lists:
             async for rows in lists:
                 yield record(rows)
         typed.warn(part.window)
 
 
-def check_created_dates(cases: Iterable[Case], window: Window) -> None:
-    """Raise ExportError when a filter of ``created_date`` was taken for one of another date."""
-    for case in cases:
-        # Spark's filters keep no row without a date.
-        if case.created_date is None:
-            continue
-        shown = case.created_date.replace(tzinfo=None, microsecond=0)
-        if not (window.start or shown) <= shown <= (window.end or shown):
-            raise ExportError(
-                f"{window}: cases came that were created at another time: the service filters by"
-                " another date. Set a profile that says so (date_field): that filter is then left"
-                " to Spark",
-                window=str(window),
-            )
+async def _plan_part(
+    api: CaseApi, fetch: Fetch[DatedRow], whole: Window
+) -> tuple[list[Window], Fetch[DatedRow]]:
+    """Cut a part into windows by their first pages, which the returned function hands out."""
+    if whole.start is None or whole.end is None:
+        return [whole], fetch
+    max_rows = max_rows_per_window(api.limits())
+    pages = FirstPages(
+        fetch,
+        api.longest_page,
+        asked_at=api.now(),
+        concurrency=api.concurrency,
+        max_rows=max_rows,
+    )
+    windows = api.split(whole.start, whole.end)
+    planned = await plan_windows(windows, pages.count, api.zone, max_rows=max_rows, span=api.span)
+    pages.keep(planned)
+    return [each.window for each in planned], pages.fetch
+
+
+async def _check_created_dates(
+    batches: AsyncGenerator[Batch[DatedRow]],
+) -> AsyncGenerator[Batch[DatedRow]]:
+    """Raise ExportError when a filter of ``created_date`` was taken for one of another date.
+
+    Each row is compared with its window: a part may be much longer.
+    """
+    async with aclosing(batches):
+        async for batch in batches:
+            window = batch.window
+            for text, _ in batch.rows:
+                # Spark's filters keep no row without a date, and none that is not one.
+                with suppress(ValueError):
+                    shown = datetime.fromisoformat(text).replace(tzinfo=None, microsecond=0)
+                    if not (window.start or shown) <= shown <= (window.end or shown):
+                        raise ExportError(
+                            f"{window}: cases came that were created at another time: the service"
+                            " filters by another date. Set a profile that says so (date_field):"
+                            " that filter is then left to Spark",
+                            window=str(window),
+                        )
+            yield batch

@@ -91,9 +91,16 @@ class CaseStream(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
         async def plan(api: CaseApi) -> list[Part]:
             first, last = (datetime.fromisoformat(offset["time"]) for offset in (start, end))
-            return await plan_range(api, self._source.query, first, last, goes_on=start["goes_on"])
+            return await plan_range(
+                api,
+                self._source.query,
+                first,
+                last,
+                goes_on=start["goes_on"],
+                rows_per_task=self._source.rows_per_task,
+            )
 
-        return [InputPartition(part) for part in self._source.run(plan)]
+        return [InputPartition(part) for part in self._source.plan(plan)]
 
     def read(self, partition: InputPartition) -> Iterator[Any]:
         """Read one part as record batches, on an executor."""
