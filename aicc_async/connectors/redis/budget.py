@@ -7,6 +7,7 @@ a process uses it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from importlib.resources import files
 from itertools import count
 from typing import Any
@@ -16,20 +17,27 @@ from attrs import Attribute, field, frozen
 from attrs.validators import instance_of, matches_re
 
 from ..._ratelimit.budget import (
+    HERE,
+    NO_SHARE,
+    REQUEST_PRIORITIES,
     BudgetConnection,
     BudgetState,
     BudgetUnreachable,
+    Distance,
     RequestPriority,
     Reservation,
+    Share,
     SlotReports,
     Terms,
 )
 from ..._validators import integer, must
-from .connection import NoBackoff, Redis, RedisError, Retry, open_redis
+from ...errors import ConfigError
+from .connection import NoBackoff, Redis, RedisError, ResponseError, Retry, open_redis
 
 SCRIPT = files(__package__).joinpath("budget.lua").read_text(encoding="utf-8")
-# After this the command is sent once more: it may be the loop itself that stood still.
-REPLY_TIMEOUT_SECONDS = 0.25
+# After this the command is sent once more: it may be the loop itself that stood still. It bounds
+# silence, so it is longer than any round trip; meanwhile nobody sends without a slot.
+REPLY_TIMEOUT_SECONDS = 0.5
 # More than any limit.
 NO_CEILING = 10**12
 MICROSECONDS = 1e6
@@ -91,20 +99,31 @@ class RedisBudgetConnection:
     def __init__(self, url: str, name: str, terms: Terms) -> None:
         self._redis = _open(url)
         self._script = self._redis.register_script(SCRIPT)
-        self._keys = [f"aicc:budget:{{{name}}}:{part}" for part in ("slots", "bulk", "state")]
+        parts = ("slots", "bulk", "state", "shares", *(f"asking:{p}" for p in REQUEST_PRIORITIES))
+        self._name = name
+        self._keys = [f"aicc:budget:{{{name}}}:{part}" for part in parts]
         spans = (terms.per, terms.per + terms.slack, terms.horizon, terms.hold)
         ceiling = terms.ceiling or NO_CEILING
-        self._terms = [terms.limit, *map(_microseconds, spans), ceiling]
+        self._terms = [terms.limit, *map(_microseconds, spans), ceiling, int(terms.is_adaptive)]
         self._token = uuid4().hex
         self._rounds = count()
 
     async def reserve(
-        self, count: int, priority: RequestPriority, reports: SlotReports
+        self,
+        count: int,
+        priority: RequestPriority,
+        reports: SlotReports,
+        *,
+        waiting: int | None = None,
+        distance: Distance = HERE,
+        share: Share = NO_SHARE,
     ) -> Reservation:
         """Store the reports, then reserve slots; a command that is sent twice wastes a few."""
         token = f"{self._token}:{next(self._rounds)}"
+        wanted = (priority, count, count if waiting is None else waiting)
+        whose = (_microseconds(distance.lag), share.limit, int(share.is_idle), token)
         state, retry_after, waits = await self._run(
-            "reserve", priority, count, token, *_report_arguments(reports)
+            "reserve", *wanted, *whose, *_report_arguments(reports), distance=distance
         )
         slots = [(f"{token}:{i}", wait / MICROSECONDS) for i, wait in enumerate(waits, 1)]
         return Reservation(
@@ -123,21 +142,44 @@ class RedisBudgetConnection:
         """Store another pace; False when the one there is not ``old`` any more."""
         return bool(await self._run("replace_pace", old, new))
 
-    async def rejoin(self) -> float:
+    async def rejoin(
+        self, *, lost_for: float = 0.0, sent: Sequence[float] = (), distance: Distance = HERE
+    ) -> float:
         """Return in how many seconds slots may be reserved again."""
-        left: int = await self._run("rejoin")
+        name = f"{self._token}:{next(self._rounds)}"
+        # In one argument: a script takes some thousands.
+        ages = " ".join(str(_microseconds(age)) for age in sent)
+        values = (_microseconds(lost_for), name, ages)
+        left: int = await self._run("rejoin", *values, distance=distance)
         return left / MICROSECONDS
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
 
-    async def _run(self, step: str, *values: str | int) -> Any:
+    async def _run(self, step: str, *values: str | int, distance: Distance = HERE) -> Any:
+        where = _microseconds(distance.round_trip)
         try:
-            return await self._script(keys=self._keys, args=[step, *self._terms, *values])
+            return await self._script(keys=self._keys, args=[step, *self._terms, where, *values])
         except (RedisError, OSError) as error:
+            if isinstance(error, ResponseError) and str(error).startswith("TERMS "):
+                raise ConfigError(self._describe_terms(str(error))) from None
             # The error's text may name the host, and who signs in there.
             raise BudgetUnreachable(type(error).__name__) from error
+
+    def _describe_terms(self, error: str) -> str:
+        _, limit, per, kind = error.split(" ")
+        mine = self._terms
+        return (
+            f"limit must be the same for all who share the budget {self._name!r}:"
+            f" {_limit_text(limit, per, is_adaptive=kind == 'adaptive')} in use,"
+            f" got {_limit_text(mine[0], mine[1], is_adaptive=bool(mine[-1]))}"
+        )
+
+
+def _limit_text(limit: str | int, per: str | int, *, is_adaptive: bool) -> str:
+    kind = "adaptive from " if is_adaptive else ""
+    return f"{kind}{limit} requests in {int(per) / MICROSECONDS:g} s"
 
 
 def _report_arguments(reports: SlotReports) -> list[str | int]:
