@@ -43,7 +43,7 @@ from .store_clock import MAX_ROUND_TRIP, StoreClock
 from .wait_queue import MAX_DELAY_SECONDS, ReservedSlot, WaitQueue
 
 # Sends that are T apart may arrive closer together, and small delays are not reported.
-SLACK_SECONDS = 0.04
+SLACK_SECONDS = 0.05
 # How long before the last slot the next ones are asked for, beside a round trip to the store.
 RESERVE_AHEAD_SECONDS = 0.01
 # What a batch of slots spans at least.
@@ -121,7 +121,8 @@ class SharedLimiter:
     async def acquire(self, *, is_even: bool = False) -> AcquiredSlot | None:  # noqa: ARG002
         """Wait for a slot and take it; None when the limiter is closed."""
         queue = self._queues[current_priority() or self._priority]
-        queue.waiting += 1
+        busy_seconds = self._clock.distance.round_trip + BATCH_SECONDS
+        queue.enter(_loop_time(), busy_seconds=busy_seconds)
         try:
             async with queue.lock:
                 while not self._closed:
@@ -130,11 +131,11 @@ class SharedLimiter:
                     slot = await (self._own(fallback) if fallback else self._reserved(queue))
                     if slot is not None:
                         self._used_at = _loop_time()
-                        queue.note_use(self._used_at)
+                        queue.note_use()
                         return slot
                 return None
         finally:
-            queue.waiting -= 1
+            queue.leave(_loop_time())
 
     def release(self) -> None:
         """Do nothing: the budget counts from the send, not from the answer."""
@@ -214,11 +215,8 @@ class SharedLimiter:
         return queue.reserving
 
     def _count_wanted(self, queue: WaitQueue) -> int:
-        round_trip = self._clock.distance.round_trip
-        ahead = 2 * round_trip + RESERVE_AHEAD_SECONDS + BATCH_SECONDS
-        most = int(self.limit / self._terms.per * ahead) + 2
-        busy_seconds = round_trip + BATCH_SECONDS
-        return queue.count_wanted(_loop_time(), busy_seconds=busy_seconds, most=most)
+        ahead = 2 * self._clock.distance.round_trip + RESERVE_AHEAD_SECONDS + BATCH_SECONDS
+        return queue.count_wanted(int(self.limit / self._terms.per * ahead) + 2)
 
     async def _reserve(self, queue: WaitQueue, count: int) -> None:
         reports, requested_at = self._take_reports(), _loop_time()

@@ -54,7 +54,9 @@ class WaitQueue:
     timer: asyncio.TimerHandle | None = None
     expected: int = 0
     last_at: float = -inf
-    _used_at: float = -inf
+    _present: int = 0
+    _left_at: float = -inf
+    _uses: int = 0
     _lapsed: int = 0
 
     @property
@@ -68,18 +70,29 @@ class WaitQueue:
         if slots:
             self.last_at = slots[-1].begins_at
 
-    def note_use(self, now: float) -> None:
-        """Note that a slot was used."""
-        self._used_at, self._lapsed = now, 0
+    def enter(self, now: float, *, busy_seconds: float) -> None:
+        """Note that somebody came; nobody for so long before means that nothing is expected."""
+        if not self._present and now - self._left_at > busy_seconds:
+            self.expected = self._uses = 0
+        self._present += 1
+        self.waiting += 1
 
-    def count_wanted(self, now: float, *, busy_seconds: float, most: int) -> int:
+    def leave(self, now: float) -> None:
+        """Note that somebody who had come has a slot, or was cancelled."""
+        self._present -= 1
+        self.waiting -= 1
+        self._left_at = now
+
+    def note_use(self) -> None:
+        """Note that a slot was used."""
+        self._uses, self._lapsed = self._uses + 1, 0
+
+    def count_wanted(self, most: int) -> int:
         """Return for how many slots to ask; ``most`` is what a queue can use ahead.
 
-        Who waits again within ``busy_seconds`` of the last use would have used more.
+        Who waits again after a use would have used more.
         """
-        if now - self._used_at > busy_seconds:
-            self.expected = 0
-        elif self.waiting:
+        if self.waiting and self._uses:
             self.expected = min(2 * max(self.expected, self.waiting), most)
         return max(self.waiting, self.expected) - len(self.reserved)
 

@@ -31,7 +31,7 @@ local round_trip = tonumber(ARGV[9])
 -- who want more can use until their next ones arrive.
 local BATCH_TIME = 30000
 -- Of a round trip: what a batch lasts for, so that the next one may be a little late.
-local BATCH_ROUND_TRIPS = 1.25
+local BATCH_ROUND_TRIPS = 1.0
 -- One process that was far away makes all batches larger, and that less and less.
 local DECAY = 0.98
 -- Slots lie farther ahead for who is farther away, but no farther than this (microseconds).
@@ -41,6 +41,8 @@ local NOTICE_ROUND_TRIPS = 7
 local RANKS = {interactive = 1, worker = 2, bulk = 3}
 -- Of an even distance between slots: closer than that, so that lost time is made up for.
 local MIN_SPACING_SHARE = 0.97
+-- What bulk has of the limit while others use all that they get.
+local BULK_SHARE = 0.22
 -- So long after a refusal all slots are evenly spaced (microseconds).
 local EVEN_TIME = 60000000
 local time = redis.call('TIME')
@@ -154,19 +156,23 @@ local function find_earliest(key, n, s)
 end
 
 -- Bulk leaves a reserve of a tenth (at least 1) alone; but when others use up all the rest, it may
--- have as many slots as that reserve, in turn with them, so that it does not starve.
+-- have as many slots as that reserve, in turn with them, so that it does not starve. While others
+-- want more than they get, it has about a fifth, however many its processes are.
 local function find_earliest_bulk(n, s)
     local reserve = n > 1 and math.max(1, math.floor(n / 10)) or 0
     local below_reserve = find_earliest(SLOTS, n - reserve, s)
     if reserve == 0 then
         return below_reserve
     end
+    local is_pressed = redis.call('ZCOUNT', KEYS[5], to_text(now), '+inf')
+        + redis.call('ZCOUNT', KEYS[6], to_text(now), '+inf') > 0
+    local most = is_pressed and math.max(reserve, math.floor(n * BULK_SHARE)) or reserve
     local before
     repeat
         before = s
-        s = find_earliest(BULK, reserve, find_earliest(SLOTS, n, s))
+        s = find_earliest(BULK, most, find_earliest(SLOTS, n, s))
     until s == before
-    return math.min(s, below_reserve)
+    return is_pressed and s or math.min(s, below_reserve)
 end
 
 -- Once half of the limit is used, the rest is given one by one, a little faster than the limit: in
