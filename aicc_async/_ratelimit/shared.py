@@ -43,7 +43,7 @@ from .store_clock import MAX_ROUND_TRIP, StoreClock
 from .wait_queue import MAX_DELAY_SECONDS, ReservedSlot, WaitQueue
 
 # Sends that are T apart may arrive closer together, and small delays are not reported.
-SLACK_SECONDS = 0.05
+SLACK_SECONDS = 0.055
 # How long before the last slot the next ones are asked for, beside a round trip to the store.
 RESERVE_AHEAD_SECONDS = 0.01
 # What a batch of slots spans at least.
@@ -430,7 +430,7 @@ class SharedLimiter:
                 if _loop_time() >= log_at:
                     log_at += LOG_INTERVAL_SECONDS
                     logger.warning(
-                        "the shared budget can't be reached (%s), for %d s now", error, lost_for
+                        "the shared budget can't be reached (%s), for %.0f s now", error, lost_for
                     )
             else:
                 return

@@ -1,7 +1,7 @@
 """What time it is in a store that is some way off, and how far off it is. Pure.
 
-The idea is that of NTP (https://www.rfc-editor.org/rfc/rfc5905#section-8): when it was asked and when
-the answer came, on our clock, bound the store's time; the middle of the quickest exchange is the
+The idea is that of NTP (https://www.rfc-editor.org/rfc/rfc5905#section-8): when the store was asked
+and when its answer came, on our clock, bound its time; the middle of the quickest exchange is the
 best guess. The invariant: the guess lies within what the latest answer allows. What it can't see: a
 way there that is longer than the way back. All slots of the process are early or late by half of
 the difference then, always by as much, so the distance of its sends from each other is right.

@@ -1,4 +1,4 @@
-"""Who waits for a slot of a shared budget, the slots reserved for them, and how many more to ask for.
+"""Who waits for a slot of a shared budget, the slots reserved for them, how many more to ask for.
 
 The idea: what is asked for arrives a round trip later, so whoever uses up all that it has asks for
 twice as much the next time, for those who will be waiting then. The invariant: a slot that nobody

@@ -228,6 +228,11 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
     return str(url).rstrip("/")
 
 
+def domain_of(base_url: str) -> str:
+    """Return the host of a checked URL, and its port if it has one: what names a tenant."""
+    return URL(base_url).authority
+
+
 def find_zone(name: str | ZoneInfo) -> ZoneInfo:
     """Return the zone of the IANA database that has this name."""
     try:

@@ -6,8 +6,8 @@ One machine needs neither: tasks share the client's rate limit, and processes sh
 A budget
 --------
 
-Take it when several processes share a tenant's quota. All that pass the same URL, name and limit
-send at most so many requests together, in any second::
+Take it when several processes share a tenant's quota. All that pass the same URL and limit, for the
+same domain, send at most so many requests together, in any second::
 
     # budget.py
     import asyncio
@@ -18,7 +18,7 @@ send at most so many requests together, in any second::
 
 
     async def main() -> None:
-        budget = RedisBudget(os.environ["REDIS_URL"], name="tenant-a", fallback_processes=4)
+        budget = RedisBudget(os.environ["REDIS_URL"], fallback_processes=4)
         limit = RateLimit(50, shared=budget, priority="worker")
         async with AICCClient.from_env(rate_limit=limit) as aicc:
             page = await aicc.list_cases(limit=1)
@@ -33,7 +33,8 @@ processes. While Redis is away, each process takes its share: the limit divided 
 ``fallback_processes``. Redis need not be durable for that.
 
 Commands share a budget too: they take ``AICC_REDIS_URL``, with ``AICC_RATE_LIMIT`` or ``--rate``.
-Its name is then the domain.
+The name of a budget is the domain, unless ``name=``, or ``AICC_BUDGET`` for commands and Spark,
+says otherwise.
 
 A token
 -------

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import Attribute, field, frozen
-from attrs.validators import instance_of, matches_re
+from attrs.validators import instance_of, matches_re, optional
 
 from ..._ratelimit.budget import (
     HERE,
@@ -62,35 +62,39 @@ _name = must(
 class RedisBudget:
     """Where the budget is that a RateLimit shares: ``RateLimit(50, shared=RedisBudget(url))``.
 
-    All who pass the same ``url``, ``name`` and limit have one budget together, on Redis's own
-    clock. ``url`` is ``redis://``, ``rediss://`` or ``unix://``; it may hold a password, and is in
-    no repr. ``name`` is that of the tenant: all keys are ``aicc:budget:{name}:…``, which is one
-    slot of a Redis Cluster. Limits that differ must have names that differ.
+    All who pass the same ``url`` and ``name`` have one budget together, on Redis's own clock.
+    ``url`` is ``redis://``, ``rediss://`` or ``unix://``; it may hold a password, and is in no
+    repr. ``name`` is that of the tenant, the domain unless it is set, as for commands and Spark:
+    all keys are ``aicc:budget:{name}:…``, which is one slot of a Redis Cluster. Under one name
+    there is one limit at a time: a call raises ConfigError while others use another one. What an
+    adaptive limit found is kept under the name, for adaptive limits only.
 
     While Redis can't be reached, each process takes its share: the limit divided by
     ``fallback_processes``, the most that may run at a time. It begins when what Redis gave before
-    is used up, and ends when Redis is back (it is probed several times a second); at both ends
-    nobody sends anything for ``per`` seconds and half a second at most (longer below 8 requests in
-    ``per``). A process that alone can't reach Redis does the same, beside others that may have all:
-    only then is it more than the limit.
+    is surely over: ``per`` and about a second later. Redis is probed several times a second. Once
+    it is back, it is told what was sent in the last ``per``, and nobody sends until all can have
+    noticed: half a second and seven round trips, and ``per`` more if Redis was restarted, has
+    forgotten, or is another one. A process that alone can't reach Redis does the same, beside
+    others that may have all: only then is it more than the limit.
 
     It counts when requests leave. Those of processes that are farther from the service than others
     arrive later, which may make it one or two more in the service's count: a difference of tens of
     milliseconds wants a limit some per cent below the quota.
 
-    A clock of Redis's that is put back, a restart, a failover to a replica: each holds all up as
-    long. So does the very first use of a name. Redis needs not be durable.
+    Redis may be far away: slots are reserved a round trip ahead. A clock of Redis's that is put
+    back holds all up as a restart does. A new name is used at once, by each process with its share
+    for the first ``per`` seconds and a half. Redis needs not be durable.
 
     Raises ConfigError for a bad URL or name. Nothing is sent before the first call.
     """
 
     url: str = field(validator=lambda _, __, value: _open(value), repr=False)
-    name: str = field(default="default", validator=_name, kw_only=True)
+    name: str | None = field(default=None, validator=optional(_name), kw_only=True)
     fallback_processes: int = field(default=8, validator=integer(1), kw_only=True)
 
     def connect(self, terms: Terms) -> BudgetConnection:
         """Return a connection for one limiter, in one event loop."""
-        return RedisBudgetConnection(self.url, self.name, terms)
+        return RedisBudgetConnection(self.url, self.name or terms.domain or "default", terms)
 
 
 class RedisBudgetConnection:
