@@ -32,7 +32,7 @@ class RateLimit:
     least) to the others, ``interactive`` and ``worker`` may take all; each priority has a queue of
     its own, and processes take turns. ``with request_priority("interactive"):`` sets it for single
     calls. Nothing is bulk unless it says so: not even an export, but for the command line's. When
-    workers take all, bulk still gets as much as the tenth.
+    workers take all, bulk still gets about a fifth, however many processes read in bulk.
 
     ``ceiling`` makes it an adaptive one, see ``adaptive``.
 

@@ -28,7 +28,7 @@ same domain, send at most so many requests together, in any second::
     asyncio.run(main())
 
 ``priority`` is ``interactive``, ``worker`` or ``bulk``; bulk leaves a tenth of the limit to the
-others, and ``with request_priority("interactive"):`` sets it for single calls. HTTP 429 pauses all
+others, all but a fifth where they use that, and ``with request_priority("interactive"):`` sets it for single calls. HTTP 429 pauses all
 processes. While Redis is away, each process takes its share: the limit divided by
 ``fallback_processes``. Redis need not be durable for that.
 
