@@ -45,7 +45,7 @@ from .wait_queue import MAX_DELAY_SECONDS, ReservedSlot, WaitQueue
 # Sends that are T apart may arrive closer together, and small delays are not reported.
 SLACK_SECONDS = 0.055
 # How long before the last slot the next ones are asked for, beside a round trip to the store.
-RESERVE_AHEAD_SECONDS = 0.01
+RESERVE_AHEAD_SECONDS = 0.02
 # What a batch of slots spans at least.
 BATCH_SECONDS = 0.03
 # Reports go along with the next reservation, or by themselves after this.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 import pytest
 from attrs import evolve
@@ -21,9 +22,11 @@ TERMS = Terms(limit=5, per=0.2, slack=0.01, horizon=10.0, hold=0.0)
 
 
 @pytest.fixture
-def store(redis_url: str) -> VirtualRedis:
+def store(redis_url: str) -> Iterator[VirtualRedis]:
     """Return an empty store."""
-    return VirtualRedis(redis_url)
+    store = VirtualRedis(redis_url)
+    yield store
+    store.client.close()
 
 
 @pytest.mark.looptime

@@ -28,9 +28,9 @@ same domain, send at most so many requests together, in any second::
     asyncio.run(main())
 
 ``priority`` is ``interactive``, ``worker`` or ``bulk``; bulk leaves a tenth of the limit to the
-others, all but a fifth where they use that, and ``with request_priority("interactive"):`` sets it for single calls. HTTP 429 pauses all
-processes. While Redis is away, each process takes its share: the limit divided by
-``fallback_processes``. Redis need not be durable for that.
+others, and all but a fifth where they use that. ``with request_priority("interactive"):`` sets it
+for single calls. HTTP 429 pauses all processes. While Redis is away, each process takes its share:
+the limit divided by ``fallback_processes``. Redis need not be durable for that.
 
 Commands share a budget too: they take ``AICC_REDIS_URL``, with ``AICC_RATE_LIMIT`` or ``--rate``.
 The name of a budget is the domain, unless ``name=``, or ``AICC_BUDGET`` for commands and Spark,

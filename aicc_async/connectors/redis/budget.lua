@@ -40,7 +40,7 @@ local MAX_ROUND_TRIP = 400000
 local NOTICE_ROUND_TRIPS = 7
 local RANKS = {interactive = 1, worker = 2, bulk = 3}
 -- Of an even distance between slots: closer than that, so that lost time is made up for.
-local MIN_SPACING_SHARE = 0.97
+local MIN_SPACING_SHARE = 0.95
 -- What bulk has of the limit while others use all that they get.
 local BULK_SHARE = 0.22
 -- So long after a refusal all slots are evenly spaced (microseconds).
@@ -194,6 +194,8 @@ end
 
 -- Who wants more than a batch takes turns with all others that do, and that are not below it in
 -- rank: so each gets as much, however much it wants, and the line is no longer than it must be.
+-- Returns the batch, and how many slots to leave free in T: where one process is farther from the
+-- service than others, its requests arrive later, and a large batch of them among those of others.
 local function get_batch(rank, n, asker, count)
     local farthest = math.max(round_trip, DECAY * get_time('round_trip'))
     local others = 0
@@ -204,15 +206,15 @@ local function get_batch(rank, n, asker, count)
     if not redis.call('ZSCORE', KEYS[4 + rank], asker) then
         others = others + 1
     end
-    local batch = math.max(1, math.floor(n * BATCH_TIME / per),
-        math.ceil(n * BATCH_ROUND_TRIPS * farthest / per / others))
+    local near = math.max(1, math.floor(n * BATCH_TIME / per))
+    local batch = math.max(near, math.ceil(n * BATCH_ROUND_TRIPS * farthest / per / others))
     if count > batch then
         local turns = span + 3 * farthest
         redis.call('ZADD', KEYS[4 + rank], to_text(now + turns), asker)
         redis.call('PEXPIRE', KEYS[4 + rank], math.ceil(turns / 1000) + 1000)
         redis.call('HSET', STATE, 'round_trip', to_text(farthest))
     end
-    return math.min(count, batch)
+    return math.min(count, batch), others > 1 and math.min(batch - near, math.floor(n / 10)) or 0
 end
 
 local function read_state()
@@ -286,7 +288,9 @@ function steps.reserve(priority, count, waiting, lag, share, is_idle, token, ...
     local rank, n, waits, retry_after = RANKS[priority], get_limit(), {}, 0
     local asker = string.match(token, '^[^:]+')
     local hold_until = get_time('hold_until')
-    count = get_batch(rank, n, asker, count)
+    local margin
+    count, margin = get_batch(rank, n, asker, count)
+    n = n - margin
     if now < hold_until and (is_idle == 1 or redis.call('HEXISTS', SHARES, asker) == 1) then
         local left = take_share(asker, count, share)
         count, hold_until = left > 0 and left or count, left > 0 and 0 or hold_until
