@@ -229,8 +229,8 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
 
 
 def domain_of(base_url: str) -> str:
-    """Return the host of a checked URL, and its port if it has one: what names a tenant."""
-    return URL(base_url).authority
+    """Return the host of a checked URL, and its port if it is not the usual one."""
+    return URL(base_url).host_port_subcomponent or ""
 
 
 def find_zone(name: str | ZoneInfo) -> ZoneInfo:
