@@ -45,7 +45,8 @@ that is set is taken:
 - ``AICC_TELEMETRY``: ``otel``, for spans and metrics (``aicc_async.connectors.otel``).
 
 Those of the network are in ``aicc_async.settings``. The commands alone read ``AICC_REDIS_URL``, a
-Redis where processes share that limit; they, Spark and dlt read ``AICC_TOKEN_REDIS_URL``, one where
+Redis where processes share that limit, and, as Spark does, ``AICC_BUDGET``, the name under which
+they do (the domain unless it is set); they, Spark and dlt read ``AICC_TOKEN_REDIS_URL``, one where
 they share the token. In code both are arguments: see ``aicc_async.connectors.redis``.
 
 In Python

@@ -1,14 +1,21 @@
 """Whether processes that share a budget keep to it, use it, and share it fairly.
 
 Four processes of different speed over one real Redis, as it is, with Redis killed for a third of
-the time, and with interactive calls beside a saturating export. The tenant counts each second.
+the time, with interactive calls beside a saturating export, and with a worker beside exports. Then
+one, four and eight processes with Redis behind a proxy that delays, one of them 100 ms farther from
+the tenant. The tenant counts each second, on arrival. ``far`` alone, or with round trips in
+milliseconds, measures those: ``bench_budget.py far 0 50``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,12 +26,17 @@ from tenant import Tenant, tenant
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from helpers.budget_load import Load, Log, Target, collect_logs, run_processes, shared_limit
+from helpers.delay import delayed
 from helpers.redis_process import RedisServer
 
 QUOTA = 100  # requests in any second
 SECONDS = 30.0
 WARM_UP = 3.0  # seconds before it is measured
 MIN_USED = 93.0  # per cent, at least
+ROUND_TRIPS = (0, 5, 20, 50, 100, 200)  # milliseconds
+COUNTS = (1, 4, 8)
+MIN_USED_FAR = 85.0  # per cent, beyond 50 ms
+FAR = Load(far=0.1, tasks=24)
 MIN_FAIR_SHARE = 0.5  # of a fair share, at least
 MAX_REJOIN = 2.0  # seconds after Redis is
 MAX_WAIT = 0.3  # seconds that an interactive call waits at most
@@ -48,24 +60,25 @@ class Found:
 
 def measure(
     server: Tenant,
-    redis: RedisServer,
+    url: str,
     loads: Sequence[Load],
     *,
     name: str,
-    meanwhile: Callable[[float], None],
+    meanwhile: Callable[[float], None] = lambda _: None,
+    seconds: float = SECONDS,
 ) -> Found:
     """Run the loads, and count."""
-    rate = shared_limit(redis.url, QUOTA, name=name, processes=len(loads))
+    rate = shared_limit(url, QUOTA, name=name, processes=len(loads))
     before = server.refused()
     with run_processes(Target(url=server.url, token=server.token, rate=rate), loads) as pipes:
         time.sleep(WARM_UP)
         began = time.monotonic()
         meanwhile(began)
-        time.sleep(max(began + SECONDS - time.monotonic(), 0))
+        time.sleep(max(began + seconds - time.monotonic(), 0))
         seen = collect_logs(pipes)
     refused = server.refused() - before
-    calls = [log.calls(began, began + SECONDS) for log in seen]
-    used = 100 * sum(calls) / SECONDS / QUOTA
+    calls = [log.calls(began, began + seconds) for log in seen]
+    used = 100 * sum(calls) / seconds / QUOTA
     print(f"{name}: {used:.1f} % used, {refused} refused, calls {calls}")
     for log in seen:
         assert not log.failed, log.failed
@@ -82,7 +95,7 @@ def use(name: str, found: Found) -> list[Result]:
 
 def steady(server: Tenant, redis: RedisServer) -> list[Result]:
     """Run four processes of different speed."""
-    found = measure(server, redis, DIFFERENT, name="steady", meanwhile=lambda _: None)
+    found = measure(server, redis.url, DIFFERENT, name="steady")
     share = min(found.calls) * len(DIFFERENT) / sum(found.calls)
     name, target = "steady: least share of a process, of a fair one", MIN_FAIR_SHARE
     fair = summarize(name, [share], unit="x", target=target, is_higher_better=True)
@@ -101,7 +114,7 @@ def killed(server: Tenant, redis: RedisServer) -> list[Result]:
         redis.start()
         returned = time.monotonic()
 
-    found = measure(server, redis, DIFFERENT, name="killed", meanwhile=kill)
+    found = measure(server, redis.url, DIFFERENT, name="killed", meanwhile=kill)
     back = max(max(log.back) - returned for log in found.seen)
     last = summarize("killed: the last is back after", [back], unit="s", target=MAX_REJOIN)
     return [last, summarize("killed: refused", [found.refused], unit="requests", target=0)]
@@ -110,7 +123,7 @@ def killed(server: Tenant, redis: RedisServer) -> list[Result]:
 def ranked(server: Tenant, redis: RedisServer) -> list[Result]:
     """Run a saturating export, and interactive calls at 2/s."""
     loads = (Load(priority="bulk", tasks=16), Load(priority="interactive", tasks=1, every=0.5))
-    found = measure(server, redis, loads, name="ranked", meanwhile=lambda _: None)
+    found = measure(server, redis.url, loads, name="ranked")
     took = sorted(found.seen[1].took)
     p99 = took[int(len(took) * 0.99)]
     return [
@@ -119,18 +132,87 @@ def ranked(server: Tenant, redis: RedisServer) -> list[Result]:
     ]
 
 
+def below(server: Tenant, redis: RedisServer) -> list[Result]:
+    """Run a worker beside an export, both saturating."""
+    loads = (Load(priority="bulk", tasks=16), Load())
+    found = measure(server, redis.url, loads, name="worker beside bulk")
+    share = 100 * found.calls[1] / sum(found.calls)
+    name = "worker beside bulk: share of the worker"
+    return [
+        *use("worker beside bulk", found),
+        summarize(name, [share], unit="%", target=70.0, is_higher_better=True),
+    ]
+
+
+def far(
+    server: Tenant, redis: RedisServer, milliseconds: int, *, counts: Sequence[int] = COUNTS
+) -> list[Result]:
+    """Run processes at a distance from Redis, one of several farther from the tenant as well."""
+    target = MIN_USED if milliseconds <= 50 else MIN_USED_FAR
+    results = []
+    with proxy(redis.url.removeprefix("unix://"), milliseconds / 2000) as url:
+        for count in counts:
+            loads = [Load()] if count == 1 else [FAR, *[Load()] * (count - 1)]
+            name = f"{count} at {milliseconds} ms"
+            found = measure(server, url, loads, name=name.replace(" ", "-"), seconds=SECONDS / 3)
+            share = min(found.calls) * count / sum(found.calls)
+            results += [
+                summarize(
+                    f"{name}: used", [found.used], unit="%", target=target, is_higher_better=True
+                ),
+                summarize(f"{name}: refused", [found.refused], unit="requests", target=0),
+                summarize(
+                    f"{name}: least share of a fair one",
+                    [share],
+                    unit="x",
+                    target=MIN_FAIR_SHARE,
+                    is_higher_better=True,
+                ),
+            ]
+    return results
+
+
+@contextmanager
+def proxy(socket: str, seconds: float) -> Iterator[str]:
+    """Run a proxy of Redis that delays each way, in a process of its own; yield its URL."""
+    ours, theirs = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=_carry, args=(theirs, socket, seconds))
+    process.start()
+    theirs.close()
+    try:
+        yield f"redis://{ours.recv()}"
+    finally:
+        ours.close()  # which ends the process
+        process.join()
+
+
+def _carry(pipe: Connection, socket: str, seconds: float) -> None:
+    async def run() -> None:
+        async with delayed(socket, there=seconds, back=seconds) as address:
+            pipe.send(address)
+            await asyncio.to_thread(pipe.poll, None)
+
+    asyncio.run(run())
+
+
 def bench(options: Options) -> list[Result]:
-    """Measure all three, or those that are named; they take too long for a quick run."""
-    if options.quick:
-        return []
-    wanted = options.words or ("steady", "killed", "ranked")
-    kinds = {"steady": steady, "killed": killed, "ranked": ranked}
+    """Measure all, or those that are named; a quick run has one process at 50 ms."""
+    kinds = {"steady": steady, "killed": killed, "ranked": ranked, "below": below}
+    words = options.words or (*kinds, "far")
+    round_trips = [int(word) for word in words if word.isdigit()] or ROUND_TRIPS
     with TemporaryDirectory(prefix="aicc-redis-") as folder:
         redis = RedisServer(Path(folder))
         redis.start()
         try:
             with tenant(cases=100, quota=QUOTA) as server:
-                return [each for name in wanted for each in kinds[name](server, redis)]
+                if options.quick:
+                    return far(server, redis, 50, counts=[1])
+                found = [
+                    each for name in words if name in kinds for each in kinds[name](server, redis)
+                ]
+                if "far" in words:
+                    found += [each for ms in round_trips for each in far(server, redis, ms)]
+                return found
         finally:
             redis.kill()
 

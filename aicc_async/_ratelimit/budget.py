@@ -53,8 +53,9 @@ class Terms:
 
     A slot stays taken for ``per`` and ``slack``. No slot is given that lies more than ``horizon``
     ahead. ``hold`` is how long no slots are given after the store was lost: until every process has
-    noticed. ``ceiling`` is the most that the limit is raised to: above ``limit`` only for an
-    adaptive one, which begins there.
+    noticed; that takes longer where the store is far away. ``ceiling`` is the most that the limit
+    is raised to: above ``limit`` only for an adaptive one, which begins there. ``domain`` is that
+    of the service, for a budget without a name.
     """
 
     limit: int
@@ -63,6 +64,30 @@ class Terms:
     horizon: float
     hold: float
     ceiling: int | None = None
+    is_adaptive: bool = False
+    domain: str = ""
+
+
+@frozen(kw_only=True)
+class Distance:
+    """How far away the store is: seconds of a round trip, and until an answer arrives."""
+
+    round_trip: float = 0.0
+    lag: float = 0.0
+
+
+HERE = Distance()
+
+
+@frozen(kw_only=True)
+class Share:
+    """What one process may use when others can't be seen; ``is_idle``: it has sent nothing in T."""
+
+    limit: int = 0
+    is_idle: bool = False
+
+
+NO_SHARE = Share()
 
 
 @define(kw_only=True)
@@ -104,9 +129,21 @@ class BudgetConnection(Protocol):
     """A budget as one limiter uses it. All but ``close`` raises BudgetUnreachable."""
 
     async def reserve(
-        self, count: int, priority: RequestPriority, reports: SlotReports
+        self,
+        count: int,
+        priority: RequestPriority,
+        reports: SlotReports,
+        *,
+        waiting: int | None = None,
+        distance: Distance = HERE,
+        share: Share = NO_SHARE,
     ) -> Reservation:
-        """Store the reports, then reserve up to so many slots; fewer, if they span long."""
+        """Store the reports, then reserve up to so many slots; fewer, if they span long.
+
+        ``waiting`` of them are used at once (None: all). The share is what a process may have while
+        the store doesn't know what was sent before. Raises ConfigError when others who use the
+        budget have another limit.
+        """
         ...
 
     async def report(self, reports: SlotReports) -> BudgetState:
@@ -121,8 +158,14 @@ class BudgetConnection(Protocol):
         """Store another pace; False when the one there is not ``old`` any more."""
         ...
 
-    async def rejoin(self) -> float:
-        """Return in how many seconds slots may be reserved again, after BudgetUnreachable."""
+    async def rejoin(
+        self, *, lost_for: float = 0.0, sent: Sequence[float] = (), distance: Distance = HERE
+    ) -> float:
+        """Return in how many seconds slots may be reserved again, after BudgetUnreachable.
+
+        ``lost_for`` is for how many seconds the store was lost, ``sent`` how many seconds ago each
+        request left that the store does not know.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,14 +1,15 @@
 """The limiter of a budget that other processes share: slots reserved ahead, and a fallback alone.
 
 The idea: the store keeps the slots of all processes on one clock, its own, and gives each process a
-few at a time, for the next tens of milliseconds. The invariant: a request leaves only in a slot
-that the store has given, not before it begins, and hardly later; what leaves later than a few
-milliseconds is reported, and what would leave later still gives its slot back. So the store's
-slots are the sends, to within ``SLACK_SECONDS``, and the store allows N of them in any T. While the
-store is lost, each process keeps to its share of N; at both ends of that nobody sends for a T, so
-that slots and shares never add up. What it can't see: how long a request is on its way (the service
-counts arrivals), a process that alone has lost the store, and more processes than
-``fallback_processes``.
+few at a time, for the next tens of milliseconds, or for a round trip where that is longer. The
+invariant: a request leaves only in a slot that the store has given, when that begins by the store's
+clock (see ``store_clock``), and hardly later; what leaves later than a few milliseconds is
+reported, and what would leave later still gives its slot back. So the store's slots are the sends,
+to within ``SLACK_SECONDS``, and the store allows N of them in any T. While the store is lost, each
+process keeps to its share of N, once all slots are over; when it comes back, the store is told what
+was sent in T, and nobody sends until all can have told it. What it can't see: how long a request is
+on its way (the service counts arrivals), a process that alone has lost the store, and more
+processes than ``fallback_processes``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from math import inf
 from typing import Any, TypeVar, cast
 
 import msgspec
-from attrs import define, evolve, field
+from attrs import evolve
 
 from .._validators import MAX_SECONDS
 from . import search
@@ -30,6 +31,7 @@ from .budget import (
     BudgetState,
     BudgetUnreachable,
     RequestPriority,
+    Share,
     SharedBudget,
     SlotReports,
     Terms,
@@ -38,23 +40,31 @@ from .budget import (
 from .pace import Pace, assume_sent, initial_pace, lower_limit, raise_limit
 from .sliding_window import MIN_SLEEP_SECONDS, AcquiredSlot, Limiter
 from .spacing import MIN_FIRST_LIMIT
+from .store_clock import MAX_ROUND_TRIP, StoreClock
+from .wait_queue import MAX_DELAY_SECONDS, ReservedSlot, WaitQueue
 
 # Sends that are T apart may arrive closer together, and small delays are not reported.
-SLACK_SECONDS = 0.04
-# A slot that is used later than the first is reported; later than the second it is not used at all.
-REPORTED_DELAY_SECONDS = 0.005
-MAX_DELAY_SECONDS = 0.02
-# How long before the last slot the next ones are asked for: a round trip to the store.
-RESERVE_AHEAD_SECONDS = 0.01
+SLACK_SECONDS = 0.055
+# How long before the last slot the next ones are asked for, beside a round trip to the store.
+RESERVE_AHEAD_SECONDS = 0.02
+# What a batch of slots spans at least.
+BATCH_SECONDS = 0.03
 # Reports go along with the next reservation, or by themselves after this.
 REPORT_AFTER_SECONDS = 0.01
 # Slots lie at most so far ahead, or so many slots where that is longer: then as many processes wait
 # in the store's line, one slot each.
 MIN_HORIZON_SECONDS = 0.25
 MIN_HORIZON_SLOTS = 8
-# How often a lost store is asked whether it is back, and how long it may take to answer.
+# So much farther they lie for who is far away.
+FAR_HORIZON_SECONDS = 1.5 * MAX_ROUND_TRIP
+# How often a lost store is asked whether it is back. The connection bounds how long it is silent.
 PROBE_INTERVAL_SECONDS = 0.2
-PROBE_TIMEOUT_SECONDS = 0.25
+# What a process that is near needs to notice that the store is back.
+NOTICE_SECONDS = 0.5
+# How long nothing is sent while the store is told what was sent.
+MAX_REJOIN_SECONDS = 2.0
+# A loss that lasts is logged again, as often as this.
+LOG_INTERVAL_SECONDS = 60.0
 # Other processes may change the limit at the same moment.
 MAX_PACE_ATTEMPTS = 3
 
@@ -65,47 +75,11 @@ T = TypeVar("T")
 logger = logging.getLogger("aicc_async")
 
 
-@define(eq=False)
-class ReservedSlot:
-    """A slot that the store gave: good from ``begins_at`` on, on the loop's clock, for a moment.
-
-    ``earliest`` is when it began if the store answered at once.
-    """
-
-    name: str
-    begins_at: float
-    earliest: float
-    _report_late: Callable[[str, float], None]
-
-    def mark_leaving(self) -> None:
-        """Do nothing: the store counts from when the slot begins."""
-
-    def mark_over(self) -> None:
-        """Do nothing, as ``mark_leaving``."""
-
-    def mark_sent(self) -> None:
-        """Note that the request leaves now."""
-        now = _loop_time()
-        if now > self.earliest + REPORTED_DELAY_SECONDS:
-            self._report_late(self.name, now)
-
-
-@define(eq=False)
-class WaitQueue:
-    """Waiters of one priority in the order in which they came, and the slots reserved for them."""
-
-    priority: RequestPriority
-    lock: asyncio.Lock = field(factory=asyncio.Lock)
-    waiting: int = 0
-    reserved: deque[ReservedSlot] = field(factory=deque)
-    reserving: asyncio.Task[None] | None = None
-
-
 class SharedLimiter:
     """Hand out the slots of a shared budget; the share of one process while that is lost.
 
-    Each queue has one reservation under way, for no more slots than a few tens of milliseconds
-    hold: so processes take turns, and nobody waits behind a long queue of another's.
+    Each queue has one reservation under way, for no more slots than a few tens of milliseconds or a
+    round trip hold: so processes take turns, and nobody waits behind a long queue of another's.
     """
 
     def __init__(
@@ -116,6 +90,7 @@ class SharedLimiter:
         per: float,
         ceiling: int | None = None,
         priority: RequestPriority = "worker",
+        domain: str = "",
     ) -> None:
         self._priority = priority
         self._terms = Terms(
@@ -123,8 +98,10 @@ class SharedLimiter:
             per=per,
             slack=SLACK_SECONDS,
             horizon=max(MIN_HORIZON_SECONDS, min(per, MIN_HORIZON_SLOTS * per / limit)),
-            hold=per + SLACK_SECONDS + PROBE_INTERVAL_SECONDS + PROBE_TIMEOUT_SECONDS,
+            hold=per + SLACK_SECONDS + NOTICE_SECONDS,
             ceiling=ceiling or limit,
+            is_adaptive=ceiling is not None,
+            domain=domain,
         )
         # Any other limit has a pace only from its first refusal on.
         self._is_adaptive = ceiling is not None
@@ -136,9 +113,13 @@ class SharedLimiter:
         self._budget = budget.connect(self._terms)
         self._queues = {priority: WaitQueue(priority) for priority in REQUEST_PRIORITIES}
         self.limit = limit
+        self._clock = StoreClock()
         self._reports = SlotReports()
         self._paused_until = 0.0
+        self._used_at = -inf
         self._fallback: Limiter | None = None
+        # When requests left that the store does not know of.
+        self._sent_alone: deque[float] = deque(maxlen=max(limit // self._processes, 1))
         self._rejoining: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -148,7 +129,8 @@ class SharedLimiter:
     async def acquire(self, *, is_even: bool = False) -> AcquiredSlot | None:  # noqa: ARG002
         """Wait for a slot and take it; None when the limiter is closed."""
         queue = self._queues[current_priority() or self._priority]
-        queue.waiting += 1
+        busy_seconds = self._clock.distance.round_trip + BATCH_SECONDS
+        queue.enter(_loop_time(), busy_seconds=busy_seconds)
         try:
             async with queue.lock:
                 while not self._closed:
@@ -156,10 +138,12 @@ class SharedLimiter:
                     fallback = self._fallback
                     slot = await (self._own(fallback) if fallback else self._reserved(queue))
                     if slot is not None:
+                        self._used_at = _loop_time()
+                        queue.note_use()
                         return slot
                 return None
         finally:
-            queue.waiting -= 1
+            queue.leave(_loop_time())
 
     def note_answer(self, slot: AcquiredSlot | None) -> None:
         """Do nothing, as ``release``."""
@@ -207,6 +191,9 @@ class SharedLimiter:
     async def close(self) -> None:
         """Cancel what runs in the background, and close the connections."""
         self._closed = True
+        for queue in self._queues.values():
+            if queue.timer:
+                queue.timer.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -216,51 +203,93 @@ class SharedLimiter:
     async def _reserved(self, queue: WaitQueue) -> ReservedSlot | None:
         """Wait for the next reserved slot; None when there is none, or its turn was missed."""
         if not queue.reserved:
-            reserving = self._reserve_soon(queue, queue.waiting)
+            reserving = self._reserve_soon(queue)
             await asyncio.wait({reserving})
             if not reserving.cancelled():
                 reserving.result()
         if not queue.reserved or self._fallback:
             return None
         slot = queue.reserved.popleft()
+        queue.waiting -= 1
         try:
-            if not queue.reserved and queue.waiting > 1:
-                await _sleep_until(slot.begins_at - RESERVE_AHEAD_SECONDS)
-                self._reserve_soon(queue, queue.waiting - 1)
             await _sleep_until(slot.begins_at)
         except BaseException:
             # Whoever is next in the queue takes it.
             queue.reserved.appendleft(slot)
             raise
+        finally:
+            queue.waiting += 1
         now = _loop_time()
         if slot.begins_at + MAX_DELAY_SECONDS < now or now < self._paused_until:
-            self._reports.unused.append(slot.name)
-            self._report_soon()
+            self._give_back(slot.name)
             return None
         return slot
 
-    def _reserve_soon(self, queue: WaitQueue, count: int) -> asyncio.Task[None]:
+    def _reserve_soon(self, queue: WaitQueue) -> asyncio.Task[None]:
         if queue.reserving is None or queue.reserving.done():
-            queue.reserving = self._start(self._reserve(queue, count))
+            queue.reserving = self._start(self._reserve(queue, max(self._count_wanted(queue), 1)))
         return queue.reserving
 
+    def _count_wanted(self, queue: WaitQueue) -> int:
+        ahead = 2 * self._clock.distance.round_trip + RESERVE_AHEAD_SECONDS + BATCH_SECONDS
+        return queue.count_wanted(int(self.limit / self._terms.per * ahead) + 2)
+
     async def _reserve(self, queue: WaitQueue, count: int) -> None:
-        reports, self._reports = self._reports, SlotReports()
-        requested_at = _loop_time()
+        reports, requested_at = self._take_reports(), _loop_time()
+        is_idle = requested_at - self._used_at > self._terms.per + self._terms.slack
+        share = Share(limit=max(self.limit // self._processes, 1), is_idle=is_idle)
         try:
-            reservation = await self._budget.reserve(count, queue.priority, reports)
+            reservation = await self._budget.reserve(
+                *(count, queue.priority, reports),
+                waiting=max(queue.waiting, 1),
+                distance=self._clock.distance,
+                share=share,
+            )
         except BudgetUnreachable as error:
             self._fall_back(error)
             return
-        # The store's "now" lies somewhere between the request and its answer.
-        answered_at = _loop_time()
-        queue.reserved.extend(
-            ReservedSlot(name, answered_at + wait, requested_at + wait, self._report_late)
-            for name, wait in reservation.slots
-        )
+        time = reservation.state.time
+        self._clock.note(requested_at, _loop_time(), time)
+        moments = [
+            (name, self._clock.to_loop_time(time + wait)) for name, wait in reservation.slots
+        ]
+        queue.add([ReservedSlot(name, at, self._report_late) for name, at in moments])
         self._follow(reservation.state)
+        asyncio.get_running_loop().call_soon(self._look_ahead, queue)
         if not reservation.slots:
             await asyncio.sleep(max(reservation.retry_after, MIN_SLEEP_SECONDS))
+
+    def _look_ahead(self, queue: WaitQueue) -> None:
+        """Reserve the next slots before these are over, give back those that nobody came for."""
+        if queue.timer:
+            queue.timer.cancel()
+        if self._closed or self._fallback:
+            return
+        now = _loop_time()
+        self._give_back(*queue.take_lapsed(now))
+        lead = self._clock.distance.round_trip + RESERVE_AHEAD_SECONDS
+        ahead_at = queue.last_at - lead - MIN_SLEEP_SECONDS
+        is_due = ahead_at <= now < queue.last_at and not queue.is_reserving
+        if is_due and self._count_wanted(queue) > 0:
+            self._reserve_soon(queue)
+        moments = [slot.begins_at + MAX_DELAY_SECONDS for slot in list(queue.reserved)[:1]]
+        moments += [ahead_at] if ahead_at > now else []
+        if moments:
+            at = min(moments) + MIN_SLEEP_SECONDS
+            queue.timer = asyncio.get_running_loop().call_at(at, self._look_ahead, queue)
+
+    def _give_back(self, *names: str) -> None:
+        if names:
+            self._reports.unused += names
+            self._report_soon()
+
+    def _take_reports(self) -> SlotReports:
+        """Return what is to be reported, with times as if the report arrived at once."""
+        reports, self._reports = self._reports, SlotReports()
+        distance = self._clock.distance
+        on_its_way = distance.round_trip - distance.lag
+        reports.late = [(name, sent_at - on_its_way) for name, sent_at in reports.late]
+        return reports
 
     def _report_late(self, name: str, sent_at: float) -> None:
         self._reports.late.append((name, sent_at))
@@ -269,7 +298,7 @@ class SharedLimiter:
     def _report_soon(self) -> None:
         async def report() -> None:
             await asyncio.sleep(REPORT_AFTER_SECONDS)
-            reports, self._reports = self._reports, SlotReports()
+            reports = self._take_reports()
             if reports and not self._fallback:
                 await self._unless_lost(self._budget.report(reports))
 
@@ -350,7 +379,11 @@ class SharedLimiter:
         if not state.pace:
             return self._initial_limit(self._terms.limit)
         kind = search.Search if self._is_adaptive else Pace
-        found = cast(FoundLimit, msgspec.json.decode(state.pace, type=kind))
+        try:
+            found = cast(FoundLimit, msgspec.json.decode(state.pace, type=kind))
+        except msgspec.DecodeError:
+            # It is replaced at the next change.
+            return self._initial_limit(state.limit)
         # It was found under a higher ceiling than this limiter's.
         return self._initial_limit(state.limit) if found.limit > state.limit else found
 
@@ -373,8 +406,9 @@ class SharedLimiter:
         # A share below one request in T is one request in a longer T.
         if not share:
             share, per = 1, per * self._processes / self.limit
-        self._fallback = Limiter(share, per=per)
-        wait = self._terms.per + self._terms.slack + self._terms.horizon
+        # Evenly, and by the budget's slack: bursts of many processes would meet after T.
+        self._fallback = Limiter(share, per=per + self._terms.slack, burst=1)
+        wait = self._terms.per + self._terms.slack + self._terms.horizon + FAR_HORIZON_SECONDS
         self._fallback.hold(max(wait, self._paused_until - _loop_time()))
         logger.warning(
             "the shared budget can't be reached (%s): at most %d requests in %g s until it can",
@@ -389,20 +423,30 @@ class SharedLimiter:
         try:
             await asyncio.wait({acquiring, rejoining}, return_when=asyncio.FIRST_COMPLETED)
             if acquiring.done():
+                self._sent_alone.append(_loop_time())
                 return acquiring.result()
             return None if rejoining.cancelled() else rejoining.result()
         finally:
             acquiring.cancel()
 
     async def _rejoin(self, fallback: Limiter) -> None:
+        lost_at = _loop_time()
+        await self._probe(lost_at)
         while True:
-            await asyncio.sleep(PROBE_INTERVAL_SECONDS)
+            # What is sent while the store is being told would not be told.
+            fallback.hold(MAX_REJOIN_SECONDS)
+            ages = [_loop_time() - sent_at for sent_at in self._sent_alone]
+            span = self._terms.per + self._terms.slack
             try:
-                async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                    wait = await self._budget.rejoin()
+                async with asyncio.timeout(MAX_REJOIN_SECONDS):
+                    wait = await self._budget.rejoin(
+                        lost_for=_loop_time() - lost_at,
+                        sent=[age for age in ages if age < span],
+                        distance=self._clock.distance,
+                    )
                 break
             except (BudgetUnreachable, TimeoutError):
-                continue
+                await self._probe(lost_at)
         # Nobody sends until all other processes have noticed as well.
         fallback.hold(MAX_SECONDS)
         await asyncio.sleep(wait)
@@ -410,6 +454,23 @@ class SharedLimiter:
             queue.reserved.clear()
         self._fallback = None
         logger.warning("the shared budget is back")
+
+    async def _probe(self, lost_at: float) -> None:
+        """Wait until the store answers; log it again now and then when it does not."""
+        log_at = _loop_time() + LOG_INTERVAL_SECONDS
+        while True:
+            await asyncio.sleep(PROBE_INTERVAL_SECONDS)
+            lost_for = _loop_time() - lost_at
+            try:
+                await self._budget.rejoin(lost_for=lost_for, distance=self._clock.distance)
+            except BudgetUnreachable as error:
+                if _loop_time() >= log_at:
+                    log_at += LOG_INTERVAL_SECONDS
+                    logger.warning(
+                        "the shared budget can't be reached (%s), for %.0f s now", error, lost_for
+                    )
+            else:
+                return
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -44,7 +44,7 @@ from ..errors import (
 from ..events import OnEvent
 from ..events.observer import CallObserver, guard
 from ..settings import RateLimit, Timeouts
-from ..settings.endpoint import Endpoint
+from ..settings.endpoint import Endpoint, domain_of
 from ..settings.network import check_headers
 from .reasons import (
     MAX_HEADER_BYTES,
@@ -266,7 +266,7 @@ class Session:
         every.update(headers or {})
         self._headers = dict(every)
         self._way = route.options
-        self._limiter = limiter_of(endpoint.rate_limit)
+        self._limiter = limiter_of(endpoint.rate_limit, domain_of(endpoint.base_url))
         self._slots = asyncio.Semaphore(endpoint.max_concurrency)
         # Interactive calls do not wait behind others.
         self._interactive_slots = asyncio.Semaphore(endpoint.max_concurrency)
@@ -650,8 +650,11 @@ def _timeout(
     return aiohttp.ClientTimeout(total, ceil_threshold=inf, **known)
 
 
-def limiter_of(rate: RateLimit | None) -> AnyLimiter:
-    """Return a limiter for a limit: shared, adaptive, or a sliding window of this client."""
+def limiter_of(rate: RateLimit | None, domain: str = "") -> AnyLimiter:
+    """Return a limiter for a limit: shared, adaptive, or a sliding window of this client.
+
+    ``domain`` names a shared one that has no name.
+    """
     if rate is not None and rate.shared is not None:
         from .._ratelimit.shared import SharedLimiter  # noqa: PLC0415
 
@@ -661,6 +664,7 @@ def limiter_of(rate: RateLimit | None) -> AnyLimiter:
             per=rate.per,
             ceiling=rate.ceiling,
             priority=rate.priority,
+            domain=domain,
         )
     if rate is not None and rate.ceiling is not None:
         from .._ratelimit.adaptive import AdaptiveLimiter  # noqa: PLC0415

@@ -21,6 +21,7 @@ from ..errors import ConfigError
 from ..models import NewTask
 from ..qflow import QFlowClient
 from ..settings import Dialect
+from ..settings.endpoint import check_base_url, domain_of
 from ..settings.environment import (
     override_network,
     parse_environment,
@@ -61,8 +62,8 @@ def client(
     """Return the client that options and variables describe.
 
     ``writing`` are settings of the client that are not options of every command. With
-    ``AICC_REDIS_URL`` the rate limit is shared, under the name of the domain; ``priority`` is that
-    of the requests there.
+    ``AICC_REDIS_URL`` the rate limit is shared, under the name in ``AICC_BUDGET`` or that of the
+    domain; ``priority`` is that of the requests there.
     """
     environ = os.environ
     given = {"AICC_BASE_URL": options["base_url"]} if options["base_url"] else {}
@@ -74,7 +75,7 @@ def client(
 
         if "rate_limit" not in settings:
             raise ConfigError("AICC_REDIS_URL must come with --rate or AICC_RATE_LIMIT")
-        name = base_url.partition("://")[2].rstrip("/")
+        name = environ.get("AICC_BUDGET") or domain_of(check_base_url(base_url, allow_http=True))
         budget = RedisBudget(environ["AICC_REDIS_URL"], name=name)
         settings["rate_limit"] = evolve(settings["rate_limit"], shared=budget, priority=priority)
     auth = share_token(_credentials(options, environ), environ.get("AICC_TOKEN_REDIS_URL"))

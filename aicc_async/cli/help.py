@@ -59,6 +59,7 @@ VARIABLES = {
     "AICC_TIMEZONE": "The tenant's zone; Asia/Shanghai unless set.",
     "AICC_RATE_LIMIT": "At most so many requests in any second: 10, 600/60.",
     "AICC_REDIS_URL": "A Redis where processes share that limit.",
+    "AICC_BUDGET": "The name under which they do; the domain unless set.",
     "AICC_TOKEN_REDIS_URL": "A Redis where processes share one token.",
     "AICC_DIALECT": "What the tenant speaks: task_detail=POST missing_codes=…",
     "AICC_PROFILE": "The file that probe writes.",

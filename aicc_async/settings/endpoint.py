@@ -35,7 +35,7 @@ class RateLimit:
     least) to the others, ``interactive`` and ``worker`` may take all; each priority has a queue of
     its own, and processes take turns. ``with request_priority("interactive"):`` sets it for single
     calls. Nothing is bulk unless it says so: not even an export, but for the command line's. When
-    workers take all, bulk still gets as much as the tenth.
+    workers take all, bulk still gets about a fifth, however many processes read in bulk.
 
     ``ceiling`` makes it an adaptive one, see ``adaptive``.
 
@@ -234,6 +234,11 @@ def check_base_url(text: str, *, allow_http: bool = False) -> str:
     if url.scheme != "https" and not allow_http and not is_this_machine(host):
         raise ConfigError(f"base_url must be https for {host}, unless allow_http=True")
     return str(url).rstrip("/")
+
+
+def domain_of(base_url: str) -> str:
+    """Return the host of a checked URL, and its port if it is not the usual one."""
+    return URL(base_url).host_port_subcomponent or ""
 
 
 def find_zone(name: str | ZoneInfo) -> ZoneInfo:

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 from aicc_async import AICCClient, RateLimit, RetryPolicy, StaticToken
 from aicc_async._ratelimit.budget import RequestPriority, request_priority
 from aicc_async.connectors.redis import RedisBudget
+from helpers.delay import delayed
 
 START_TIMEOUT = 60.0  # seconds that starting may take
 
@@ -26,7 +27,7 @@ class Load:
     """What one process does: ``tasks`` calls at a time, or one every so many seconds.
 
     In seconds: ``works`` is how long a task works between calls, ``blocks`` how long it holds the
-    loop up then, ``slow`` how much later answers come.
+    loop up then, ``slow`` how much later answers come, ``far`` how much later requests arrive.
     """
 
     priority: RequestPriority = "worker"
@@ -35,6 +36,7 @@ class Load:
     works: float = 0.0
     blocks: float = 0.0
     slow: float = 0.0
+    far: float = 0.0
 
 
 @frozen(kw_only=True)
@@ -108,8 +110,9 @@ async def _run(pipe: Connection, target: Target, load: Load) -> None:
     logging.getLogger("aicc_async").addHandler(_RejoinHandler(log))
     async with AsyncExitStack() as stack:
         url = target.url
-        if load.slow:
-            url = await stack.enter_async_context(_slow_tenant(url, load.slow))
+        if load.slow or load.far:
+            proxy = delayed(urlsplit(url).netloc, there=load.far, back=load.slow)
+            url = f"http://{await stack.enter_async_context(proxy)}"
         aicc = await stack.enter_async_context(
             AICCClient(
                 url,
@@ -162,75 +165,3 @@ class _RejoinHandler(logging.Handler):
         """Log the moment."""
         if "is back" in record.getMessage():
             self._log.back.append(time.monotonic())
-
-
-class _Carrier(asyncio.Protocol):
-    """One side of a connection: what comes is written to the other side a while later."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._early: list[bytes] = []
-        self._other: asyncio.Transport | None = None
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note where to write."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Write it to the other side, later."""
-        if self._seconds:
-            asyncio.get_running_loop().call_later(self._seconds, self._write, data)
-        else:
-            self._write(data)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """Close the other side."""
-        if self._other:
-            self._other.close()
-
-    def join(self, other: asyncio.Transport | None) -> None:
-        """Set where what comes goes to."""
-        self._other = other
-        for data in self._early:
-            self._write(data)
-
-    def _write(self, data: bytes) -> None:
-        if self._other:
-            self._other.write(data)
-        else:
-            self._early.append(data)
-
-
-class _Relay(_Carrier):
-    """The client's side: it connects to the tenant."""
-
-    def __init__(self, seconds: float, url: str, tasks: set[asyncio.Task[None]]) -> None:
-        super().__init__(0.0)
-        self._slow = seconds
-        self._to = urlsplit(url).netloc.split(":")
-        self._tasks = tasks
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connect."""
-        super().connection_made(transport)
-        self._tasks.add(asyncio.create_task(self._connect()))
-
-    async def _connect(self) -> None:
-        loop, back = asyncio.get_running_loop(), _Carrier(self._slow)
-        host, port = self._to
-        await loop.create_connection(lambda: back, host, int(port))
-        back.join(self.transport)
-        self.join(back.transport)
-
-
-@asynccontextmanager
-async def _slow_tenant(url: str, seconds: float) -> AsyncIterator[str]:
-    """Delay the answers of a tenant by so much."""
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-    server = await loop.create_server(lambda: _Relay(seconds, url, tasks), "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()

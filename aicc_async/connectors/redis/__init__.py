@@ -45,8 +45,8 @@ is an outage.
 A budget
 --------
 
-Take it when several processes share a tenant's quota. All that pass the same URL, name and limit
-send at most so many requests together, in any second::
+Take it when several processes share a tenant's quota. All that pass the same URL and limit, for the
+same domain, send at most so many requests together, in any second::
 
     # budget.py
     import asyncio
@@ -57,7 +57,7 @@ send at most so many requests together, in any second::
 
 
     async def main() -> None:
-        budget = RedisBudget(os.environ["REDIS_URL"], name="tenant-a", fallback_processes=4)
+        budget = RedisBudget(os.environ["REDIS_URL"], fallback_processes=4)
         limit = RateLimit(50, shared=budget, priority="worker")
         async with AICCClient.from_env(rate_limit=limit) as aicc:
             page = await aicc.list_cases(limit=1)
@@ -67,12 +67,13 @@ send at most so many requests together, in any second::
     asyncio.run(main())
 
 ``priority`` is ``interactive``, ``worker`` or ``bulk``; bulk leaves a tenth of the limit to the
-others, and ``with request_priority("interactive"):`` sets it for single calls. HTTP 429 pauses all
-processes. While Redis is away, each process takes its share: the limit divided by
-``fallback_processes``. Redis need not be durable for that.
+others, and all but a fifth where they use that. ``with request_priority("interactive"):`` sets it
+for single calls. HTTP 429 pauses all processes. While Redis is away, each process takes its share:
+the limit divided by ``fallback_processes``. Redis need not be durable for that.
 
 Commands share a budget too: they take ``AICC_REDIS_URL``, with ``AICC_RATE_LIMIT`` or ``--rate``.
-Its name is then the domain.
+The name of a budget is the domain, unless ``name=``, or ``AICC_BUDGET`` for commands and Spark,
+says otherwise.
 
 A token
 -------

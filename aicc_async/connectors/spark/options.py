@@ -156,6 +156,8 @@ def source_from_options(
     overrides = {"AICC_BASE_URL": options["base_url"]} if "base_url" in options else {}
     # Not a default argument: ``help()`` shows those, and would show every variable.
     environ = os.environ if environ is None else environ
+    if "redis_url" in options and environ.get("AICC_BUDGET"):
+        options = {"budget": environ["AICC_BUDGET"], **options}
     base_url, environment = parse_environment({**environ, **overrides})
     return Source(
         base_url=base_url,

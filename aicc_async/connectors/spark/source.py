@@ -46,7 +46,7 @@ class AICCCases(DataSource):
     **The quota.** ``rate`` (``10``, or ``600/60``) and ``concurrency`` are those of one task: with
     several at a time, and one after the other, the tenant sees more, and what it refuses with a 429
     is sent again. With ``redis_url`` the rate is that of all tasks together, and of all other
-    clients that share the ``budget`` of that name (extra ``redis``), which go first;
+    clients that share the ``budget`` of that name (the domain unless set), which go first;
     ``fallback_processes`` is how many tasks and clients there are at a time, at most.
 
     **Credentials** are the variables ``AICC_CLIENT_ID`` and ``AICC_CLIENT_SECRET``,
