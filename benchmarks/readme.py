@@ -36,7 +36,7 @@ SENTENCES = {
         "A verified export of 100,000 rows a year sends {} times the fewest requests"
     ),
     ("pace", "50/s, default, 80 ms: time / least possible"): (
-        "A limit of 50/s takes {} times the least possible time, and nothing is refused"
+        "A limit of 50/s takes {} times the least possible time at 80 ms"
     ),
     ("startup", "--help / import click"): "`aicc-async --help` takes {} times `import click`",
 }
