@@ -32,6 +32,12 @@ SENTENCES = {
     ("telemetry", "points that nobody listens to, of a request"): (
         "Events that nobody listens to cost {} % of a request"
     ),
+    ("requests", "100,000 a year: sent / needed"): (
+        "A verified export of 100,000 rows a year sends {} times the fewest requests"
+    ),
+    ("pace", "50/s, default, 80 ms: time / least possible"): (
+        "A limit of 50/s takes {} times the least possible time at 80 ms"
+    ),
     ("startup", "--help / import click"): "`aicc-async --help` takes {} times `import click`",
 }
 

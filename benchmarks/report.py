@@ -36,7 +36,8 @@ BETTER = """\
 What the others do better:
 
 - **Memory**: the three loops and singer-sdk hold less; they keep nothing to compare with.
-- **The bare loop** of aiohttp and orjson takes less CPU: it parses each row and checks nothing.
+- **The bare loop** of aiohttp and orjson takes less CPU, and it and httpx are a
+  little quicker at 50 ms: they parse each row and check nothing.
 - **dlt** infers and evolves a schema, normalizes nested data, and loads into warehouses, lakes
   and databases; this package has its own dlt source for that. Its state is kept in the destination.
 - **airbyte-cdk** needs no code at all: its manifest runs in Airbyte, with the destinations,

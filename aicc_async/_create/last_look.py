@@ -40,14 +40,14 @@ class LastLook:
             asked = asyncio.get_running_loop().time()
             searched, readings = self.search.window(), self.search.readings()
             cases = await self.search.list_cases(self._range(searched, readings))
-            finding = await self._judge(
-                [
-                    case
-                    for case in cases
-                    if is_titled_like(case, self.search.new) and is_dated_within(case, searched)
-                ],
-                asked,
-            )
+            alike = [
+                case
+                for case in cases
+                if is_titled_like(case, self.search.new) and is_dated_within(case, searched)
+            ]
+            free, finding = await self.search.pick_free(alike), Finding("none")
+            if not all(map(self.search.has_compared, free)):
+                finding = await self.search.take(free, asked)
             if finding.status == "busy":
                 await self.search.wait(pause)
                 continue
@@ -55,12 +55,6 @@ class LastLook:
                 return finding, describe_candidates(finding)
             return await self._judge_others(cases, searched, readings)
         raise AssertionError("backoff has no end")
-
-    async def _judge(self, cases: list[Case], asked: float) -> Finding:
-        free = await self.search.pick_free(cases)
-        if all(map(self.search.has_compared, free)):
-            return Finding("none")
-        return await self.search.take(free, asked)
 
     async def _judge_others(
         self, cases: list[Case], searched: Span, readings: Readings

@@ -54,17 +54,7 @@ class FirstPages(Generic[R]):
 
     async def count(self, window: Window) -> int:
         """Return a window's total, by its first page while there is room, else by one row."""
-        if window in self._pages:
-            return self._pages[window].count
-        is_kept = None not in {window.start, window.end} and self._has_room()
-        self._room -= is_kept
-        page = await self._fetch(window, 0, MAX_ROWS_PER_PAGE if is_kept else 1)
-        self._longest.note(len(page.ids))
-        if is_kept and page.count <= self._max_rows:
-            self._pages[window] = page
-            self._bytes += page.size
-        elif is_kept:
-            self._room += 1
+        page = self._pages.get(window) or await self._ask(window)
         # A total of 0 beside a row is not a total.
         return max(page.count, len(page.ids))
 
@@ -98,5 +88,15 @@ class FirstPages(Generic[R]):
         """Return when the first page that was handed out was asked for; None: none was."""
         return self._asked_at if window in self._taken else None
 
-    def _has_room(self) -> bool:
-        return self._room > 0 and self._bytes < MAX_BYTES_AHEAD
+    async def _ask(self, window: Window) -> Page[R]:
+        has_room = self._room > 0 and self._bytes < MAX_BYTES_AHEAD
+        is_kept = has_room and None not in {window.start, window.end}
+        self._room -= is_kept
+        page = await self._fetch(window, 0, MAX_ROWS_PER_PAGE if is_kept else 1)
+        self._longest.note(len(page.ids))
+        if is_kept and page.count <= self._max_rows:
+            self._pages[window] = page
+            self._bytes += page.size
+        elif is_kept:
+            self._room += 1
+        return page

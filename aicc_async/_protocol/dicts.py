@@ -60,7 +60,8 @@ def to_json(
 
     By Python names without ``timezone`` fields are in another order, an offset of zero is written
     as ``Z``, NaN and infinity as null, and Decimals in ``extra`` as numbers. Raises ConfigError as
-    ``to_dict`` does.
+    ``to_dict`` does, but for bytes, sets and dates that somebody has put into a case's ``extra``:
+    these are written as msgspec writes them.
     """
     # The checks and ``suppress`` would take longer than the writing.
     if names == "python" and timezone is None and hasattr(record, "__attrs_attrs__"):

@@ -67,19 +67,13 @@ def _checks(name: str, hint: Any, zone: ZoneInfo, scope: dict[str, Any]) -> list
     special = [kind for kind in kinds if kind not in _PLAIN]
     if special:
         [kind] = special
-        scope[f"read_{name}"] = _value_reader(kind, zone)
+        read = time_reader(zone) if kind is datetime else record_reader(kind, zone)
+        scope[f"read_{name}"] = _customer_reader(read) if kind is Customer else read
         text = " and value.__class__ is not str" if plain else ""
         return [f"{guard}{text}: value = read_{name}(value)"]
     names = [kind.__name__ for kind in plain]
     test = "".join(f" and value.__class__ is not {kind}" for kind in names)
     return [f"{guard}{test}: raise TypeError"]
-
-
-def _value_reader(kind: type, zone: ZoneInfo) -> ReadRecord:
-    if kind is datetime:
-        return time_reader(zone)
-    read = record_reader(kind, zone)
-    return _customer_reader(read) if kind is Customer else read
 
 
 def _list_reader(read: ReadRecord) -> ReadRecord:

@@ -58,7 +58,7 @@ class AcquiredSlot(Protocol):
     """A slot that was acquired for one request."""
 
     def mark_leaving(self) -> None:
-        """Note that the request is about to leave, after it has a connection."""
+        """Note that the request is about to leave, as soon as it has a connection."""
         ...
 
     def mark_sent(self) -> None:

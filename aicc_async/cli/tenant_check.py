@@ -76,7 +76,9 @@ async def check_tenant(aicc: AICCClient) -> bool:
         await read_first_page(survey, asker)
         gateway = _describe_gateway(await asker.debug_headers(survey.whole))
         await find_utc_offset(survey, asker)
-        _print("cases", _describe_cases(survey))
+        whole = survey.whole
+        span = f" from {whole.start} to {whole.end}" if whole.start else " in all"
+        _print("cases", f"{survey.pages[0].count:,}{span}")
         _print("zone", _describe_zone(aicc, survey))
         _print("rights", await _describe_rights(aicc, survey))
     except AICCError as error:
@@ -96,12 +98,6 @@ def _advise(error: AICCError, advice: Iterable[tuple[type[AICCError], str]]) -> 
         if isinstance(error, kind):
             error.add_note(text)
             return
-
-
-def _describe_cases(survey: Survey) -> str:
-    count = survey.pages[0].count
-    whole = survey.whole
-    return f"{count:,}" + (f" from {whole.start} to {whole.end}" if whole.start else " in all")
 
 
 def _describe_zone(aicc: AICCClient, survey: Survey) -> str:

@@ -79,7 +79,12 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
     """
     days, folder = checkpoint.windows.days(), checkpoint.folder
     with disk_errors(folder), TemporaryFile(dir=folder) as marks:
-        if _mark_new(checkpoint, marks) != days.total():
+        with _SeenIds(folder / "seen.db") as seen:
+            for ids in ids_by_window(checkpoint):
+                seen.count(ids)
+            # A byte for each line, 1 if its id is the first of its kind, else 0.
+            found = sum(marks.write(bytes(seen.are_new(ids))) for ids in ids_by_window(checkpoint))
+        if found != days.total():
             raise checkpoint.discard_changed_rows()
         if days.total() == sum(_bytes_of(marks)):
             return checkpoint.rows_path, days
@@ -96,14 +101,6 @@ def deduplicate(checkpoint: Checkpoint) -> tuple[Path, Counter[str]]:
                     date = _read_created(row).createdDate
                     days[date[:DAY_LENGTH] if date.__class__ is str else ""] -= 1
     return path, +days
-
-
-def _mark_new(checkpoint: Checkpoint, marks: IO[bytes]) -> int:
-    """Write a byte for each line, 1 if its id is the first of its kind, else 0; count the lines."""
-    with _SeenIds(checkpoint.folder / "seen.db") as seen:
-        for ids in ids_by_window(checkpoint):
-            seen.count(ids)
-        return sum(marks.write(bytes(seen.are_new(ids))) for ids in ids_by_window(checkpoint))
 
 
 def _bytes_of(file: IO[bytes]) -> Iterator[int]:

@@ -165,16 +165,13 @@ async def export_cases(
         detail=detail,
         mark_deleted=mark_deleted,
     )
-    destination = await call_in_thread(
+    destination, last = await call_in_thread(
         partial(_resolve, api, query, target, name=format, options=options, keep=keep)
-    )
-    last = await call_in_thread(
-        partial(_load_last, api, query, destination, keep=keep, replace=replace)
     )
     # A database that cannot be reached is an error now, not after everything was read.
     newest = await call_in_thread(destination.table.newest_date) if destination.table else None
     folder = destination.checkpoint
-    if not keep and not restart:
+    if not (keep or restart):
         folder = await _find_unfinished(api, query, destination, detail=detail)
     opened = open_checkpoint(folder, restart=restart, overwrite=overwrite)
     async with entered_in_thread(opened) as checkpoint:
@@ -192,7 +189,7 @@ async def export_cases(
             query = _begin_at(
                 api, query, destination, checkpoint=checkpoint, start=start, detail=detail
             )
-        job = _Job(
+        return await _Job(
             api,
             query,
             target=destination,
@@ -203,8 +200,7 @@ async def export_cases(
             on_progress=on_progress,
             # A table that was emptied has none of its cases any more.
             last=last if newest or not destination.table else None,
-        )
-        return await job.run(mark_deleted=mark_deleted)
+        ).run(mark_deleted=mark_deleted)
 
 
 async def _find_unfinished(
@@ -227,8 +223,11 @@ def _resolve(
     name: str | None,
     options: TargetOptions,
     keep: bool,
-) -> Target:
-    """Return what a target and the name of a format mean; ``keep``: what is there stays."""
+) -> tuple[Target, ExportReport | None]:
+    """Return what a target and the name of a format mean, and the manifest of the last run.
+
+    ``keep``: what is there stays. The manifest is None where this run does not add to its rows.
+    """
     check("target", target, kind(str, PathLike))
     check("format", name, kind(str, type(None)))
     if keep and options.replace:
@@ -238,20 +237,13 @@ def _resolve(
     found = resolve_target(fspath(target), api.zone, name=name, options=options)
     if keep and found.publish:
         raise ConfigError("since_last cannot be combined with an s3:// target: it is written anew")
-    return found
-
-
-def _load_last(
-    api: CaseApi, query: CaseQuery, target: Target, *, keep: bool, replace: bool
-) -> ExportReport | None:
-    """Return the manifest of the last run where this one adds to its rows, once it is checked."""
     last = None
-    if keep or (target.table and not replace):
-        last = manifest.load(target.manifest)
-    check_same_columns(target, last)
+    if keep or (found.table and not options.replace):
+        last = manifest.load(found.manifest)
+    check_same_columns(found, last)
     if not keep:
-        check_table(api, query, target, last=last)
-    return last
+        check_table(api, query, found, last=last)
+    return found, last
 
 
 async def _check_target(

@@ -82,9 +82,10 @@ class RowFile:
         return self._rows.is_full or reading not in (None, self._rows.reading.number)
 
     def settle_window(self, readings: int, *, agreed: bool) -> int:
-        """Take it that the window has all its rows, and return how many; call it in a thread.
+        """Take it that the window has all its rows, and return how many.
 
-        A window that no two readings agree on gets what any brought: nobody knows which was right.
+        Call it in a thread where there were several readings. A window that no two of them agree on
+        gets what any brought: nobody knows which was right.
         """
         with disk_errors(self._folder):
             # The last reading may have brought nothing.

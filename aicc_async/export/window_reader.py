@@ -193,9 +193,9 @@ class _WindowReader:
         # Before the details, which may take hours: it is about the time when the rows were read.
         read_at = self.pages.asked_at(window) or self.api.now()
         is_settled = window.end is not None and window.end <= read_at - self.settle
-        written = await call_in_thread(
-            partial(self.rows.settle_window, verdict.readings, agreed=not verdict.problem)
-        )
+        settle = partial(self.rows.settle_window, verdict.readings, agreed=not verdict.problem)
+        # One reading alone has no lines that were set aside: nothing waits for the disk.
+        written = settle() if verdict.readings == 1 else await call_in_thread(settle)
         without = 0
         if self.detail:
             without = await add_details(self.api, self.rows, self.progress)

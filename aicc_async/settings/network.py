@@ -53,10 +53,6 @@ def _check_proxy(_: object, attribute: Attribute[Any], value: str | None) -> Non
         raise refusal(attribute, f"{_PROXY_CONDITION}, without a path")
 
 
-def _without_password(proxy: str | None) -> str:
-    return repr(proxy and str(URL(proxy).with_user(None)))
-
-
 def _check_file(_: object, attribute: Attribute[Any], value: object) -> None:
     kind(str, PathLike, type(None))(_, attribute, value)
     if not isinstance(value, str | PathLike):
@@ -127,7 +123,12 @@ class NetworkSettings:
     Raises ConfigError when a file cannot be read or is not PEM, and for what cannot be sent.
     """
 
-    proxy: str | None = field(default=None, validator=_check_proxy, repr=_without_password)
+    proxy: str | None = field(
+        default=None,
+        validator=_check_proxy,
+        # Without the password.
+        repr=lambda proxy: repr(proxy and str(URL(proxy).with_user(None))),
+    )
     ca_file: str | PathLike[str] | None = field(default=None, validator=_check_file)
     client_cert: str | PathLike[str] | None = field(default=None, validator=_check_file)
     client_key: str | PathLike[str] | None = field(default=None, validator=_check_file)

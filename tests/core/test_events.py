@@ -167,8 +167,8 @@ async def test_a_wait_for_the_limiter_is_told(tenant: Emulator, seen: list[Event
         await aicc.list_cases()
         await aicc.get_case(tenant.ids()[0])
 
-    [waited] = of_kind(seen, LimiterWaited)
-    assert waited.operation == "get"
+    # On a slow machine even a free slot takes a millisecond.
+    [waited] = [each for each in of_kind(seen, LimiterWaited) if each.operation == "get"]
     assert 0.001 <= waited.seconds < of_kind(seen, CallEnded)[-1].seconds
 
 
@@ -183,9 +183,8 @@ async def test_a_wait_for_the_limiter_that_is_cut_is_told(
             async with asyncio.timeout(0.02):
                 await aicc.get_case(tenant.ids()[0])
 
-    [waited] = of_kind(seen, LimiterWaited)
+    [waited] = [each for each in of_kind(seen, LimiterWaited) if each.operation == "get"]
     ended = of_kind(seen, CallEnded)[-1]
-    assert waited.operation == "get"
     assert 0.001 <= waited.seconds <= ended.seconds
     assert (ended.call, ended.attempts, ended.error) == (waited.call, 0, "CancelledError")
 

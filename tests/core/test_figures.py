@@ -1,9 +1,12 @@
 """The README's figures, and those of its picture, are the ones that were measured last."""
 
 import re
+import runpy
 from collections import defaultdict
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,3 +43,28 @@ def test_picture_shows_the_measured_figures() -> None:
     numbers = [text for text in texts if re.fullmatch(r"[\d.,]+", text)]
     assert numbers
     assert not [number for number in numbers if f" {number} " not in REPORT]
+
+
+@pytest.mark.parametrize(
+    ("median", "before", "is_higher_better", "fallen"),
+    [
+        (1.3, None, False, False),
+        (1.4, None, False, True),
+        # What was missed before is no fall.
+        (1.4, 1.2, False, False),
+        (1.6, 1.2, False, True),
+        # What was better than the target before may come back to it.
+        (1.3, 0.5, False, False),
+        (0.7, None, True, False),
+        (0.6, None, True, True),
+        (0.6, 0.8, True, False),
+        (0.4, 0.8, True, True),
+    ],
+)
+def test_a_ratio_falls_by_more_than_a_third_of_its_target(
+    median: float, before: float | None, is_higher_better: bool, fallen: bool
+) -> None:
+    """A quick run is compared with the target, or with what missed it when it was measured last."""
+    summarize = runpy.run_path(str(ROOT / "benchmarks" / "results.py"))["summarize"]
+    result = summarize("a / b", [median], unit="x", target=1.0, is_higher_better=is_higher_better)
+    assert result.has_fallen(before) is fallen

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from aicc_async import CaseQuery, export_cases
 from aicc_async._listing.empty_runs import find_empty
+from aicc_async._listing.first_pages import FirstPages
+from aicc_async._listing.pages import LongestPage, Page
 from aicc_async._listing.windows import Window, split
 from aicc_async.emulator import Emulator, Quirks
 
@@ -26,6 +28,20 @@ YEARS = CaseQuery(start_time=SINCE.replace(year=2020), end_time=UNTIL.replace(ye
 def bodies(tenant: Emulator) -> list[dict[str, Any]]:
     """Return what was asked of the list."""
     return [msgspec.json.decode(one.body) for one in tenant.requests if one.operation == "list"]
+
+
+async def test_a_total_of_nothing_beside_a_row_is_one_each_time() -> None:
+    """A window that is counted again has the count that it had, and is not asked for again."""
+    asked: list[int] = []
+
+    async def fetch(_: Window, __: int, limit: int) -> Page[str]:
+        asked.append(limit)
+        return Page(["1"], ["row"], 0, 1)
+
+    pages = FirstPages(fetch, LongestPage(), asked_at=SINCE, concurrency=1, max_rows=100)
+    window = Window(SINCE, UNTIL)
+    assert [await pages.count(window), await pages.count(window)] == [1, 1]
+    assert asked == [100]
 
 
 async def test_no_first_page_is_asked_for_twice(out: Path) -> None:

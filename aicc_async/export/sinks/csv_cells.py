@@ -15,10 +15,12 @@ from typing import Any
 
 import msgspec
 
+from .defuse import SIGNS
+
 _TEXT_OR_ABSENT: set[type] = {str, type(None), msgspec.UnsetType}
 _FLAG_OR_TEXT, _INTEGER_OR_TEXT = {bool, *_TEXT_OR_ABSENT}, {int, *_TEXT_OR_ABSENT}
 # Nothing else is quoted, or makes an apostrophe needed (see ``defuse``).
-_SPECIAL = '",\t\r\n\0=+-@\uff1d\uff0b\uff0d\uff20'
+_SPECIAL = '",\t\r\n\0' + SIGNS
 _find_special = re.compile(f"[{re.escape(_SPECIAL)}]").search
 _must_quote = re.compile(r'[",\r\n]').search
 _encode = msgspec.json.Encoder(decimal_format="number").encode

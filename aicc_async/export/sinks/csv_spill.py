@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from typing import IO, Any
 
-import msgspec
 from attrs import define
 
-from ..._protocol.lenient import exact_number, normalize
+from ..._protocol.lenient import read_json
 from ..._protocol.names import wire_names
 from ...errors import DecodeError
 from ...models import Case
@@ -26,8 +26,6 @@ from .defuse import defuse
 from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch
 
 _DOCUMENTED = tuple(wire_names(Case).values())
-# A Decimal keeps all digits of a number.
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=exact_number).decode
 
 
 @define
@@ -132,18 +130,12 @@ def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
 
 
 def _read_row(line: bytes, number: int) -> dict[str, Any]:
-    try:
-        row = _read(line)
-    except (ValueError, RecursionError):
-        raise DecodeError(f"must be a JSON object @ $[{number}]") from None
+    row: Any = None
+    with suppress(DecodeError):
+        row = read_json(line, keep_digits=True)
+    if row.__class__ is not dict:
+        raise DecodeError(f"must be a JSON object @ $[{number}]")
     if row.get("id").__class__ is not str:
         raise DecodeError(f"must be a string @ $[{number}].id")
-    return row
-
-
-def _read(line: bytes) -> dict[str, Any]:
-    try:
-        return _decode(line)
-    except ValueError:
-        # A number may be too long for Python.
-        return _decode(normalize(line))
+    found: dict[str, Any] = row
+    return found

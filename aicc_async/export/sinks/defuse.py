@@ -17,13 +17,11 @@ from __future__ import annotations
 
 import re
 
-_SIGNS = frozenset("=+@\uff1d\uff0b\uff0d\uff20-")
+# The wide ones count in East Asian settings.
+SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
 # The begin of a cell: of the whole text, with what may be trimmed or taken for a separator there,
-# or behind a separator or line break. Then the sign. The wide ones count in East Asian settings.
-_CELL_START = re.compile(
-    r"""(?:\A[\s\0",;|]*|[;\t\r\n][\s\0";]*)"""
-    r"([=+@\uff1d\uff0b\uff0d\uff20-])?"
-)
+# or behind a separator or line break. Then the sign.
+_CELL_START = re.compile(rf"""(?:\A[\s\0",;|]*|[;\t\r\n][\s\0";]*)([{SIGNS}])?""")
 
 
 def defuse(text: str) -> str:
@@ -32,7 +30,7 @@ def defuse(text: str) -> str:
     if text.isprintable() and ";" not in text:
         if text[:1].isalnum():
             return text
-        if text[:1] in _SIGNS:
+        if text.startswith(tuple(SIGNS)):
             return f"'{text}"
     safe = _CELL_START.sub(
         lambda found: f"{found[0][:-1]}'{found[0][-1]}" if found[1] else found[0], text

@@ -8,9 +8,10 @@ value has another type becomes null, and the value goes into ``extra`` by the fi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from math import isinf
 from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
@@ -87,7 +88,10 @@ class TypedRows:
         None: they are not plainly as documented, and must be read as cases.
         """
         columns = self._columns.read(batch)
-        if columns is None or any(_has_long_integer(columns[_NAMES[name]]) for name in _NUMBERS):
+        if columns is None:
+            return None
+        numbers = chain.from_iterable(columns[_NAMES[name]] for name in _NUMBERS)
+        if any(map(_is_long_integer, filter(None, numbers))):
             return None
         for name in _TIMES:
             try:
@@ -143,7 +147,7 @@ class TypedRows:
     def _set_long_integers_aside(self, case: Case) -> None:
         for name in _NUMBERS:
             value = getattr(case, name)
-            if value.__class__ is int and abs(value) > MAX_EXACT_INTEGER:
+            if _is_long_integer(value):
                 setattr(case, name, None)
                 self._set_aside(case, _NAMES[name], value)
 
@@ -152,10 +156,8 @@ class TypedRows:
         self.misfits.setdefault(name, Misfits(case.id)).count += 1
 
 
-def _has_long_integer(values: Iterable[Any]) -> bool:
-    return any(
-        value.__class__ is int and abs(value) > MAX_EXACT_INTEGER for value in filter(None, values)
-    )
+def _is_long_integer(value: Any) -> bool:
+    return value.__class__ is int and abs(value) > MAX_EXACT_INTEGER
 
 
 def _float(value: Any) -> Any:
