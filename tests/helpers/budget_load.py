@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -20,6 +20,7 @@ from aicc_async.connectors.redis import RedisBudget
 from helpers.delay import delayed
 
 START_TIMEOUT = 60.0  # seconds that starting may take
+POLL_INTERVAL = 0.1  # seconds
 
 
 @frozen(kw_only=True)
@@ -96,8 +97,19 @@ def run_processes(target: Target, loads: Sequence[Load]) -> Iterator[list[Connec
 
 def collect_logs(pipes: Sequence[Connection]) -> list[Log]:
     """End all processes, and read what they saw."""
+    return _ask_for_logs(pipes, "stop")
+
+
+def wait_for(pipes: Sequence[Connection], condition: Callable[[list[Log]], bool]) -> list[Log]:
+    """Return what the processes have seen so far as soon as the condition holds for it."""
+    while not condition(seen := _ask_for_logs(pipes, "log")):
+        time.sleep(POLL_INTERVAL)
+    return seen
+
+
+def _ask_for_logs(pipes: Sequence[Connection], word: str) -> list[Log]:
     for pipe in pipes:
-        pipe.send("stop")
+        pipe.send(word)
     return [pipe.recv() for pipe in pipes]
 
 
@@ -127,7 +139,7 @@ async def _run(pipe: Connection, target: Target, load: Load) -> None:
         await asyncio.to_thread(pipe.recv)
         with request_priority(load.priority):
             tasks = [asyncio.create_task(_ask(aicc, load, log)) for _ in range(load.tasks)]
-        await asyncio.to_thread(_stopped, pipe)
+        await _hand_out(pipe, log)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -136,9 +148,11 @@ async def _run(pipe: Connection, target: Target, load: Load) -> None:
         pipe.send(log)
 
 
-def _stopped(pipe: Connection) -> None:
+async def _hand_out(pipe: Connection, log: Log) -> None:
+    """Send what was seen whenever it is asked for, until it is time to stop."""
     try:
-        pipe.recv()
+        while await asyncio.to_thread(pipe.recv) != "stop":
+            pipe.send(log)
     except EOFError:
         raise SystemExit from None
 
