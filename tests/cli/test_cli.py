@@ -749,7 +749,7 @@ def test_every_help_s_example_works(tenant: Emulator, call: Call, command: str) 
     if command == "modify" and DEMO_CASE not in tenant.ids():
         tenant.insert(id=DEMO_CASE)  # the emulator's command has it
     if command == "report":
-        call(*example("export", call)[1])
+        assert call(*example("export", call)[1]).code == 0
     ended = call(*arguments, stdin=stdin.encode())
     assert ended.code == 0
     # How many there are is no part of the rows.

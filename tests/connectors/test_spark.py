@@ -184,8 +184,8 @@ async def test_a_year_is_what_the_export_wrote(
     assert found.schema.names == expected.schema.names
     assert by_id(found) == by_id(expected)
     assert frame.rdd.getNumPartitions() >= 8
-    # Spark's, that of the driver: the tasks' processes take it over.
-    assert sum(each.operation == "token" for each in tenant.requests) == 1
+    # Spark's, that of the driver, if it had none: the tasks' processes take it over.
+    assert sum(each.operation == "token" for each in tenant.requests) <= 1
     assert tenant.refused == refused
 
 

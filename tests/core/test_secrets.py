@@ -25,7 +25,7 @@ SECRET_FIELDS = re.compile(
     r"(^|_)(token|secret|password|credentials|options|headers)$|^(body|url|redis)$"
 )
 # The emulator holds invented data, and the token of a lease says who holds it.
-HARMLESS = re.compile(r"aicc_async\.(emulator\b|connectors\.redis\.leases$)")
+HARMLESS = re.compile(r"aicc_async\.(emulator\b|journal\.leases$)")
 # Each signature, in a process whose environment holds a secret.
 SIGNATURES = """
 import inspect, sys

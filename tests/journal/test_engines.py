@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from aicc_async.emulator import Emulator, Fault, run_in_thread
 
 pytest_plugins = ["helpers.postgres_server"]
 
+MISSING = "{} is missing: pip install 'aicc-async[recipes]'"
 CREATE = 'return await aicc.create_case(new, key=f"order-{number}")'
 CREATE_AND_DIE = CREATE.replace("return ", "") + "\n    os.kill(os.getpid(), 9)"
 
@@ -42,9 +43,9 @@ def environ(postgres_url: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not find_spec("dbos"), reason=MISSING.format("dbos"))
 def test_dbos_recovers_a_killed_workflow(environ: dict[str, str], tmp_path: Path) -> None:
     """A process that dies between the create and its note leaves one case for the next."""
-    pytest.importorskip("dbos", reason="dbos is missing: pip install 'aicc-async[recipes]'")
     code, script = recipe("dbos_orders.py"), tmp_path / "dbos_orders.py"
     assert CREATE in code
     ends = []
@@ -80,9 +81,7 @@ async def test_temporal_runs_an_activity_again(
 
     The activity runs in Temporal's own environment for one; its server is not run.
     """
-    testing = pytest.importorskip(
-        "temporalio.testing", reason="temporalio is missing: pip install 'aicc-async[recipes]'"
-    )
+    testing = pytest.importorskip("temporalio.testing", reason=MISSING.format("temporalio"))
     module = load_recipe(tmp_path)
     journal = PostgresJournal(postgres_url)
     async with connect(journal=journal) as aicc:
