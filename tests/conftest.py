@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 import pytest
+from helpers.clock import Jump, StoppedClock, jump_of
 from hypothesis import HealthCheck, settings
 
 from aicc_async import AICCClient, ClientCredentials, RetryPolicy
@@ -38,3 +39,17 @@ async def aicc(tenant: Emulator) -> AsyncIterator[AICCClient]:
         tenant.url, auth=auth, retry=RetryPolicy(base=0.001, patience=0)
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def jump() -> Jump:
+    """Return what puts the clock of the test's loop past what is waited for."""
+    return jump_of(asyncio.get_running_loop())
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
+    """Stop the clock of the test's loop, by which tenants count their quotas as well."""
+    stopped = StoppedClock(asyncio.get_running_loop())
+    monkeypatch.setattr("aicc_async.emulator.handler.time", stopped)
+    return stopped

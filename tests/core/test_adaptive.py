@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import looptime
 import pytest
 from attrs import evolve
+from helpers.clock import StoppedClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,7 +173,7 @@ def test_a_ceiling_is_never_passed() -> None:
     assert 400 <= passed <= 31 * 20
 
 
-async def test_a_429_of_a_real_service_lowers_the_limit() -> None:
+async def test_a_429_of_a_real_service_lowers_the_limit(clock: StoppedClock) -> None:
     """A client whose start is above the quota comes down to it, and every call is answered."""
     async with Emulator(cases=1, quota=10, retry_after="0.1") as tenant:
         async with AICCClient(
@@ -181,7 +182,7 @@ async def test_a_429_of_a_real_service_lowers_the_limit() -> None:
             rate_limit=RateLimit.adaptive(16, 50),
             retry=RetryPolicy(base=0.001, attempts=20),
         ) as aicc:
-            await asyncio.gather(*(aicc.list_cases(limit=1) for _ in range(24)))
+            await clock.run(asyncio.gather(*(aicc.list_cases(limit=1) for _ in range(24))))
             limiter = aicc._session._limiter
             assert isinstance(limiter, AdaptiveLimiter)
             assert limiter.limit < 16

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.clock import SOON, Jump, time_out_when, until
 from helpers.tenants import NEW, client_of, count
 
 from aicc_async import (
@@ -30,26 +31,9 @@ from aicc_async._ratelimit.sliding_window import Limiter
 from aicc_async._transport.deadline import earliest_end
 from aicc_async.emulator import Emulator, Fault
 
-# The tests' own clock passes it once a call is where it should end, however slow the machine is.
-SOON = 5.0  # seconds
-Jump = Callable[[], None]
 PLACES = 2
 # Waits of days between attempts: none that is drawn is short.
 SLOW = RetryPolicy(base=1e6, cap=1e6, deadline=1e8)
-
-
-@pytest.fixture
-async def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
-    """Return what puts the loop's clock past the deadline."""
-    loop = asyncio.get_running_loop()
-    read, ahead = loop.time, 0.0
-
-    def jump() -> None:
-        nonlocal ahead
-        ahead += SOON
-
-    monkeypatch.setattr(loop, "time", lambda: read() + ahead)
-    return jump
 
 
 async def end_when(
@@ -65,14 +49,6 @@ async def end_when(
     await until(reached)
     jump()
     await calling
-
-
-async def until(found: Callable[[], object]) -> None:
-    """Let the loop run until something is so, and a little longer."""
-    while not found():  # noqa: ASYNC110  (there is no event to wait for on the far side)
-        await asyncio.sleep(0)
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -92,21 +68,7 @@ async def hanging(tenant: Emulator, aicc: AICCClient, calls: int) -> AsyncIterat
 
 async def cancel_when(reached: Callable[[], object], aicc: AICCClient, case_id: str) -> None:
     """Read a case under a timeout of asyncio's that ends once something is so."""
-    limit = asyncio.timeout(None)
-
-    async def read() -> None:
-        async with limit:
-            await aicc.get_case(case_id)
-
-    async def end() -> None:
-        await until(reached)
-        limit.reschedule(asyncio.get_running_loop().time())
-
-    reading = asyncio.create_task(read())
-    await end()
-    with pytest.raises(TimeoutError) as caught:
-        await reading
-    assert type(caught.value) is TimeoutError
+    await time_out_when(reached, lambda: aicc.get_case(case_id))
 
 
 # ---- cancelled from outside ----------------------------------------------------------------
@@ -123,23 +85,26 @@ async def test_cancelled_in_the_queue(tenant: Emulator) -> None:
             pass
 
 
-async def test_cancelled_in_the_limiter(tenant: Emulator) -> None:
+async def test_cancelled_in_the_limiter(tenant: Emulator, jump: Jump) -> None:
     """A call that is cancelled while it waits for the rate limit gives its place back."""
     case_id = tenant.ids()[0]
-    limit = RateLimit(PLACES, per=0.3)
+    limit = RateLimit(PLACES, per=0.3 * SOON)
     async with client_of(tenant, signs_in=False, max_concurrency=PLACES, rate_limit=limit) as aicc:
         await asyncio.gather(*(aicc.get_case(case_id) for _ in range(PLACES)))
         await cancel_when(lambda: True, aicc, case_id)
         assert count(tenant, "get") == PLACES
+        jump()
         async with hanging(tenant, aicc, PLACES):
             pass
 
 
-async def test_cancelled_in_the_sign_in(tenant: Emulator) -> None:
+async def test_cancelled_in_the_sign_in(tenant: Emulator, jump: Jump) -> None:
     """A call that is cancelled while it waits for a token takes no place, and the token comes."""
     tenant.fail("token", Fault.HANG)
-    async with client_of(tenant, max_concurrency=PLACES, timeouts=Timeouts(read=0.2)) as aicc:
+    timeouts = Timeouts(read=0.9 * SOON)
+    async with client_of(tenant, max_concurrency=PLACES, timeouts=timeouts) as aicc:
         await cancel_when(lambda: count(tenant, "token"), aicc, tenant.ids()[0])
+        jump()
         async with hanging(tenant, aicc, PLACES):
             pass
 

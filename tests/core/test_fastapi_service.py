@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import uvicorn
 from attrs import evolve
+from helpers.clock import SOON, Jump, jump_of, until
 from helpers.company import HEADERS, company
 from helpers.recipes import recipe
 from helpers.tenants import NEW, count
@@ -71,8 +72,15 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 @asynccontextmanager
 async def serving(service: Any, make: Callable[[], AICCClient]) -> AsyncIterator[Caller]:
     """Serve it by uvicorn in a thread, with this client."""
-    service.open_client = make
-    config = uvicorn.Config(service.app, log_config=None, lifespan="on", ws="none")
+    jumps: list[Jump] = []
+
+    def open_client() -> AICCClient:
+        jumps.append(jump_of(asyncio.get_running_loop()))
+        return make()
+
+    service.open_client = open_client
+    # The clock of another loop can't be set.
+    config = uvicorn.Config(service.app, loop="asyncio", log_config=None, lifespan="on", ws="none")
     server = uvicorn.Server(config)
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -85,7 +93,7 @@ async def serving(service: Any, make: Callable[[], AICCClient]) -> AsyncIterator
             async with aiohttp.ClientSession(
                 f"http://127.0.0.1:{listener.getsockname()[1]}"
             ) as session:
-                yield Caller(session)
+                yield Caller(session, jumps)
         finally:
             server.should_exit = True
             await asyncio.to_thread(thread.join)
@@ -94,13 +102,23 @@ async def serving(service: Any, make: Callable[[], AICCClient]) -> AsyncIterator
 class Caller:
     """Who calls the service."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, jumps: list[Jump]) -> None:
         self._session = session
+        self._jumps = jumps
 
     async def get(self, case_id: str) -> tuple[int, dict[str, Any], str | None]:
         """Ask for a case; return status, answer and ``Retry-After``."""
         async with self._session.get(f"/cases/{case_id}") as answer:
             return answer.status, await answer.json(), answer.headers.get("Retry-After")
+
+    async def get_too_late(
+        self, case_id: str, reached: Callable[[], object]
+    ) -> tuple[int, dict[str, Any], str | None]:
+        """Ask for a case; the service's clock passes the deadline once something is so."""
+        asking = asyncio.create_task(self.get(case_id))
+        await until(reached)
+        self._jumps[-1]()
+        return await asking
 
     async def post(self, body: Any, key: str) -> tuple[int, dict[str, Any]]:
         """Ask for a case to be made."""
@@ -130,9 +148,9 @@ async def test_a_slow_tenant_is_504_within_the_deadline(tenant: Emulator, servic
     case_id = tenant.ids()[0]
     async with serving(service, lambda: make_client(tenant)) as caller:
         assert (await caller.get(case_id))[0] == 200
-        service.DEADLINE = 0.2
+        service.DEADLINE = SOON
         tenant.fail("get", Fault.HANG, times=None)
-        status, answer, _ = await caller.get(case_id)
+        status, answer, _ = await caller.get_too_late(case_id, lambda: count(tenant, "get") == 2)
     assert status == 504
     assert "no complete answer in time" in answer["error"]
 
@@ -195,9 +213,10 @@ async def test_it_works_in_a_company(tenant: Emulator, service: Any, tmp_path: P
                 await asyncio.sleep(0)
             leaving.cancel()
             assert (await caller.get(case_id))[0] == 200
-            service.DEADLINE = 0.2
+            service.DEADLINE = SOON
             tenant.fail("get", Fault.HANG, times=None)
-            assert (await caller.get(case_id))[0] == 504
+            late = await caller.get_too_late(case_id, lambda: count(tenant, "get") == 5)
+            assert late[0] == 504
         network.check()
     attempts = [span for span in spans.get_finished_spans() if span.kind is SpanKind.CLIENT]
     resends = [(span.attributes or {}).get("http.request.resend_count") for span in attempts]

@@ -378,7 +378,7 @@ async def test_a_plain_break_is_cleaned_up_too() -> None:
                 break
             assert fetching()
         if left := fetching():
-            await asyncio.wait(left, timeout=2)
+            await asyncio.wait(left)
         assert not fetching()
     assert not troubles
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from attrs import asdict
 from helpers import tenants
+from helpers.clock import StoppedClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -329,31 +330,36 @@ async def test_who_may_not_ask_is_told_so() -> None:
 # ---- how fast ------------------------------------------------------------------------------
 
 
-async def test_the_rate_is_found_below_the_quota() -> None:
+async def test_the_rate_is_found_below_the_quota(clock: StoppedClock) -> None:
     """It stops at the first refusal, and the rate that passed is within the quota."""
     async with pair(quota=2, retry_after=None) as (tenant, aicc):
-        found_ = await find_rate(partial(aicc.list_cases, limit=1), aicc.stats)
+        found_ = await clock.run(find_rate(partial(aicc.list_cases, limit=1), aicc.stats))
         assert found_["rate"] in {1.0, 2.0}
         assert found_["rate_refused"] == found_["rate"] + 1
         assert tenant.refused <= 5
 
 
-async def test_the_rate_is_asked_for_only_when_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_rate_is_asked_for_only_when_wanted(
+    monkeypatch: pytest.MonkeyPatch, clock: StoppedClock
+) -> None:
     """The profile has the rates that passed and failed, beside all the rest."""
     monkeypatch.setattr("aicc_async.probe.rate.RATES", (4, 100))
     async with pair(quota=50, retry_after=None) as (tenant, aicc):
-        answers = asdict(await probe(aicc, find_rate=True))
+        answers = asdict(await clock.run(probe(aicc, find_rate=True)))
         assert answers.items() >= (WELL_BEHAVED | {"rate": 4.0, "rate_refused": 100.0}).items()
         assert {one.operation for one in tenant.requests} == {"token", "list", "get"}
 
 
-async def test_the_clients_own_limit_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_clients_own_limit_is_no_finding(
+    monkeypatch: pytest.MonkeyPatch, clock: StoppedClock
+) -> None:
     """A rate that the client itself held back is neither passed nor refused."""
     monkeypatch.setattr("aicc_async.probe.rate.RATES", (20,))
     async with Emulator(cases=5) as tenant:
         auth, limit = ClientCredentials(tenant.client_id, tenant.client_secret), RateLimit(10)
         async with AICCClient(tenant.url, auth=auth, rate_limit=limit) as aicc:
-            assert await find_rate(partial(aicc.list_cases, limit=1), aicc.stats) == {}
+            found_ = await clock.run(find_rate(partial(aicc.list_cases, limit=1), aicc.stats))
+    assert found_ == {}
 
 
 async def test_errors_end_the_asking() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from attrs import asdict, fields
+from helpers.clock import StoppedClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -182,13 +183,13 @@ async def test_no_larger_page_is_asked_for() -> None:
             assert sorted([case.id async for case in aicc.iter_cases()]) == sorted(tenant.ids())
 
 
-async def test_the_rate_is_kept() -> None:
+async def test_the_rate_is_kept(clock: StoppedClock) -> None:
     """A client with the rate of a profile stays below a quota that it would else run into."""
     async with Emulator(cases=10, quota=5) as tenant:
         auth, profile = StaticToken(tenant.token()), Profile(rate=5, rate_refused=6)
         async with AICCClient(tenant.url, auth=auth, profile=profile) as aicc:
             for _ in range(6):
-                await aicc.list_cases()
+                await clock.run(aicc.list_cases())
             assert (aicc.stats.throttled, tenant.peak) == (0, 4)
 
 

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 import aiohttp
 import attrs
 import pytest
+from helpers.clock import StoppedClock
 from helpers.tenants import NEW, client_of, count
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -207,18 +208,24 @@ def test_the_table_is_whole() -> None:
 
 @pytest.mark.parametrize(("fault", "operation", "arrived", "error"), ROWS)
 async def test_a_fault_that_never_ends(
-    clients: Clients, fault: Fault, operation: str, arrived: int, error: type[AICCError] | None
+    clients: Clients,
+    fault: Fault,
+    operation: str,
+    arrived: int,
+    error: type[AICCError] | None,
+    *,
+    clock: StoppedClock,
 ) -> None:
     """Each operation is sent as often as the table says, and ends in the error that it names.
 
     A refusal counts as no attempt: it is sent again until the deadline.
     """
     if fault in HANGS:
-        await clients.impatient(operation, 0.01)
+        await clients.impatient(operation, 1.0)
     if fault is Fault.THROTTLED:
         await clients.hurry(operation, 2.0)
     clients.tenant.fail(operation, fault, times=None)
-    ends = await asyncio.gather(clients.call(operation), return_exceptions=True)
+    ends = await clock.run(asyncio.gather(clients.call(operation), return_exceptions=True))
     assert [type(end) for end in ends if isinstance(end, BaseException)] == [error] * bool(error)
     if fault is Fault.THROTTLED:
         assert clients.arrived(operation) > arrived
@@ -230,24 +237,26 @@ async def test_a_fault_that_never_ends(
 @pytest.mark.parametrize("fault", [*AGAIN, Fault.THROTTLED])
 @pytest.mark.parametrize("operation", SAFE)
 async def test_a_safe_request_outlives_a_fault(
-    clients: Clients, fault: Fault, operation: str
+    clients: Clients, fault: Fault, operation: str, clock: StoppedClock
 ) -> None:
     """A list, get, modify or sign-in goes again after each fault that may pass."""
     if fault in HANGS:
-        await clients.impatient(operation, 0.15)
+        await clients.impatient(operation, 1.0)
     clients.tenant.fail(operation, fault)
-    await clients.call(operation)
+    await clock.run(clients.call(operation))
     assert clients.arrived(operation) == 2
 
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("operation", [*ONCE, "process", "task_create"])
-async def test_never_two_for_one(clients: Clients, fault: Fault, operation: str) -> None:
+async def test_never_two_for_one(
+    clients: Clients, fault: Fault, operation: str, clock: StoppedClock
+) -> None:
     """Whatever happens to what makes something, it makes one at most, and errors don't lie."""
     if fault in HANGS:
-        await clients.impatient(operation, 0.01)
+        await clients.impatient(operation, 1.0)
     clients.tenant.fail(operation, fault)
-    [end] = await asyncio.gather(clients.call(operation), return_exceptions=True)
+    [end] = await clock.run(asyncio.gather(clients.call(operation), return_exceptions=True))
     assert clients.made() <= 1
     if not isinstance(end, UnknownOutcome):
         assert clients.made() == (not isinstance(end, BaseException))
@@ -707,13 +716,13 @@ async def test_the_budget_bounds_the_storm_of_patient_calls() -> None:
 # ---- everybody waits -----------------------------------------------------------------------
 
 
-async def test_a_throttle_pauses_everybody(tenant: Emulator) -> None:
+async def test_a_throttle_pauses_everybody(tenant: Emulator, clock: StoppedClock) -> None:
     """After one 429, nothing of this client arrives before the time that was asked for."""
     tenant.retry_after = "0.2"
     async with client_of(tenant) as client:
         await client.list_cases(limit=1)
         tenant.fail("list", Fault.THROTTLED)
-        await asyncio.gather(*(client.list_cases(limit=1) for _ in range(20)))
+        await clock.run(asyncio.gather(*(client.list_cases(limit=1) for _ in range(20))))
     refused = next(one for one in tenant.requests if one.status == 429)
     later = [one.at - refused.at for one in tenant.requests if one.at > refused.at + 0.05]
     assert len(later) >= 13

@@ -20,7 +20,7 @@ from helpers.recipes import SAMPLE_FILES, recipe
 from aicc_async.emulator import Emulator, Latency, run_in_thread
 
 pytest_plugins = ["helpers.redis_server"]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 NURSERY = Path(__file__).parents[1] / "helpers/nursery.py"
 PATIENCE = 30.0  # seconds, far more than anything takes

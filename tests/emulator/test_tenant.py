@@ -144,6 +144,7 @@ def test_the_peak_counts_refused_requests() -> None:
 
 
 @pytest.mark.parametrize("retry_after", ["1", "Wed, 21 Oct 2026 07:28:00 GMT", None])
+@pytest.mark.usefixtures("clock")
 async def test_above_the_quota_is_429(http: aiohttp.ClientSession, retry_after: str | None) -> None:
     """Requests above the quota are refused with the literal header; signing in costs nothing."""
     async with Emulator(cases=0, quota=2, retry_after=retry_after) as tenant:

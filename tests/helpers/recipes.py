@@ -81,12 +81,7 @@ def docstrings(file: Path) -> Iterator[tuple[str, str]]:
 
 def all_blocks() -> list[Block]:
     """Return the blocks of all docstrings of the package, those of its private parts too."""
-    return [
-        block
-        for file in sorted(PACKAGE.rglob("*.py"))
-        for place, text in docstrings(file)
-        for block in _blocks(place, text)
-    ]
+    return [block for file in sorted(PACKAGE.rglob("*.py")) for block in _blocks_of(file)]
 
 
 def without_blocks(text: str) -> str:
@@ -96,12 +91,20 @@ def without_blocks(text: str) -> str:
 
 def recipe(name: str) -> str:
     """Return the script whose first line names this file."""
-    [code] = [block.code for block in all_blocks() if block.first_line == f"# {name}"]
+    first_line = f"# {name}"
+    # Parsing the whole package would take half a second of each test that runs a script.
+    files = [path for path in PACKAGE.rglob("*.py") if first_line in path.read_text("utf-8")]
+    blocks = [block for file in files for block in _blocks_of(file)]
+    [code] = [block.code for block in blocks if block.first_line == first_line]
     return code
 
 
 def _module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _blocks_of(file: Path) -> list[Block]:
+    return [block for place, text in docstrings(file) for block in _blocks(place, text)]
 
 
 def _blocks(place: str, text: str) -> list[Block]:

@@ -26,7 +26,7 @@ KEEPS = (
 )
 SENTINEL_CONF = """
 sentinel monitor {service} 127.0.0.1 {port} 1
-sentinel down-after-milliseconds {service} 300
+sentinel down-after-milliseconds {service} 60000
 sentinel failover-timeout {service} 3000
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from helpers.new_cases import new_case
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aicc_async import AICCClient, StaticToken, Timeouts, UnknownOutcome
+from aicc_async import AICCClient, StaticToken, UnknownOutcome
 from aicc_async._create.readings import CLOCK_TOLERANCE, Readings
 from aicc_async._create.zone import as_offset, describe
 from aicc_async.emulator import Emulator, Fault, Quirks
@@ -38,8 +37,8 @@ class Machine(Protocol):
 
 @pytest.fixture
 def client_options() -> dict[str, Any]:
-    """Wait for an answer and for the list a moment only."""
-    return {"timeouts": Timeouts(read=0.1), "list_lag": 0.1}
+    """Wait for the list a moment only."""
+    return {"list_lag": 0.1}
 
 
 def creates(tenant: Emulator) -> int:
@@ -157,7 +156,7 @@ async def test_a_clock_set_during_the_search_does_not_move_it(
 ) -> None:
     """The search goes on by the clock that it began with."""
     tenant.list_lag = 0.5
-    aicc = connect(list_lag=3)
+    aicc = connect(list_lag=60)
     lost = await lose(tenant, aicc)
     task = asyncio.create_task(retry(aicc))
     while not any(call.operation == "list" for call in tenant.requests):  # noqa: ASYNC110  (no event)
@@ -327,10 +326,9 @@ async def test_a_create_cancelled_before_it_left_is_sent_at_once_when_it_comes_a
     assert entry
     assert entry.state == "rejected"
     tenant.quota = None
-    began = time.monotonic()
     assert await connect(list_lag=600).create_case(new_case(), key="k") in tenant.ids()
 
-    assert time.monotonic() - began < 60
+    # Whoever looks for a case asks for the list, and would wait for ten minutes.
     assert not any(call.operation == "list" for call in tenant.requests)
 
 

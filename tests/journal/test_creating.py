@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import evolve
+from helpers.clock import SOON, Jump, until
 from helpers.new_cases import new_case
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,19 +55,32 @@ NOT_MADE = [
     *(Fault.DROP_BEFORE, Fault.HANG, Fault.HTTP_500, Fault.HTTP_502, Fault.HTTP_503),
     *(Fault.HTTP_504, Fault.HTML_200),
 ]
+HANGS = {Fault.HANG, Fault.HANG_AFTER}
 SEEDED = 300  # cases of the tenant
 Connect = Callable[..., AICCClient]
 
 
 @pytest.fixture
 def client_options() -> dict[str, Any]:
-    """Wait for an answer and for the list a moment only."""
-    return {"timeouts": Timeouts(read=0.1), "list_lag": 0.1}
+    """Wait for the list a moment only, and for an answer until the clock jumps."""
+    return {"timeouts": Timeouts(read=0.9 * SOON), "list_lag": 0.1}
 
 
 def creates(tenant: Emulator) -> int:
     """Count the requests that would create a case."""
     return sum(call.operation == "create" for call in tenant.requests)
+
+
+async def create_despite(
+    fault: Fault, tenant: Emulator, jump: Jump, creating: Coroutine[Any, Any, str]
+) -> str:
+    """Await a create that meets a fault; an answer that never comes is not waited for."""
+    tenant.fail("create", fault)
+    task, before = asyncio.create_task(creating), creates(tenant)
+    if fault in HANGS:
+        await until(lambda: creates(tenant) > before)
+        jump()
+    return await task
 
 
 def lists(tenant: Emulator) -> int:
@@ -110,12 +124,11 @@ def wire(moment: datetime) -> dict[str, str]:
 
 @pytest.mark.parametrize("fault", MADE + NOT_MADE)
 async def test_a_doubt_is_settled_when_the_key_comes_again(
-    fault: Fault, tenant: Emulator, connect: Connect, path: Path
+    fault: Fault, tenant: Emulator, connect: Connect, path: Path, jump: Jump
 ) -> None:
     """The first call raises; the next one finds the case, or makes it when there is none."""
-    tenant.fail("create", fault)
     with pytest.raises(UnknownOutcome) as caught:
-        await connect().create_case(new_case(), key="k")
+        await create_despite(fault, tenant, jump, connect().create_case(new_case(), key="k"))
     assert (caught.value.operation, caught.value.candidates) == ("create", ())
     assert (await entry_of(path)).state == "unknown"
     again = connect()
@@ -148,13 +161,13 @@ async def test_a_key_of_any_kind_of_text_is_a_key(tenant: Emulator, connect: Con
 @pytest.mark.parametrize("remembers", [True, False])
 @pytest.mark.parametrize("fault", MADE + NOT_MADE)
 async def test_a_doubt_is_settled_at_once(
-    fault: Fault, remembers: bool, tenant: Emulator, connect: Connect
+    fault: Fault, remembers: bool, tenant: Emulator, connect: Connect, jump: Jump
 ) -> None:
     """With `reconcile` the very call finds or makes the one case, with a journal and without."""
-    tenant.fail("create", fault)
     options = {} if remembers else {"journal": None}
     aicc = connect(on_unknown="reconcile", **options)
-    case_id = await aicc.create_case(new_case(), key="k" if remembers else None)
+    creating = aicc.create_case(new_case(), key="k" if remembers else None)
+    case_id = await create_despite(fault, tenant, jump, creating)
     assert tenant.count() == SEEDED + 1
     assert case_id in tenant.ids()
     assert creates(tenant) == (1 if fault in MADE else 2)
@@ -215,10 +228,13 @@ async def test_a_list_that_cannot_be_read_leaves_the_doubt(
 
 async def test_a_list_that_lags_is_looked_at_again(tenant: Emulator, connect: Connect) -> None:
     """The case that shows a moment later is found then, long before the list must show it."""
-    tenant.list_lag = 0.3
+    tenant.list_lag = 600
     tenant.fail("create", Fault.DROP_AFTER)
     aicc = connect(on_unknown="reconcile", list_lag=600)
-    await aicc.create_case(new_case(), key="k")
+    creating = asyncio.create_task(aicc.create_case(new_case(), key="k"))
+    await until(lambda: lists(tenant))
+    tenant.list_lag = 0
+    await creating
     assert (creates(tenant), tenant.count()) == (1, SEEDED + 1)
     assert lists(tenant) > 1
 
@@ -452,17 +468,18 @@ async def test_one_key_asked_for_many_times_is_one_case(tenant: Emulator, connec
 
 @pytest.mark.parametrize("same_client", [True, False])
 async def test_a_caller_that_does_not_wait_gets_an_error(
-    same_client: bool, tenant: Emulator, connect: Connect
+    same_client: bool, tenant: Emulator, connect: Connect, jump: Jump
 ) -> None:
     """While another call is on its way with the key, `wait=False` raises KeyInUse."""
-    tenant.latency = Latency(0.3)
-    first = connect(timeouts=Timeouts(read=5))
+    tenant.latency = Latency(SOON)
+    first = connect(timeouts=Timeouts(read=2 * SOON))
     second = first if same_client else connect()
     task = asyncio.create_task(first.create_case(new_case(), key="k"))
     while not creates(tenant):  # noqa: ASYNC110  (the tenant has no event for it)
         await asyncio.sleep(0.01)
     with pytest.raises(KeyInUse, match="another call is at work on key 'k'"):
         await second.create_case(new_case(), key="k", wait=False)
+    jump()
     case_id = await task
     assert await second.create_case(new_case(), key="k", wait=False) == case_id
 
@@ -509,12 +526,14 @@ async def test_a_key_that_is_being_refused_may_get_another_record(
         assert await task in tenant.ids()
 
 
-async def test_who_waits_goes_on_where_the_other_failed(tenant: Emulator, connect: Connect) -> None:
+async def test_who_waits_goes_on_where_the_other_failed(
+    tenant: Emulator, connect: Connect, jump: Jump
+) -> None:
     """The first call ends in doubt, and the second one settles it."""
-    tenant.fail("create", Fault.HANG_AFTER)
+    calls = [connect().create_case(new_case(), key="k") for _ in range(2)]
     first, second = await asyncio.gather(
-        connect().create_case(new_case(), key="k"),
-        connect().create_case(new_case(), key="k"),
+        create_despite(Fault.HANG_AFTER, tenant, jump, calls[0]),
+        calls[1],
         return_exceptions=True,
     )
     assert {type(first), type(second)} == {UnknownOutcome, str}
@@ -523,7 +542,7 @@ async def test_who_waits_goes_on_where_the_other_failed(tenant: Emulator, connec
 
 async def test_a_create_may_be_cancelled_at_any_moment(tenant: Emulator, connect: Connect) -> None:
     """However far it had come, the same key makes no second case afterwards."""
-    aicc = connect(max_concurrency=100, timeouts=Timeouts(read=5), list_lag=0.3)
+    aicc = connect(max_concurrency=100, list_lag=0.3)
     await aicc.create_case(new_case(), key="warm")
 
     async def cancelled(steps: int) -> None:
@@ -543,8 +562,8 @@ async def test_a_create_may_be_cancelled_at_any_moment(tenant: Emulator, connect
 
 async def test_a_client_closed_meanwhile_leaves_a_doubt(tenant: Emulator, connect: Connect) -> None:
     """The call ends with an error of ours, and the next client settles it."""
-    tenant.latency = Latency(0.2)
-    aicc = connect(timeouts=Timeouts(read=5))
+    tenant.latency = Latency(600)
+    aicc = connect()
     task = asyncio.create_task(aicc.create_case(new_case(), key="k"))
     while not creates(tenant):  # noqa: ASYNC110  (the tenant has no event for it)
         await asyncio.sleep(0.01)
@@ -696,7 +715,7 @@ def test_a_bad_lag_is_refused(lag: Any) -> None:
 
 
 async def test_nobody_is_named_in_errors_or_in_the_journal(
-    tenant: Emulator, connect: Connect, path: Path
+    tenant: Emulator, connect: Connect, path: Path, jump: Jump
 ) -> None:
     """Neither title, text, phone nor contact are in what is raised or kept."""
     secrets = {"title": "Erika Muster", "description": "Heidestr. 17", "contact_phone": "+4930901"}
@@ -708,9 +727,9 @@ async def test_nobody_is_named_in_errors_or_in_the_journal(
         await strangers.create_case(new)
     await strangers.create_case(new)
     for number, fault in enumerate([*NOT_MADE, *MADE, Fault.BUSINESS_ERROR]):
-        tenant.fail("create", fault)
+        creating = aicc.create_case(new, key=f"k{number}", on_unknown="raise")
         with pytest.raises(AICCError) as caught:
-            await aicc.create_case(new, key=f"k{number}", on_unknown="raise")
+            await create_despite(fault, tenant, jump, creating)
         said.append(f"{caught.value!r} {caught.value} {caught.value.__cause__!r}")
     with pytest.raises(UnknownOutcome) as unsure:
         await aicc.create_case(new, key="k0")

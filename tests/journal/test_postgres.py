@@ -42,7 +42,7 @@ async def opened(postgres_url: str) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         def one() -> PostgresJournal:
-            journal = PostgresJournal(postgres_url, lease=2)
+            journal = PostgresJournal(postgres_url, lease=60)
             stack.push_async_callback(journal.close)
             return journal
 

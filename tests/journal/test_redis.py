@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import redis
 from attrs import evolve
+from helpers.clock import Jump
+from helpers.clock import until as turns
 from helpers.new_cases import DIGESTS, new_case
 from helpers.redis_process import RedisServer
 from redis.asyncio import Redis
@@ -52,7 +54,8 @@ async def opened(redis_url: str, prefix: str) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         def one() -> RedisJournal:
-            journal = RedisJournal(redis_url, prefix, lease=1)
+            # A third of it is over when the clock jumps; it is not when the machine stalls.
+            journal = RedisJournal(redis_url, prefix, lease=12)
             stack.push_async_callback(journal.close)
             return journal
 
@@ -98,12 +101,15 @@ async def until(happened: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_a_renewed_lease_outlasts_its_time(opened: Open, store: Store) -> None:
+async def test_a_renewed_lease_outlasts_its_time(opened: Open, store: Store, jump: Jump) -> None:
     """A key stays held for longer than its lease while its holder is at work."""
     mine, other = opened(), opened()
     await mine.claim("k", **DIGESTS)
     first = store.lease_end()
-    await until(lambda: store.lease_end() >= first + 600_000)
+    # The renewal is waited for by then.
+    await turns(lambda: True)
+    jump()
+    await until(lambda: store.lease_end() > first)
 
     assert not (await other.claim("k", **DIGESTS)).held
 
@@ -271,7 +277,7 @@ from aicc_async.connectors.redis import RedisJournal
 
 async def main(url, token, store, prefix, fields):
     journal = RedisJournal(store, prefix, lease=1)
-    limit = RateLimit(1, per=4.0)  # long enough to be stopped while it waits
+    limit = RateLimit(1, per=600.0)  # long enough to be stopped while it waits
     options = {"auth": StaticToken(token), "journal": journal, "timezone": "Asia/Shanghai"}
     async with AICCClient(url, rate_limit=limit, **options) as aicc:
         await aicc.list_cases()
@@ -447,16 +453,19 @@ def test_the_missing_library_is_named() -> None:
 
 
 async def test_a_lease_that_is_lost_while_a_case_is_made_is_an_unknown_outcome(
-    opened: Open, store: Store, tenant: Emulator, connect: Connect
+    opened: Open, store: Store, tenant: Emulator, connect: Connect, jump: Jump
 ) -> None:
     """A case may be there: the caller must not read that nothing was sent."""
     async with connect(journal=opened(), on_unknown="reconcile") as aicc:
         await aicc.list_cases()
-        tenant.latency = Latency(2)
+        tenant.latency = Latency(600)
         making = asyncio.create_task(aicc.create_case(NEW, key="k"))
         await until(lambda: tenant.count() > 300)
         # Somebody else is at work on it.
         store.redis.hset(f"{store.prefix}entry:k", "owner", "other")
+        # The create is not answered any more; the search for it is.
+        tenant.latency = None
+        jump()
         await until(making.done)
         with pytest.raises(UnknownOutcome, match="the journal has failed since") as caught:
             await making
@@ -487,7 +496,7 @@ async def test_a_redis_that_forgets_is_refused(
 
 
 async def test_a_full_redis_takes_no_claim_but_every_note(
-    opened: Open, store: Store, tenant: Emulator, connect: Connect
+    opened: Open, store: Store, tenant: Emulator, connect: Connect, jump: Jump
 ) -> None:
     """What is sent when it fills up can be noted; nothing new is sent."""
     journal = opened()
@@ -505,6 +514,7 @@ async def test_a_full_redis_takes_no_claim_but_every_note(
                 await aicc.create_case(NEW, key="k")
         assert caught.value.case_id is None
         assert tenant.requests == []
+        jump()
         await until(lambda: store.lease_end("doubtful") > first)
 
         await journal.confirm("made", "c1")
