@@ -14,7 +14,7 @@ import pytest
 
 # The tests' own clock passes it once a call is where it should end, however slow the machine is.
 SOON = 5.0  # seconds
-STEP = 0.01  # seconds
+STEP = 0.05  # seconds
 Jump = Callable[[], None]
 T = TypeVar("T")
 
