@@ -264,7 +264,7 @@ def test_settings_go_before_variables() -> None:
         ({"settle": "9999999999d"}, "settle must be at most 999999999 days, got '9999999999d'"),
         ({"redis_url": "redis://host"}, "rate must be set for a shared budget"),
         ({"rate": "5", "budget": "b"}, "redis_url must be set for a shared budget"),
-        ({"rate": "5", "redis_url": "ftp://:hush@host"}, "^url must be a URL of Redis [^h]*$"),
+        ({"rate": "5", "redis_url": "ftp://:hush@host"}, "^redis must be a URL of Redis [^@]*$"),
         ({"rate": "fast"}, "rate_limit must be like '10' or '600/60', got 'fast'$"),
         ({"owner_id": "x" * 21}, "owner_id"),
         ({"profile": "/nowhere/profile.toml"}, "cannot be read: FileNotFoundError$"),
@@ -296,7 +296,7 @@ def test_a_budget_is_shared_by_all_tasks() -> None:
 
     assert (limit.limit, limit.priority) == (50, "bulk")
     assert (limit.shared.name, limit.shared.fallback_processes) == ("tenant-a", 40)
-    assert "hush" in limit.shared.url
+    assert "hush" in limit.shared.redis
     assert "hush" not in repr(source)
 
 
