@@ -163,19 +163,15 @@ class RedisConnection:
 
     def _open(self) -> RedisClient:
         if self._client is None:
-            self._client = self._make_client()
+            place = self._place
+            if isinstance(place, str):
+                place = open_url(self._name, place, timeout=self._timeout, retry=self._retry)
+            client = place if isinstance(place, RedisClient) else place()
+            if not isinstance(client, RedisClient):
+                condition = "return a redis.asyncio.Redis or RedisCluster"
+                raise ConfigError(f"{self._name} must {condition}, got {kind_of(client)}")
+            self._client = client
         return self._client
-
-    def _make_client(self) -> RedisClient:
-        if isinstance(self._place, RedisClient):
-            return self._place
-        if isinstance(self._place, str):
-            return open_url(self._name, self._place, timeout=self._timeout, retry=self._retry)
-        client = self._place()
-        if isinstance(client, RedisClient):
-            return client
-        condition = "return a redis.asyncio.Redis or RedisCluster"
-        raise ConfigError(f"{self._name} must {condition}, got {kind_of(client)}")
 
 
 def check_place(name: str, place: object) -> None:
