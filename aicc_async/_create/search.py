@@ -70,7 +70,8 @@ class CaseSearch:
                 if cases is None and is_last and not finding:
                     cases = await self._list_window()
                 if cases is not None:
-                    finding = await self.take(await self._pick_candidates(cases), asked)
+                    alike = [case for case in cases if is_titled_like(case, self.new)]
+                    finding = await self.take(await self.pick_free(alike), asked)
             except ExportError:
                 # Rows kept moving: others create cases as well.
                 if self._left(began) <= 0:
@@ -210,10 +211,6 @@ class CaseSearch:
         if abs(better.start - span.start) > MAX_SKEW:
             cases = await self._list(better, title, most)
         return cases
-
-    async def _pick_candidates(self, cases: list[Case]) -> list[Case]:
-        """Return the cases that look like it and are no other key's."""
-        return await self.pick_free([case for case in cases if is_titled_like(case, self.new)])
 
 
 def backoff(first: float, longest: float) -> Iterator[float]:

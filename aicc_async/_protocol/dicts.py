@@ -85,13 +85,11 @@ def _plain_value(value: Any, zone: ZoneInfo | None) -> Any:
         return {key: _plain_value(item, zone) for key, item in value.items()}
     if kind is float and isfinite(value):
         return value
-    return {name: _plain_value(getattr(value, name), zone) for name in _field_names(kind)}
+    return {name: _plain_value(getattr(value, name), zone) for name in _fields(kind)}
 
 
 # Raises attrs' TypeError for what is not a record.
-@lru_cache(maxsize=64)
-def _field_names(cls: type) -> tuple[str, ...]:
-    return tuple(attrs.fields_dict(cls))
+_fields = lru_cache(maxsize=64)(attrs.fields_dict)
 
 
 def _to_dict_slowly(record: Any, zone: ZoneInfo | None) -> dict[str, Any]:

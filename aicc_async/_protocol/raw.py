@@ -101,7 +101,7 @@ def raw_detail(body: bytes) -> RawParts:
 
 
 def _split(body: bytes) -> tuple[list[_RowKey], list[msgspec.Raw], int]:
-    keys, rows = _read(_read_page, body, operation="list")
+    keys, rows = _read(lambda text: (_read_keys(text), _read_rows(text)), body, operation="list")
     check_code("list", keys.resCode, keys.resMsg)
     if keys.result == []:
         return [], [], 0
@@ -111,10 +111,6 @@ def _split(body: bytes) -> tuple[list[_RowKey], list[msgspec.Raw], int]:
     check_total(found.count, "$.result")
     raw: Any = rows.result
     return found.caseList, (raw[0] if isinstance(raw, list) else raw).caseList, found.count
-
-
-def _read_page(body: bytes) -> tuple[_Envelope, _RawEnvelope]:
-    return _read_keys(body), _read_rows(body)
 
 
 def _read(read: Callable[[bytes], T], body: bytes, *, operation: str) -> T:

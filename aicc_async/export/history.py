@@ -35,8 +35,11 @@ def earlier_runs(
         added=last.added,
         windows=last.windows,
     )
+    spans = [interval(window) for window in windows]
+    begin = BEGINNING if start is None else min(span[0] for span in spans)
+    end = max(span[1] for span in spans)
     runs = [
-        evolve(run, windows=_not_read_again(run.windows, windows, start=start))
+        evolve(run, windows=tuple(each for each in run.windows if not _is_within(each, begin, end)))
         for run in (*last.earlier, before)
     ]
     return tuple(run for run in runs if run.windows)
@@ -46,15 +49,6 @@ def highest_total(last: ExportReport) -> int:
     """Return the highest total that a window announced and gave, in a run or those before it."""
     windows = [*last.windows, *(window for run in last.earlier for window in run.windows)]
     return max((each.announced_last for each in windows if each.verdict != "unverified"), default=0)
-
-
-def _not_read_again(
-    old: Sequence[WindowReport], new: Sequence[WindowReport], *, start: str | None
-) -> tuple[WindowReport, ...]:
-    spans = [interval(window) for window in new]
-    begin = BEGINNING if start is None else min(span[0] for span in spans)
-    end = max(span[1] for span in spans)
-    return tuple(window for window in old if not _is_within(window, begin, end))
 
 
 def _is_within(window: WindowReport, begin: datetime, end: datetime) -> bool:

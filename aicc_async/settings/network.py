@@ -171,19 +171,16 @@ class NetworkSettings:
     def _build_context(self) -> ssl.SSLContext | None:
         if self.ca_file is None and self.client_cert is None:
             return self.ssl_context
-        context = _trusting(self.ca_file)
+        try:
+            # Without a file it trusts the system's authorities.
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ValueError) as error:
+            what = getattr(error, "reason", None) or kind_of(error)
+            condition = "be a file of certificates in PEM"
+            raise ConfigError(f"ca_file must {condition}, got {what}") from None
         if self.client_cert is not None:
             _add_certificate(context, self.client_cert, self.client_key)
         return context
-
-
-def _trusting(ca_file: str | PathLike[str] | None) -> ssl.SSLContext:
-    """Return a context that trusts the authorities of a file, or the system's."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError) as error:
-        what = getattr(error, "reason", None) or kind_of(error)
-    raise ConfigError(f"ca_file must be a file of certificates in PEM, got {what}")
 
 
 def _add_certificate(

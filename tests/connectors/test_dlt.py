@@ -43,10 +43,12 @@ from aicc_async import (
 from aicc_async._protocol.converter import RecordConverter
 from aicc_async._protocol.names import wire_names
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
+from aicc_async.export.sinks.arrow import ArrowRows
 from aicc_async.models import Case
 
 dlt = pytest.importorskip("dlt", reason="dlt is missing: pip install 'aicc-async[dlt]'")
 
+from dlt.common.libs.pyarrow import py_arrow_to_table_schema_columns  # noqa: E402
 from dlt.common.runtime.signals import intercepted_signals  # noqa: E402  (only if dlt is there)
 from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402
 from helpers.dlt_source import (  # noqa: E402
@@ -65,6 +67,7 @@ from helpers.dlt_source import (  # noqa: E402
 
 from aicc_async.connectors.dlt import aicc_cases  # noqa: E402
 from aicc_async.connectors.dlt.state import LoadState, covers, next_start  # noqa: E402
+from aicc_async.connectors.dlt.tables import CASE_COLUMNS  # noqa: E402
 
 pytest_plugins = ["helpers.dlt_pipeline", "helpers.postgres_server", "helpers.redis_server"]
 pytestmark = pytest.mark.usefixtures("alone")
@@ -155,6 +158,15 @@ def test_a_first_load_into_duckdb_equals_the_export(
     assert {kinds[name] for name in FIELDS if name.startswith("is_")} == {"BOOLEAN"}
     assert kinds["suspend_accumulated_time"] == "DOUBLE"
     assert kinds["extra"] == "JSON"
+
+
+def test_only_extra_differs_from_what_arrow_says() -> None:
+    """It is JSON, which Arrow has as a text alone: dlt warns of hints for nothing else."""
+    schema = ArrowRows("UTC", "dlt", has_json_extra=True).schema
+    columns = py_arrow_to_table_schema_columns(schema)
+    hints = {name: column["data_type"] for name, column in CASE_COLUMNS.items()}
+    differ = {name for name in hints if columns[name]["data_type"] != hints[name]}
+    assert differ == {"extra"}
 
 
 def test_rows_come_as_arrow_and_are_loaded_as_parquet(tenant: Emulator, pipeline: Any) -> None:

@@ -6,16 +6,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import dlt
 import pytest
 from helpers.company import GATEWAY_KEY, HEADERS, Company, company
 from helpers.tinyproxy import PASSWORD
 
 from aicc_async import ConfigError, NetworkSettings
 from aicc_async._api import CaseApi
-from aicc_async.connectors.dlt import aicc_cases
 from aicc_async.connectors.spark.options import Source, source_from_options
 from aicc_async.emulator import run_in_thread
+
+
+@pytest.fixture
+def dlt_cases() -> Callable[..., Any]:
+    """Return dlt's source."""
+    pytest.importorskip("dlt", reason="dlt is missing: pip install 'aicc-async[dlt]'")
+    from aicc_async.connectors.dlt import aicc_cases  # noqa: PLC0415  (where it is installed)
+
+    return aicc_cases
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +83,11 @@ def test_spark_s_options_go_before_variables(network: Company) -> None:
 
 @pytest.mark.parametrize("by_variables", [True, False])
 def test_dlt_s_settings(
-    network: Company, set_variables: Callable[..., None], tmp_path: Path, by_variables: bool
+    network: Company,
+    set_variables: Callable[..., None],
+    tmp_path: Path,
+    dlt_cases: Callable[..., Any],
+    by_variables: bool,
 ) -> None:
     """They are arguments, which dlt may take from its secrets, or the variables."""
     tenant = network.tenant
@@ -87,18 +98,22 @@ def test_dlt_s_settings(
     if by_variables:
         set_variables(**variables)
         options = {}
+    import dlt  # noqa: PLC0415  (where it is installed)
+
     database = dlt.destinations.duckdb(str(tmp_path / "cases.duckdb"))
     pipeline = dlt.pipeline(
         "network", destination=database, dataset_name="d", pipelines_dir=str(tmp_path / "dlt")
     )
-    pipeline.run(aicc_cases(network.url, **who, **options), loader_file_format="parquet")
+    pipeline.run(dlt_cases(network.url, **who, **options), loader_file_format="parquet")
     with pipeline.sql_client() as client:
         assert client.execute_sql("SELECT count(*) FROM cases") == [(20,)]
     network.check()
 
 
-def test_dlt_s_secrets(network: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dlt_s_secrets(
+    network: Company, dlt_cases: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A proxy of dlt's own configuration is the source's."""
     monkeypatch.setenv("SOURCES__AICC_CASES__PROXY", "socks5://proxy:1080")
     with pytest.raises(ConfigError, match=r"^proxy must be an http:// or https:// URL "):
-        aicc_cases(network.url)
+        dlt_cases(network.url)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,6 +22,7 @@ from helpers.list_requests import list_bodies
 from helpers.recipes import recipe
 from helpers.tinyproxy import PASSWORD
 
+import aicc_async
 from aicc_async import AICCClient, CaseQuery, ConfigError, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.export.sinks.parquet import Parquet
@@ -299,6 +301,31 @@ def test_ten_rows_take_few_requests(spark: SparkSession, tenant: Emulator) -> No
     frame = load(spark, tenant, rows_per_task="10000")
     assert len(frame.limit(10).collect()) == 10
     assert sum(each["limit"] == 1 for each in list_bodies(tenant)) <= 6
+
+
+def test_the_package_comes_as_a_zip_and_not_as_a_wheel(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark puts a file on its workers' path by the end of its name; all modules come from it."""
+    # Spark changes the driver's path too.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    package = Path(aicc_async.__file__).parent
+    files = [each for each in package.rglob("*") if each.suffix in {".py", ".lua"}]
+    for name in ("aicc_wheel.whl", "aicc_wheel.zip"):
+        with ZipFile(tmp_path / name, "w") as archive:
+            for file in files:
+                archive.write(file, file.relative_to(package.parent))
+        spark.sparkContext.addPyFile(str(tmp_path / name))
+    # By ``eval``, since workers can't import this module.
+    paths = spark.sparkContext.parallelize(["__import__('sys').path"], 1).map(eval).collect()[0]
+    [found] = [path for path in paths if "aicc_wheel" in path]
+    assert found.endswith(".zip")
+    command = "import aicc_async.connectors.spark.rows as rows; print(rows.__file__)"
+    environ = {**os.environ, "PYTHONPATH": found}
+    shown = subprocess.check_output(  # noqa: S603  (our own Python)
+        [sys.executable, "-c", command], cwd=tmp_path, env=environ, text=True
+    )
+    assert shown.startswith(found)
 
 
 class LockedConf:

@@ -49,7 +49,11 @@ def open_folder(key: str, load: str) -> Iterator[Path]:
     except sqlite3.OperationalError:
         raise ConfigError(f"cannot use {own}: another run of this pipeline reads into it") from None
     with closing(lock):
-        _remove_others(parent, own)
+        for other in parent.glob(f"{PREFIX}*"):
+            # Of another key: it stays where somebody reads into it.
+            if other != own:
+                with suppress(sqlite3.OperationalError), closing(lock_file(_lock_path(other))):
+                    rmtree(other, ignore_errors=True)
         folder = own / load
         folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         for other in own.iterdir():
@@ -60,14 +64,6 @@ def open_folder(key: str, load: str) -> Iterator[Path]:
         finally:
             # Windows removes no file that is open: the next load does.
             rmtree(own, ignore_errors=True)
-
-
-def _remove_others(parent: Path, own: Path) -> None:
-    """Remove what was left under other keys, unless somebody reads into it."""
-    for folder in parent.glob(f"{PREFIX}*"):
-        if folder != own:
-            with suppress(sqlite3.OperationalError), closing(lock_file(_lock_path(folder))):
-                rmtree(folder, ignore_errors=True)
 
 
 def _lock_path(folder: Path) -> Path:

@@ -88,12 +88,13 @@ def aicc_cases(
     function of ``add_map`` gets a ``pyarrow.Table``. Columns have the Python names and types of
     ``Case``: texts, booleans, times (with their zone, as the destination keeps them), a double.
     There is no ``_dlt_id``, and ``_dlt_load_id`` only with dlt's setting
-    ``normalize.parquet_normalizer.add_dlt_load_id``. ``extra``, one JSON column (a text in Arrow,
-    so that dlt logs a warning of its hints), holds the extension fields by their wire names, and
-    with ``detail`` the parts of each case's detail, at a request each. As columns of their own
-    ``type.name`` would become ``type_name``, which is a field already
-    (https://dlthub.com/docs/general-usage/naming-convention), and tables would differ by the rows
-    that they happened to get.
+    ``normalize.parquet_normalizer.add_dlt_load_id``. ``extra``, one JSON column, holds the
+    extension fields by their wire names, and with ``detail`` the parts of each case's detail, at a
+    request each. Arrow has JSON as a text only, and so dlt logs for each table of some ten thousand
+    rows that "several column hints were different": that is ``extra``, which it loads as JSON, and
+    no other column. As columns of their own ``type.name`` would become ``type_name``, which is a
+    field already (https://dlthub.com/docs/general-usage/naming-convention), and tables would differ
+    by the rows that they happened to get.
 
     The next load begins where the last one ended (the end is frozen when it begins), less
     ``lookback``. A change of a case that was created before that is not seen, and no deletion is.

@@ -26,7 +26,7 @@ from .reading import Reading, SharedReading, close_all
 RESOURCE_SECTION = "dlt"
 # Without data types dlt infers them from the first rows; a column of nulls would not exist at all.
 _DLT_TYPES = {str: "text", bool: "bool", int: "double", datetime: "timestamp"}
-_CASE_COLUMNS: Any = {name: {"data_type": _DLT_TYPES[kind]} for name, kind in KINDS.items()} | {
+CASE_COLUMNS: Any = {name: {"data_type": _DLT_TYPES[kind]} for name, kind in KINDS.items()} | {
     "extra": {"data_type": "json"}
 }
 _WINDOW_COLUMNS: Any = {
@@ -51,7 +51,7 @@ def cases_resource(shared: SharedReading) -> DltResource:
         section=RESOURCE_SECTION,
         primary_key="id",
         write_disposition="merge",
-        columns=_CASE_COLUMNS,
+        columns=CASE_COLUMNS,
     )
     def cases() -> Iterator[Any]:
         reading = shared.take("cases")

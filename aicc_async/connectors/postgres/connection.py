@@ -108,7 +108,10 @@ class Database:
     async def _attempt(self, step: Callable[[Connection], Awaitable[T]], patience: float) -> T:
         try:
             async with asyncio.timeout(patience):
-                connection = await self._take() or await self._connect()
+                connection = await self._take()
+                if connection is None:
+                    connection = await AsyncConnection.connect(self._url, **self._options)
+                    await self._commit(connection, partial(create_or_check, name=self.name))
                 result = await self._commit(connection, step)
         except OperationalError:
             # Those that are idle are probably lost as well.
@@ -125,11 +128,6 @@ class Database:
             await self._close_idle()
             await connection.close()
             return None
-        return connection
-
-    async def _connect(self) -> Connection:
-        connection: Connection = await AsyncConnection.connect(self._url, **self._options)
-        await self._commit(connection, partial(create_or_check, name=self.name))
         return connection
 
     async def _commit(

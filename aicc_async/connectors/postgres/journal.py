@@ -117,7 +117,7 @@ class PostgresJournal:
         for key in keys:
             check_key(key)
         # The table must be there, and stay when the caller rolls back.
-        await self._run(_no_step)
+        await self._run(lambda _: asyncio.sleep(0))
         for key in keys:
             await connection.execute(steps.PLAN, {"key": key})
             await connection.execute(steps.PLAN_REJECTED, {"key": key})
@@ -324,10 +324,6 @@ class PostgresJournal:
         self._check_loop()
         self._loop = asyncio.get_running_loop()
         return await self._database.run(step, patience=patience)
-
-
-async def _no_step(_: Connection) -> None:
-    return
 
 
 def _entry(row: Mapping[str, Any], *, held: bool = False) -> Entry:

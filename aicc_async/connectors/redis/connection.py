@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..._validators import kind_of
@@ -163,19 +163,15 @@ class RedisConnection:
 
     def _open(self) -> RedisClient:
         if self._client is None:
-            self._client = self._make_client()
+            place = self._place
+            if isinstance(place, str):
+                place = open_url(self._name, place, timeout=self._timeout, retry=self._retry)
+            client = place if isinstance(place, RedisClient) else place()
+            if not isinstance(client, RedisClient):
+                condition = "return a redis.asyncio.Redis or RedisCluster"
+                raise ConfigError(f"{self._name} must {condition}, got {kind_of(client)}")
+            self._client = client
         return self._client
-
-    def _make_client(self) -> RedisClient:
-        if isinstance(self._place, RedisClient):
-            return self._place
-        if isinstance(self._place, str):
-            return open_url(self._name, self._place, timeout=self._timeout, retry=self._retry)
-        client = self._place()
-        if isinstance(client, RedisClient):
-            return client
-        condition = "return a redis.asyncio.Redis or RedisCluster"
-        raise ConfigError(f"{self._name} must {condition}, got {kind_of(client)}")
 
 
 def check_place(name: str, place: object) -> None:
@@ -191,7 +187,8 @@ def check_place(name: str, place: object) -> None:
 
 def find_setup_fault(error: BaseException) -> str | None:
     """Return what must be changed before this end well; None: it may by itself."""
-    for each in _causes(error):
+    each: BaseException | None = error
+    while each:
         for kinds, fault in SETUP_FAULTS:
             if isinstance(each, kinds):
                 return fault
@@ -202,18 +199,13 @@ def find_setup_fault(error: BaseException) -> str | None:
             for text, fault in SETUP_TEXTS:
                 if text in str(each):
                     return fault
+        each = each.__cause__ or each.__context__
     return None
 
 
 def to_text(value: bytes | str) -> str:
     """Return a value as a client with or without ``decode_responses`` reads it."""
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _count_places(client: RedisClient) -> int:

@@ -6,8 +6,8 @@ share it. The ordinary way into Spark is an export into Parquet on storage that 
 often as you like. Take this source for streams, and for pipelines that must not touch a disk.
 
 For 100,000 rows of a year an export sends 1,020 requests, and Spark with four workers 1,043; each
-signs in once (``python benchmarks/bench_spark.py``). On
-two cores that were busy otherwise the export took 5 s, and Spark 35 s, most of it for its start.
+signs in once (``python benchmarks/bench_spark.py``). On two cores with a load of 10 to 15 by other
+work the export took 4.7 s, and Spark 41 s, most of it for its start.
 
 What must be installed
 ----------------------
@@ -16,10 +16,11 @@ What must be installed
 ``redis`` for a shared budget, and Java 17. Driver and executors read the ``AICC_*`` variables; what
 differs is an option.
 
-Where nothing may be installed, ``spark.sparkContext.addPyFile`` brings this package to driver and
-executors, as a wheel whose name was made to end in ``.zip``: Spark puts a ``.whl`` on no worker's
-path, which fails with ``ModuleNotFoundError``. The dependencies must be installed all the same,
-since some are compiled. Tried on a cluster of two executors, Spark 4.3.
+Where nothing may be installed, ``spark.sparkContext.addPyFile("aicc_async.zip")`` brings this
+package to driver and executors. That file is the wheel, copied to a name that ends in ``.zip``:
+Spark puts only ``.zip``, ``.egg`` and ``.jar`` on a worker's path, and a ``.whl`` fails there with
+``ModuleNotFoundError``; so it is with ``spark.addArtifacts(…, pyfile=True)``. The dependencies must
+be installed all the same, since some are compiled. Tried on a cluster of two executors, Spark 4.3.
 
 A range
 -------

@@ -15,6 +15,7 @@ from ..._listing.first_pages import FirstPages
 from ..._listing.pages import Fetch
 from ..._listing.paging import Batch
 from ..._listing.plan import max_rows_per_window, plan_windows
+from ..._listing.run_all import run_both
 from ..._listing.windows import Window
 from ..._protocol.raw import DatedRow
 from ...errors import ExportError
@@ -46,6 +47,9 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
     ``strict``: then it warns. Rows that were handed out before are the caller's to drop.
     """
     accept_token(part.token)
+    # Arrow imports pandas at its first array, where that is installed: half a second of CPU in each
+    # worker. In the middle of a part the loop would stand still then, and slots of a budget lapse.
+    ARROW_ROWS.record([])
     query, only = source.query, part.only
     if only:
         query = only.narrow(query)
@@ -54,10 +58,12 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
         listing = api.protocol.dated_cases(query)
         read = partial(api.batches, listing, strict=source.strict, highest=part.highest)
         dates = api.creation_dates(api.range(query))
-        others: set[str] = set()
-        if part.before is not None:
+
+        async def read_others() -> set[str]:
+            if part.before is None:
+                return set()
             async with aclosing(read([part.before])) as pages:
-                others = {row_id async for page in pages for row_id in page.ids}
+                return {row_id async for page in pages for row_id in page.ids}
 
         def record(rows: list[bytes]) -> Any:
             cases = typed.read(rows)
@@ -65,7 +71,10 @@ async def record_batches(source: Source, part: Part) -> AsyncGenerator[Any]:
                 cases = [each for each in cases if only.is_in(each)]
             return ARROW_ROWS.record(cases)
 
-        windows, fetch = await _plan_part(api, api.pages(listing), part.window)
+        # At the same time: tasks of equal size begin together, and would leave the quota unused.
+        others, (windows, fetch) = await run_both(
+            read_others(), _plan_part(api, api.pages(listing), part.window)
+        )
         batches = read(windows, fetch=fetch)
         if source.by_date:
             batches = _check_created_dates(batches)

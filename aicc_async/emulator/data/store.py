@@ -168,7 +168,14 @@ class Store:
         # Both statements run under one lock: a write between them would make the count another's.
         with self._lock:
             found = self.read(rows, (*query.values, query.limit, query.start))
-            return [row for (row,) in found], self._count_matches(where, query.values)
+            # A count reads every matching row. All pages of a listing need the same one, so the
+            # last count is kept until the query changes or something is written.
+            counted = (self.version, where, query.values)
+            if counted != self._counted_query:
+                sql = f"SELECT count(*) FROM cases WHERE {where}"  # noqa: S608  (fixed texts)
+                [[self._count]] = self.read(sql, query.values)
+                self._counted_query = counted
+            return [row for (row,) in found], self._count
 
     def rows(self) -> list[Wire]:
         """Read all rows, oldest first."""
@@ -191,16 +198,6 @@ class Store:
         """Read with a statement of the caller's own."""
         with self._lock:
             return self._db.execute(sql, values).fetchall()
-
-    def _count_matches(self, where: str, values: tuple[Any, ...]) -> int:
-        # A count reads every matching row. All pages of a listing need the same one, so the last
-        # count is kept until the query changes or something is written.
-        query = (self.version, where, values)
-        if query != self._counted_query:
-            sql = f"SELECT count(*) FROM cases WHERE {where}"  # noqa: S608  (fixed texts)
-            [[self._count]] = self.read(sql, values)
-            self._counted_query = query
-        return self._count
 
     def _remove(self, case_id: str) -> bool:
         self._db.execute("DELETE FROM extensions WHERE caseId = ?", (case_id,))

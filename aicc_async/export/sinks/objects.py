@@ -85,7 +85,11 @@ class S3Object:
         name = self.name + manifest.SUFFIX
         content = self._get(self._key + manifest.SUFFIX)
         if content is None:
-            return self.name if self._exists(self._key) else None
+            try:
+                self._call("read", lambda: self._obstore.head_async(self._store, self._key))
+            except FileNotFoundError:
+                return None
+            return self.name
         try:
             manifest.decode(content, name)
         except ConfigError:
@@ -127,13 +131,6 @@ class S3Object:
             return self._call("read", read)
         except FileNotFoundError:
             return None
-
-    def _exists(self, key: str) -> bool:
-        try:
-            self._call("read", lambda: self._obstore.head_async(self._store, key))
-        except FileNotFoundError:
-            return False
-        return True
 
     def _call(self, verb: str, work: Callable[[], Awaitable[T]]) -> T:
         """Return what a call returns; FileNotFoundError when there is no such object to read."""
