@@ -16,7 +16,7 @@ What must be installed
 ``redis`` for a shared budget, and Java 17. Driver and executors read the ``AICC_*`` variables; what
 differs is an option.
 
-Where nothing may be installed, ``spark.sparkContext.addPyFile("aicc_async.zip")`` brings this
+Where nothing may be installed, ``spark.sparkContext.addPyFile("aicc-async.zip")`` brings this
 package to driver and executors. That file is the wheel, copied to a name that ends in ``.zip``:
 Spark puts only ``.zip``, ``.egg`` and ``.jar`` on a worker's path, and a ``.whl`` fails there with
 ``ModuleNotFoundError``; so it is with ``spark.addArtifacts(…, pyfile=True)``. The dependencies must
