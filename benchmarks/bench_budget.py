@@ -1,10 +1,10 @@
 """Whether processes that share a budget keep to it, use it, and share it fairly.
 
-Four processes of different speed over one real Redis, as it is, with Redis killed for a third of
-the time, with interactive calls beside a saturating export, and with a worker beside exports. Then
-one, four and eight processes with Redis behind a proxy that delays, one of them 100 ms farther from
-the tenant. The tenant counts each second, on arrival. ``far`` alone, or with round trips in
-milliseconds, measures those: ``bench_budget.py far 0 50``.
+Four processes of different speed over one real Redis: as it is, and while it is killed, stopped,
+flushed and replaced; with interactive calls beside saturating exports and workers; and a worker
+beside exports. Then one, four and eight processes with Redis behind a proxy that delays, one of
+them 100 ms farther from the tenant. The tenant counts each second, on arrival. ``far`` alone, or
+with round trips in milliseconds, measures those: ``bench_budget.py far 0 50``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from attrs import frozen
+from redis import Redis
 from results import Options, Result, run, summarize
 from tenant import Tenant, tenant
 
@@ -39,7 +40,8 @@ MIN_USED_FAR = 85.0  # per cent, beyond 50 ms
 FAR = Load(far=0.1, tasks=24)
 MIN_FAIR_SHARE = 0.5  # of a fair share, at least
 MAX_REJOIN = 2.0  # seconds after Redis is
-MAX_WAIT = 0.3  # seconds that an interactive call waits at most
+MAX_WAIT = 0.3  # seconds that an interactive call waits at most, beside a round trip
+STUMBLE_AFTER = 5.0  # seconds before Redis stumbles, and after it
 DIFFERENT = (
     Load(),
     Load(works=0.1, blocks=0.005),
@@ -103,32 +105,91 @@ def steady(server: Tenant, redis: RedisServer) -> list[Result]:
 
 
 def killed(server: Tenant, redis: RedisServer) -> list[Result]:
-    """Run the same, with Redis away for a third of the time."""
+    """Run the same, while Redis is killed, stopped, flushed, or another one."""
+    return [result for name in STUMBLES for result in stumble(server, redis, name)]
+
+
+def stumble(server: Tenant, redis: RedisServer, name: str) -> list[Result]:
+    """Run the same with a stumble after some seconds; a process is back when it says so."""
     returned = 0.0
 
-    def kill(began: float) -> None:
+    def meanwhile(began: float) -> None:
         nonlocal returned
-        time.sleep(max(began + SECONDS / 3 - time.monotonic(), 0))
-        redis.kill()
-        time.sleep(SECONDS / 3)
-        redis.start()
+        time.sleep(max(began + STUMBLE_AFTER - time.monotonic(), 0))
+        STUMBLES[name](redis)
         returned = time.monotonic()
+        time.sleep(STUMBLE_AFTER)
 
-    found = measure(server, redis.url, DIFFERENT, name="killed", meanwhile=kill)
+    found = measure(
+        server, redis.url, DIFFERENT, name=name, meanwhile=meanwhile, seconds=STUMBLE_AFTER
+    )
+    refused = summarize(f"{name}: refused", [found.refused], unit="requests", target=0)
+    if name in ("flushed", "scripts flushed"):
+        return [refused]
     back = max(max(log.back) - returned for log in found.seen)
-    last = summarize("killed: the last is back after", [back], unit="s", target=MAX_REJOIN)
-    return [last, summarize("killed: refused", [found.refused], unit="requests", target=0)]
+    last = summarize(f"{name}: the last is back after", [back], unit="s", target=MAX_REJOIN)
+    return [last, refused]
+
+
+def kill_for_a_while(redis: RedisServer) -> None:
+    """Kill it, and start it again with its data."""
+    redis.kill()
+    time.sleep(SECONDS / 3)
+    redis.start()
+
+
+def fail_over(redis: RedisServer) -> None:
+    """Have another one in its place that knows nothing, as a replica that had lagged behind."""
+    run_command(redis, "FLUSHALL")
+    redis.kill()
+    redis.start()
+
+
+def run_command(redis: RedisServer, command: str) -> None:
+    """Run a command in it."""
+    with Redis.from_url(redis.url) as client:
+        client.execute_command(command)
+
+
+STUMBLES: dict[str, Callable[[RedisServer], None]] = {
+    "killed": kill_for_a_while,
+    "stopped": lambda redis: redis.stop(5.0),
+    "flushed": lambda redis: run_command(redis, "FLUSHALL"),
+    "scripts flushed": lambda redis: run_command(redis, "SCRIPT FLUSH"),
+    "failed over": fail_over,
+}
 
 
 def ranked(server: Tenant, redis: RedisServer) -> list[Result]:
-    """Run a saturating export, and interactive calls at 2/s."""
-    loads = (Load(priority="bulk", tasks=16), Load(priority="interactive", tasks=1, every=0.5))
-    found = measure(server, redis.url, loads, name="ranked")
-    took = sorted(found.seen[1].took)
-    p99 = took[int(len(took) * 0.99)]
+    """Run interactive calls at 2/s beside an export, then beside workers too, at a distance."""
+    busy = [Load(priority="bulk", tasks=16)]
+    results = interactive(server, redis.url, busy, name="ranked", seconds=SECONDS)
+    for milliseconds in ROUND_TRIPS[1:]:
+        with proxy(redis.url.removeprefix("unix://"), milliseconds / 2000) as url:
+            name = f"ranked, workers, {milliseconds} ms"
+            loads = [*busy, Load(), Load()]
+            seconds, trip = SECONDS / 2, milliseconds / 1000
+            results += interactive(server, url, loads, name=name, seconds=seconds, trip=trip)
+    return results
+
+
+def interactive(
+    server: Tenant,
+    url: str,
+    busy: Sequence[Load],
+    *,
+    name: str,
+    seconds: float,
+    trip: float = 0.0,
+) -> list[Result]:
+    """Run interactive calls beside others, at a round trip of so many seconds."""
+    loads = [*busy, Load(priority="interactive", tasks=1, every=0.5)]
+    found = measure(server, url, loads, name=name, seconds=seconds)
+    took = sorted(found.seen[-1].took)
+    p99, target = took[int(len(took) * 0.99)], MAX_WAIT + trip
     return [
-        summarize("ranked: interactive call, p99", [p99], unit="s", target=MAX_WAIT),
-        summarize("ranked: refused", [found.refused], unit="requests", target=0),
+        summarize(f"{name}: interactive call, p99", [p99], unit="s", target=target),
+        summarize(f"{name}: refused", [found.refused], unit="requests", target=0),
     ]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from math import inf
 
-from .search import Search, keep_to, lower_limit, raise_limit, start_search
+from .search import Search, keep_to, lower_limit, raise_limit, start_search, wait_out
 from .sliding_window import AcquiredSlot, Limiter, Slot
 
 # Of an even distance between sends: closer than that, so that the time of a pause is made up for.
@@ -89,6 +89,8 @@ class AdaptiveLimiter:
                 )
             )
             seconds = self._search.held_until - now
+        elif is_first:
+            self._apply(wait_out(self._search, now=now, seconds=seconds, per=self._per))
         self._limiter.hold(seconds)
 
     def note_quota(self, limit: int, period: float) -> None:

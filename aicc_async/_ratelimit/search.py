@@ -36,7 +36,7 @@ TRIAL_STEP_SHARE = 0.15
 # a request that arrived early, or at once after a pause.
 CUT_FACTOR = 0.95
 QUICK_CUT_FACTOR = 0.8
-# How long a refused limit is left alone; each trial that is refused multiplies that.
+# How long a refused limit is left alone; each trial whose refusal held all back multiplies that.
 FIRST_RETRIAL_SECONDS = 8.0
 RETRIAL_GROWTH_FACTOR = 1.05
 MAX_RETRIAL_SECONDS = 12.0
@@ -97,16 +97,21 @@ def raise_limit(search: Search, *, now: float, sent: int, per: float, ceiling: i
         return evolve(search, raise_at=raise_at, tried_at=now, counted_from=now, counted_at=now)
     if now < search.raise_at or sent < search.limit * MIN_USED_SHARE:
         return search
+    # A busy machine sends less than the limit allows: what was refused is not tried yet.
+    if sent < search.refused_limit <= search.limit:
+        return evolve(search, tried_at=now, raise_at=now + per * TRIAL_WINDOWS)
     limit = max(min(_next_limit(search, now), ceiling), search.limit)
     if limit == search.limit == search.proven_limit:
         return search
     trial = per * TRIAL_WINDOWS
     if limit >= search.refused_limit:
         trial = max(trial, search.trial_seconds)
+    # No more than was sent is proven, where a limit goes up that was not all used.
+    passed = search.limit if limit == search.limit else min(search.limit, sent)
     return evolve(
         _count(search, now, per),
         limit=limit,
-        proven_limit=search.limit,
+        proven_limit=max(search.proven_limit, passed),
         tried_at=now if limit > search.limit else search.tried_at,
         raise_at=now + trial,
     )
@@ -126,6 +131,12 @@ def lower_limit(
     if sent <= search.limit * CLOSED_SHARE:
         return _close(search, now=now, seconds=seconds, per=per)
     return _lower(search, now=now, sent=sent, seconds=seconds, per=per)
+
+
+def wait_out(search: Search, *, now: float, seconds: float, per: float) -> Search:
+    """Wait after a refusal that says nothing about the limit, whose trial begins anew then."""
+    until = now + seconds
+    return evolve(search, tried_at=until, raise_at=until + per * TRIAL_WINDOWS)
 
 
 def keep_to(search: Search, ceiling: int) -> Search:
@@ -265,7 +276,8 @@ def _cut_limit(search: Search, *, is_late: bool) -> int:
 
 def _retrial_seconds(search: Search, *, hold: float, limit: int, per: float) -> float:
     seconds = FIRST_RETRIAL_SECONDS
-    if 0 < search.refused_limit <= search.limit:
+    # A trial that held nobody back is cheap, and the next one may find a quota that was raised.
+    if hold and 0 < search.refused_limit <= search.limit:
         seconds = min(search.retrial_seconds * RETRIAL_GROWTH_FACTOR, MAX_RETRIAL_SECONDS)
     least = MIN_REQUESTS_BETWEEN_TRIALS * per / limit
     return max(seconds, least, MIN_PAUSES_BETWEEN_TRIALS * hold)

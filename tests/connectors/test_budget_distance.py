@@ -67,6 +67,20 @@ async def test_workers_go_before_bulk(store: VirtualRedis, exports: int) -> None
 
 
 @pytest.mark.looptime
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("round_trip", [0.0004, 0.2])
+async def test_interactive_calls_go_before_those_who_wait(
+    store: VirtualRedis, workers: int, round_trip: float
+) -> None:
+    """Beside saturating bulk and workers none waits longer than 0.3 s and a round trip."""
+    busy = [Process(priority="bulk", tasks=16), *(Process(tasks=16) for _ in range(workers))]
+    person = Process(priority="interactive", tasks=1, every=0.5)
+    found = await share(store, [*busy, person], round_trip=round_trip, seconds=10.0)
+    assert max(person.waited) <= 0.3 + round_trip
+    assert (found.used >= 0.85, found.refused) == (True, 0)
+
+
+@pytest.mark.looptime
 async def test_a_process_with_few_tasks_has_its_turns(store: VirtualRedis) -> None:
     """Two calls at a time get as much as eight, where their answers come in time."""
     found = await share(

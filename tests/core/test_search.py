@@ -23,6 +23,7 @@ from aicc_async._ratelimit.search import (
     lower_limit,
     raise_limit,
     start_search,
+    wait_out,
 )
 from aicc_async.emulator import Bucket, FixedWindow
 from aicc_async.emulator.faults.quota import Quota
@@ -197,3 +198,26 @@ def test_a_refusal_of_what_left_before_a_trial_ended_holds_nobody_back() -> None
     later = lower_limit(same, now=NOW + 2, sent_at=NOW + 2, sent=20, seconds=3.0, per=1.0)
     assert later.held_until == NOW + 5
     assert later.retrial_at > NOW + 5
+
+
+def test_what_was_not_sent_is_not_proven() -> None:
+    """A busy machine sends less than its limit: the next one falls back to what was sent."""
+    search = evolve(start_search(40), proven_limit=20, raise_at=1.0, tried_at=NOW - 2)
+    assert raise_limit(search, now=NOW, sent=33, per=1.0, ceiling=100).proven_limit == 33
+
+
+def test_a_trial_that_was_not_used_goes_on() -> None:
+    """A refused rate that was not sent again has not passed."""
+    search = Search(limit=34, proven_limit=30, refused_limit=31, raise_at=1.0, tried_at=NOW - 2)
+    longer = raise_limit(search, now=NOW, sent=30, per=1.0, ceiling=100)
+    assert (longer.limit, longer.tried_at) == (34, NOW)
+    assert raise_limit(search, now=NOW, sent=31, per=1.0, ceiling=100).limit > 34
+
+
+def test_a_refusal_that_says_nothing_begins_the_trial_anew() -> None:
+    """The next one, soon after the pause, is no late one: no bucket is seen in it."""
+    search = evolve(start_search(60), proven_limit=32, raise_at=1.0, tried_at=NOW - 0.1)
+    search = evolve(search, counted_from=NOW - 6, counted_at=NOW, passed=97.0)
+    waited = wait_out(search, now=NOW, seconds=1.0, per=1.0)
+    refused = lower_limit(waited, now=NOW + 1.6, sent_at=NOW + 1.6, sent=31, seconds=1.0, per=1.0)
+    assert (refused.limit, refused.late_refusals) == (32, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -44,6 +45,13 @@ class RedisServer:
         if self._process:
             self._process.kill()
             self._process.wait()
+
+    def stop(self, seconds: float) -> None:
+        """Have it stand still for so long, its connections open."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
         try:

@@ -101,26 +101,33 @@ class Quota:
 
 @define(kw_only=True)
 class Process:
-    """What one process does, and when its calls ended; times in seconds."""
+    """What one process does, when its calls ended, and how long each waited for its slot.
+
+    Times are in seconds; ``every`` is from the start of one call of a task to that of the next.
+    """
 
     tasks: int = 8
     priority: RequestPriority = "worker"
     answer: float = 0.005
     way: float = 0.0
+    every: float = 0.0
     ended: list[float] = field(factory=list)
+    waited: list[float] = field(factory=list)
 
     async def work(self, limiter: SharedLimiter, quota: Quota, until: float) -> None:
         """Call, and call again, by all tasks."""
 
         async def call() -> None:
-            while loop_time() < until:
+            while (began := loop_time()) < until:
                 slot = await limiter.acquire()
                 assert slot is not None
+                self.waited.append(loop_time() - began)
                 slot.mark_sent()
                 await asyncio.sleep(self.way)
                 quota.arrive(loop_time())
                 await asyncio.sleep(self.answer)
                 self.ended.append(loop_time())
+                await asyncio.sleep(max(began + self.every - loop_time(), 0))
 
         with request_priority(self.priority):
             await asyncio.gather(*(call() for _ in range(self.tasks)))

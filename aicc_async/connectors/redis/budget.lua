@@ -43,6 +43,11 @@ local RANKS = {interactive = 1, worker = 2, bulk = 3}
 local MIN_SPACING_SHARE = 0.95
 -- What bulk has of the limit while others use all that they get.
 local BULK_SHARE = 0.22
+-- Of the limit, what workers and bulk leave free while there are interactive calls: the line of the
+-- others is as long as their round trips, and who comes now must not wait behind it.
+local INTERACTIVE_SHARE = 0.02
+-- So long after an interactive slot more of them are expected (microseconds).
+local INTERACTIVE_TIME = 60000000
 -- So long after a refusal all slots are evenly spaced (microseconds).
 local EVEN_TIME = 60000000
 local time = redis.call('TIME')
@@ -137,7 +142,8 @@ local function get_scores(key, from, to)
 end
 
 -- The earliest time from s on at which one more slot is not more than n in any span: each n slots
--- that lie within a span keep others away from all spans that hold them.
+-- that lie within a span keep others away from all spans that hold them. (Those that lie farther
+-- apart keep nobody away: there is room between them.)
 local function find_earliest(key, n, s)
     local total = redis.call('ZCARD', key)
     -- No span that begins at s or later holds these.
@@ -148,7 +154,8 @@ local function find_earliest(key, n, s)
     local first = get_scores(key, over, total - n)
     local last = get_scores(key, over + n - 1, total - 1)
     for i = 1, #first do
-        if s > last[i] - span and s < first[i] + span then
+        local is_within = last[i] < first[i] + span
+        if is_within and s > last[i] - span and s < first[i] + span then
             s = first[i] + span
         end
     end
@@ -291,6 +298,9 @@ function steps.reserve(priority, count, waiting, lag, share, is_idle, token, ...
     local margin
     count, margin = get_batch(rank, n, asker, count)
     n = n - margin
+    if rank > 1 and now < get_time('latest_1') + INTERACTIVE_TIME then
+        n = n - math.floor(n * INTERACTIVE_SHARE)
+    end
     if now < hold_until and (is_idle == 1 or redis.call('HEXISTS', SHARES, asker) == 1) then
         local left = take_share(asker, count, share)
         count, hold_until = left > 0 and left or count, left > 0 and 0 or hold_until
