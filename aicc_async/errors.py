@@ -17,6 +17,7 @@ The tree, with what each carries::
     ├── KeyInUse                     another call is at work on this key
     ├── CaseChanged                  a case is not as it was read any more
     ├── JournalError                 the journal cannot be read or written
+    ├── WatchError                   what a watch knows cannot be read or written
     └── ExportError                  a listing that could not be read completely
 
 They hold plain values only, so that they can be pickled and kept: no request, no response, no
@@ -237,6 +238,10 @@ class JournalError(AICCError):
     """
 
     case_id: str | None = None
+
+
+class WatchError(AICCError):
+    """What a watch knows cannot be read or written, or another process has it."""
 
 
 class ExportError(AICCError):

@@ -122,5 +122,6 @@ there: ``INSERT INTO aicc_journal (key) VALUES ('order-4711') ON CONFLICT DO NOT
 '''
 
 from .journal import PostgresJournal
+from .watch import PostgresWatchState
 
-__all__ = ["PostgresJournal"]
+__all__ = ["PostgresJournal", "PostgresWatchState"]

@@ -140,5 +140,6 @@ before a key is claimed; ``appendfsync`` can't be seen everywhere, and is up to 
 from .budget import RedisBudget
 from .journal import RedisJournal
 from .tokens import RedisTokens
+from .watch import RedisWatchState
 
-__all__ = ["RedisBudget", "RedisJournal", "RedisTokens"]
+__all__ = ["RedisBudget", "RedisJournal", "RedisTokens", "RedisWatchState"]
