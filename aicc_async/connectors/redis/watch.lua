@@ -19,12 +19,20 @@ local LAYOUT = '1'
 local STATE, CASES, CREATED, MISSING, EVENTS = unpack(KEYS)
 local SETS = {created = CREATED, missing = MISSING}
 local step, token = ARGV[1], ARGV[2]
+local taken = 2
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
 -- Lua would write a large number as 1.7e+15.
 local function to_text(number)
     return string.format('%.0f', number)
+end
+
+-- Return the next argument. There may be more of them than Lua unpacks; and no argument holds
+-- several, as this Lua's MessagePack reads no bytes.
+local function take()
+    taken = taken + 1
+    return ARGV[taken]
 end
 
 local function get(name)
@@ -119,40 +127,53 @@ function steps.seconds(begin, stop, skipped, limit)
     return seconds
 end
 
-function steps.find(ids)
+-- The arguments: ids.
+function steps.find()
     local found = {}
-    for i, id in ipairs(cmsgpack.unpack(ids)) do
-        found[i] = redis.call('HGET', CASES, id)
+    for i = 1, #ARGV - taken do
+        found[i] = redis.call('HGET', CASES, take())
     end
     return found
 end
 
-function steps.commit(number, packed)
+local function keep(id, created, is_missing, row)
+    redis.call('HSET', CASES, id, row)
+    redis.call('ZADD', CREATED, created, id)
+    if is_missing == '1' then
+        redis.call('ZADD', MISSING, created, id)
+    else
+        redis.call('ZREM', MISSING, id)
+    end
+end
+
+local function forget(id)
+    redis.call('HDEL', CASES, id)
+    redis.call('ZREM', CREATED, id)
+    redis.call('ZREM', MISSING, id)
+end
+
+-- The arguments: the look's number; how many names and values of the state, cases that are known,
+-- that are forgotten, and events there are; then these.
+function steps.commit()
+    local number, fields, known, forgotten, events = take(), take(), take(), take(), take()
     if tonumber(number) <= tonumber(get('look')) then
         return
     end
-    local known, forgotten, events, meta = unpack(cmsgpack.unpack(packed))
     local last = tonumber(get('event') or 0)
     -- The first write, for a server that is full.
-    redis.call('HSET', STATE, 'look', number, 'event', to_text(last + #events), unpack(meta))
-    for _, case in ipairs(known) do
-        local id, created, is_missing, row = unpack(case)
-        redis.call('HSET', CASES, id, row)
-        redis.call('ZADD', CREATED, created, id)
-        if is_missing then
-            redis.call('ZADD', MISSING, created, id)
-        else
-            redis.call('ZREM', MISSING, id)
-        end
+    redis.call('HSET', STATE, 'look', number, 'event', to_text(last + events))
+    for _ = 1, fields do
+        redis.call('HSET', STATE, take(), take())
     end
-    for _, id in ipairs(forgotten) do
-        redis.call('HDEL', CASES, id)
-        redis.call('ZREM', CREATED, id)
-        redis.call('ZREM', MISSING, id)
+    for _ = 1, known do
+        keep(take(), take(), take(), take())
     end
-    for i, event in ipairs(events) do
+    for _ = 1, forgotten do
+        forget(take())
+    end
+    for i = 1, events do
         local at = to_text(last + i)
-        redis.call('ZADD', EVENTS, at, at .. ':' .. event)
+        redis.call('ZADD', EVENTS, at, at .. ':' .. take())
     end
 end
 
@@ -160,9 +181,11 @@ function steps.pending(after, limit)
     return redis.call('ZRANGEBYSCORE', EVENTS, '(' .. after, '+inf', 'LIMIT', 0, limit)
 end
 
-function steps.acknowledge(numbers)
-    for _, number in ipairs(cmsgpack.unpack(numbers)) do
-        redis.call('ZREMRANGEBYSCORE', EVENTS, to_text(number), to_text(number))
+-- The arguments: numbers of events.
+function steps.acknowledge()
+    for _ = 1, #ARGV - taken do
+        local number = take()
+        redis.call('ZREMRANGEBYSCORE', EVENTS, number, number)
     end
 end
 
@@ -175,4 +198,5 @@ local OPEN = {claim = true, renew = true, release = true}
 if not OPEN[step] and not is_holder() then
     return redis.error_reply('LOST the lease')
 end
-return steps[step](unpack(ARGV, 3))
+-- No step with parameters has more.
+return steps[step](unpack(ARGV, 3, 7))

@@ -129,26 +129,23 @@ class RedisWatchState:
         found: list[KnownCase] = []
         for at in range(0, len(ids), ITEMS_PER_STEP):
             some = ids[at : at + ITEMS_PER_STEP]
-            rows = await self._run("find", msgspec.msgpack.encode(some))
+            rows = await self._run("find", *some)
             pairs = zip(some, rows, strict=True)
             found += [self._case(case_id, row) for case_id, row in pairs if row]
         return found
 
     async def commit(self, look: Look) -> None:
         """Keep what came of a look: in the append-only file when this returns."""
-        packed = msgspec.msgpack.encode(
-            (
-                # A score is sent as a text: Lua would round it.
-                [(each.id, str(each.created), each.missing_at is not None, _pack(each))
-                 for each in look.known],
-                look.forgotten,
-                [msgspec.msgpack.encode(event) for event in look.events],
-                () if look.meta is None else ("meta", look.meta),
-            )
-        )  # fmt: skip
+        meta = () if look.meta is None else ("meta", look.meta)
+        values: list[Value] = [len(meta) // 2, len(look.known), len(look.forgotten)]
+        values += [len(look.events), *meta]
+        for each in look.known:
+            values += [each.id, each.created, int(each.missing_at is not None), _pack(each)]
+        values += look.forgotten
+        values += [msgspec.msgpack.encode(event) for event in look.events]
         async with self._turn:
             self._looks += 1
-            await self._run("commit", self._looks, packed)
+            await self._run("commit", self._looks, *values)
 
     async def pending(self, after: int, *, limit: int) -> list[PendingEvent]:
         """Return events with numbers higher than ``after``, in order."""
@@ -165,8 +162,7 @@ class RedisWatchState:
         if within is not None:
             raise ConfigError("within must be None: a state in Redis cannot join a transaction")
         for at in range(0, len(numbers), ITEMS_PER_STEP):
-            some = numbers[at : at + ITEMS_PER_STEP]
-            await self._run("acknowledge", msgspec.msgpack.encode(some))
+            await self._run("acknowledge", *numbers[at : at + ITEMS_PER_STEP])
 
     async def close(self) -> None:
         """Close the connections that are ours; it may be used again, in another event loop too."""
