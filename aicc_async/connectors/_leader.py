@@ -35,7 +35,8 @@ class Leader:
         self._name = name
         self._step = step
         self._leases = LeaseKeeper(LEASE_SECONDS, self._renew)
-        self._pid = os.getpid()
+        # Of the process and the event loop that use it.
+        self._pid: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @asynccontextmanager
@@ -44,7 +45,7 @@ class Leader:
         self._check_place()
         if self._leases.find(self._name):
             raise self.failure("it is in use by another watch of this program")
-        self._loop = asyncio.get_running_loop()
+        self._pid, self._loop = os.getpid(), asyncio.get_running_loop()
         lease = self._leases.add(self._name)
         try:
             requested_at = loop_time()
@@ -71,26 +72,30 @@ class Leader:
             raise self.failure("the watch has ended, or waits for its turn")
         return lease.token
 
-    def forget_loop(self) -> None:
-        """Allow another event loop: all connections are closed."""
+    async def close(self, close_connections: Callable[[], Awaitable[None]]) -> None:
+        """Close the connections, unless they are the parent's of a fork; allow another loop."""
+        if self._pid not in {None, os.getpid()}:
+            return
+        self._check_place()
+        await close_connections()
         self._loop = None
 
     def failure(self, why: str) -> WatchError:
         """Return the error of a state that can't be used."""
-        return WatchError(f"cannot use the watch's state {self._name!r}: {why}")
+        return WatchError(f"cannot use the state {self._name!r}: {why}")
 
     def lost(self) -> WatchError:
         """Return the error of a lease that another one has."""
         return self.failure("its lease is lost, another process watches now")
 
-    async def _renew(self, leases: list[Lease]) -> set[str]:
-        return {lease.key for lease in leases if not await self._step("renew", lease.token)}
-
     def _check_place(self) -> None:
-        if self._pid != os.getpid():
-            raise self.failure("it was made before os.fork(). Make one in each process")
+        if self._pid not in {None, os.getpid()}:
+            raise self.failure("it was used before os.fork(). Make one in each process")
         if self._loop not in {None, asyncio.get_running_loop()}:
             raise ConfigError(
                 "one state per event loop: this one was used in another loop, and was not closed"
                 " there"
             )
+
+    async def _renew(self, leases: list[Lease]) -> set[str]:
+        return {lease.key for lease in leases if not await self._step("renew", lease.token)}

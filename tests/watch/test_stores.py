@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import count
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -76,7 +76,7 @@ class Machine(RuleBasedStateMachine):
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self.model = MemoryState()
-        self.state: WatchState = cast("WatchState", None)
+        self.state = open_state(self._name)
 
     def run(self, *steps: Any) -> list[Any]:
         """Run coroutines one after the other."""
@@ -92,8 +92,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """Open it and hold it."""
-        self.state = self._open_state(self._name)
+        """Hold it."""
         self.run(self._stack.enter_async_context(self.state.hold()))
 
     @rule(look=LOOKS)
@@ -115,6 +114,7 @@ class Machine(RuleBasedStateMachine):
     def reopen(self) -> None:
         """Give it up, and have another process go on."""
         self.run(self._stack.aclose(), self.state.close())
+        self.state = self._open_state(self._name)
         self.begin()
 
     @rule(begin=SECONDS, end=SECONDS, ids=st.lists(IDS, unique=True), limit=st.integers(0, 7))
@@ -142,8 +142,6 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def is_same(self) -> None:
         """Compare all that there is."""
-        if not self.state:
-            return
         theirs, ours = (
             self.run(each.meta(), each.missing(), each.pending(0, limit=1000))
             for each in (self.state, self.model)
@@ -155,8 +153,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Give it up."""
-        if self.state:
-            self.run(self._stack.aclose(), self.state.close())
+        self.run(self._stack.aclose(), self.state.close())
         self._runner.close()
 
 
@@ -172,8 +169,13 @@ def without_numbers(events: list[PendingEvent]) -> list[PendingEvent]:
 
 def test_a_store_is_as_one_in_memory(open_state: Open) -> None:
     """Whatever is kept, acknowledged and read in turn, a store answers as the simplest one does."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Machine(open_state), settings=settings(max_examples=12, stateful_step_count=12)
+
+    class OfThisStore(Machine):
+        def __init__(self) -> None:
+            super().__init__(open_state)
+
+    run_state_machine_as_test(
+        OfThisStore, settings=settings(max_examples=12, stateful_step_count=12)
     )
 
 

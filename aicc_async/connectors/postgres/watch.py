@@ -144,9 +144,9 @@ class PostgresWatchState:
 
     async def close(self) -> None:
         """Close the connections; it may be used again, in another event loop too."""
-        await self._database.close()
+        await self._leader.close(self._database.close)
+        # It belongs to an event loop once somebody has waited for it.
         self._turn = asyncio.Lock()
-        self._leader.forget_loop()
 
     async def _acknowledge(self, db: AsyncConnection[Any], values: Mapping[str, Any]) -> None:
         # Rows are as the caller's connection makes them.

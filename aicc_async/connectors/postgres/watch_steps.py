@@ -44,9 +44,7 @@ SCHEMA = """
     )
 """
 # Raise the number with every change of the schema: tables of another layout are refused.
-WATCH = Layout(
-    "aicc_watch", "What a watch knows, kept by", LAYOUT_ADVICE, number="1", schema=SCHEMA
-)
+WATCH = Layout("aicc_watch", "The watch", LAYOUT_ADVICE, number="1", schema=SCHEMA)
 INSERT_STATE = "INSERT INTO aicc_watch (name) VALUES (%(name)s) ON CONFLICT DO NOTHING"
 CLAIM = """
     UPDATE aicc_watch SET held_until = clock_timestamp() + %(span)s, holder = %(token)s,

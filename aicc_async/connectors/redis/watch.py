@@ -166,9 +166,9 @@ class RedisWatchState:
 
     async def close(self) -> None:
         """Close the connections that are ours; it may be used again, in another event loop too."""
-        await self._redis.close()
+        await self._leader.close(self._redis.close)
+        # It belongs to an event loop once somebody has waited for it.
         self._turn = asyncio.Lock()
-        self._leader.forget_loop()
 
     async def _read_cases(self, name: str, begin: int | str, end: int | str) -> list[KnownCase]:
         found: list[KnownCase] = []
