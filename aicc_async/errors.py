@@ -17,7 +17,7 @@ The tree, with what each carries::
     ├── KeyInUse                     another call is at work on this key
     ├── CaseChanged                  a case is not as it was read any more
     ├── JournalError                 the journal cannot be read or written
-    ├── WatchError                   what a watch knows cannot be read or written
+    ├── WatchError                   the state of a watch cannot be used
     └── ExportError                  a listing that could not be read completely
 
 They hold plain values only, so that they can be pickled and kept: no request, no response, no
@@ -241,7 +241,10 @@ class JournalError(AICCError):
 
 
 class WatchError(AICCError):
-    """What a watch knows cannot be read or written, or another process has it."""
+    """The state of a watch cannot be used: it is of another query, or held by somebody else.
+
+    Or it cannot be read or written. What was told and not acknowledged comes again.
+    """
 
 
 class ExportError(AICCError):
