@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from aicc_async.connectors.postgres import PostgresWatchState
 from aicc_async.connectors.postgres import watch as postgres_watch
 from aicc_async.connectors.redis import RedisWatchState
 from aicc_async.connectors.redis import watch as redis_watch
+from aicc_async.watch import SQLiteWatchState, sqlite
 from aicc_async.watch.state import KnownCase, Look, PendingEvent, WatchState
 
 pytest_plugins = ["helpers.postgres_server", "helpers.redis_server"]
@@ -54,9 +56,14 @@ LOOKS = st.builds(
 )
 
 
-@pytest.fixture(params=["redis", "postgres"])
-def open_state(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Open:
+@pytest.fixture(params=["sqlite", "redis", "postgres"])
+def open_state(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Open:
     """Return a function that opens the state of a name; small pieces are read at a time."""
+    if request.param == "sqlite":
+        monkeypatch.setattr(sqlite, "IDS_PER_STATEMENT", 3)
+        return lambda name: SQLiteWatchState(tmp_path / name)
     if request.param == "redis":
         monkeypatch.setattr(redis_watch, "ITEMS_PER_STEP", 3)
         redis_url = request.getfixturevalue("redis_url")
@@ -175,7 +182,7 @@ def test_a_store_is_as_one_in_memory(open_state: Open) -> None:
             super().__init__(open_state)
 
     run_state_machine_as_test(
-        OfThisStore, settings=settings(max_examples=12, stateful_step_count=12)
+        OfThisStore, settings=settings(max_examples=8, stateful_step_count=12)
     )
 
 
