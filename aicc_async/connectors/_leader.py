@@ -53,15 +53,9 @@ class Leader:
                 await asyncio.sleep(POLL_INTERVAL)
                 requested_at = loop_time()
             self._leases.start(lease, requested_at)
-            try:
-                yield
-            finally:
-                await self._leases.close()
-                # When that fails, the lease ends by itself.
-                with suppress(AICCError):
-                    await self._step("release", lease.token)
+            yield
         finally:
-            self._leases.drop(self._name)
+            await self._end(lease)
 
     @property
     def token(self) -> str:
@@ -73,11 +67,15 @@ class Leader:
         return lease.token
 
     async def close(self, close_connections: Callable[[], Awaitable[None]]) -> None:
-        """Close the connections, unless they are the parent's of a fork; allow another loop."""
+        """End the lease, and close the connections, unless both are the parent's of a fork."""
         if self._pid not in {None, os.getpid()}:
             return
         self._check_place()
+        # The block that holds it may end later: it must not connect again.
+        if lease := self._leases.find(self._name):
+            await self._end(lease)
         await close_connections()
+        # It may be used again in another event loop.
         self._loop = None
 
     def failure(self, why: str) -> WatchError:
@@ -96,6 +94,17 @@ class Leader:
                 "one state per event loop: this one was used in another loop, and was not closed"
                 " there"
             )
+
+    async def _end(self, lease: Lease) -> None:
+        """Release a lease, unless that was done."""
+        if self._leases.find(self._name) is not lease:
+            return
+        self._leases.drop(self._name)
+        await self._leases.close()
+        if lease.ends_at is not None:
+            # When that fails, the lease ends by itself.
+            with suppress(AICCError):
+                await self._step("release", lease.token)
 
     async def _renew(self, leases: list[Lease]) -> set[str]:
         return {lease.key for lease in leases if not await self._step("renew", lease.token)}

@@ -199,6 +199,19 @@ async def test_a_state_is_held_once(store: Store) -> None:
         await state.acknowledge([1])
 
 
+async def test_to_close_a_state_ends_its_lease(store: Store) -> None:
+    """Another one may lead at once; the block that held it ends without a step more."""
+    mine, other = store.open(), store.open()
+    steps = count_steps(mine)
+    async with mine.hold():
+        await mine.close()
+        async with other.hold():
+            await other.commit(LOOK)
+        with pytest.raises(WatchError, match="the watch has ended"):
+            await mine.meta()
+    assert steps == ["claim", "release"]
+
+
 async def test_another_loop_and_another_process(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

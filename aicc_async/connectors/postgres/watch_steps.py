@@ -85,9 +85,11 @@ SECONDS = """
     ORDER BY created LIMIT %(limit)s
 """
 FIND = f"SELECT {COLUMNS} FROM aicc_watch_case WHERE watch = %(name)s AND id = ANY(%(ids)s)"  # noqa: S608  (same)
+# A number is never used again, also where a standby takes over that lacks the last looks: an
+# acknowledgement that comes late would be of another event.
 BEGIN_LOOK = """
-    UPDATE aicc_watch SET look = %(look)s, event = event + %(events)s,
-        meta = coalesce(%(meta)s, meta)
+    UPDATE aicc_watch SET look = %(look)s, meta = coalesce(%(meta)s, meta),
+        event = greatest(event, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint) + %(events)s
     WHERE name = %(name)s AND holder = %(token)s AND look < %(look)s
     RETURNING event - %(events)s AS event
 """

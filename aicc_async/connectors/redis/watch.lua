@@ -159,7 +159,9 @@ function steps.commit()
     if tonumber(number) <= tonumber(get('look')) then
         return
     end
-    local last = tonumber(get('event') or 0)
+    -- A number is never used again, also where a replica takes over that lacks the last looks: an
+    -- acknowledgement that comes late would be of another event.
+    local last = math.max(tonumber(get('event') or 0), now)
     -- The first write, for a server that is full.
     redis.call('HSET', STATE, 'look', number, 'event', to_text(last + events))
     for _ = 1, fields do
