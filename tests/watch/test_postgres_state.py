@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from psycopg.rows import dict_row
 
 from aicc_async import ConfigError, WatchError
 from aicc_async.connectors import _leader
-from aicc_async.connectors.postgres import PostgresWatchState
+from aicc_async.connectors.postgres import PostgresWatchState, watch
 from aicc_async.watch.state import Look
 
 pytest_plugins = ["helpers.postgres_server"]
@@ -27,8 +28,12 @@ INSERT = "INSERT INTO outbox VALUES (%s)"
 
 @pytest.fixture
 async def state(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
-    """Run a state with two events, and an outbox beside it; who waits looks often."""
+    """Run a state with two events, and an outbox beside it; who waits looks often.
+
+    No lease ends because the machine is slow.
+    """
     monkeypatch.setattr(_leader, "POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(watch, "LEASE", timedelta(minutes=1))
     execute(postgres_url, OUTBOX)
     async with PostgresWatchState(postgres_url) as opened, opened.hold():
         await opened.commit(LOOK)

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -17,7 +18,9 @@ from helpers.watch_states import known
 from aicc_async import ConfigError, WatchError
 from aicc_async.connectors import _leader
 from aicc_async.connectors.postgres import PostgresWatchState
+from aicc_async.connectors.postgres import watch as postgres_watch
 from aicc_async.connectors.redis import RedisWatchState
+from aicc_async.connectors.redis import watch as redis_watch
 from aicc_async.watch.state import Look
 
 pytest_plugins = ["helpers.postgres_server", "helpers.redis_server"]
@@ -38,8 +41,10 @@ class Store:
 async def store(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Store]:
-    """Run a store; who waits looks often."""
+    """Run a store; who waits looks often, and no lease ends because the machine is slow."""
     monkeypatch.setattr(_leader, "POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(redis_watch, "LEASE_MICROSECONDS", 60_000_000)
+    monkeypatch.setattr(postgres_watch, "LEASE", timedelta(minutes=1))
     url = request.getfixturevalue(f"{request.param}_url")
     async with AsyncExitStack() as stack:
 
