@@ -57,7 +57,8 @@ async def test_an_event_is_acknowledged_in_the_callers_transaction(
     ) as connection:
         await connection.execute(INSERT, (1,))
         await state.acknowledge([first.number], within=connection)
-        # Nobody else sees it yet.
+        # Nobody else sees it yet; the loop's own acknowledgement does not wait for the caller's.
+        await state.acknowledge([first.number])
         assert await state.pending(0, limit=9) == [first, second]
         await connection.rollback()
         assert await state.pending(0, limit=9) == [first, second]

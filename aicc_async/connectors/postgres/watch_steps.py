@@ -113,13 +113,17 @@ PENDING = """
     SELECT number, case_id, body FROM aicc_watch_event
     WHERE watch = %(name)s AND number > %(after)s ORDER BY number LIMIT %(limit)s
 """
-# One statement: a connection of the caller's may have a transaction for each.
+# One statement: a connection of the caller's may have a transaction for each. An event that an open
+# transaction has acknowledged is left to that: it is acknowledged if, and only if, that commits.
 ACKNOWLEDGE = """
     WITH held AS (
         SELECT name FROM aicc_watch WHERE name = %(name)s AND holder = %(token)s FOR KEY SHARE
     ), acknowledged AS (
         DELETE FROM aicc_watch_event USING held
-        WHERE watch = held.name AND number = ANY(%(numbers)s)
+        WHERE watch = held.name AND number IN (
+            SELECT number FROM aicc_watch_event
+            WHERE watch = %(name)s AND number = ANY(%(numbers)s) FOR UPDATE SKIP LOCKED
+        )
     )
     SELECT 1 FROM held
 """
