@@ -179,7 +179,8 @@ async def test_a_state_is_one_watch_s_at_a_time(aicc: AICCClient, tmp_path: Path
         with pytest.raises(WatchError, match="another watch has the state"):
             await anext(aicc.watch_cases(state=path))
         opening = f"import sqlite3; db = sqlite3.connect({str(path)!r}, timeout=0)"
-        command = [sys.executable, "-c", opening + "; db.execute('SELECT 1 FROM meta')"]
+        reading = "db.execute('SELECT body FROM meta')"
+        command = [sys.executable, "-c", "; ".join([opening, reading])]
         process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
         _, error = await process.communicate()
         assert b"database is locked" in error
