@@ -28,12 +28,18 @@ class Leader:
     """The lease of one state, as one process has it or waits for it.
 
     ``step`` runs "claim", "renew" or "release" for a token, and returns whether that has the lease
-    then, or had it.
+    then, or had it; ``disconnect`` closes the connections that this takes.
     """
 
-    def __init__(self, name: str, step: Callable[[str, str], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[str, str], Awaitable[bool]],
+        disconnect: Callable[[], Awaitable[None]],
+    ) -> None:
         self._name = name
         self._step = step
+        self._disconnect = disconnect
         self._leases = LeaseKeeper(LEASE_SECONDS, self._renew)
         # Of the process and the event loop that use it.
         self._pid: int | None = None
@@ -66,17 +72,13 @@ class Leader:
             raise self.failure("the watch has ended, or waits for its turn")
         return lease.token
 
-    async def close(self, close_connections: Callable[[], Awaitable[None]]) -> None:
-        """End the lease, and close the connections, unless both are the parent's of a fork."""
+    async def close(self) -> None:
+        """End the lease before its block does, unless it is the parent's of a fork."""
         if self._pid not in {None, os.getpid()}:
             return
         self._check_place()
-        # The block that holds it may end later: it must not connect again.
         if lease := self._leases.find(self._name):
             await self._end(lease)
-        await close_connections()
-        # It may be used again in another event loop.
-        self._loop = None
 
     def failure(self, why: str) -> WatchError:
         """Return the error of a state that can't be used."""
@@ -96,7 +98,7 @@ class Leader:
             )
 
     async def _end(self, lease: Lease) -> None:
-        """Release a lease, unless that was done."""
+        """Release a lease, and close the connections, unless that was done."""
         if self._leases.find(self._name) is not lease:
             return
         self._leases.drop(self._name)
@@ -105,6 +107,9 @@ class Leader:
             # When that fails, the lease ends by itself.
             with suppress(AICCError):
                 await self._step("release", lease.token)
+        await self._disconnect()
+        # It may be held again in another event loop.
+        self._loop = None
 
     async def _renew(self, leases: list[Lease]) -> set[str]:
         return {lease.key for lease in leases if not await self._step("renew", lease.token)}

@@ -54,7 +54,7 @@ class PostgresWatchState:
         if not isinstance(postgres, str):
             raise ConfigError(f"postgres must be a string, got {kind_of(postgres)}")
         self._name = name
-        self._leader = Leader(name, self._take_turn)
+        self._leader = Leader(name, self._take_turn, self._disconnect)
         self._database = Database(
             postgres, sql.WATCH, patience=PATIENCE_SECONDS, failure=self._leader.failure
         )
@@ -71,7 +71,7 @@ class PostgresWatchState:
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
-        """Lead within this; wait for it as long as another replica does (see ``WatchState``)."""
+        """Lead within this, connected; wait for it as long as another replica leads."""
         async with self._leader.hold():
             yield
 
@@ -143,10 +143,8 @@ class PostgresWatchState:
             raise ConfigError(f"within must be a psycopg.AsyncConnection, got {kind_of(within)}")
 
     async def close(self) -> None:
-        """Close the connections; it may be used again, in another event loop too."""
-        await self._leader.close(self._database.close)
-        # It belongs to an event loop once somebody has waited for it.
-        self._turn = asyncio.Lock()
+        """End what ``hold`` began, if its block has not yet; it may be held again."""
+        await self._leader.close()
 
     async def _acknowledge(self, db: AsyncConnection[Any], values: Mapping[str, Any]) -> None:
         # Rows are as the caller's connection makes them.
@@ -164,6 +162,11 @@ class PostgresWatchState:
                 found += [_case(row) for row in rows]
                 if len(rows) < CASES_PER_STEP:
                     return found
+
+    async def _disconnect(self) -> None:
+        await self._database.close()
+        # It belongs to an event loop once somebody has waited for it.
+        self._turn = asyncio.Lock()
 
     async def _take_turn(self, step: str, token: str) -> bool:
         values = {"name": self._name, "token": token, "span": LEASE}

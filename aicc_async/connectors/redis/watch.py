@@ -77,7 +77,7 @@ class RedisWatchState:
         # Every step may be sent again: see the head of the script.
         retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), MAX_RETRIES)
         self._redis = RedisConnection("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
-        self._leader = Leader(name, self._take_turn)
+        self._leader = Leader(name, self._take_turn, self._disconnect)
         # The pieces of a reading are of one moment, and looks are kept in the order of their
         # numbers.
         self._turn = asyncio.Lock()
@@ -91,7 +91,7 @@ class RedisWatchState:
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
-        """Lead within this; wait for it as long as another replica does (see ``WatchState``)."""
+        """Lead within this, connected; wait for it as long as another replica leads."""
         async with self._leader.hold():
             await self._check_server()
             yield
@@ -165,10 +165,8 @@ class RedisWatchState:
             await self._run("acknowledge", *numbers[at : at + ITEMS_PER_STEP])
 
     async def close(self) -> None:
-        """Close the connections that are ours; it may be used again, in another event loop too."""
-        await self._leader.close(self._redis.close)
-        # It belongs to an event loop once somebody has waited for it.
-        self._turn = asyncio.Lock()
+        """End what ``hold`` began, if its block has not yet; it may be held again."""
+        await self._leader.close()
 
     async def _read_cases(self, name: str, begin: int | str, end: int | str) -> list[KnownCase]:
         found: list[KnownCase] = []
@@ -179,6 +177,11 @@ class RedisWatchState:
                 found += [self._case(case_id.decode(), row) for case_id, row in pairs]
                 if len(piece) < 2 * ITEMS_PER_STEP:
                     return found
+
+    async def _disconnect(self) -> None:
+        await self._redis.close()
+        # It belongs to an event loop once somebody has waited for it.
+        self._turn = asyncio.Lock()
 
     async def _take_turn(self, step: str, token: str) -> bool:
         span = () if step == "release" else (LEASE_MICROSECONDS,)
