@@ -85,7 +85,7 @@ class Turn:
     seen_at: float
     # Missing for the first time, and again.
     marked: set[str] = Factory(set)
-    again: dict[str, KnownCase] = Factory(dict)
+    again: set[str] = Factory(set)
     read: list[Span] = Factory(list)
     control: str | None = None
 
@@ -328,14 +328,13 @@ class Looker:
             for part in await cut(self._state, span, rows=rows, seconds=self._span)
         ]
 
-    async def _compare(self, span: Span, total: int) -> bool:
-        """Look for what explains a total; return whether it was another than expected."""
+    async def _compare(self, span: Span, total: int) -> None:
+        """Look for what explains a total that is not what is expected."""
         expected = await self._state.count(*span)
         if total == expected:
             self._unexplained.pop(span, None)
-            return False
-        if self._unexplained.get(span) == (total, expected):
-            return True
+        if total == expected or self._unexplained.get(span) == (total, expected):
+            return
         if max(total, expected) <= ROWS_PER_LEAF or span[1] - span[0] < MIN_LEAF_SECONDS:
             await self._read(span)
         else:
@@ -343,7 +342,6 @@ class Looker:
         left = await self._state.count(*span)
         if left != total:
             self._unexplained[span] = (total, left)
-        return True
 
     async def _compare_halves(self, span: Span, total: int) -> None:
         middle = await find_bound(self._state, sum(span) // 2, begin=span[0] + 1, end=span[1])
@@ -382,7 +380,10 @@ class Looker:
 
     async def _forget(self, horizon: int) -> None:
         """Forget what is behind the horizon."""
-        before = min(horizon, *(begin for begin, _ in self._counted)) - FORGET_MARGIN
+        # By all clocks: the service's may be known since this look alone.
+        now = min(map(self._wall, self._clocks()))
+        begins = (begin for begin, _ in self._counted)
+        before = min(horizon, now - self._lookback, *begins) - FORGET_MARGIN
         while seconds := await self._state.seconds(0, before, limit=CASES_PER_COMMIT):
             old = await self._state.cases(0, seconds[-1] + 1)
             covered = max(self.meta.covered, before)
@@ -410,8 +411,8 @@ class Looker:
             outcome.known += self._mark(missing)
         await self._commit(outcome)
         turn.control = next(iter(reading.rows), turn.control)
-        again = (each for each in missing if each.missing_at is not None)
-        turn.again |= {each.id: each for each in again if each.id not in turn.marked}
+        again = {each.id for each in missing if each.missing_at is not None}
+        turn.again |= again - turn.marked
 
     def _mark(self, missing: Iterable[KnownCase]) -> list[KnownCase]:
         """Return the cases that were not missing before, marked."""
@@ -421,7 +422,9 @@ class Looker:
 
     async def _decide(self, horizon: int) -> None:
         """Ask for cases that were missing twice: only who has no detail either is deleted."""
-        due = {name: case for name, case in self._current.again.items() if self._is_due(case)}
+        # As they are now: a later reading of this look may have brought one.
+        again = await self._state.find(sorted(self._current.again))
+        due = {each.id: each for each in again if each.missing_at and self._is_due(each)}
         control = await self._find_control(horizon) if due else None
         if control is None:
             return
@@ -461,7 +464,7 @@ class Looker:
         return turn.control
 
     async def _keep_unlisted(self, case: KnownCase) -> None:
-        """Tell what has changed of a case that is there and not listed where it was.
+        """Compare a case that is there, and not listed where it was, with its detail.
 
         Under filters it does not match any more: it is forgotten then.
         """
