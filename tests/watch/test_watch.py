@@ -312,3 +312,13 @@ async def test_a_client_that_is_closed_gives_its_states_free(
         await asyncio.wait([waiting])
     async with client(tenant) as second, second.watch_cases(state=path):
         pass
+
+
+async def test_many_events_are_acknowledged_one_by_one(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path
+) -> None:
+    """Statement after statement in threads of their own, which must not share a cursor."""
+    async with open_watch(aicc, tmp_path) as watch:
+        new = tenant.insert_many([{} for _ in range(300)])
+        told = [await anext(watch) for _ in new]
+        assert sorted(event.case_id for event in told) == sorted(new)
