@@ -19,6 +19,7 @@ from .._listing.creation_dates import CreationDates
 from .._listing.divide import Divider
 from .._listing.limits import describe_cap
 from .._listing.paging import ReadingVerdict, readings
+from .._listing.plan import MAX_ROWS_PER_WINDOW
 from .._listing.windows import Window
 from .._protocol.operations import LIST
 from .._protocol.raw import DatedRow
@@ -55,9 +56,15 @@ class WindowReader:
         # Not patient: a look that fails is repeated, and others wait behind it.
         self._fetch = api.pages(api.protocol.dated_cases(query), is_patient=False)
         self.limits = api.limits()
+        # The rows of a window are in memory: larger ones are read in parts.
+        self.limits.learn_depth(MAX_ROWS_PER_WINDOW)
         self._highest = 0
         self._is_zone_checked = False
         self._zone_doubt: str | None = None
+
+    def begin_look(self) -> None:
+        """Check the zone again if it was in doubt: a row may have moved meanwhile."""
+        self._is_zone_checked = self._is_zone_checked and not self._zone_doubt
 
     async def count(self, window: Window) -> int:
         """Return the total of a window."""
@@ -128,12 +135,11 @@ class WindowReader:
 
     async def _check_zone(self, dates: CreationDates) -> None:
         """Ask once for a row at the date that it shows; it is the same for all readings."""
-        if self._is_zone_checked:
+        if self._is_zone_checked or not dates.has_samples:
             return
-        found = dates.has_samples
         await dates.look_up(self._fetch, self._read_date)
         self._zone_doubt = dates.find_doubt(Window(), 0)
-        self._is_zone_checked = found
+        self._is_zone_checked = True
 
     async def _read_date(self, case_id: str) -> datetime | None:
         try:
