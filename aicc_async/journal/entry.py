@@ -17,6 +17,8 @@ State = Literal["sent", "confirmed", "rejected", "unknown", "reconciled", "plann
 STATES: tuple[State, ...] = ("sent", "confirmed", "rejected", "unknown", "reconciled", "planned")
 # There is a case, and its id is known.
 SETTLED = ("confirmed", "reconciled")
+# What to do about a journal of another layout.
+JOURNAL_ADVICE = "Settle its open creates with the version that wrote it, then start a new journal"
 is_age = must("be a timedelta > 0", instance_of(timedelta), gt(timedelta(0)))
 
 
@@ -159,12 +161,9 @@ def new_entry(key: str, *, digest: str, match_digest: str, skew: timedelta | Non
     )
 
 
-def describe_layout(*, found: object, known: object) -> str:
-    """Return why a journal of another layout is refused, and what to do."""
-    return (
-        f"its layout must be {known}, got {found}."
-        " Settle its open creates with the version that wrote it, then start a new journal"
-    )
+def describe_layout(*, found: object, known: object, advice: str = JOURNAL_ADVICE) -> str:
+    """Return why a journal, or what else is kept, of another layout is refused, and what to do."""
+    return f"its layout must be {known}, got {found}. {advice}"
 
 
 def decide(

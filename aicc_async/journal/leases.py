@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from attrs import define, field
 
-from ..errors import AICCError, JournalError, UnknownOutcome
+from ..errors import AICCError, JournalError, UnknownOutcome, WatchError
 
 RENEWALS_PER_LEASE = 3
 
@@ -31,7 +31,7 @@ class Lease:
     """
 
     key: str
-    digest: str
+    digest: str = ""
     token: str = field(factory=lambda: uuid4().hex)
     ends_at: float | None = None
     is_settled: bool = False
@@ -71,8 +71,9 @@ class Lease:
 class LeaseKeeper:
     """Holds keys, each for some ``seconds`` from when it was requested, and renews them.
 
-    ``renew`` takes leases and returns the keys that were lost; a JournalError of it is no loss
-    yet. Ends are times of the loop's clock, which goes on while a process is stopped.
+    ``renew`` takes leases and returns the keys that were lost; a JournalError of it, or a
+    WatchError, is no loss yet. Ends are times of the loop's clock, which goes on while a process is
+    stopped.
     """
 
     def __init__(self, seconds: float, renew: Callable[[list[Lease]], Awaitable[set[str]]]) -> None:
@@ -81,7 +82,7 @@ class LeaseKeeper:
         self._leases: dict[str, Lease] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, key: str, digest: str) -> Lease:
+    def add(self, key: str, digest: str = "") -> Lease:
         """Keep other tasks of this process from the key, before it is claimed."""
         lease = self._leases[key] = Lease(key, digest)
         return lease
@@ -122,7 +123,7 @@ class LeaseKeeper:
             requested_at = loop_time()
             try:
                 lost = await self._renew(claimed) if claimed else set()
-            except JournalError:
+            except (JournalError, WatchError):
                 # The leases end by themselves if this goes on.
                 continue
             for lease in claimed:

@@ -1,4 +1,4 @@
-"""Budget, token and journal on a cluster, behind a Sentinel, with TLS, and on a wrong set-up."""
+"""What is in a Redis on a cluster, behind a Sentinel, with TLS, and on a wrong set-up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from helpers.new_cases import DIGESTS
 from helpers.redis_nodes import SERVICE, Node, Watched, running, wait_until
 from helpers.tls_front import make_authority, terminating
+from helpers.watch_states import known
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
@@ -22,9 +23,10 @@ from redis.backoff import NoBackoff
 from aicc_async import ConfigError, JournalError, RateLimit
 from aicc_async._ratelimit.budget import SlotReports, Terms
 from aicc_async._transport.session import limiter_of
-from aicc_async.connectors.redis import RedisBudget, RedisJournal, RedisTokens
+from aicc_async.connectors.redis import RedisBudget, RedisJournal, RedisTokens, RedisWatchState
 from aicc_async.connectors.redis.connection import RedisPlace
 from aicc_async.credentials import IssuedToken
+from aicc_async.watch import Look
 
 pytest_plugins = ["helpers.redis_layouts"]
 
@@ -70,11 +72,19 @@ async def use_journal(place: RedisPlace, **options: Any) -> str:
         return entry.state
 
 
+async def use_watch(place: RedisPlace) -> list[str]:
+    """Keep a case, and return which are known."""
+    async with RedisWatchState(place) as state, state.hold():
+        await state.commit(Look(known=[known("c1")]))
+        return [each.id for each in await state.cases(0, 9)]
+
+
 async def use_all(place: RedisPlace) -> None:
-    """Use all three as one process does."""
+    """Use all four as one process does."""
     assert await use_budget(place, *"abcdef") == [1] * 6
     assert await use_tokens(place) == "token"
     assert await use_journal(place) == "confirmed"
+    assert await use_watch(place) == ["c1"]
 
 
 # ---- layouts -------------------------------------------------------------------------------
@@ -89,7 +99,7 @@ async def test_one_server_by_either_name(scheme: str) -> None:
 
 
 async def test_a_cluster_keeps_each_thing_on_one_node(redis_cluster: list[Node]) -> None:
-    """Budget, token and journal work by a URL of any node, a client, and a function."""
+    """Budget, token, journal and watch work by a URL of any node, a client, and a function."""
     for node in redis_cluster:
         await use_all(f"redis+cluster://{node.address}")
     async with RedisCluster(host="127.0.0.1", port=redis_cluster[0].port) as client:

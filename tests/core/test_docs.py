@@ -36,9 +36,12 @@ BLOCKS = all_blocks()
 # Scripts that are servers, or need what is not installed everywhere, and the tests that run them.
 RUN_ELSEWHERE = {
     "budget.py": "connectors/test_budget.py",
+    "case_events.py": "watch/test_recipes.py",
+    "case_outbox.py": "watch/test_recipes.py",
     "dbos_orders.py": "journal/test_engines.py",
     "dlt_cases.py": "connectors/test_dlt.py",
     "fastapi_service.py": "core/test_fastapi_service.py",
+    "follow_ups.py": "watch/test_recipes.py",
     "service.py": "core/test_service.py",
     "spark_cases.py": "connectors/test_spark.py",
     "spark_stream.py": "connectors/test_spark.py",
@@ -50,7 +53,7 @@ SERVER = "$ aicc-async emulator --cases 20000 --quota 50"
 # Modules that show what is no code: the tree of errors, the table of names, the list of documents.
 WITH_FIGURE = ["aicc_async.errors", "aicc_async.models", "aicc_async.models"]
 # How many blocks there are of each kind: none gets lost on its way to a test.
-COUNTS = {"script": 33, "shell": 14, "test": 2, "file": 9, "figure": 3}
+COUNTS = {"script": 35, "shell": 14, "test": 2, "file": 12, "figure": 3}
 # Packages without a page: the command has its help, the folder names what is in it.
 WITHOUT_BLOCKS = {"aicc_async.cli", "aicc_async.connectors"}
 

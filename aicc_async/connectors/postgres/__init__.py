@@ -1,6 +1,6 @@
-'''A journal in Postgres, for replicas on several machines (extra ``postgres``).
+'''A journal, and a watch, in Postgres, for replicas on several machines (extra ``postgres``).
 
-Install with ``pip install 'aicc-async[postgres]'``. It replaces ``SQLiteJournal`` (see
+Install with ``pip install 'aicc-async[postgres]'``. A journal replaces ``SQLiteJournal`` (see
 ``aicc_async.journal``); everything else stays the same::
 
     import asyncio
@@ -119,8 +119,104 @@ the keys that it has planned must be committed before.
 From another driver, an ORM or a trigger one statement is the same as ``plan``, once the table is
 there: ``INSERT INTO aicc_journal (key) VALUES ('order-4711') ON CONFLICT DO NOTHING``. You may read
 ``key``, ``state``, ``case_id``, ``note`` and ``planned_at``; nothing else of the table is promised.
+
+Changes of cases, into an outbox
+--------------------------------
+
+Take it where events of cases (see ``aicc_async.watch``) must be rows of your database, each once.
+``PostgresWatchState`` keeps what a watch knows in the same database, for as many replicas as you
+run: one leads, and within five seconds after it has died another one goes on.
+``ack(within=connection)`` acknowledges in your own transaction::
+
+    # case_outbox.py
+    import asyncio
+    import os
+
+    from psycopg import AsyncConnection
+
+    from aicc_async import AICCClient, to_json
+    from aicc_async.connectors.postgres import PostgresWatchState
+
+    URL = os.environ["DATABASE_URL"]
+    OUTBOX = """
+        CREATE TABLE IF NOT EXISTS case_events (
+            number bigint GENERATED ALWAYS AS IDENTITY, id text UNIQUE, event json
+        )
+    """
+    INSERT = "INSERT INTO case_events (id, event) VALUES (%s, %s)"
+
+
+    async def main() -> None:
+        state = PostgresWatchState(URL)
+        async with (
+            AICCClient.from_env() as aicc,
+            await AsyncConnection.connect(URL, autocommit=True) as connection,
+            aicc.watch_cases(state=state) as watch,
+        ):
+            await connection.execute(OUTBOX)
+            async for event in watch:
+                async with connection.transaction():
+                    text = to_json(event).decode()
+                    await connection.execute(INSERT, (event.id, text))
+                    await event.ack(within=connection)
+
+
+    asyncio.run(main())
+
+An event is acknowledged if, and only if, its row is committed: it is there once, though the process
+is killed, Postgres crashes, or the answer to a commit is lost. Let an error end the loop, as it
+does here, and start the program again: the loop acknowledges what its body leaves without one. A
+replica that lost its turn has a ``WatchError`` before its transaction commits. Give a transaction
+no more than what belongs to the event: while it is open no other replica can take over.
+
+A worker that creates cases
+---------------------------
+
+A worker that answers an event with a case of its own must not answer that one as well. It knows its
+cases by its journal::
+
+    # follow_ups.py
+    import asyncio
+    import os
+
+    from aicc_async import AICCClient, NewCase
+    from aicc_async.connectors.postgres import PostgresJournal, PostgresWatchState
+
+    URL = os.environ["DATABASE_URL"]
+
+
+    async def main() -> None:
+        journal, state = PostgresJournal(URL), PostgresWatchState(URL)
+        async with (
+            AICCClient.from_env(journal=journal, on_unknown="reconcile") as aicc,
+            aicc.watch_cases(state=state) as watch,
+        ):
+            async for event in watch:
+                if event.kind != "created" or not await journal.untaken([event.case_id]):
+                    continue
+                new = NewCase(
+                    title=f"Call back about {event.case_id}",
+                    description="A case was created.",
+                    type="cvmC0000014Oc9jgT7ZI",
+                    contact_id="ciIy0000013y7cC8T2rA",
+                    creator_id="10gg00000148PCjKVDAu",
+                )
+                print(await aicc.create_case(new, key=event.id), flush=True)
+
+
+    asyncio.run(main())
+
+Each case of somebody else's has one follow-up, and no follow-up has any, over kills at any moment.
+It holds because an event is handled wholly before the next one is asked for: a case of the worker's
+own is told after the event that it answers, and that one, until it is acknowledged, comes first
+again, with the same key. ``create_case`` finds then what was made, and notes it in the journal. So
+do not handle events side by side, do not let an error pass, and keep what the journal has
+(``prune``) for longer than the look-back. Where only the worker creates cases with its
+``creator_id``, ``event.case.creator_id`` says the same without a journal. A set of ids in memory
+does not: a process that dies after a create forgets it.
 '''
 
 from .journal import PostgresJournal
+from .watch import PostgresWatchState
 
-__all__ = ["PostgresJournal"]
+__all__ = ["PostgresJournal", "PostgresWatchState"]

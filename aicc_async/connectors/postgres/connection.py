@@ -1,4 +1,4 @@
-"""The connections of a journal to its Postgres, and how a step becomes durable.
+"""The connections to a Postgres of ours, and how a step becomes durable.
 
 The idea: a step is one transaction on one of a few connections, and is run again when that was lost
 or another transaction was in its way. The invariant: a step that was committed
@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from ...errors import JournalError
+from ...errors import AICCError
 from ...export.sinks.postgres import safe_message, safe_name
+from .layout import Layout
 from .library import (
     AsyncConnection,
     Connection,
@@ -30,10 +31,9 @@ from .library import (
     conninfo_to_dict,
     dict_row,
 )
-from .table import create_or_check
 
 T = TypeVar("T")
-# One journal of each process shares the server's connections with all others.
+# What each process has of this shares the server's connections with all others.
 MAX_CONNECTIONS = 5
 MAX_ATTEMPTS = 4
 # Firewalls forget connections that were idle for some minutes, and drop what comes on them.
@@ -56,10 +56,15 @@ class Database:
     """The database of a URL, as one event loop uses it, between two calls of ``close``.
 
     Nothing is waited for longer than ``patience`` seconds, but a turn and what a step says itself.
+    ``failure`` makes an error of why it can't be used.
     """
 
-    def __init__(self, url: str, *, patience: float) -> None:
+    def __init__(
+        self, url: str, layout: Layout, *, patience: float, failure: Callable[[str], AICCError]
+    ) -> None:
         self.name = safe_name(url, "postgres")
+        self._layout = layout
+        self._failure = failure
         self._url = url
         self._patience = patience
         # It ends before the step does: its error says more.
@@ -87,7 +92,7 @@ class Database:
     ) -> T:
         """Run a step in a transaction, and return its result when that is durable.
 
-        Each attempt may take ``patience`` seconds, unless that of all steps. Raises JournalError.
+        Each attempt may take ``patience`` seconds, unless that of all steps. Raises a ``failure``.
         """
         attempts = AsyncRetrying(
             stop=stop_after_attempt(MAX_ATTEMPTS),
@@ -99,19 +104,14 @@ class Database:
             async with self._turns:
                 return await attempts(self._attempt, step, patience or self._patience)
         except Error as error:
-            text = f"cannot use the journal {self.name}: {safe_message(error)}"
-            raise JournalError(text) from None
+            raise self._failure(safe_message(error)) from None
         except TimeoutError:
-            text = f"cannot use the journal {self.name}: Postgres does not answer"
-            raise JournalError(text) from None
+            raise self._failure("Postgres does not answer") from None
 
     async def _attempt(self, step: Callable[[Connection], Awaitable[T]], patience: float) -> T:
         try:
             async with asyncio.timeout(patience):
-                connection = await self._take()
-                if connection is None:
-                    connection = await AsyncConnection.connect(self._url, **self._options)
-                    await self._commit(connection, partial(create_or_check, name=self.name))
+                connection = await self._take() or await self._connect()
                 result = await self._commit(connection, step)
         except OperationalError:
             # Those that are idle are probably lost as well.
@@ -128,6 +128,11 @@ class Database:
             await self._close_idle()
             await connection.close()
             return None
+        return connection
+
+    async def _connect(self) -> Connection:
+        connection: Connection = await AsyncConnection.connect(self._url, **self._options)
+        await self._commit(connection, partial(self._layout.create_or_check, failure=self._failure))
         return connection
 
     async def _commit(

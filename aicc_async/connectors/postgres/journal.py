@@ -25,6 +25,7 @@ from ...journal.leases import Lease, LeaseKeeper, loop_time, lost_lease
 from . import steps
 from .connection import Database
 from .library import AsyncConnection, Connection, DictRow
+from .table import JOURNAL
 
 T = TypeVar("T")
 DEFAULT_LEASE_SECONDS = 30.0
@@ -77,7 +78,8 @@ class PostgresJournal:
         if not isinstance(postgres, str):
             raise ConfigError(f"postgres must be a string, got {type(postgres).__name__}")
         self._span = timedelta(seconds=lease)
-        self._database = Database(postgres, patience=min(MAX_PATIENCE_SECONDS, lease / 2))
+        patience = min(MAX_PATIENCE_SECONDS, lease / 2)
+        self._database = Database(postgres, JOURNAL, patience=patience, failure=self._explain)
         # Of the process and the event loop that use it.
         self._pid: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -304,6 +306,9 @@ class PostgresJournal:
         values = {"span": self._span, "keys": list(held), "tokens": list(held.values())}
         rows = await self._fetch(steps.RENEW, values)
         return held.keys() - {row["key"] for row in rows}
+
+    def _explain(self, why: str) -> JournalError:
+        return JournalError(f"cannot use the journal {self._database.name}: {why}")
 
     def _check_loop(self) -> None:
         if self._loop not in {None, asyncio.get_running_loop()}:

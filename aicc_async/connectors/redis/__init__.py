@@ -1,12 +1,12 @@
-"""What processes share in a Redis: a budget, a token, and a journal (extra ``redis``).
+"""What processes share in a Redis: a budget, a token, a journal, a watch (extra ``redis``).
 
-One machine needs neither: tasks share the client's rate limit, and processes share an
-``SQLiteJournal``. Install with ``pip install 'aicc-async[redis]'``.
+One machine needs none: tasks share the client's rate limit, processes share an ``SQLiteJournal``,
+and one process watches. Install with ``pip install 'aicc-async[redis]'``.
 
 Where the Redis is
 ------------------
 
-All three take the same first argument. As a URL it is one of
+All take the same first argument. As a URL it is one of
 
 - ``redis://[user:password@]host:port/database``, with TLS ``rediss://``, on this machine
   ``unix:///path``;
@@ -135,10 +135,58 @@ What the journal promises, Redis must keep: run it with ``appendonly yes``, ``ap
 and ``maxmemory-policy noeviction``. One without ``appendonly``, or that evicts keys, is refused
 before a key is claimed; ``appendfsync`` can't be seen everywhere, and is up to you. ``help()`` of
 ``RedisJournal`` says what a lease is, and what remains when a replica takes over.
+
+A watch, into a broker
+----------------------
+
+Take it when changes of cases must come out although a machine dies (see ``aicc_async.watch``). All
+replicas that pass the same Redis watch as one: one leads, the others wait, and within five seconds
+after it has died another one goes on. This one publishes to a Redis stream with FastStream
+(``pip install 'faststream[redis]'``); another broker of FastStream's is the same, with its URL and
+``topic`` or ``queue`` for ``stream``::
+
+    # case_events.py
+    import asyncio
+    import os
+
+    from faststream.redis import RedisBroker
+
+    from aicc_async import AICCClient, WatchError, to_dict
+    from aicc_async.connectors.redis import RedisWatchState
+
+    URL = os.environ["REDIS_URL"]
+
+
+    async def publish(aicc: AICCClient, broker: RedisBroker) -> None:
+        state = RedisWatchState(URL)
+        async with aicc.watch_cases(state=state) as watch:
+            async for event in watch:
+                # It is acknowledged when the next one is asked for: the broker has it then.
+                await broker.publish(to_dict(event), stream="case-events")
+
+
+    async def main() -> None:
+        async with AICCClient.from_env() as aicc, RedisBroker(URL) as broker:
+            while True:
+                try:
+                    await publish(aicc, broker)
+                except WatchError as error:
+                    # Another replica leads by now, or Redis is away. Wait for a turn.
+                    print(error, flush=True)
+                    await asyncio.sleep(1)
+
+
+    asyncio.run(main())
+
+Run it as often as you like. Each event is published at least once, and those of one case in order.
+When a leader dies, or is stopped for longer than its lease of three seconds, at most the event that
+it was publishing comes twice: consumers know it by its ``id``. What the state promises, Redis must
+keep, as for a journal.
 """
 
 from .budget import RedisBudget
 from .journal import RedisJournal
 from .tokens import RedisTokens
+from .watch import RedisWatchState
 
-__all__ = ["RedisBudget", "RedisJournal", "RedisTokens"]
+__all__ = ["RedisBudget", "RedisJournal", "RedisTokens", "RedisWatchState"]

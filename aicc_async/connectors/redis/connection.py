@@ -49,6 +49,7 @@ __all__ = [
     "RedisPlace",
     "ResponseError",
     "Retry",
+    "Value",
     "check_place",
     "to_text",
 ]
@@ -56,6 +57,8 @@ __all__ = [
 RedisClient = Redis | RedisCluster
 # A URL, a client of the caller's, or a function that returns a new one.
 RedisPlace = str | RedisClient | Callable[[], RedisClient]
+# What a script takes.
+Value = str | int | bytes
 # Those of a cluster are no RedisError.
 FAILURES = (RedisError, RedisClusterException, OSError)
 # A pool of connections refuses what is more than it has (100, unless its owner says otherwise).
@@ -106,7 +109,7 @@ class RedisConnection:
         self._scripts: dict[str, Callable[..., Any]] = {}
         self._has_answered = False
 
-    async def run(self, script: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    async def run(self, script: str, keys: Sequence[str], args: Sequence[Value]) -> Any:
         """Run a script, and return what it returns.
 
         Raises one of ``FAILURES``, and ConfigError where the other end never ran one and none can
@@ -148,7 +151,7 @@ class RedisConnection:
         for sentinel in manager.sentinels if manager else ():
             await sentinel.aclose()
 
-    async def _run(self, script: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Value]) -> Any:
         client = self._open()
         if isinstance(client, RedisCluster):
             # Alone: calls that look for the nodes at once take one another's connections away.

@@ -34,6 +34,7 @@ from .connection import (
     Retry,
     to_text,
 )
+from .durability import check_keeps
 
 SCRIPT = files(__package__).joinpath("journal.lua").read_text(encoding="utf-8")
 # What is within braces decides in which slot of a cluster a key is.
@@ -303,25 +304,14 @@ class RedisJournal:
         return lost
 
     async def _check_server(self) -> None:
-        """Raise ConfigError where Redis would forget keys; asked anew after each failure.
-
-        Of the policies, only "allkeys" evict keys without a time to live:
-        https://redis.io/docs/latest/develop/reference/eviction/.
-        """
+        """Raise ConfigError where Redis would forget keys; asked anew after each failure."""
         if self._is_checked:
             return
         # Asked by a script: a cluster answers from the server that has the keys.
-        lines = to_text(await self._run("info")).splitlines()
-        info = dict(line.split(":", 1) for line in lines if ":" in line)
-        policy = info.get("maxmemory_policy", "")
-        if policy.startswith("allkeys"):
-            raise ConfigError(f"maxmemory-policy must be noeviction, got {policy}")
-        log = info.get("aof_enabled", "")
-        if self._must_be_durable and log != "1":
-            raise ConfigError(
-                f"appendonly must be yes, got aof_enabled {log!r}: a restart would forget what was"
-                " sent. RedisJournal(…, durable=False) takes such a Redis"
-            )
+        info = to_text(await self._run("info"))
+        check_keeps(
+            info, must_be_durable=self._must_be_durable, lost="was sent", user="RedisJournal"
+        )
         self._is_checked = True
 
     def _check_loop(self) -> None:
