@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         ServerError,
         TransportError,
         UnknownOutcome,
+        WatchError,
     )
     from .export import (
         ExportPlan,
@@ -192,6 +193,7 @@ __all__ = [
     "Timeouts",
     "TransportError",
     "UnknownOutcome",
+    "WatchError",
     "__version__",
     "deadline",
     "export_cases",
@@ -238,6 +240,7 @@ _MODULES = {
         "ServerError",
         "TransportError",
         "UnknownOutcome",
+        "WatchError",
     ),
     ".export": (
         "ExportPlan",

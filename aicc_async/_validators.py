@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from attrs import Attribute, define, field, fields, frozen
 from attrs.validators import and_, ge, in_, le
 
-from .errors import FieldFault, InvalidInput
+from .errors import ConfigError, FieldFault, InvalidInput
 
 T = TypeVar("T")
 Check = Callable[[Any, "Attribute[Any]", Any], None]
@@ -35,6 +35,7 @@ MAX_SHOWN_CHARACTERS = 80
 # From the colon of a scheme, or of a user's name, to the last @ of the same word.
 PASSWORD = re.compile(r"(?<=:)\S+(?=@)")
 MAX_ATTACHMENTS = 5
+MAX_ID_BYTES = 20
 # An id of .NET has so many bits, its sign included.
 MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 # The longest value that the documents list has 15.
@@ -52,6 +53,14 @@ def check(name: str, value: T, validator: Check) -> T:
     """Apply a field's check to an argument, and return it."""
     validator(None, _Argument(name), value)  # type: ignore[arg-type]  # only the name is read
     return value
+
+
+def check_id(value: str, name: str = "case_id", *, max_bytes: int | None = MAX_ID_BYTES) -> None:
+    """Raise ConfigError for what cannot be an id."""
+    check(name, value, text(max_bytes, empty=False))
+    # Dots alone lead elsewhere in a path, however they are encoded.
+    if value in {".", ".."}:
+        raise ConfigError(f"{name} must not be dots alone, got {value!r}")
 
 
 def shown(value: object) -> str:

@@ -333,7 +333,7 @@ from ._protocol.aicc import CaseProtocol
 from ._protocol.converter import RecordConverter
 from ._transport.session import Session, SessionHolder
 from ._transport.tokens import Signing
-from ._validators import MAX_INTEGER, check, integer, kind, kind_of, number, one_of, text
+from ._validators import MAX_INTEGER, check, check_id, integer, kind, kind_of, number, one_of
 from .credentials import Credentials, check_credentials, credentials_from
 from .errors import ConfigError
 from .events import OnEvent
@@ -379,6 +379,7 @@ from .settings.environment import parse_environment
 if TYPE_CHECKING:
     from ._create.creator import CreateOutcome, Creator, OnUnknown
     from .journal import Journal
+    from .watch import CaseWatch, WatchState
 
 __doc__ = f"""{__doc__}
 Paths are under ``{operations.OPENAPI}``. "Sent again" means: after HTTP 5xx, a
@@ -393,7 +394,6 @@ ROW_NUMBER = integer(0, MAX_INTEGER, is_exact=True)
 PAGE_LIMIT = integer(1, MAX_ROWS_PER_PAGE, is_exact=True)
 # Creates under way for each request at once: those that wait for a list hold up no others.
 CREATES_PER_REQUEST = 4
-MAX_ID_BYTES = 20
 # What the documents' URLs hold after the domain, in lower case.
 DOCUMENTED_PATHS = "/service/aicc__case", "/baas/auth"
 # Server-side scripts may take 3 minutes.
@@ -655,7 +655,7 @@ class AICCClient(SessionHolder):
         A name that is not a field's, a broken bound or no change at all is a ConfigError before
         anything is asked; so is, once it is read, a case without a title or description to keep.
         """
-        _check_id(case_id)
+        check_id(case_id)
         if if_unchanged is not None:
             check("if_unchanged", if_unchanged, kind(CaseDetail))
             check_same_case(case_id, if_unchanged)
@@ -673,7 +673,7 @@ class AICCClient(SessionHolder):
 
     async def get_case(self, case_id: str) -> CaseDetail:
         """Read a case with its history, contact and tasks (document 004)."""
-        _check_id(case_id)
+        check_id(case_id)
         return await self._api.detail(case_id)
 
     def get_cases(
@@ -767,6 +767,39 @@ class AICCClient(SessionHolder):
         arrow = ArrowRows(self._api.zone.key, "parquet")
         return record_batches(self._api, query, arrow, strict=strict)
 
+    def watch_cases(
+        self,
+        query: CaseQuery | None = None,
+        *,
+        state: str | PathLike[str] | WatchState,
+        every: float = 30.0,
+        lookback: timedelta | str = "7d",
+        period: float = 3600.0,
+        manual_ack: bool = False,
+    ) -> CaseWatch:
+        """Iterate over what happens to cases: created, changed, deleted (``aicc_async.watch``).
+
+        ``state`` is a file that remembers them, or a store that replicas share. A look follows the
+        one before after ``every`` seconds (1 to 86,400): a new case is told with the next one. All
+        cases that were created within ``lookback`` (a minute to 366 days) are read again within
+        ``period`` seconds (``every`` to 31 days), which is how late a change may be told. How many
+        requests that takes says ``await watch.plan()``.
+
+        An event is acknowledged when the next one is asked for, with ``manual_ack`` only by
+        ``await event.ack()``. What is not acknowledged comes again: each event at least once, those
+        of one case in order.
+
+        Raises ConfigError at once for what is out of bounds, and for a query with a range.
+        """
+        from .watch.settings import check_settings  # noqa: PLC0415
+        from .watch.watch import CaseWatch, open_state  # noqa: PLC0415
+
+        check("manual_ack", manual_ack, kind(bool))
+        settings = check_settings(
+            self._api, _query(query, CaseQuery), every=every, lookback=lookback, period=period
+        )
+        return CaseWatch(self._api, settings, open_state(state), manual_ack=manual_ack)
+
     async def transfer_case(self, transfer: CaseTransfer) -> None:
         """Hand a case over to a user or a queue (Case 2.0, ``POST /case/transfer``).
 
@@ -822,7 +855,7 @@ class AICCClient(SessionHolder):
 
     async def get_case_type(self, type_id: str) -> CaseType:
         """Read a case type (Case 2.0, ``GET /caseType/{id}``)."""
-        _check_id(type_id, "type_id")
+        check_id(type_id, "type_id")
         return await self._api.send(self._api.protocol.case_type(type_id))
 
     async def current_statistics(self) -> CurrentStatistics:
@@ -891,7 +924,7 @@ class AICCClient(SessionHolder):
 
     async def get_task(self, task_id: str) -> Task:
         """Read a task (Case 2.0, ``GET /task/{id}``, or POST: ``Dialect.task_detail``)."""
-        _check_id(task_id, "task_id", max_bytes=None)
+        check_id(task_id, "task_id", max_bytes=None)
         return await self._api.send(self._api.protocol.task(task_id))
 
     async def transfer_task(self, transfer: TaskTransfer) -> None:
@@ -954,13 +987,6 @@ def _compare_zone(zone: ZoneInfo, profile: Profile) -> None:
 
 def _query(query: Q | None, cls: type[Q]) -> Q:
     return cls() if query is None else check("query", query, kind(cls))
-
-
-def _check_id(value: str, name: str = "case_id", *, max_bytes: int | None = MAX_ID_BYTES) -> None:
-    check(name, value, text(max_bytes, empty=False))
-    # Dots alone lead elsewhere in a path, however they are encoded.
-    if value in {".", ".."}:
-        raise ConfigError(f"{name} must not be dots alone, got {value!r}")
 
 
 def _check_page(start: int, limit: int) -> None:

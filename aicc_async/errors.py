@@ -17,6 +17,7 @@ The tree, with what each carries::
     ├── KeyInUse                     another call is at work on this key
     ├── CaseChanged                  a case is not as it was read any more
     ├── JournalError                 the journal cannot be read or written
+    ├── WatchError                   the state of a watch cannot be used
     └── ExportError                  a listing that could not be read completely
 
 They hold plain values only, so that they can be pickled and kept: no request, no response, no
@@ -237,6 +238,13 @@ class JournalError(AICCError):
     """
 
     case_id: str | None = None
+
+
+class WatchError(AICCError):
+    """The state of a watch cannot be used: it is of another query, or held by somebody else.
+
+    Or it cannot be read or written. What was told and not acknowledged comes again.
+    """
 
 
 class ExportError(AICCError):

@@ -96,6 +96,11 @@ class CreationDates:
         wanted = [date is None or self._is_wanted(date, is_creation) for date in found]
         return None if all(wanted) else wanted
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether there are rows that ``look_up`` would ask for."""
+        return bool(self._samples)
+
     async def look_up(self, fetch: Fetch[Any], read_date: ReadDate) -> None:
         """Ask for a row at the date that it shows, once for all windows; for two if need be.
 
@@ -113,8 +118,8 @@ class CreationDates:
                 return
         self._is_shifted = True
 
-    def judge(self, window: Window, reading: int) -> str | None:
-        """Return what a window's reading says against the zone, if anything; warn of it once."""
+    def find_doubt(self, window: Window, reading: int) -> str | None:
+        """Return what a window's reading says against the zone, if anything."""
         doubt, end = self._doubts.get((window, reading)), self._asked.end
         if self._rows_after and end and window.end and window.end >= end:
             doubt = doubt or f"{self._rows_after} rows are dated after {end}: {self._advice()}"
@@ -125,6 +130,11 @@ class CreationDates:
                 f"the dates that rows show are {self._hours_ahead:g} h ahead of those that are"
                 f" filtered, by the profile: no timezone fits both, {self._zone} neither"
             )
+        return doubt
+
+    def judge(self, window: Window, reading: int) -> str | None:
+        """Return the same; warn of it once."""
+        doubt = self.find_doubt(window, reading)
         if doubt and not self._has_warned:
             self._has_warned = True
             warnings.warn(f"{window}: {doubt}", RuntimeWarning, stacklevel=2)

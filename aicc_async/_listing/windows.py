@@ -19,6 +19,8 @@ from .zones import SECOND, elapsed
 
 # Document 001, ``endTime``.
 MAX_SPAN = timedelta(days=31)
+# A case may come into the list so long after it was created: younger ones are not settled.
+SETTLE = timedelta(minutes=5)
 # No case is older than that.
 EARLIEST_START = datetime(1990, 1, 1)  # noqa: DTZ001  (wall-clock time)
 # The calendar has one second more.

@@ -2,8 +2,8 @@
 
 The idea: a case is missing when its row is in the table, its creation date lies in a window that
 was verified in this run and, by an earlier run, in one that was verified before, and no page of
-this run has it. Its detail is then asked for. Only an answer that says "no such case" counts: HTTP
-404, or one of the codes that the profile or the dialect knows for that.
+this run has it. Its detail is then asked for. Only an answer that says "no such case" counts
+(``existence.py``).
 
 The invariant: everything else leaves the row as it is. A run with an unverified window, with a
 total that may be capped, or with rows behind its end marks nothing. Nor does one where the detail
@@ -19,7 +19,6 @@ from __future__ import annotations
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
@@ -28,23 +27,17 @@ import msgspec
 from attrs import evolve, frozen
 
 from .._api import CaseApi
-from .._listing.ordered_map import ordered_map
 from .._listing.windows import EARLIEST_START
 from .._listing.zones import wall
-from ..errors import ApiError, ConfigError, DecodeError, NotFoundError, TransportError
+from ..errors import ConfigError
 from ..models import CaseQuery
 from .concurrency import call_in_thread
+from .existence import CONTROL_REFUSED, PROBE_ADVICE, find_existence
 from .history import interval
 from .manifest import EarlierRun, ExportReport, WholeCount, WindowReport
 from .sinks.sink import BUFFER_SIZE, Table, batch_lines
 
 Spans = list[tuple[datetime, datetime]]
-# The gateway's codes, such as APIG.0101: the API does not exist.
-GATEWAY_CODES = "APIG"
-PROBE_ADVICE = (
-    "the service refuses their details with a code that is not known to mean that a case does not"
-    " exist. Run aicc-async probe, and use its profile"
-)
 
 
 class _RowId(msgspec.Struct):
@@ -112,37 +105,19 @@ async def find_deleted(api: CaseApi, table: Table, evidence: Evidence, *, target
     if evidence.doubt or known is None:
         warn(len(missing), evidence.doubt or "no case came that could be compared with them")
         return []
-    if await _ask(api, known) != "there":
-        warn(len(missing), "the detail of a case that is there is refused too")
+    found = await find_existence(api, missing, control=known)
+    if not (found.is_trusted or found.by_id):
+        warn(len(missing), CONTROL_REFUSED)
         return []
-    found: dict[str, list[str]] = {"gone": [], "there": [], "unknown": [], "failed": []}
-    async with aclosing(
-        ordered_map(missing, lambda each: _ask(api, each), concurrency=api.concurrency)
-    ) as answers:
-        async for answer in answers:
-            # Answers come in the order of the ids.
-            found[answer].append(missing[sum(map(len, found.values()))])
-    if found["unknown"]:
-        warn(len(found["unknown"]), PROBE_ADVICE)
-    if found["failed"]:
-        warn(len(found["failed"]), "their details could not be read")
-    if found["gone"] and await _ask(api, known) != "there":
-        warn(len(found["gone"]), "the detail of a case that is there is refused too")
+    gone, unknown, failed = (found.having(each) for each in ("gone", "unknown", "failed"))
+    if unknown:
+        warn(len(unknown), PROBE_ADVICE)
+    if failed:
+        warn(len(failed), "their details could not be read")
+    if not found.is_trusted:
+        warn(len(gone), CONTROL_REFUSED)
         return []
-    return found["gone"]
-
-
-async def _ask(api: CaseApi, case_id: str) -> str:
-    """Ask for a case, and return what its answer means: gone, there, unknown or failed."""
-    try:
-        parts = await api.raw_detail(case_id)
-    except NotFoundError as error:
-        return "failed" if (error.code or "").startswith(GATEWAY_CODES) else "gone"
-    except (ApiError, TransportError, DecodeError) as error:
-        # As a refused id is refused, where nobody knows the code.
-        is_refusal = type(error) is ApiError and error.status == 200  # noqa: PLR2004
-        return "unknown" if is_refusal else "failed"
-    return "there" if parts else "failed"
+    return gone
 
 
 def _find_missing(api: CaseApi, table: Table, evidence: Evidence) -> tuple[list[str], str | None]:

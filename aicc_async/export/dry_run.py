@@ -16,12 +16,12 @@ from .._api import CaseApi, HasCaseApi
 from .._listing.pages import MAX_ROWS_PER_PAGE
 from .._listing.plan import PlannedWindow
 from .._listing.prefetch import plan_rest
+from .._listing.windows import SETTLE
 from .._protocol.raw import DatedRow
 from .._validators import check, kind
 from ..models import CaseQuery
 from .details import splice_parts
 from .export_range import plan_range
-from .job import SETTLE
 from .manifest import time_text
 
 # Of the cases of the sample page: enough to tell kilobytes from megabytes.

@@ -18,7 +18,7 @@ from .._files import replace as replace_file
 from .._files import replacing
 from .._listing.counting import row_counter
 from .._listing.first_pages import FirstPages
-from .._listing.windows import Window
+from .._listing.windows import SETTLE, Window
 from .._validators import check, kind
 from ..errors import AICCError, ConfigError, ExportError
 from ..models import CaseQuery
@@ -51,8 +51,6 @@ from .sinks.template_columns import check_columns
 from .stop import StoppedError
 from .unfinished import advise, find_checkpoint, remove_parts
 from .window_reader import read_windows
-
-SETTLE = timedelta(minutes=5)
 
 
 async def export_cases(

@@ -35,6 +35,7 @@ PARENTS = {
     "KeyInUse": (AICCError,),
     "CaseChanged": (AICCError,),
     "JournalError": (AICCError,),
+    "WatchError": (AICCError,),
     "ExportError": (AICCError,),
 }
 
@@ -69,6 +70,7 @@ RAISED = [
     errors.KeyInUse("a"),
     errors.CaseChanged("a", fields=["priority"]),
     _not_noted(),
+    errors.WatchError("a"),
     ExportError("a", window="all time", resume="later"),
 ]
 

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from ..._api import CaseApi
 from ..._listing.plan import MAX_ROWS_PER_WINDOW
+from ..._listing.windows import SETTLE
 from ..._protocol.names import wire_names
 from ..._validators import shown
 from ...client import AICCClient
@@ -33,7 +34,6 @@ from .values import parse_filters, parse_integer, parse_settle, parse_time
 
 T = TypeVar("T")
 
-DEFAULT_SETTLE = timedelta(minutes=5)
 # Of a batch of a stream.
 DEFAULT_MAX_DAYS, DEFAULT_MAX_ROWS = 31, 100_000
 # As many as a window has at most: more parts cost more requests, fewer have less to share out.
@@ -108,7 +108,7 @@ class Source:
     by_date: bool = False
     any_of: tuple[ColumnText, ...] = ()
     rows_per_task: int = DEFAULT_ROWS_PER_TASK
-    settle: timedelta = DEFAULT_SETTLE
+    settle: timedelta = SETTLE
     max_days: int = DEFAULT_MAX_DAYS
     max_rows: int = DEFAULT_MAX_ROWS
 
