@@ -8,12 +8,24 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from .._protocol.converter import dumps
+from .._protocol.dicts import to_json
 from ..errors import AICCError
-from ..watch import CaseEvent, CaseWatch, to_dict
+from ..watch import CaseEvent, CaseWatch, WatchPlan
 from .console import echo
 
 Deliver = Callable[[bytes], Awaitable[None]]
+
+
+def describe(plan: WatchPlan) -> str:
+    """Return what a watch costs, and how soon it tells what, as lines."""
+    windows = "1 window" if plan.windows == 1 else f"{plan.windows} windows"
+    return (
+        f"cases within the look-back: {plan.rows:,}, counted in {windows}\n"
+        f"{plan.requests:,} requests an hour while nothing happens: {plan.counts:,} counts,"
+        f" {plan.newest:,} pages of the newest cases, {plan.rereading:,} to read all again\n"
+        f"a new case is told within {plan.new_within:g} s of when the list shows it,"
+        f" a change or a deletion within {plan.changed_within:g} s"
+    )
 
 
 async def follow(changes: CaseWatch, deliver: Deliver) -> None:
@@ -22,7 +34,7 @@ async def follow(changes: CaseWatch, deliver: Deliver) -> None:
     with _stopped_by_signals(stopped):
         async with changes:
             async for event in _until(changes, stopped):
-                await deliver(dumps(to_dict(event)))
+                await deliver(to_json(event))
                 await event.ack()
 
 
@@ -77,10 +89,9 @@ async def _until(changes: CaseWatch, stopped: asyncio.Event) -> AsyncIterator[Ca
 def _stopped_by_signals(stopped: asyncio.Event) -> Iterator[None]:
     """Let the first signal stop it, and a second one cancel what is under way."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task
 
     def stop() -> None:
-        if stopped.is_set():
+        if task and stopped.is_set():
             task.cancel()
         stopped.set()
 

@@ -35,21 +35,27 @@ async def naive_events(
     del period
     file, numbers = Path(state), itertools.count()
     while True:
-        known = json.loads(file.read_text()) if file.exists() else None
+        known = _load(file)
         since = zones.now(aicc.timezone) - timedelta(seconds=float(lookback[:-1]))
         rows: Rows = {}
         try:
             async for case in aicc.iter_cases(CaseQuery(start_time=since), strict=False):
-                rows[case.id] = {
-                    wire: _text(getattr(case, name)) for wire, name in NAMES.items()
-                }
+                rows[case.id] = {wire: _text(getattr(case, name)) for wire, name in NAMES.items()}
         except AICCError:
             await asyncio.sleep(every)
             continue
-        file.write_text(json.dumps(rows))
+        _keep(file, rows)
         for event in _compare(known, rows) if known is not None else ():
             yield event | {"id": f"{event['case_id']}:{next(numbers)}"}
         await asyncio.sleep(every)
+
+
+def _load(file: Path) -> Rows | None:
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def _keep(file: Path, rows: Rows) -> None:
+    file.write_text(json.dumps(rows))
 
 
 def _text(value: Any) -> str | None:

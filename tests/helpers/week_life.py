@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen, mutable
+
 from helpers.processes import wait_until
 from helpers.week_world import START, World
 

@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 from attrs import field, frozen, mutable
+
 from helpers.week_life import Life
 from helpers.week_world import (
     DAY,
@@ -165,7 +166,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _check_shape(world: World, shapes: list[Told], events: list[Told], found: Judgement) -> None:
-    """The new field is told once, and not case by case."""
+    """Check that the new field is told once, and not case by case."""
     if world.shape_at is None:
         return
     names = [name for event in shapes for name in event.fields]
@@ -209,7 +210,7 @@ class _Case:
         for index in range(after + 1, len(self._states)):
             state = self._states[index]
             if state.at > event.at:
-                return None
+                break
             if state.row == row and self._ends(index) >= event.at - self._reading:
                 return index
         # Fields that nobody watches here have changed, or the new one of all cases.
@@ -232,7 +233,7 @@ class _Case:
             self._fail(event.at, f"deleted as {event.row}, told before as {last.row}")
 
     def _check_chain(self, event: Told, last: Told | None, index: int) -> None:
-        """The values before are those that were told before, or that it had."""
+        """Check that the values before are those that were told before, or that it had."""
         assert event.row
         old = tuple(
             event.before.get(name, value) for name, value in zip(FIELDS, event.row, strict=True)
@@ -244,7 +245,7 @@ class _Case:
             self._fail(event.at, f"changed from {old}, which it was not")
 
     def _check_state(self, index: int) -> None:
-        """What was told last is this state, once it has lasted for long enough."""
+        """Check that this state was told last, once it has lasted for long enough."""
         state = self._states[index]
         due = self._due(index)
         if due is None:
@@ -270,7 +271,9 @@ class _Case:
         state, bound = self._states[index], self._bound(index)
         for begin, end in _calm_spans(self._world):
             due = max(state.at, begin, BASELINE) + bound
-            due += self._life.watch.every * sum(due - bound <= each <= due for each in self._life.killed)
+            due += self._life.watch.every * sum(
+                due - bound <= each <= due for each in self._life.killed
+            )
             if due <= min(self._ends(index), end) and self._is_watched(index, due):
                 return due
         return None

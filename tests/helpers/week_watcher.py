@@ -20,10 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from aicc_async import AICCClient, ClientCredentials, Dialect, to_dict
 from helpers.naive_watch import naive_events
 from helpers.simulated_loop import SimulatedLoop, SimulatedSelector, replace_clocks
-
-from aicc_async import AICCClient, ClientCredentials, Dialect, to_dict
 
 # The time, and by how much the watcher's own clock is ahead.
 ANSWER = struct.Struct("dd")

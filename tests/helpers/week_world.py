@@ -18,7 +18,8 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import evolve, field, frozen, mutable
 
-from aicc_async.emulator import Emulator, Fault, PageFault, Quirks
+from aicc_async.emulator import Emulator, Quirks
+from helpers.week_incidents import SERVICE_INCIDENTS
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
 # The tenant's wall clock, as texts on the wire have it.
@@ -40,28 +41,19 @@ WEIGHTS = {
 }
 # How many of these happen per case of the beginning, and day.
 RATE = 0.7
-INCIDENTS = (
-    "outage",
-    "reset",
-    "garbage",
-    "flaky",
-    "hang",
-    "storm",
-    "capped",
-    "miscounted",
-    "shuffled",
-    "wrong_pages",
+# Of cases and clocks; see ``week_incidents`` for those of the service.
+OTHER_INCIDENTS = (
     "moving",
-    "import",
+    "bulk_import",
     "purge",
-    "no_details",
     "service_ahead",
     "service_behind",
     "watcher_ahead",
     "watcher_behind",
 )
+INCIDENTS = (*SERVICE_INCIDENTS, *OTHER_INCIDENTS)
 # What happens to single cases or clocks, and leaves every reading right.
-HARMLESS = {"import", "purge", "watcher_ahead", "watcher_behind"}
+HARMLESS = {"bulk_import", "purge", "watcher_ahead", "watcher_behind"}
 # Of the service: rows are dated in the future for so long.
 LONGEST_CLOCK_JUMP = 3 * HOUR
 
@@ -102,8 +94,9 @@ class World:
     now: float = field(default=0.0, init=False)
     # When all cases got the new field.
     shape_at: float | None = field(default=None, init=False)
+    # By how much their clocks are ahead, in seconds.
     watcher_ahead: float = field(default=0.0, init=False)
-    _service_ahead: float = field(default=0.0, init=False)
+    service_ahead: float = field(default=0.0, init=False)
     _draw: random.Random = field(init=False)
     # Seconds from one change to the next, on average.
     _gap: float = field(init=False)
@@ -157,12 +150,17 @@ class World:
         getattr(self, f"_{kind}")()
 
     def _create(self, created: float | None = None) -> None:
-        date = self.now + self._service_ahead if created is None else created
-        fields = {"title": self._title(), "priority": self._draw.choice(PRIORITIES)}
-        self._insert(fields | {"createdDate": str(self.wall(date))})
+        date = self.now + self.service_ahead if created is None else created
+        self._insert(
+            {
+                "title": self._title(),
+                "priority": self._draw.choice(PRIORITIES),
+                "createdDate": str(self.wall(date)),
+            }
+        )
 
     def _create_late(self) -> None:
-        date = self.now + self._service_ahead
+        date = self.now + self.service_ahead
         self._plan(self.now + self._draw.uniform(1, 4 * MINUTE), lambda: self._create(date))
 
     def _create_in_the_past(self) -> None:
@@ -264,64 +262,46 @@ class World:
 
     def _begin(self, kind: str) -> None:
         self.happened[kind] += 1
-        tenant, draw = self.tenant, self._draw
-        match kind:
-            case "outage":
-                tenant.fail("*", draw.choice([Fault.HTTP_503, Fault.HTTP_504]), share=1.0)
-            case "reset":
-                tenant.fail("*", Fault.DROP_BEFORE, share=1.0)
-            case "garbage":
-                tenant.fail("*", Fault.HTML_200, share=0.3)
-                tenant.fail("*", Fault.NOT_JSON, share=0.2)
-                tenant.fail("*", Fault.CUT_BODY, share=0.2)
-            case "flaky":
-                tenant.fail("*", Fault.HTTP_500, share=0.3)
-                tenant.fail("*", Fault.DROP_AFTER, share=0.2)
-            case "hang":
-                tenant.fail("*", Fault.HANG, times=draw.randint(1, 4))
-            case "storm":
-                tenant.fail("*", Fault.THROTTLED, share=draw.choice([0.5, 1.0]))
-            case "no_details":
-                tenant.fail("get", Fault.HTTP_500, share=1.0)
-            case "capped":
-                cap = draw.randint(1, max(tenant.count() // 2, 2))
-                tenant.quirks = Quirks(max_count=cap)
-            case "miscounted":
-                tenant.quirks = Quirks(count_offset=draw.choice([-3, -1, 1, 3]))
-            case "shuffled":
-                tenant.quirks = Quirks(order="shuffled")
-            case "wrong_pages":
-                for _ in range(200):
-                    fault = draw.choice(list(PageFault))
-                    tenant.fail_page(fault, skip=draw.randint(0, 4))
-            case "import":
-                self._import()
-            case "purge":
-                for _ in range(20):
-                    self._delete()
-            case "service_ahead":
-                self._service_ahead = draw.uniform(MINUTE, LONGEST_CLOCK_JUMP)
-            case "service_behind":
-                self._service_ahead = -draw.uniform(MINUTE, LONGEST_CLOCK_JUMP)
-            case "watcher_ahead":
-                self.watcher_ahead = draw.choice([draw.uniform(MINUTE, DAY), 40 * DAY])
-            case "watcher_behind":
-                self.watcher_ahead = -draw.uniform(MINUTE, 20 * HOUR)
+        if begin := SERVICE_INCIDENTS.get(kind):
+            begin(self.tenant, self._draw)
+        else:
+            getattr(self, f"_{kind}")()
 
     def _end(self) -> None:
         self.tenant.clear_faults()
         self.tenant.quirks = Quirks()
-        self._service_ahead = self.watcher_ahead = 0.0
+        self.service_ahead = self.watcher_ahead = 0.0
 
-    def _import(self) -> None:
+    def _moving(self) -> None:
+        """Let ``on_page`` see what hour it is."""
+
+    def _bulk_import(self) -> None:
         """Create many cases within three seconds."""
         date = self.now - self._draw.choice([0.0, self._draw.uniform(0, DAY)])
         for _ in range(self._draw.randint(20, 250)):
             self._create(date + self._draw.randint(0, 2))
 
+    def _purge(self) -> None:
+        """Delete many cases at once."""
+        for _ in range(20):
+            self._delete()
+
+    def _service_ahead(self) -> None:
+        self.service_ahead = self._draw.uniform(MINUTE, LONGEST_CLOCK_JUMP)
+
+    def _service_behind(self) -> None:
+        self.service_ahead = -self._draw.uniform(MINUTE, LONGEST_CLOCK_JUMP)
+
+    def _watcher_ahead(self) -> None:
+        # As much as a month: a watch that trusts it would forget all.
+        self.watcher_ahead = self._draw.choice([self._draw.uniform(MINUTE, DAY), 40 * DAY])
+
+    def _watcher_behind(self) -> None:
+        self.watcher_ahead = -self._draw.uniform(MINUTE, 20 * HOUR)
+
     def _plan(self, at: float, action: Callable[[], object]) -> None:
         heapq.heappush(self._agenda, (at, next(self._numbers), action))
 
     def _set_clock(self) -> None:
-        shown = START.timestamp() + self.now + self._service_ahead
+        shown = START.timestamp() + self.now + self.service_ahead
         self.tenant.quirks = evolve(self.tenant.quirks, date_ahead=shown - time.time())

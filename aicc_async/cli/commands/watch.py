@@ -93,10 +93,10 @@ def watch(
     """
     from ..connect import client
     from ..filters import query
-    from ..following import follow, print_line, run_command
+    from ..following import describe, follow, print_line, run_command
 
     words = _split_command(command)
-    settings = {
+    settings: dict[str, Any] = {
         "query": query(None, None, filters),
         "state": str(state),
         "every": every.total_seconds(),
@@ -108,7 +108,7 @@ def watch(
     async def go() -> None:
         async with source as aicc:
             if plan:
-                echo(str(await aicc.watch_cases(**settings).plan()))
+                echo(describe(await aicc.watch_cases(**settings).plan()))
                 return
             changes = aicc.watch_cases(**settings, manual_ack=True)
             await follow(changes, partial(run_command, words) if words else print_line)
