@@ -24,6 +24,7 @@ from aicc_async.watch.settings import Clock
 GRACE = 0.002  # seconds
 # A request is under way: some never end.
 PATIENCE = 0.5  # seconds
+SHORT = 0.02  # seconds
 # Sums of floats may fall short.
 STEP = 1e-6  # seconds
 
@@ -43,6 +44,10 @@ class SimulatedSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what happens now; else let the time pass that was to be waited."""
         if timeout == 0 or timeout is None:
+            return super().select(timeout)
+        if timeout <= SHORT:
+            # Somebody looks after a thread, which needs real time.
+            self.now += timeout + STEP
             return super().select(timeout)
         found = super().select(PATIENCE if self._requests else 0)
         while not found and is_another_thread_busy():

@@ -12,7 +12,7 @@ about to leave the horizon.
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
@@ -46,6 +46,8 @@ MAX_READING = 15 * MINUTE
 RECOVERY = 10 * MINUTE
 # Rounds within which a new case is told: one, one that was lost, and one that was killed.
 ROUNDS = 4
+
+Spans = list[tuple[float, float]]
 
 
 @frozen(kw_only=True)
@@ -90,7 +92,7 @@ class Judgement:
 def judge(life: Life, log: Path | None = None) -> Judgement:
     """Judge all that was told in a life, or that another log has."""
     found = Judgement()
-    events = list(_read(log or life.log, found))
+    events, calm = list(_read(log or life.log, found)), _calm_spans(life.world)
     by_case: dict[str, list[Told]] = defaultdict(list)
     for event in events:
         by_case[event.case_id].append(event)
@@ -99,9 +101,9 @@ def judge(life: Life, log: Path | None = None) -> Judgement:
         if case_id not in life.world.states:
             found.faults.append(f"{case_id} was told of, and never was")
             continue
-        _Case(case_id, life, found).check(told)
+        _Case(case_id, life, calm, found).check(told)
     for case_id in life.world.states.keys() - by_case.keys():
-        _Case(case_id, life, found).check([])
+        _Case(case_id, life, calm, found).check([])
     return found
 
 
@@ -180,12 +182,14 @@ def _check_shape(world: World, shapes: list[Told], events: list[Told], found: Ju
 class _Case:
     """One case: its states, and what is told of it."""
 
-    def __init__(self, case_id: str, life: Life, found: Judgement) -> None:
+    def __init__(self, case_id: str, life: Life, calm: Spans, found: Judgement) -> None:
         self._id = case_id
         self._life = life
         self._world = life.world
         self._states = life.world.states[case_id]
         self._found = found
+        self._calm = calm
+        self._killed = life.killed
         # The index of the state that each event told, and when.
         self._matched: list[tuple[float, int]] = []
 
@@ -241,7 +245,7 @@ class _Case:
         if last and last.kind != "deleted":
             if old != last.row:
                 self._fail(event.at, f"changed from {old}, told before as {last.row}")
-        elif old not in [state.row for state in self._states[:index]]:
+        elif old not in [state.row for state in self._states[: index + 1]]:
             self._fail(event.at, f"changed from {old}, which it was not")
 
     def _check_state(self, index: int) -> None:
@@ -269,11 +273,10 @@ class _Case:
     def _due(self, index: int) -> float | None:
         """Return when a state must have been told; None where it need not be."""
         state, bound = self._states[index], self._bound(index)
-        for begin, end in _calm_spans(self._world):
+        for begin, end in self._calm:
             due = max(state.at, begin, BASELINE) + bound
-            due += self._life.watch.every * sum(
-                due - bound <= each <= due for each in self._life.killed
-            )
+            kills = bisect_right(self._killed, due) - bisect_left(self._killed, due - bound)
+            due += self._life.watch.every * kills
             if due <= min(self._ends(index), end) and self._is_watched(index, due):
                 return due
         return None
@@ -316,7 +319,7 @@ class _Case:
 _WATCHED = frozenset(FIELDS)
 
 
-def _calm_spans(world: World) -> list[tuple[float, float]]:
+def _calm_spans(world: World) -> Spans:
     """Return the spans in which nothing is wrong with the service."""
     spans, begin = [], 0.0
     for each in world.incidents:

@@ -39,8 +39,6 @@ WEIGHTS = {
     "delete": 8,
     "delete_and_return": 2,
 }
-# How many of these happen per case of the beginning, and day.
-RATE = 0.7
 # Of cases and clocks; see ``week_incidents`` for those of the service.
 OTHER_INCIDENTS = (
     "moving",
@@ -87,6 +85,8 @@ class World:
     # Without incidents at the end, so that all that happened can be noticed.
     calm: float
     incident_gap: float
+    # How many changes there are per case of the beginning, and day.
+    rate: float
     lookback: float
     states: dict[str, list[State]] = field(factory=lambda: defaultdict(list), init=False)
     incidents: list[Incident] = field(factory=list, init=False)
@@ -112,7 +112,7 @@ class World:
             # No list tells an empty text from none.
             self.states[row["id"]] = [State(0.0, tuple(row[name] or None for name in FIELDS))]
             self._alive.append(row["id"])
-        self._gap = DAY / (RATE * max(len(self._alive), 1))
+        self._gap = DAY / (self.rate * max(len(self._alive), 1))
         self._plan(self._draw.expovariate(1 / self._gap), self._live)
         self._plan_incidents()
         self._plan(self.end * 0.6, self._change_shape)

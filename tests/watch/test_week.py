@@ -12,9 +12,10 @@ import os
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from aicc_async.emulator import run_in_thread
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 
-DAYS = float(os.environ.get("AICC_WATCH_DAYS") or 1)
+DAYS = float(os.environ.get("AICC_WATCH_DAYS") or 0.75)
 CASES = int(os.environ.get("AICC_WATCH_CASES") or 300)
 KILLS = int(os.environ.get("AICC_WATCH_KILLS") or 8)
 SEED = int(os.environ.get("AICC_WATCH_SEED") or random.randrange(10**6))  # noqa: S311  (of a test)
@@ -47,6 +48,7 @@ def live(folder: Path, *, days: float, kills: int, seed: int, is_naive: bool = F
             end=days * DAY,
             calm=3 * HOUR,
             incident_gap=2 * HOUR,
+            rate=0.2 if IS_LONG else 0.7,
             lookback=LOOKBACK,
         )
         life = Life(world=world, watch=WATCH, folder=folder, kills=kills, is_naive=is_naive)
@@ -55,9 +57,16 @@ def live(folder: Path, *, days: float, kills: int, seed: int, is_naive: bool = F
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+def folder() -> Iterator[Path]:
+    """Return a folder in memory: a kill loses nothing that was written, be it on a disk or not."""
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:  # noqa: S108
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def life(folder: Path) -> Life:
     """Let a watcher live, once for all tests."""
-    return live(tmp_path_factory.mktemp("week"), days=DAYS, kills=KILLS, seed=SEED)
+    return live(folder, days=DAYS, kills=KILLS, seed=SEED)
 
 
 @pytest.mark.timeout(7200 if IS_LONG else 60)
@@ -70,14 +79,14 @@ def test_a_week_is_told_as_it_was(life: Life) -> None:
     assert len(life.killed) >= KILLS
 
 
-def without_an_event(records: list[dict[str, Any]]) -> None:
-    """Lose the first event of a change, and that it was acknowledged."""
-    lost = next(each for each in records if each.get("event", {}).get("kind") == "changed")
+def without_some(records: list[dict[str, Any]]) -> None:
+    """Lose every tenth event, and that it was acknowledged."""
+    ids = dict.fromkeys(each["event"]["id"] for each in records if "event" in each)
+    lost = set(list(ids)[::10])
     records[:] = [
         each
         for each in records
-        if each.get("event", {}).get("id") != lost["event"]["id"]
-        and each.get("ack") != lost["event"]["id"]
+        if each.get("event", {}).get("id") not in lost and each.get("ack") not in lost
     ]
 
 
@@ -117,12 +126,12 @@ def in_another_order(records: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [without_an_event, with_one_again, with_a_deletion, with_another_row, in_another_order],
+    [without_some, with_one_again, with_a_deletion, with_another_row, in_another_order],
 )
 def test_the_judge_is_not_blind(
     life: Life, spoil: Callable[[list[dict[str, Any]]], None], tmp_path: Path
 ) -> None:
-    """One wrong event among all of a life is found."""
+    """It finds what is wrong in an otherwise true log."""
     records = [json.loads(line) for line in life.log.read_bytes().splitlines() if line]
     spoil(records)
     spoilt = tmp_path / "events.jsonl"
