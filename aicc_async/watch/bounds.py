@@ -89,6 +89,11 @@ async def cut(state: WatchState, span: Span, *, rows: int, seconds: int) -> list
     return [part for half in halves for part in await cut(state, half, rows=rows, seconds=seconds)]
 
 
+def split(span: Span, seconds: int) -> list[Span]:
+    """Return the parts of a span, each of so many seconds at most."""
+    return [(begin, min(begin + seconds, span[1])) for begin in range(*span, seconds)]
+
+
 def window_of(span: Span) -> Window:
     """Return the window to ask for: a second more at both ends."""
     begin, end = span

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from attrs import Factory, frozen
+from attrs import frozen
 
 from .._api import CaseApi
 from .._listing.creation_dates import CREATED
@@ -23,12 +22,16 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SPAN = re.compile(r"(\d{1,9})([smhd])")
 
 
-@frozen
 class Clock:
     """The clock of this machine, and how to wait by it; tests have one of their own."""
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = Factory(lambda: lambda: asyncio.get_running_loop().time())
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that pass whatever is done to the clock."""
+        return asyncio.get_running_loop().time()
 
     async def wait(self, seconds: float, wake: asyncio.Event) -> None:
         """Wait for so long, or until somebody sets ``wake``."""
