@@ -33,7 +33,7 @@ KILLS = int(os.environ.get("AICC_WATCH_KILLS") or 8)
 SEED = int(os.environ.get("AICC_WATCH_SEED") or random.randrange(10**6))  # noqa: S311  (of a test)
 LOOKBACK = 7 * DAY
 IS_LONG = DAYS > 1
-WATCH = Watch(every=30.0 if IS_LONG else 300.0, lookback=LOOKBACK, period=HOUR)
+WATCH = Watch(every=60.0 if IS_LONG else 300.0, lookback=LOOKBACK, period=HOUR)
 
 
 def live(folder: Path, *, days: float, kills: int, seed: int, is_naive: bool = False) -> Life:
