@@ -178,8 +178,8 @@ async def test_a_state_is_one_watch_s_at_a_time(aicc: AICCClient, tmp_path: Path
     async with aicc.watch_cases(state=path) as watch:
         with pytest.raises(WatchError, match="another watch has the state"):
             await anext(aicc.watch_cases(state=path))
-        opening = f"import sqlite3; db = sqlite3.connect({str(path)!r}, timeout=0)"
-        command = [sys.executable, "-c", opening + "; db.execute('SELECT 1 FROM meta')"]
+        code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], 0).execute('PRAGMA user_version')"
+        command = [sys.executable, "-c", code, str(path)]
         process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
         _, error = await process.communicate()
         assert b"database is locked" in error

@@ -38,6 +38,7 @@ TOPICS = {
     "settings": "aicc_async.settings",
     "spark": "aicc_async.connectors.spark",
     "testing": "aicc_async.testing",
+    "watch": "aicc_async.watch",
     "worker": "aicc_async.journal",
 }
 
