@@ -75,13 +75,13 @@ def watch(
     plan: bool,
     **options: Any,
 ) -> None:
-    """Print changes of cases as they happen, one JSON object on each line.
+    """Print changes of cases as they happen, as JSON lines.
 
     Each is created, changed (with the old and the new values), deleted, or the shape of all: a
-    field that every case has from now on. It is acknowledged when it is printed, or when COMMAND
-    has ended with exit code 0. What was not acknowledged is told again by the next run with the
-    same --state: at least once, in the order of each case. Cases that are there at the first run
-    are not told.
+    field that every case has from now on. Fields have Python's names. An event is acknowledged when
+    it is printed, or when COMMAND has ended with exit code 0. What was not acknowledged is told
+    again by the next run with the same --state: at least once, in the order of each case. Cases
+    that are there at the first run are not told. See docs watch.
 
     SIGTERM and SIGINT end it with exit code 0, after the event at hand. So does a COMMAND that
     fails, with exit code 1: let systemd start it again (Restart=on-failure). COMMAND is split into
@@ -89,7 +89,7 @@ def watch(
 
     \b
     Example:
-      aicc-async watch --state cases.watch --every 30s --exec 'python3 handle.py'
+      aicc-async watch --plan --every 1m --lookback 30d
     """
     from ..connect import client
     from ..filters import query
