@@ -87,7 +87,7 @@ async def _until(changes: CaseWatch, stopped: asyncio.Event) -> AsyncIterator[Ca
 
 @contextmanager
 def _stopped_by_signals(stopped: asyncio.Event) -> Iterator[None]:
-    """Let the first signal stop it, and a second one cancel what is under way."""
+    """Stop at the first signal, and cancel what is under way at a second one."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def stop() -> None:

@@ -86,6 +86,9 @@ class Life:
             "credentials": [tenant.client_id, tenant.client_secret],
             "missing_code": tenant.missing_code,
             "is_naive": self.is_naive,
+            # Events are acknowledged one by one, or beside each other.
+            "is_manual": self._draw.random() < 1 / 2,
+            "seed": self._draw.getrandbits(32),
             "watch": {
                 "state": str(self.folder / "watch.db"),
                 "every": self.watch.every,

@@ -111,16 +111,24 @@ def _read(log: Path, found: Judgement) -> Iterator[Told]:
     """Yield each event once; what comes again must be the same, and not acknowledged."""
     seen: dict[str, dict[str, Any]] = {}
     acknowledged: set[str] = set()
+    # By case, of the watcher that was at work.
+    at_work: dict[str, str] = {}
     for line in log.read_text(encoding="utf-8").splitlines():
         record = _parse(line)
         if "error" in record:
             found.faults.append(f"{record['at']}: the watch ended: {record['error']}")
+        if "begun" in record:
+            at_work.clear()
         if "ack" in record:
             acknowledged.add(record["ack"])
+            at_work = {case_id: each for case_id, each in at_work.items() if each != record["ack"]}
         if event := record.get("event"):
             found.told += 1
             if event["id"] in acknowledged:
                 found.faults.append(f"{event['id']} was told again after it was acknowledged")
+            if before := at_work.get(event["case_id"]):
+                found.faults.append(f"{event['id']} was told before {before} was acknowledged")
+            at_work[event["case_id"]] = event["id"]
             if event["id"] not in seen:
                 seen[event["id"]] = event
                 found.kinds[event["kind"]] += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -21,11 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from aicc_async import AICCClient, ClientCredentials, Dialect, to_dict
+from aicc_async.watch import CaseEvent
 from helpers.naive_watch import naive_events
 from helpers.simulated_loop import SimulatedLoop, SimulatedSelector, replace_clocks
 
 # The time, and by how much the watcher's own clock is ahead.
 ANSWER = struct.Struct("dd")
+# For how long a consumer may work on an event, beside others.
+MAX_WORK = 90.0  # seconds
+# Of events: how often somebody else has heard of their case, too.
+LOOK_AT_SHARE = 0.1
 
 
 class Clock:
@@ -50,33 +56,61 @@ class Clock:
         return self.read()
 
 
-async def follow(settings: dict[str, Any], selector: SimulatedSelector) -> None:
-    """Watch, and write down each event before it is acknowledged, and that it was after it."""
-    log = Path(settings["log"]).open("ab", buffering=0)  # noqa: ASYNC230, SIM115  (it ends with us)
-    # Whoever was killed may have left half of a line.
-    log.write(b"\n")
+class Consumer:
+    """Writes down each event before it is acknowledged, and that it was after it."""
 
-    def write(record: dict[str, Any]) -> None:
-        log.write(json.dumps(record | {"at": selector.now}, default=str).encode() + b"\n")
+    def __init__(self, settings: dict[str, Any], selector: SimulatedSelector) -> None:
+        self._settings = settings
+        self._selector = selector
+        self._draw = random.Random(settings["seed"])  # noqa: S311  (repeatable)
+        self._log = Path(settings["log"]).open("ab", buffering=0)  # noqa: SIM115  (it ends with us)
+        # Whoever was killed may have left half of a line.
+        self._log.write(b"\n")
 
-    auth = ClientCredentials(*settings["credentials"])
-    dialect = Dialect(missing_codes=settings["missing_code"])
-    try:
-        async with AICCClient(
-            settings["url"], auth=auth, dialect=dialect, on_event=selector.note
-        ) as aicc:
-            if settings["is_naive"]:
-                async for naive in naive_events(aicc, **settings["watch"]):
-                    write({"event": naive})
-                return
-            async with aicc.watch_cases(**settings["watch"]) as changes:
-                async for event in changes:
-                    write({"event": to_dict(event)})
-                    await event.ack()
-                    write({"ack": event.id})
-    except BaseException:
-        write({"error": traceback.format_exc()})
-        raise
+    async def run(self) -> None:
+        """Consume events until killed."""
+        settings = self._settings
+        auth = ClientCredentials(*settings["credentials"])
+        dialect = Dialect(missing_codes=settings["missing_code"])
+        note = self._selector.note
+        self._write({"begun": os.getpid()})
+        try:
+            async with AICCClient(
+                settings["url"], auth=auth, dialect=dialect, on_event=note
+            ) as aicc:
+                if settings["is_naive"]:
+                    async for event in naive_events(aicc, **settings["watch"]):
+                        self._write({"event": event})
+                else:
+                    await self._follow(aicc)
+        except BaseException:
+            self._write({"error": traceback.format_exc()})
+            raise
+
+    async def _follow(self, aicc: AICCClient) -> None:
+        is_manual = self._settings["is_manual"]
+        watching = aicc.watch_cases(manual_ack=is_manual, **self._settings["watch"])
+        async with watching as watch, asyncio.TaskGroup() as tasks:
+            async for event in watch:
+                self._write({"event": to_dict(event)})
+                if is_manual:
+                    tasks.create_task(self._acknowledge_later(event))
+                else:
+                    await self._acknowledge(event)
+                if self._draw.random() < LOOK_AT_SHARE:
+                    watch.look_at(event.case_id or "unknown")
+
+    async def _acknowledge_later(self, event: CaseEvent) -> None:
+        await asyncio.sleep(self._draw.uniform(0, MAX_WORK))
+        await self._acknowledge(event)
+
+    async def _acknowledge(self, event: CaseEvent) -> None:
+        await event.ack()
+        self._write({"ack": event.id})
+
+    def _write(self, record: dict[str, Any]) -> None:
+        record |= {"at": self._selector.now}
+        self._log.write(json.dumps(record, default=str).encode() + b"\n")
 
 
 def live(settings: dict[str, Any]) -> None:
@@ -88,7 +122,7 @@ def live(settings: dict[str, Any]) -> None:
     # That a clock is off is told by warnings, and is the point.
     warnings.simplefilter("ignore", RuntimeWarning)
     with asyncio.Runner(loop_factory=lambda: SimulatedLoop(selector)) as runner:
-        runner.run(follow(settings, selector))
+        runner.run(Consumer(settings, selector).run())
 
 
 def fork(task: Callable[[], None]) -> int:

@@ -119,7 +119,7 @@ class World:
         self._set_clock()
 
     def advance(self, to: float) -> None:
-        """Let all happen that does until then."""
+        """Do all that happens until then."""
         with self._lock:
             while self._agenda and self._agenda[0][0] <= to:
                 at, _, action = heapq.heappop(self._agenda)
@@ -273,7 +273,7 @@ class World:
         self.service_ahead = self.watcher_ahead = 0.0
 
     def _moving(self) -> None:
-        """Let ``on_page`` see what hour it is."""
+        """Begin to change cases while they are read, which ``on_page`` does."""
 
     def _bulk_import(self) -> None:
         """Create many cases within three seconds."""

@@ -37,7 +37,7 @@ WATCH = Watch(every=60.0 if IS_LONG else 300.0, lookback=LOOKBACK, period=HOUR)
 
 
 def live(folder: Path, *, days: float, kills: int, seed: int, is_naive: bool = False) -> Life:
-    """Let a watcher live for so many days."""
+    """Run a watcher for so many days."""
     print(f"AICC_WATCH_SEED={seed}")  # noqa: T201  (shown when it fails)
     since = WALL_START - timedelta(seconds=LOOKBACK)
     with run_in_thread(cases=CASES, since=since, until=WALL_START, seed=seed) as tenant:
@@ -65,7 +65,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def life(folder: Path) -> Life:
-    """Let a watcher live, once for all tests."""
+    """Run a watcher, once for all tests."""
     return live(folder, days=DAYS, kills=KILLS, seed=SEED)
 
 
@@ -91,25 +91,25 @@ def without_some(records: list[dict[str, Any]]) -> None:
 
 
 def with_one_again(records: list[dict[str, Any]]) -> None:
-    """Tell an event again that was acknowledged."""
+    """Repeat an event that was acknowledged."""
     records.append(next(each for each in records if "event" in each))
 
 
 def with_a_deletion(records: list[dict[str, Any]]) -> None:
-    """Tell of a deletion that was none, of the case that was told last."""
+    """Add a deletion that was none, of the case that was told last."""
     last = [each for each in records if each.get("event", {}).get("kind") == "created"][-1]
     gone = {**last["event"], "id": "x", "kind": "deleted"}
     records.append({"event": gone, "at": records[-1]["at"]})
 
 
 def with_another_row(records: list[dict[str, Any]]) -> None:
-    """Tell a title that the case never had."""
+    """Replace a title by one that the case never had."""
     record = next(each for each in records if each.get("event", {}).get("kind") == "changed")
     record["event"]["case"]["title"] = "never"
 
 
 def in_another_order(records: list[dict[str, Any]]) -> None:
-    """Tell two events of one case in the other order."""
+    """Swap two events of one case."""
     places: dict[str, list[int]] = defaultdict(list)
     for number, record in enumerate(records):
         if event := record.get("event"):
