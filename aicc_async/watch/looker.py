@@ -157,6 +157,7 @@ class Looker:
             await self.begin()
         turn = self._begin_turn()
         self._looks += 1
+        self._reader.begin_look()
         horizon = turn.early - self._lookback
         await self._cover(horizon)
         with request_priority("worker"):

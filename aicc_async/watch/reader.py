@@ -59,6 +59,10 @@ class WindowReader:
         self._is_zone_checked = False
         self._zone_doubt: str | None = None
 
+    def begin_look(self) -> None:
+        """Check the zone again if it was in doubt: a row may have moved meanwhile."""
+        self._is_zone_checked = self._is_zone_checked and not self._zone_doubt
+
     async def count(self, window: Window) -> int:
         """Return the total of a window."""
         total = await row_counter(self._fetch)(window)
@@ -128,12 +132,11 @@ class WindowReader:
 
     async def _check_zone(self, dates: CreationDates) -> None:
         """Ask once for a row at the date that it shows; it is the same for all readings."""
-        if self._is_zone_checked:
+        if self._is_zone_checked or not dates.has_samples:
             return
-        found = dates.has_samples
         await dates.look_up(self._fetch, self._read_date)
         self._zone_doubt = dates.find_doubt(Window(), 0)
-        self._is_zone_checked = found
+        self._is_zone_checked = True
 
     async def _read_date(self, case_id: str) -> datetime | None:
         try:

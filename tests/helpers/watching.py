@@ -87,6 +87,7 @@ class Watching:
     period: float = 3600.0
     looker: Looker = field(init=False)
     outbox: Outbox = field(init=False)
+    told: list[CaseEvent] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.restart()
@@ -105,13 +106,14 @@ class Watching:
 
     async def look(self, *wanted: str, times: int = 1) -> list[CaseEvent]:
         """Look so many times, and return what was told."""
-        told = []
+        before = len(self.told)
         for _ in range(times):
             await self.looker.look(wanted)
             while event := await self.outbox.next():
+                # Before it is acknowledged: a look may be stopped anywhere.
+                self.told.append(event)
                 await event.ack()
-                told.append(event)
-        return told
+        return self.told[before:]
 
     async def settle(self) -> None:
         """Look until what was there before is known."""

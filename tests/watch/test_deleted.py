@@ -197,3 +197,15 @@ async def test_a_look_at_cases_that_are_wanted(tmp_path: Path) -> None:
         assert (event.kind, event.case_id) == ("changed", ids[0])
         await event.ack()
         assert await watch.look() == []
+
+
+async def test_a_zone_that_is_put_right_is_noticed(tmp_path: Path) -> None:
+    """While rows are not found at the dates that they show nothing is deleted; later it is."""
+    async with watching(tmp_path, **SOON) as watch:
+        gone = watch.tenant.ids()[150]
+        watch.tenant.delete(gone)
+        watch.tenant.quirks = Quirks(hours_ahead=8)
+        watch.restart()
+        assert await watch.look(times=4) == []
+        watch.tenant.quirks = Quirks()
+        assert kinds(await watch.look(times=8)) == [("deleted", gone)]
