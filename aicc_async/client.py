@@ -315,10 +315,12 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from uuid import uuid4
+from weakref import WeakSet
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -490,6 +492,8 @@ class AICCClient(SessionHolder):
         self._on_unknown = check("on_unknown", on_unknown, ON_UNKNOWN)
         self._list_lag = check("list_lag", list_lag, number(0, MAX_LIST_LAG))
         self._creator: Creator | None = None
+        # Whoever only breaks out of one does not close it.
+        self._watches: WeakSet[CaseWatch] = WeakSet()
         if journal is not None:
             # Or loading it would hold up the event loop at the first create.
             self._open_creator()
@@ -798,7 +802,9 @@ class AICCClient(SessionHolder):
         settings = check_settings(
             self._api, _query(query, CaseQuery), every=every, lookback=lookback, period=period
         )
-        return CaseWatch(self._api, settings, open_state(state), manual_ack=manual_ack)
+        watch = CaseWatch(self._api, settings, open_state(state), manual_ack=manual_ack)
+        self._watches.add(watch)
+        return watch
 
     async def transfer_case(self, transfer: CaseTransfer) -> None:
         """Hand a case over to a user or a queue (Case 2.0, ``POST /case/transfer``).
@@ -941,12 +947,14 @@ class AICCClient(SessionHolder):
         await self._api.act(operations.TASK_STATUS, update)
 
     async def close(self) -> None:
-        """Close the connections and the journal; calls after this are refused."""
-        try:
-            await super().close()
-        finally:
+        """Close the connections, watches and the journal; calls after this are refused."""
+        # The last one is closed first.
+        async with AsyncExitStack() as stack:
             if self._journal is not None:
-                await self._journal.close()
+                stack.push_async_callback(self._journal.close)
+            stack.push_async_callback(super().close)
+            for watch in list(self._watches):
+                stack.push_async_callback(watch.aclose)
 
     def _open_creator(self) -> Creator:
         """Return what creates by keys, loaded and made when it is first used."""

@@ -1,8 +1,8 @@
 """Changes of cases as events: what was created, changed or deleted, told at least once.
 
-The service tells nobody of a change, and rows have no time of change. So a watch looks: it reads
-the newest page, counts what is older, and reads all of it again little by little. What it knows is
-in a state, a file or a store, and so are the events that nobody has acknowledged yet::
+The service tells nobody of a change, and rows do not say when they were changed. So a watch looks:
+it reads the newest page, counts what is older, and reads all of it again little by little. What it
+knows is in a state, a file or a store, and so are the events that nobody has acknowledged yet::
 
     import asyncio
 

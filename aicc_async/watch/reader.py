@@ -19,6 +19,7 @@ from .._listing.creation_dates import CreationDates
 from .._listing.divide import Divider
 from .._listing.limits import describe_cap
 from .._listing.paging import ReadingVerdict, readings
+from .._listing.plan import MAX_ROWS_PER_WINDOW
 from .._listing.windows import Window
 from .._protocol.operations import LIST
 from .._protocol.raw import DatedRow
@@ -55,6 +56,8 @@ class WindowReader:
         # Not patient: a look that fails is repeated, and others wait behind it.
         self._fetch = api.pages(api.protocol.dated_cases(query), is_patient=False)
         self.limits = api.limits()
+        # The rows of a window are in memory: larger ones are read in parts.
+        self.limits.learn_depth(MAX_ROWS_PER_WINDOW)
         self._highest = 0
         self._is_zone_checked = False
         self._zone_doubt: str | None = None

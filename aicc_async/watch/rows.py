@@ -19,7 +19,7 @@ from typing import Any, get_type_hints
 import msgspec
 from attrs import evolve
 
-from .._protocol.converter import RecordConverter
+from .._protocol.converter import RecordConverter, loads
 from .._protocol.names import wire_names
 from ..errors import DecodeError
 from ..models import Case
@@ -55,8 +55,9 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def read_row(line: bytes) -> Row:
-    """Read a row as the service wrote it."""
-    return _decode(line)
+    """Read a row as the service wrote it. Raises DecodeError where it cannot be read."""
+    row: Row = loads(line)
+    return row
 
 
 def drop_nulls(row: Mapping[str, Any]) -> Row:

@@ -296,3 +296,19 @@ async def test_a_watch_that_was_killed_in_its_baseline_goes_on(
         assert (await anext(watch)).case_id == new
         newer = tenant.insert()
         assert (await anext(watch)).case_id == newer
+
+
+async def test_a_client_that_is_closed_gives_its_states_free(
+    tenant: Emulator, tmp_path: Path
+) -> None:
+    """Also that of a watch which was only left."""
+    path = tmp_path / "watch.db"
+    async with client(tenant) as first:
+        watch = first.watch_cases(state=path, every=3600)
+        watch.look_at(tenant.ids()[0])
+        waiting = asyncio.ensure_future(anext(watch))
+        await wait_until(lambda: bool(watch._looker and not watch._looker.is_behind))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    async with client(tenant) as second, second.watch_cases(state=path):
+        pass
