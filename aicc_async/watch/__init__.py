@@ -117,7 +117,8 @@ The state
 ---------
 
 ``state`` is the path of an SQLite file on a local disk, for its owner alone (mode 0600), or a store
-that replicas share. **Contact data is in it**: each row is kept whole, in about 200 bytes, since
+that replicas share. **Contact data is in it**: each row is kept whole, in some 200 bytes (a case in
+450 of a file), since
 only so can old values be told. One process uses a file at a time; another one has ``WatchError``.
 A state is of one query, one base URL and one zone; ``every``, ``period`` and ``lookback`` may be
 others each time. When a state is lost, a new one takes what is there then as known.

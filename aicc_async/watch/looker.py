@@ -80,7 +80,8 @@ class Looker:
         if self._api.service_time() is None:
             # Only the service's clock dates cases, and an answer tells it.
             now = self._later_time()
-            await self._keeper.reader.count(Window(now, now))
+            with request_priority("worker"):
+                await self._keeper.reader.count(Window(now, now))
         if noted is None:
             began = self._wall(self._api.service_time() or self._clock.now())
             begin = began - self._lookback

@@ -142,7 +142,12 @@ class SQLiteWatchState:
         if within is not None:
             raise ConfigError("within must be None for a state in an SQLite file")
         rows = [(number,) for number in numbers]
-        await self._run(lambda db: db.executemany("DELETE FROM events WHERE number = ?", rows))
+
+        def delete(db: sqlite3.Connection) -> None:
+            # The cursor must end in this thread: the next one may run the same statement by then.
+            db.executemany("DELETE FROM events WHERE number = ?", rows)
+
+        await self._run(delete)
 
     async def close(self) -> None:
         """Close the file, which others may use then."""

@@ -62,7 +62,7 @@ class CaseWatch:
         self._stack = AsyncExitStack()
         self._current: CaseEvent | None = None
         self._wanted: dict[str, None] = {}
-        # Wanted in a look that failed: the next one has them.
+        # Taken up, and not looked at yet: the next look has them.
         self._postponed: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._next_look = 0.0
@@ -131,18 +131,22 @@ class CaseWatch:
         if not self._wanted:
             await clock.wait(self._next_look - clock.monotonic(), self._wake)
         wanted, self._wanted = self._wanted, {}
+        # Until they were looked at, also where this is cancelled.
+        self._postponed |= wanted
         started = clock.monotonic()
-        if started < self._next_look:
-            # Nobody's wish: an acknowledgement, after which the case's next event may follow.
-            if wanted and not await self._attempt(looker.look_at(wanted)):
-                self._postponed |= wanted
+        is_due = started >= self._next_look
+        if not (is_due or wanted):
+            # An acknowledgement, after which the case's next event may follow.
             return
-        self._next_look = started + self._settings.every
-        wanted, self._postponed = self._postponed | wanted, {}
-        if not await self._attempt(looker.look(wanted)):
-            self._postponed |= wanted
-        elif looker.is_behind:
-            self._next_look = started
+        wanted = dict(self._postponed) if is_due else wanted
+        is_done = await self._attempt(looker.look(wanted) if is_due else looker.look_at(wanted))
+        if is_due:
+            # Not before: a look that was cancelled is due at once.
+            self._next_look = started + self._settings.every
+        if is_done:
+            self._postponed = {each: None for each in self._postponed if each not in wanted}
+            if looker.is_behind:
+                self._next_look = started
 
     async def _attempt(self, work: Awaitable[None]) -> bool:
         """Return whether a piece of work ended well; raise what would be so for ever."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from helpers.watching import DAY, change, kinds, shown, watching
 
 from aicc_async import CaseQuery
+from aicc_async._api import CaseApi
+from aicc_async._ratelimit.budget import current_priority
 from aicc_async.emulator import Quirks
+from aicc_async.profile import Profile
 
 
 async def test_what_was_there_is_not_told(tmp_path: Path) -> None:
@@ -199,3 +204,51 @@ async def test_a_capped_total_leads_to_smaller_windows(tmp_path: Path) -> None:
         late = watch.tenant.insert(createdDate=shown(4 * DAY))
         told = await watch.look(times=9)
         assert kinds(told) == [("created", late)]
+
+
+async def test_any_look_back(tmp_path: Path) -> None:
+    """From a minute, of which all is unsettled, to a year, which takes twelve counts."""
+    async with watching(tmp_path, lookback=timedelta(minutes=1)) as watch:
+        new = watch.tenant.insert()
+        assert kinds(await watch.look(times=3)) == [("created", new)]
+        watch.lookback = timedelta(days=366)
+        watch.restart()
+        old = watch.tenant.ids()[0]
+        assert await watch.look(times=2) == []
+        watch.tenant.delete(old)
+        watch.count()
+        assert kinds(await watch.look(times=2)) == [("deleted", old)]
+        assert watch.count() < 60
+
+
+async def test_a_page_may_be_small(tmp_path: Path) -> None:
+    """Ten rows a page: the same events for more requests."""
+    profile = Profile(page_size=10)
+    settings = {"every": 30, "period": 90}
+    async with watching(tmp_path, options={"profile": profile}, **settings) as watch:
+        watch.tenant.max_limit = 10
+        ids = watch.tenant.ids()
+        change(watch.tenant, ids[100], priority="Blocker")
+        watch.tenant.delete(ids[200])
+        told = await watch.look(times=4)
+        assert sorted(kinds(told)) == sorted([("changed", ids[100]), ("deleted", ids[200])])
+
+
+async def test_what_is_asked_goes_behind_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest page as a worker's, all else in bulk: nothing as whoever waits for an answer."""
+    async with watching(tmp_path) as watch:
+        asked = []
+
+        async def page(api: CaseApi, *args: Any, **options: Any) -> Any:
+            asked.append(current_priority())
+            return await fetch(api, *args, **options)
+
+        fetch = CaseApi.page
+        monkeypatch.setattr(CaseApi, "page", page)
+        watch.restart()
+        watch.tenant.delete(watch.tenant.ids()[3])
+        await watch.look(times=3)
+        assert asked.count("worker") >= 3
+        assert set(asked) == {"worker", "bulk"}

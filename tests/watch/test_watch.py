@@ -312,3 +312,35 @@ async def test_a_client_that_is_closed_gives_its_states_free(
         await asyncio.wait([waiting])
     async with client(tenant) as second, second.watch_cases(state=path):
         pass
+
+
+async def test_many_events_are_acknowledged_one_by_one(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path
+) -> None:
+    """Statement after statement in threads of their own, which must not share a cursor."""
+    async with open_watch(aicc, tmp_path) as watch:
+        new = tenant.insert_many([{} for _ in range(300)])
+        told = [await anext(watch) for _ in new]
+        assert sorted(event.case_id for event in told) == sorted(new)
+
+
+async def test_what_is_wanted_outlives_failures_and_cancelling(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path
+) -> None:
+    """The look that follows has it, and follows at once where one was cancelled."""
+    async with aicc.watch_cases(state=tmp_path / "watch.db", every=3600) as watch:
+        old = tenant.ids()[7]
+        waiting = asyncio.ensure_future(anext(watch))
+        await wait_until(lambda: bool(watch._looker and not watch._looker.is_behind))
+        change(tenant, old, priority="Blocker")
+        tenant.fail("list", Fault.HANG, times=None)
+        tenant.requests.clear()
+        watch.look_at(old)
+        await wait_until(lambda: bool(tenant.requests))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        tenant.clear_faults()
+        assert list(watch._postponed) == [old]
+        watch._next_look = 0.0
+        assert (await anext(watch)).case_id == old
+        assert not watch._postponed
