@@ -83,9 +83,10 @@ def watch(
     again by the next run with the same --state: at least once, in the order of each case. Cases
     that are there at the first run are not told. See docs watch.
 
-    SIGTERM and SIGINT end it with exit code 0, after the event at hand. So does a COMMAND that
-    fails, with exit code 1: let systemd start it again (Restart=on-failure). COMMAND is split into
-    words as a shell does, but run without one; sh -c '…' takes the rest.
+    SIGTERM and SIGINT end it with exit code 0, after the event at hand. A COMMAND that fails ends
+    it with exit code 1: let systemd start it again (Restart=on-failure, and KillMode=mixed, which
+    lets COMMAND end). COMMAND is split into words as a shell does, but run without one; sh -c '…'
+    takes the rest.
 
     \b
     Example:
