@@ -60,6 +60,7 @@ async def test_a_case_that_changes_back_has_another_event_each_time(tmp_path: Pa
         ]
 
 
+@pytest.mark.slow
 async def test_changes_of_old_cases_are_told_within_a_period(tmp_path: Path) -> None:
     """All rows are read again in ten looks, though no count has moved, and each change once."""
     async with watching(tmp_path, cases=1500, every=30, period=300) as watch:
@@ -83,6 +84,7 @@ async def test_late_rows_and_rows_of_the_past_are_created(tmp_path: Path) -> Non
         assert await watch.look(times=3) == []
 
 
+@pytest.mark.slow
 async def test_nothing_happens_for_two_requests(tmp_path: Path) -> None:
     """The newest page and a count; of all rows a page now and then."""
     async with watching(tmp_path, cases=3000, period=3600) as watch:
@@ -93,6 +95,7 @@ async def test_nothing_happens_for_two_requests(tmp_path: Path) -> None:
         assert 120 * 2 + 30 <= watch.count() <= 120 * 2 + 45
 
 
+@pytest.mark.slow
 async def test_many_cases_at_once(tmp_path: Path) -> None:
     """An import of a thousand in two seconds, dated in the past, is told once each."""
     async with watching(tmp_path, cases=400) as watch:

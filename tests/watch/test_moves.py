@@ -19,7 +19,8 @@ from aicc_async import AICCError
 from aicc_async.emulator import Emulator, Fault, PageFault, Quirks
 from aicc_async.watch import CaseEvent
 
-RUNS = 6
+# By hand more of them.
+RUNS = 4
 LOOKS = 40
 QUIRKS = (
     Quirks(max_count=120),

@@ -55,6 +55,12 @@ def open_watch(aicc: AICCClient, path: Path, *, manual_ack: bool = False) -> Cas
     return CaseWatch(aicc.api, settings, state, manual_ack=manual_ack, clock=SetClock())
 
 
+async def wait_for_look(watch: CaseWatch) -> None:
+    """Let a watch look until it waits for the next time."""
+    loop = asyncio.get_running_loop()
+    await wait_until(lambda: watch._next_look > loop.time())
+
+
 async def fail_at(watch: CaseWatch, case_id: str) -> None:
     """Work on events until that of a case fails."""
     async for event in watch:
@@ -116,7 +122,7 @@ async def test_look_at_wakes_a_watch_that_waits(
     async with aicc.watch_cases(state=tmp_path / "watch.db", every=3600) as watch:
         old = tenant.ids()[7]
         waiting = asyncio.ensure_future(anext(watch))
-        await wait_until(lambda: bool(watch._looker and not watch._looker.is_behind))
+        await wait_for_look(watch)
         change(tenant, old, priority="Blocker")
         watch.look_at(old)
         event = await waiting
@@ -307,7 +313,7 @@ async def test_a_client_that_is_closed_gives_its_states_free(
         watch = first.watch_cases(state=path, every=3600)
         watch.look_at(tenant.ids()[0])
         waiting = asyncio.ensure_future(anext(watch))
-        await wait_until(lambda: bool(watch._looker and not watch._looker.is_behind))
+        await wait_for_look(watch)
         waiting.cancel()
         await asyncio.wait([waiting])
     async with client(tenant) as second, second.watch_cases(state=path):
@@ -331,7 +337,7 @@ async def test_what_is_wanted_outlives_failures_and_cancelling(
     async with aicc.watch_cases(state=tmp_path / "watch.db", every=3600) as watch:
         old = tenant.ids()[7]
         waiting = asyncio.ensure_future(anext(watch))
-        await wait_until(lambda: bool(watch._looker and not watch._looker.is_behind))
+        await wait_for_look(watch)
         change(tenant, old, priority="Blocker")
         tenant.fail("list", Fault.HANG, times=None)
         tenant.requests.clear()
