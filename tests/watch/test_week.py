@@ -1,7 +1,7 @@
 """A simulated week: cases live, everything goes wrong once, the watcher is killed again and again.
 
-``AICC_WATCH_DAYS=7 AICC_WATCH_CASES=20000 AICC_WATCH_KILLS=100`` is the long form, some minutes;
-``AICC_WATCH_SEED`` repeats a life, as far as the kills hit the same instant.
+``AICC_WATCH_DAYS=7 AICC_WATCH_CASES=20000 AICC_WATCH_KILLS=100`` is the long form, of some twenty
+minutes; ``AICC_WATCH_SEED`` chooses a life, and repeats it as far as kills hit the same instant.
 """
 
 from __future__ import annotations
