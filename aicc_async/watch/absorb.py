@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from .bounds import is_in
 from .event import Body, EventKind, write_body
@@ -27,7 +27,8 @@ class ListedRow:
     id: str
     created: int
     names: frozenset[str]
-    row: Row
+    # It holds contact data, which no log may show.
+    row: Row = field(repr=False)
 
 
 @define
@@ -37,7 +38,7 @@ class Outcome:
     meta: Meta
     seen_at: float
     known: list[KnownCase]
-    events: list[tuple[str, bytes]]
+    events: list[tuple[str, bytes]] = field(repr=False)
     forgotten: list[str]
 
     @classmethod

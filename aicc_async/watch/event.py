@@ -61,6 +61,10 @@ class Body(msgspec.Struct, omit_defaults=True, frozen=True):
     # Of what differs, also what had no value.
     names: list[str] = []
 
+    def __repr__(self) -> str:
+        # Rows hold contact data, which no log may show.
+        return f"Body({self.id!r}, {self.kind!r})"
+
 
 write_body = msgspec.json.Encoder().encode
 _read_body = msgspec.json.Decoder(Body).decode

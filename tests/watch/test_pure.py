@@ -27,7 +27,7 @@ from aicc_async.watch.bounds import (
     subtract,
     window_of,
 )
-from aicc_async.watch.event import CaseEvent, read_event
+from aicc_async.watch.event import Body, CaseEvent, read_event
 from aicc_async.watch.meta import Meta, write_meta
 from aicc_async.watch.pace import pages_due, rounds_per_period
 from aicc_async.watch.rows import (
@@ -284,3 +284,14 @@ def test_what_was_there_is_known_silently(created: int, began: int, proven: int)
     outcome = Outcome.begin(Meta(target={}, began=0, covered=21, unproven=[]), 0.0)
     outcome.absorb([ListedRow("i1", created, frozenset(), {"id": "i1"})], {})
     assert not outcome.events + outcome.known
+
+
+def test_no_repr_shows_a_row() -> None:
+    """A traceback with local variables must not show contact data."""
+    row = {"id": "i1", "title": "Ms Secret"}
+    listed = ListedRow("i1", 5, frozenset(row), row)
+    outcome = Outcome.begin(Meta(target={}, began=0, covered=0, unproven=[]), 0.0)
+    outcome.absorb([listed], {})
+    body = Body(id="a:b", kind="created", seen_at=0.0, row=row)
+    assert "Secret" not in repr([listed, outcome, body])
+    assert body.id in repr(body)
