@@ -40,7 +40,7 @@ CASES, QUICK_CASES = 100_000, 5_000
 EVERY, PERIOD, LOOKBACK = 30.0, 3600.0, timedelta(days=7)  # seconds
 HOUR = 3600.0  # seconds
 CHANGES = 20
-MAX_MEGABYTES = 100.0
+MAX_MEGABYTES = 150.0
 MAX_BYTES_PER_CASE = 500.0
 # Of what a plan says, requests an hour.
 MAX_OVERHEAD = 1.1
