@@ -50,6 +50,7 @@ class Life:
     _draw: random.Random = field(init=False)
     _pages: int = field(default=0, init=False)
     _pid: int | None = field(default=None, init=False)
+    _is_doomed: bool = field(default=False, init=False)
     # Timers kill in threads of their own: only who is alive may be killed.
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
@@ -109,7 +110,7 @@ class Life:
                 self.world.advance(min(to, self.world.end))
                 if self.world.now >= self.world.end:
                     self._kill(self._pid)
-                elif times and times[0] <= self.world.now:
+                elif times and times[0] <= self.world.now and not self._is_doomed:
                     times.pop(0)
                     self._kill_soon()
                 self._answer(connection)
@@ -121,6 +122,7 @@ class Life:
 
     def _kill_soon(self) -> None:
         """Kill while it waits, after so many pages, or in a moment."""
+        self._is_doomed = True
         how = self._draw.randrange(3)
         if how == 0:
             self._kill(self._pid)
@@ -150,6 +152,7 @@ class Life:
     def _bury(self, pid: int) -> None:
         with self._lock:
             is_ours, self._pid, self._pages = self._pid is None, None, 0
+            self._is_doomed = False
         # Its file is free when it is gone, not when its socket is closed.
         wait_until(lambda: not _exists(pid))
         assert is_ours, self.log.read_text(encoding="utf-8").splitlines()[-1]
