@@ -1,4 +1,4 @@
-"""The README's ten lines about speed: a sentence each, with the figure that was measured last."""
+"""The README's lines about speed: a sentence each, with the figure that was measured last."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ SENTENCES = {
     ),
     ("pace", "50/s, default, 80 ms: time / least possible"): (
         "A limit of 50/s takes {} times the least possible time at 80 ms"
+    ),
+    ("watch", "requests an hour when nothing happens"): (
+        "A watch of 100,000 cases sends {} requests an hour when nothing happens"
     ),
     ("startup", "--help / import click"): "`aicc-async --help` takes {} times `import click`",
 }

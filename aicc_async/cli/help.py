@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "process": ("cases:process", "Add a note to a case, or send a mail or an SMS."),
         "cancel": ("cases:cancel", "Cancel a case."),
         "status": ("cases:status", "Move a case to another flow node."),
+        "watch": ("watch:watch", "Print changes of cases as they happen, as JSON lines."),
         "journal": (
             "journal:journal",
             "Look at the creates that a journal holds, and settle them.",

@@ -44,8 +44,8 @@ It prints::
 
     300 cases after 2 retries
 
-``Fault`` and ``PageFault`` list what can go wrong. ``insert``, ``move`` and ``delete`` change cases
-while they are read, ``on_page`` does so at a certain page.
+``Fault`` and ``PageFault`` list what can go wrong. ``insert``, ``change``, ``move`` and ``delete``
+change cases while they are read, ``on_page`` does so at a certain page.
 
 From other processes
 --------------------

@@ -230,14 +230,18 @@ class Emulator:
         self._store.insert(cases)
         return [case["id"] for case in cases]
 
+    def change(self, case_id: str, **wire_fields: Any) -> None:
+        """Overwrite fields of a case, unchecked."""
+        changed = {"modifiedDate": seeding.wall_clock()} | wire_fields
+        if not self._store.change(case_id, changed):
+            raise KeyError(case_id)
+
     def move(self, case_id: str, created: str | None = None) -> None:
         """Move a case in the order of rows: to another createdDate, or by a modification now.
 
         In both cases it is the one that was modified last.
         """
-        fields = {"createdDate": created} if created else {}
-        if not self._store.change(case_id, fields | {"modifiedDate": seeding.wall_clock()}):
-            raise KeyError(case_id)
+        self.change(case_id, **({"createdDate": created} if created else {}))
 
     def delete(self, case_id: str) -> None:
         """Remove a case."""

@@ -30,6 +30,7 @@ from aicc_async.emulator.operations.service import CaseService
 SAMPLES = Path(__file__).parents[1] / "samples"
 COMMANDS = [
     *("export", "list", "get", "create", "modify", "enqueue", "emulator", "probe", "report"),
+    "watch",
 ]
 DEMO_CASE = "c6m8000001tSDqQAcMPR"
 NEW = {"title": "t", "description": "d", "type": "y", "contactId": "o", "creatorId": "r"}

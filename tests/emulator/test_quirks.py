@@ -69,10 +69,23 @@ async def test_a_row_moves_to_another_date(client: BareClient) -> None:
     assert client.tenant.count() == 300
 
 
+async def test_a_row_is_changed(client: BareClient) -> None:
+    """Its fields are as they were overwritten, its place is the same, and it is modified last."""
+    changed, *_ = client.tenant.ids()
+    client.tenant.change(changed, title="Another", AICC__region__CST="north")
+    [row] = [row for row in client.tenant.rows() if row["id"] == changed]
+    assert (row["title"], row["AICC__region__CST"]) == ("Another", "north")
+    assert client.tenant.ids()[0] == changed
+    client.tenant.quirks = Quirks(order="modified")
+    assert (await client.ids())[0] == changed
+
+
 async def test_moving_an_unknown_case(client: BareClient) -> None:
     """An unknown id is a KeyError, since it is a mistake of the test."""
     with pytest.raises(KeyError, match="none"):
         client.tenant.move("none")
+    with pytest.raises(KeyError, match="none"):
+        client.tenant.change("none", title="Another")
 
 
 async def test_ties_are_shuffled(client: BareClient) -> None:
