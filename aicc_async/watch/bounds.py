@@ -23,6 +23,8 @@ Span = tuple[int, int]
 # How far from where a bound should be one is looked for, nearest first.
 SEARCH_SECONDS = (60, 3600, 86_400)
 MAX_SEARCHED_CASES = 1000
+# Of the cases that a window may have.
+FILL_SHARE = 0.9
 # From a case to the next one, for a quiet second between them.
 QUIET_GAP = 4
 
@@ -77,16 +79,24 @@ async def find_leaf(state: WatchState, begin: int, end: int, *, rows: int, span:
 
 
 async def cut(state: WatchState, span: Span, *, rows: int, seconds: int) -> list[Span]:
-    """Cut a span at quiet seconds into parts with so many cases, and of such a length, at most."""
-    begin, end = span
-    is_small = end - begin <= seconds and await state.count(begin, end) <= rows
-    if is_small or end - begin < 2 * QUIET_GAP:
-        return [span]
-    middle = await find_bound(state, (begin + end) // 2, begin=begin + 1, end=end)
-    if not begin < middle < end:
-        return [span]
-    halves = (begin, middle), (middle, end)
-    return [part for half in halves for part in await cut(state, half, rows=rows, seconds=seconds)]
+    """Cut a span at quiet seconds into parts with so many cases, and of such a length, at most.
+
+    All but the last are filled so far that a few cases which come late have room.
+    """
+    (begin, end), parts = span, []
+    fill = max(1, int(rows * FILL_SHARE))
+    while end - begin > seconds or await state.count(begin, end) > rows:
+        latest = min(end, begin + seconds)
+        found = await state.seconds(begin, latest, limit=fill)
+        target = found[-1] if len(found) == fill else latest
+        # Where all of them are of the first seconds, a part is longer than nothing.
+        target = max(target, min(latest, begin + 2 * QUIET_GAP))
+        bound = await find_bound(state, target, begin=begin + 1, end=target + 1)
+        if end - begin < 2 * QUIET_GAP or not begin < bound < end:
+            break
+        parts.append((begin, bound))
+        begin = bound
+    return [*parts, (begin, end)]
 
 
 def split(span: Span, seconds: int) -> list[Span]:

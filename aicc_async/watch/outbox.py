@@ -38,6 +38,10 @@ class Outbox:
         """Hand out anew what was handed out and not acknowledged."""
         self._waiting, self._handed_out, self._last_number = [], {}, 0
 
+    def is_open(self, event: CaseEvent) -> bool:
+        """Return whether an event that was handed out is not acknowledged yet."""
+        return event.case_id in self._handed_out
+
     async def next(self) -> CaseEvent | None:
         """Return the next event that may be handed out; None: there is none now."""
         while True:

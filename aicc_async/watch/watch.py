@@ -72,8 +72,13 @@ class CaseWatch:
 
     async def __aenter__(self) -> Self:
         looker = await self._hold()
-        # What is created from now on is told.
-        await self._attempt(looker.begin())
+        try:
+            # What is created from now on is told.
+            await self._attempt(looker.begin())
+        except BaseException:
+            # Nobody comes to close it.
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -87,7 +92,16 @@ class CaseWatch:
 
     async def __anext__(self) -> CaseEvent:
         looker = await self._hold()
-        if self._current and not self._manual_ack:
+        try:
+            return await self._next(looker)
+        except WatchError:
+            # Somebody else may have the state by now: the next call holds it anew, if it can.
+            await self.aclose()
+            raise
+
+    async def _next(self, looker: Looker) -> CaseEvent:
+        # One that was acknowledged within a transaction is left to that.
+        if self._current and not self._manual_ack and self._outbox.is_open(self._current):
             await self._current.ack()
         self._current = None
         while True:
@@ -152,9 +166,6 @@ class CaseWatch:
         """Return whether a piece of work ended well; raise what would be so for ever."""
         try:
             await work
-        except WatchError:
-            await self.aclose()
-            raise
         except AICCError as error:
             if not self._may_pass(error):
                 raise
@@ -180,6 +191,11 @@ class CaseWatch:
 
 def open_state(state: str | PathLike[str] | WatchState) -> WatchState:
     """Return the state of that name, or the one that it is."""
+    if isinstance(state, str) and "://" in state:
+        # It may hold a password, which no message shows.
+        raise ConfigError(
+            "state must be a path, got a URL. Pass RedisWatchState(url) or PostgresWatchState(url)"
+        )
     if isinstance(state, str | PathLike):
         return SQLiteWatchState(state)
     if not callable(getattr(state, "hold", None)):

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from helpers.watching import DAY, SetClock, change, client, shown, wait_until
 
 from aicc_async import (
     AICCClient,
+    AICCError,
     AuthError,
     CaseQuery,
     ConfigError,
@@ -233,6 +234,7 @@ async def test_plan_says_what_it_costs(aicc: AICCClient, tenant: Emulator, tmp_p
         ({"lookback": timedelta(seconds=59)}, "lookback must be from 0:01:00 to 366 days"),
         ({"lookback": "367d"}, "lookback must be from"),
         ({"state": 5}, "state must be a path or a state"),
+        ({"state": "redis://:hush@host"}, "^(?!.*hush)state must be a path, got a URL"),
         ({"manual_ack": 1}, "manual_ack must be"),
         ({"query": "all"}, "query must be"),
         ({"query": CaseQuery(start_time=datetime(2025, 1, 1))}, "lookback says which"),  # noqa: DTZ001
@@ -350,3 +352,43 @@ async def test_what_is_wanted_outlives_failures_and_cancelling(
         watch._next_look = 0.0
         assert (await anext(watch)).case_id == old
         assert not watch._postponed
+
+
+class JoiningState(SQLiteWatchState):
+    """Notes which events are acknowledged, and leaves those to a transaction that are in one."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.acknowledged: list[tuple[list[int], Any]] = []
+
+    async def acknowledge(self, numbers: Sequence[int], *, within: Any = None) -> None:
+        """Note it."""
+        self.acknowledged.append((list(numbers), within))
+        if within is None:
+            await super().acknowledge(numbers)
+
+
+async def test_an_event_in_a_transaction_is_left_to_that(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path
+) -> None:
+    """The loop does not acknowledge it once more: the transaction may be rolled back."""
+    state = JoiningState(tmp_path / "joining.db")
+    settings = check_settings(aicc.api, CaseQuery(), every=30.0, lookback="7d", period=300.0)
+    async with CaseWatch(aicc.api, settings, state, clock=SetClock()) as watch:
+        for _ in range(2):
+            tenant.insert()
+        await (await anext(watch)).ack(within="a transaction")
+        await anext(watch)
+    assert [within for _, within in state.acknowledged] == ["a transaction"]
+
+
+async def test_a_watch_that_cannot_begin_gives_its_state_free(
+    aicc: AICCClient, tenant: Emulator, tmp_path: Path
+) -> None:
+    """Whatever stops it: nobody comes to close what was never entered."""
+    tenant.fail("list", Fault.BUSINESS_ERROR)
+    with pytest.raises(AICCError):
+        async with open_watch(aicc, tmp_path):
+            raise AssertionError
+    async with open_watch(aicc, tmp_path):
+        pass
