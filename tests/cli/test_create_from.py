@@ -788,7 +788,7 @@ LINES = 10_000
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_kills_at_any_time_leave_one_case_a_line(
     tenant: Emulator, start_create: Start, tmp_path: Path

@@ -46,7 +46,7 @@ from aicc_async.connectors.spark.stream import CaseStream, Offset
 
 pytest_plugins = ["helpers.redis_server"]
 # A cold JVM on a slow machine.
-pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 YEAR = {"since": "2025-01-01", "until": "2025-12-31"}
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 RATE = 20

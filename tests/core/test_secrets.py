@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import attrs
+import pytest
 from helpers.modules import package_modules
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +59,7 @@ print(count)
 """
 
 
+@pytest.mark.timeout(60)
 def test_no_signature_shows_the_environment() -> None:
     """No default argument is the environment, which ``help()`` would print with its secrets."""
     shown = subprocess.run(  # noqa: S603

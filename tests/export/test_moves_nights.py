@@ -217,6 +217,8 @@ async def check_nights(seed: int, folder: Path) -> None:
             nights.back_up()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("part", range(3))
 async def test_no_case_is_lost_whatever_is_done_to_the_target_between_nights(
     part: int, tmp_path: Path

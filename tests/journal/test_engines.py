@@ -43,6 +43,7 @@ def environ(postgres_url: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(60)
 @pytest.mark.skipif(not find_spec("dbos"), reason=MISSING.format("dbos"))
 def test_dbos_recovers_a_killed_workflow(environ: dict[str, str], tmp_path: Path) -> None:
     """A process that dies between the create and its note leaves one case for the next."""
