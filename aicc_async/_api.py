@@ -30,7 +30,7 @@ from ._protocol.operations import Operation
 from ._protocol.raw import DatedRow, RawParts
 from ._protocol.requests import Request
 from ._transport.session import Session, Stats
-from .errors import ApiError, ConfigError
+from .errors import ApiError, ConfigError, DecodeError
 from .events import OnEvent, WindowJudged
 from .models import Case, CaseDetail, CaseQuery, NewCase
 from .profile import Profile
@@ -125,6 +125,13 @@ class CaseApi:
     async def detail(self, case_id: str) -> CaseDetail:
         """Read a case with its history, contact and tasks."""
         return await self.send(self.protocol.detail(case_id))
+
+    async def created_date(self, case_id: str) -> datetime | None:
+        """Return when a case was created, by its detail; None where that cannot be read."""
+        try:
+            return (await self.detail(case_id)).case.created_date
+        except (ApiError, DecodeError):
+            return None
 
     async def raw_detail(self, case_id: str) -> RawParts:
         """Read a case for an export, in parts as the service wrote them; no bound is checked."""

@@ -18,8 +18,9 @@ as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
@@ -60,8 +61,15 @@ async def plan_windows(
     None is longer than ``span``. A window of two seconds stays whole, however many rows it has.
     """
     halved = await run_all(_halve(window, count, max_rows) for window in windows)
-    pieces = [piece for several in halved for piece in several]
-    return _join_neighbours(pieces, zone, max_rows=max_rows, span=span)
+    result: list[PlannedWindow] = []
+    for piece in chain.from_iterable(halved):
+        last = result[-1] if result else None
+        whole = join(last.window, piece.window, zone, span) if last else None
+        if last and whole and last.count + piece.count <= max_rows:
+            result[-1] = PlannedWindow(whole, last.count + piece.count)
+        else:
+            result.append(piece)
+    return result
 
 
 async def _halve(window: Window, count: Count, max_rows: int) -> list[PlannedWindow]:
@@ -83,18 +91,3 @@ async def _halve(window: Window, count: Count, max_rows: int) -> list[PlannedWin
         if excess > max_rows and await count(NO_CASES):
             return [whole]
     return pieces
-
-
-def _join_neighbours(
-    pieces: Iterable[PlannedWindow], zone: ZoneInfo, *, max_rows: int, span: timedelta
-) -> list[PlannedWindow]:
-    """Join neighbours, oldest first, while they stay small and short enough."""
-    result: list[PlannedWindow] = []
-    for piece in pieces:
-        last = result[-1] if result else None
-        whole = join(last.window, piece.window, zone, span) if last else None
-        if last and whole and last.count + piece.count <= max_rows:
-            result[-1] = PlannedWindow(whole, last.count + piece.count)
-        else:
-            result.append(piece)
-    return result

@@ -90,7 +90,10 @@ def build_error(
     request: Request[Any], status: int, headers: Mapping[str, str], body: bytes
 ) -> ApiError:
     """Return the error that an answer other than HTTP 2xx means."""
-    code, message, request_id = _code_and_message(body)
+    try:
+        code, message, request_id = read_refusal(read_json(body))
+    except DecodeError:
+        code, message, request_id = None, "", None
     if status in request.denied or (request.signed and code in TOKEN_REFUSED_CODES):
         kind: type[ApiError] = AuthError
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -107,15 +110,6 @@ def build_error(
         message=message,
         request_id=headers.get("X-Request-Id") or request_id,
     )
-
-
-def _code_and_message(body: bytes) -> tuple[str | None, str, str | None]:
-    """Return code and text of the error bodies of AICC, of its sign-in, and of Q-Flow."""
-    try:
-        value = read_json(body)
-    except DecodeError:
-        return None, "", None
-    return read_refusal(value)
 
 
 def check_code(operation: str, code: object, message: object) -> None:

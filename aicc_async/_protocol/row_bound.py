@@ -8,7 +8,6 @@ many, rows are counted as such, into objects that hold nothing: a text may have 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -47,15 +46,15 @@ _read = msgspec.json.Decoder(_Answer).decode
 
 def bound_rows(decode: Callable[[bytes], Page[R]], limit: int) -> Callable[[bytes], Page[R]]:
     """Return the same decoding of a page, with a DecodeError for more than ``limit`` rows."""
-    return partial(_decode_bounded, decode, limit)
 
+    def decode_bounded(body: bytes) -> Page[R]:
+        if len(body) > MAX_UNCOUNTED_BYTES and body.count(b"{") > MAX_UNCOUNTED_ROWS:
+            _check_count(_count_rows(body), limit)
+        page = decode(body)
+        _check_count(len(page.rows), limit)
+        return page
 
-def _decode_bounded(decode: Callable[[bytes], Page[R]], limit: int, body: bytes) -> Page[R]:
-    if len(body) > MAX_UNCOUNTED_BYTES and body.count(b"{") > MAX_UNCOUNTED_ROWS:
-        _check_count(_count_rows(body), limit)
-    page = decode(body)
-    _check_count(len(page.rows), limit)
-    return page
+    return decode_bounded
 
 
 def _check_count(count: int, limit: int) -> None:

@@ -198,7 +198,8 @@ def _lower(search: Search, *, now: float, sent: int, seconds: float, per: float)
     average = _spread(search, now, per, least=per)
     late = _count_late_refusals(search, now=now, per=per, average=average)
     is_bucket, is_raised = late >= BUCKET_REFUSALS, search.limit > search.proven_limit
-    limit = _passed_limit(search, sent) if is_raised else _cut_limit(search, is_late=late > 0)
+    factor = CUT_FACTOR if late else QUICK_CUT_FACTOR
+    limit = _passed_limit(search, sent) if is_raised else int(search.limit * factor)
     if is_bucket:
         limit = min(limit, average) if is_raised else average
     limit = max(min(limit, search.limit - 1), 1)
@@ -268,10 +269,6 @@ def _passed_limit(search: Search, sent: int) -> int:
         # A window that is not a sliding one lets the end of a trial's T through as well.
         return search.proven_limit + (sent > search.proven_limit + 2)
     return max(search.proven_limit, sent - 1)
-
-
-def _cut_limit(search: Search, *, is_late: bool) -> int:
-    return int(search.limit * (CUT_FACTOR if is_late else QUICK_CUT_FACTOR))
 
 
 def _retrial_seconds(search: Search, *, hold: float, limit: int, per: float) -> float:

@@ -19,16 +19,12 @@ TIMES = {name for name, kind in get_type_hints(CaseUpdate).items() if datetime i
 def parse_changes(pairs: Iterable[str]) -> dict[str, Any]:
     """Return the fields by their names in Python; those of a template are in ``extra``."""
     texts, extra = parse_pairs("a change", pairs, NAMES)
-    found: dict[str, Any] = {
-        name: _parse_time(name, value) if name in TIMES else value for name, value in texts.items()
-    }
+    found: dict[str, Any] = {}
+    for name, value in texts.items():
+        try:
+            found[name] = datetime.fromisoformat(value) if name in TIMES else value
+        except ValueError:
+            raise ConfigError(
+                f"{name} must be a time such as 2025-01-31T18:00:00, got {shown(value)}"
+            ) from None
     return found | ({"extra": extra} if extra else {})
-
-
-def _parse_time(name: str, value: str) -> datetime:
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        raise ConfigError(
-            f"{name} must be a time such as 2025-01-31T18:00:00, got {shown(value)}"
-        ) from None

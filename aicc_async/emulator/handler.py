@@ -71,7 +71,13 @@ class RequestHandler:
             return await self._answer(call, self.dispatcher.answer(call))
         if fault in FAULTS_AFTER_WORK:
             return await self._fail_after_work(request, call, fault)
-        return await self._fail_instead_of_work(request, call, fault)
+        if fault is Fault.HANG:
+            await connection.wait_forever()
+        if fault is Fault.DROP_BEFORE:
+            return connection.reset(request)
+        if fault is Fault.THROTTLED:
+            return await self._answer(call, throttled_answer(self.tenant.retry_after))
+        return await self._answer(call, replacement_answer(fault))
 
     async def _fail_after_work(
         self, request: web.BaseRequest, call: Recorded, fault: Fault
@@ -86,17 +92,6 @@ class RequestHandler:
             await self._delay(call)
             return await connection.cut_body(request, answer)
         return await self._answer(call, spoil(answer, fault))
-
-    async def _fail_instead_of_work(
-        self, request: web.BaseRequest, call: Recorded, fault: Fault
-    ) -> web.StreamResponse:
-        if fault is Fault.HANG:
-            await connection.wait_forever()
-        if fault is Fault.DROP_BEFORE:
-            return connection.reset(request)
-        if fault is Fault.THROTTLED:
-            return await self._answer(call, throttled_answer(self.tenant.retry_after))
-        return await self._answer(call, replacement_answer(fault))
 
     async def _answer(self, call: Recorded, answer: Answer) -> web.StreamResponse:
         await self._delay(call)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import compress
 
@@ -36,7 +36,6 @@ from .._listing.plan import PlannedWindow
 from .._listing.windows import Window, bisect
 from .._protocol.operations import LIST
 from .._protocol.raw import DatedRow
-from ..errors import ApiError, DecodeError
 from .checkpoint import Checkpoint
 from .concurrency import LoopTurn, call_in_thread, entered_in_thread
 from .details import add_details
@@ -199,7 +198,7 @@ class _WindowReader:
         without = 0
         if self.detail:
             without = await add_details(self.api, self.rows, self.progress)
-        await self.dates.look_up(self.pages.fetch, self._read_date)
+        await self.dates.look_up(self.pages.fetch, self.api.created_date)
         report = self._report(window, verdict, is_settled=is_settled, without_detail=without)
         finished = await call_in_thread(partial(self.rows.end_window, window, report))
         self.api.note_window(LIST.name, window, report.verdict, verdict.distinct)
@@ -208,12 +207,6 @@ class _WindowReader:
         # The plan counts a row in both windows that share it.
         duplicates = max(verdict.distinct - written, 0) if self.detail else 0
         self.progress.advance(rows=duplicates, windows=1)
-
-    async def _read_date(self, case_id: str) -> datetime | None:
-        try:
-            return (await self.api.detail(case_id)).case.created_date
-        except (ApiError, DecodeError):
-            return None
 
     def _report(
         self, window: Window, verdict: ReadingVerdict, *, is_settled: bool, without_detail: int

@@ -96,12 +96,9 @@ class Counts:
         halves = [(span[0], middle), (middle, span[1])]
         totals = await run_all(self._keeper.reader.count(window_of(half)) for half in halves)
         if total < min(sum(totals), await self._keeper.state.count(*span)):
-            await self._learn_cap(span, total, found=sum(totals), middle=middle)
+            # It is a cap if halves have more than it, and it is the same again.
+            shared = await self._keeper.reader.count(window_of((middle, middle)))
+            if sum(totals) - shared > total == await self._keeper.reader.count(window_of(span)):
+                self._keeper.reader.limits.learn_cap(total)
         for half, found in zip(halves, totals, strict=True):
             await self._compare(half, found)
-
-    async def _learn_cap(self, span: Span, total: int, *, found: int, middle: int) -> None:
-        """Take a total for a cap where halves have more than it, and it is the same again."""
-        shared = await self._keeper.reader.count(window_of((middle, middle)))
-        if found - shared > total == await self._keeper.reader.count(window_of(span)):
-            self._keeper.reader.limits.learn_cap(total)

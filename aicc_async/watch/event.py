@@ -83,14 +83,10 @@ def read_event(body: bytes, converter: RecordConverter, acknowledge: Acknowledge
         event.changes = dict.fromkeys(found.names, (None, None))
     else:
         event.case = load_case(converter, found.row)
-        event.changes = _changes(converter, found, event.case)
+        rest = {name: value for name, value in found.row.items() if name not in found.names}
+        before = load_case(converter, rest | found.old)
+        pairs = [(value_of(before, name), value_of(event.case, name)) for name in found.names]
+        event.changes = {name: (old, new) for (name, old), (_, new) in pairs}
     # No field of the record: it is no part of what happened, which ``to_dict`` writes.
     vars(event)["acknowledge"] = acknowledge
     return event
-
-
-def _changes(converter: RecordConverter, body: Body, case: Case) -> dict[str, tuple[Any, Any]]:
-    rest = {name: value for name, value in body.row.items() if name not in body.names}
-    before = load_case(converter, rest | body.old)
-    pairs = [(value_of(before, name), value_of(case, name)) for name in body.names]
-    return {name: (old, new) for (name, old), (_, new) in pairs}

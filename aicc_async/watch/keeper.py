@@ -9,7 +9,6 @@ as missing; who decides what that means is in ``missing.py``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
 from attrs import Factory, define, evolve
 from msgspec.structs import replace
@@ -18,7 +17,7 @@ from .absorb import Outcome
 from .bounds import Span, subtract, window_of
 from .meta import Meta, write_meta
 from .reader import Reading, WindowReader
-from .state import KnownCase, Look, WatchState
+from .state import Look, WatchState
 
 logger = logging.getLogger("aicc_async")
 
@@ -112,17 +111,13 @@ class Keeper:
             turn.read.append(span)
             unproven = subtract(outcome.meta.unproven, span)
             outcome.meta = replace(outcome.meta, unproven=unproven)
-            outcome.known += self._mark(missing)
+            new = [each for each in missing if each.missing_at is None]
+            turn.marked.update(each.id for each in new)
+            outcome.known += [evolve(each, missing_at=turn.seen_at) for each in new]
         await self.commit(outcome)
         turn.control = next(iter(reading.rows), turn.control)
         again = {each.id for each in missing if each.missing_at is not None}
         turn.again |= again - turn.marked
-
-    def _mark(self, missing: Iterable[KnownCase]) -> list[KnownCase]:
-        """Return the cases that were not missing before, marked."""
-        new = [each for each in missing if each.missing_at is None]
-        self.turn.marked.update(each.id for each in new)
-        return [evolve(each, missing_at=self.turn.seen_at) for each in new]
 
     def warn(self, what: str, text: str) -> None:
         """Log a warning, once for what it is about."""

@@ -193,7 +193,15 @@ class Looker:
     async def _read_baseline(self, horizon: int) -> None:
         """Read what was there before the watch began, for as long as a look may take."""
         if self._baseline is None:
-            self._baseline = await self._plan_baseline(horizon)
+            # The spans of which no reading was verified yet.
+            spans = subtract(self._keeper.meta.unproven, (0, horizon))
+            windows = [window_of(part) for span in spans for part in split(span, self._span)]
+            count, limits = self._keeper.reader.count, self._keeper.reader.limits
+            rows = min(ROWS_PER_WINDOW, max_rows_per_window(limits))
+            planned = await plan_windows(
+                windows, count, self._api.zone, max_rows=rows, span=self._api.span
+            )
+            self._baseline = [each.window for each in planned]
         until = self._clock.monotonic() + self._settings.every
         while self._baseline:
             await self._keeper.reader.read(self._baseline[0], self._keeper.use)
@@ -211,17 +219,6 @@ class Looker:
             Outcome.begin(replace(meta, covered=horizon, unproven=unproven), 0)
         )
         self._baseline = None
-
-    async def _plan_baseline(self, horizon: int) -> list[Window]:
-        """Return windows of the spans of which no reading was verified yet."""
-        spans = subtract(self._keeper.meta.unproven, (0, horizon))
-        parts = [part for span in spans for part in split(span, self._span)]
-        rows = min(ROWS_PER_WINDOW, max_rows_per_window(self._keeper.reader.limits))
-        windows = [window_of(part) for part in parts]
-        planned = await plan_windows(
-            windows, self._keeper.reader.count, self._api.zone, max_rows=rows, span=self._api.span
-        )
-        return [each.window for each in planned]
 
     async def _read_again(self, horizon: int, edge: int) -> None:
         """Read the next part of all rows, so that none is older than the period."""

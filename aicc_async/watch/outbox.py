@@ -48,7 +48,9 @@ class Outbox:
             for place, each in enumerate(self._waiting):
                 if each.case_id not in self._handed_out:
                     del self._waiting[place]
-                    return self._hand_out(each)
+                    self._handed_out[each.case_id] = each.number
+                    acknowledge = partial(self._acknowledge, each)
+                    return read_event(each.body, self._converter, acknowledge)
             if len(self._waiting) >= MAX_WAITING:
                 return None
             more = await self._state.pending(self._last_number, limit=EVENTS_PER_READ)
@@ -56,11 +58,6 @@ class Outbox:
                 return None
             self._waiting += more
             self._last_number = more[-1].number
-
-    def _hand_out(self, event: PendingEvent) -> CaseEvent:
-        self._handed_out[event.case_id] = event.number
-        acknowledge = partial(self._acknowledge, event)
-        return read_event(event.body, self._converter, acknowledge)
 
     async def _acknowledge(self, event: PendingEvent, within: Any) -> None:
         await self._state.acknowledge([event.number], within=within)

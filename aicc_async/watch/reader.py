@@ -23,7 +23,6 @@ from .._listing.plan import MAX_ROWS_PER_WINDOW
 from .._listing.windows import Window
 from .._protocol.operations import LIST
 from .._protocol.raw import DatedRow
-from ..errors import ApiError, DecodeError
 from ..models import CaseQuery
 from .absorb import ListedRow
 from .bounds import Span, span_of
@@ -137,15 +136,9 @@ class WindowReader:
         """Ask once for a row at the date that it shows; it is the same for all readings."""
         if self._is_zone_checked or not dates.has_samples:
             return
-        await dates.look_up(self._fetch, self._read_date)
+        await dates.look_up(self._fetch, self._api.created_date)
         self._zone_doubt = dates.find_doubt(Window(), 0)
         self._is_zone_checked = True
-
-    async def _read_date(self, case_id: str) -> datetime | None:
-        try:
-            return (await self._api.detail(case_id)).case.created_date
-        except (ApiError, DecodeError):
-            return None
 
 
 def _listed(window: Window, rows: dict[str, DatedRow]) -> dict[str, ListedRow]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,12 +59,9 @@ class SQLiteWatchState:
         # One statement at a time, in the order of the calls.
         self._turn = asyncio.Lock()
 
-    def hold(self) -> AbstractAsyncContextManager[None]:
-        """Open the file, and keep others out, within."""
-        return self._hold()
-
     @asynccontextmanager
-    async def _hold(self) -> AsyncIterator[None]:
+    async def hold(self) -> AsyncIterator[None]:
+        """Open the file, and keep others out, within."""
         async with self._turn:
             if self._db is not None:
                 raise _is_held(self._path)

@@ -31,7 +31,7 @@ from .sqlite import SQLiteWatchState
 from .state import WatchState
 
 logger = logging.getLogger("aicc_async")
-# What another look may not meet again. Of the service's own refusals see ``_may_pass``.
+# What another look may not meet again. Of the service's own refusals see ``_attempt``.
 PASSING = (TransportError, RateLimitError, ServerError, DecodeError)
 
 
@@ -167,7 +167,9 @@ class CaseWatch:
         try:
             await work
         except AICCError as error:
-            if not self._may_pass(error):
+            # A query that is refused at once is refused for ever.
+            is_later_refusal = type(error) is ApiError and self._has_looked
+            if not (isinstance(error, PASSING) or is_later_refusal):
                 raise
             kind = type(error).__name__
             if kind not in self._logged:
@@ -177,13 +179,6 @@ class CaseWatch:
         self._has_looked = True
         self._logged.clear()
         return True
-
-    def _may_pass(self, error: AICCError) -> bool:
-        """Return whether a look that failed is repeated: not for what is wrong for good."""
-        if isinstance(error, PASSING):
-            return True
-        # A query that is refused at once is refused for ever.
-        return type(error) is ApiError and self._has_looked
 
     def _wake_up(self) -> None:
         self._wake.set()

@@ -111,7 +111,11 @@ class Database:
     async def _attempt(self, step: Callable[[Connection], Awaitable[T]], patience: float) -> T:
         try:
             async with asyncio.timeout(patience):
-                connection = await self._take() or await self._connect()
+                connection = await self._take()
+                if connection is None:
+                    connection = await AsyncConnection.connect(self._url, **self._options)
+                    create = partial(self._layout.create_or_check, failure=self._failure)
+                    await self._commit(connection, create)
                 result = await self._commit(connection, step)
         except OperationalError:
             # Those that are idle are probably lost as well.
@@ -128,11 +132,6 @@ class Database:
             await self._close_idle()
             await connection.close()
             return None
-        return connection
-
-    async def _connect(self) -> Connection:
-        connection: Connection = await AsyncConnection.connect(self._url, **self._options)
-        await self._commit(connection, partial(self._layout.create_or_check, failure=self._failure))
         return connection
 
     async def _commit(

@@ -79,7 +79,14 @@ class PostgresJournal:
             raise ConfigError(f"postgres must be a string, got {type(postgres).__name__}")
         self._span = timedelta(seconds=lease)
         patience = min(MAX_PATIENCE_SECONDS, lease / 2)
-        self._database = Database(postgres, JOURNAL, patience=patience, failure=self._explain)
+        self._database = Database(
+            postgres,
+            JOURNAL,
+            patience=patience,
+            failure=lambda why: JournalError(
+                f"cannot use the journal {self._database.name}: {why}"
+            ),
+        )
         # Of the process and the event loop that use it.
         self._pid: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -306,9 +313,6 @@ class PostgresJournal:
         values = {"span": self._span, "keys": list(held), "tokens": list(held.values())}
         rows = await self._fetch(steps.RENEW, values)
         return held.keys() - {row["key"] for row in rows}
-
-    def _explain(self, why: str) -> JournalError:
-        return JournalError(f"cannot use the journal {self._database.name}: {why}")
 
     def _check_loop(self) -> None:
         if self._loop not in {None, asyncio.get_running_loop()}:

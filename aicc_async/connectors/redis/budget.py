@@ -175,18 +175,15 @@ class RedisBudgetConnection:
             return await self._redis.run(SCRIPT, self._keys, [step, *self._terms, where, *values])
         except FAILURES as error:
             if isinstance(error, ResponseError) and str(error).startswith("TERMS "):
-                raise ConfigError(self._describe_terms(str(error))) from None
+                _, limit, per, kind = str(error).split(" ")
+                mine = self._terms
+                raise ConfigError(
+                    f"limit must be the same for all who share the budget {self._name!r}:"
+                    f" {_limit_text(limit, per, is_adaptive=kind == 'adaptive')} in use,"
+                    f" got {_limit_text(mine[0], mine[1], is_adaptive=bool(mine[-1]))}"
+                ) from None
             # The error's text may name the host, and who signs in there.
             raise BudgetUnreachable(type(error).__name__) from error
-
-    def _describe_terms(self, error: str) -> str:
-        _, limit, per, kind = error.split(" ")
-        mine = self._terms
-        return (
-            f"limit must be the same for all who share the budget {self._name!r}:"
-            f" {_limit_text(limit, per, is_adaptive=kind == 'adaptive')} in use,"
-            f" got {_limit_text(mine[0], mine[1], is_adaptive=bool(mine[-1]))}"
-        )
 
 
 def _limit_text(limit: str | int, per: str | int, *, is_adaptive: bool) -> str:

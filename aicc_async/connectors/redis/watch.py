@@ -93,7 +93,11 @@ class RedisWatchState:
     async def hold(self) -> AsyncIterator[None]:
         """Lead within this, connected; wait for it as long as another replica leads."""
         async with self._leader.hold():
-            await self._check_server()
+            info = await self._run("info")
+            if isinstance(info, str):
+                raise ConfigError("redis must be a client without decode_responses: rows are bytes")
+            needed, user = self._must_be_durable, "RedisWatchState"
+            check_keeps(info.decode(), must_be_durable=needed, lost="happened", user=user)
             yield
 
     async def meta(self) -> bytes | None:
@@ -186,14 +190,6 @@ class RedisWatchState:
     async def _take_turn(self, step: str, token: str) -> bool:
         span = () if step == "release" else (LEASE_MICROSECONDS,)
         return bool(await self._send(step, token, *span))
-
-    async def _check_server(self) -> None:
-        """Raise ConfigError where Redis would forget keys, or answers what can't be read here."""
-        info = await self._run("info")
-        if isinstance(info, str):
-            raise ConfigError("redis must be a client without decode_responses: rows are bytes")
-        needed = self._must_be_durable
-        check_keeps(info.decode(), must_be_durable=needed, lost="happened", user="RedisWatchState")
 
     async def _run(self, step: str, *values: Value) -> Any:
         return await self._send(step, self._leader.token, *values)

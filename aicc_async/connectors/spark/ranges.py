@@ -15,7 +15,7 @@ one task longer, and no row is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 
@@ -46,7 +46,16 @@ async def cut_range(
         pieces = await _cut_whole(windows[0].start, windows[-1].end, totals, most)
     if pieces is None:
         pieces = await plan_windows(windows, totals.count, api.zone, max_rows=most, span=api.span)
-    return _join_neighbours(pieces, most)
+    # Neighbours are joined while they are small; a part may be of any length.
+    result: list[PlannedWindow] = []
+    for piece in pieces:
+        last = result[-1] if result else None
+        if last and last.count + piece.count <= most:
+            whole = Window(last.window.start, piece.window.end)
+            result[-1] = PlannedWindow(whole, last.count + piece.count)
+        else:
+            result.append(piece)
+    return [piece.window for piece in result]
 
 
 async def _cut_whole(
@@ -94,16 +103,3 @@ async def _cut(piece: _Range, totals: Totals, max_rows: int) -> list[PlannedWind
         _cut(_Range(middle - SECOND, piece.end, found, piece.newest), totals, max_rows),
     )
     return [*early, *late]
-
-
-def _join_neighbours(pieces: Iterable[PlannedWindow], max_rows: int) -> list[Window]:
-    """Join neighbours, oldest first, while they are small; a part may be of any length."""
-    result: list[PlannedWindow] = []
-    for piece in pieces:
-        last = result[-1] if result else None
-        if last and last.count + piece.count <= max_rows:
-            whole = Window(last.window.start, piece.window.end)
-            result[-1] = PlannedWindow(whole, last.count + piece.count)
-        else:
-            result.append(piece)
-    return [piece.window for piece in result]

@@ -20,7 +20,7 @@ from ..._protocol.names import wire_names
 from ...errors import DecodeError
 from ...models import Case
 from ..stop import current_stop
-from .columns import ColumnReader, Columns
+from .columns import ColumnReader
 from .csv_cells import encode_rows, quote, quote_column
 from .defuse import defuse
 from .sink import BUFFER_SIZE, LINES_PER_BATCH, Batch
@@ -64,7 +64,13 @@ class Spill:
 
     def write(self, batch: Batch) -> None:
         """Append rows; raise DecodeError for one that is not a JSON object with an id."""
-        columns = self._reader.read(batch) or self._read_slowly(batch)
+        columns = self._reader.read(batch)
+        if not columns:
+            rows = [_read_row(line, number) for number, line in enumerate(batch, self._count)]
+            names = dict.fromkeys(chain.from_iterable(rows))
+            self._add_columns(names)
+            self._reader.learn(names)
+            columns = {name: [row.get(name) for row in rows] for name in names}
         if self._want_ids:
             self.ids.update(map(defuse, columns["id"]))
         absent = [None] * len(batch)
@@ -86,9 +92,11 @@ class Spill:
         rows, stop = 0, current_stop()
         for segment in self._segments:
             if segment.names == tuple(names) and not only_ids:
-                for piece in _pieces(self._file, segment.size):
+                left = segment.size
+                while left > 0 and (piece := self._file.read(min(left, BUFFER_SIZE))):
                     stop.check()
                     file.write(piece)
+                    left -= len(piece)
                 rows += segment.rows
                 continue
             widened = self._widen(segment, names)
@@ -114,19 +122,6 @@ class Spill:
         found = {*known, *names}.difference(_DOCUMENTED)
         if len(found) > len(known):
             self.names = (*_DOCUMENTED, *sorted(found))
-
-    def _read_slowly(self, batch: Batch) -> Columns:
-        rows = [_read_row(line, number) for number, line in enumerate(batch, self._count)]
-        names = dict.fromkeys(chain.from_iterable(rows))
-        self._add_columns(names)
-        self._reader.learn(names)
-        return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
-    while size > 0 and (piece := file.read(min(size, BUFFER_SIZE))):
-        size -= len(piece)
-        yield piece
 
 
 def _read_row(line: bytes, number: int) -> dict[str, Any]:

@@ -121,7 +121,14 @@ class _PartFiles:
 
     def write(self, value: str, table: Any) -> None:
         """Write a row group of a partition."""
-        writer = self._open.pop(value, None) or self._create(value)
+        writer = self._open.pop(value, None)
+        if writer is None:
+            folder = self._folder / f"{self._by}={value}"
+            folder.mkdir(exist_ok=True)
+            # A number that is taken may be that of a link to an old file, which must stay as it is.
+            names = (folder / f"part-{number}.parquet" for number in count())
+            file = next(each for each in names if not each.exists())
+            writer = self._parquet.ParquetWriter(file, self._schema, compression="zstd")
         self._open[value] = writer
         writer.write_table(table)
         if len(self._open) > MAX_OPEN_FILES:
@@ -131,11 +138,3 @@ class _PartFiles:
         """Close all, so that they are whole."""
         while self._open:
             self._open.popitem()[1].close()
-
-    def _create(self, value: str) -> Any:
-        folder = self._folder / f"{self._by}={value}"
-        folder.mkdir(exist_ok=True)
-        # A number that is taken may be that of a link to an old file, which must stay as it is.
-        names = (folder / f"part-{number}.parquet" for number in count())
-        file = next(each for each in names if not each.exists())
-        return self._parquet.ParquetWriter(file, self._schema, compression="zstd")

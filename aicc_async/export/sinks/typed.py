@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, product
 from math import isinf
 from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
@@ -77,8 +77,10 @@ class TypedRows:
             self._reader.learn(cases)
             self._columns.learn(key for case in cases for key in case.extra)
         if not self._strict:
-            for case in cases:
-                self._set_long_integers_aside(case)
+            for case, name in product(cases, _NUMBERS):
+                if _is_long_integer(value := getattr(case, name)):
+                    setattr(case, name, None)
+                    self._set_aside(case, _NAMES[name], value)
         self._read += len(batch)
         return cases
 
@@ -116,8 +118,11 @@ class TypedRows:
     def _load(self, row: Any, path: str) -> Case:
         """Return a row as a case, if need be without the values that do not fit."""
         if row.__class__ is dict:
-            names = [_NAMES[name] for name in _NUMBERS]
-            row |= {name: _float(row[name]) for name in names if name in row}
+            # A number with a point is the float that it is; one beyond all floats stays.
+            for name in (_NAMES[each] for each in _NUMBERS):
+                value = row.get(name)
+                if value.__class__ is Decimal and not isinf(number := float(value)):
+                    row[name] = number
         try:
             return self._converter.load(Case, row, path=path)
         except DecodeError as error:
@@ -144,13 +149,6 @@ class TypedRows:
                 odd[name] = row[name]
         return odd
 
-    def _set_long_integers_aside(self, case: Case) -> None:
-        for name in _NUMBERS:
-            value = getattr(case, name)
-            if _is_long_integer(value):
-                setattr(case, name, None)
-                self._set_aside(case, _NAMES[name], value)
-
     def _set_aside(self, case: Case, name: str, value: object) -> None:
         case.extra[name] = value
         self.misfits.setdefault(name, Misfits(case.id)).count += 1
@@ -158,11 +156,3 @@ class TypedRows:
 
 def _is_long_integer(value: Any) -> bool:
     return value.__class__ is int and abs(value) > MAX_EXACT_INTEGER
-
-
-def _float(value: Any) -> Any:
-    """Return a number with a point as the float that it is; one beyond all floats stays."""
-    if value.__class__ is Decimal:
-        number = float(value)
-        return value if isinf(number) else number
-    return value
