@@ -13,7 +13,8 @@ from aicc_async import ConfigError
 
 def package_modules() -> Iterator[ModuleType]:
     """Yield them all, but for those whose extra is not installed."""
-    for info in walk_packages(aicc_async.__path__, "aicc_async."):
+    # A package that cannot be imported is no reason to end: it is left out below.
+    for info in walk_packages(aicc_async.__path__, "aicc_async.", onerror=lambda _: None):
         # Importing it runs the command.
         if info.name == "aicc_async.__main__":
             continue

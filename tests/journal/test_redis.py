@@ -474,7 +474,7 @@ async def test_a_lease_that_is_lost_while_a_case_is_made_is_an_unknown_outcome(
 
 
 async def test_a_redis_that_forgets_is_refused(
-    opened: Open, store: Store, redis_url: str, tenant: Emulator, connect: Connect
+    opened: Open, store: Store, redis_server: RedisServer, tenant: Emulator, connect: Connect
 ) -> None:
     """Without an append-only file nothing is claimed or sent, unless that is asked for."""
     store.redis.config_set("appendonly", "no")
@@ -487,12 +487,12 @@ async def test_a_redis_that_forgets_is_refused(
                 _ = [each async for each in aicc.create_cases([("k", NEW), ("l", NEW)])]
         assert tenant.requests == []
         assert await opened().entries() == []
-        async with RedisJournal(redis_url, store.prefix, durable=False) as journal:
+        async with RedisJournal(redis_server.url, store.prefix, durable=False) as journal:
             assert (await journal.claim("k", **DIGESTS)).held
     finally:
-        store.redis.config_set("appendonly", "yes")
+        redis_server.write_log()
     with pytest.raises(ConfigError, match="durable must be True or False, got 1"):
-        RedisJournal(redis_url, durable=1)  # type: ignore[arg-type]
+        RedisJournal(redis_server.url, durable=1)  # type: ignore[arg-type]
 
 
 async def test_a_full_redis_takes_no_claim_but_every_note(

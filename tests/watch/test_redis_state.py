@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import redis
-from helpers.processes import wait_until
 from helpers.redis_nodes import Node
 from helpers.redis_process import RedisServer
 from helpers.watch_states import known
@@ -24,22 +23,15 @@ KEY = "{aicc:watch:cases}"
 LOOK = Look(known=[known("c1")], events=[("c1", b"1"), ("c1", b"2")], meta=b"m")
 
 
-def is_writing(client: redis.Redis) -> bool:
-    """Return whether Redis writes its append-only file anew, or is about to."""
-    found = client.info("persistence")
-    return bool(found["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"])
-
-
 @pytest.fixture
-def server(redis_url: str) -> Iterator[redis.Redis]:
+def server(redis_server: RedisServer, redis_url: str) -> Iterator[redis.Redis]:
     """Look into Redis, and set it as an operator does."""
     with closing(redis.Redis.from_url(redis_url)) as client:
         yield client
         for name, value in (("maxmemory", 0), ("maxmemory-policy", "noeviction")):
             client.config_set(name, value)
-        client.config_set("appendonly", "yes")
-        # Until the file was written anew, a crash would lose what another test has.
-        wait_until(lambda: not is_writing(client))
+    # Else a crash would lose what another test has.
+    redis_server.write_log()
 
 
 async def test_a_crash_of_redis_loses_nothing(redis_server: RedisServer, redis_url: str) -> None:

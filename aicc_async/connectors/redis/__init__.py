@@ -133,8 +133,10 @@ Take it when replicas on several machines create cases (see ``aicc_async.journal
 
 What the journal promises, Redis must keep: run it with ``appendonly yes``, ``appendfsync always``
 and ``maxmemory-policy noeviction``. One without ``appendonly``, or that evicts keys, is refused
-before a key is claimed; ``appendfsync`` can't be seen everywhere, and is up to you. ``help()`` of
-``RedisJournal`` says what a lease is, and what remains when a replica takes over.
+before a key is claimed; ``appendfsync`` can't be seen everywhere, and is up to you. Where
+``appendonly`` is switched on while Redis runs, a crash loses all until its file was written for the
+first time (``aof_rewrite_in_progress:0``). ``help()`` of ``RedisJournal`` says what a lease is, and
+what remains when a replica takes over.
 
 A watch, into a broker
 ----------------------
