@@ -126,7 +126,8 @@ def stumble(server: Tenant, redis: RedisServer, name: str) -> list[Result]:
     refused = summarize(f"{name}: refused", [found.refused], unit="requests", target=0)
     if name in ("flushed", "scripts flushed"):
         return [refused]
-    back = max(max(log.back) - returned for log in found.seen)
+    # A restart may be so quick that nobody was away.
+    back = max(max(log.back, default=returned) - returned for log in found.seen)
     last = summarize(f"{name}: the last is back after", [back], unit="s", target=MAX_REJOIN)
     return [last, refused]
 
