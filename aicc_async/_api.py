@@ -33,8 +33,8 @@ from ._transport.session import Session, Stats
 from .errors import ApiError, ConfigError, DecodeError
 from .events import OnEvent, WindowJudged
 from .models import Case, CaseDetail, CaseQuery, NewCase
-from .profile import Profile
 from .settings import RateLimit
+from .settings.profile import Profile
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -372,10 +372,10 @@ from .models.changing import (
     check_same_case,
     check_unchanged,
 )
-from .profile import Profile
 from .settings import Dialect, NetworkSettings, RateLimit, RetryPolicy, Timeouts
 from .settings.endpoint import Endpoint, check_base_url, find_zone
 from .settings.environment import parse_environment
+from .settings.profile import Profile
 
 # A fifth of what importing the client costs, for those who create by keys.
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tenant import UNTIL, ZONE, Tenant, tenant
 
 from aicc_async import AICCClient, CaseQuery, ClientCredentials, export_cases
 from aicc_async.emulator import Emulator
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 MAX_ROWS_PER_PAGE = 100
 SIGN_IN = 1

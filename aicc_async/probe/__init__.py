@@ -36,8 +36,8 @@ It prints::
 
     createdDate newest_first 100
 
-What could not be found out is None: of an empty tenant nearly all. ``aicc_async.profile`` says what
-each answer means, and what a client does with it.
+What could not be found out is None: of an empty tenant nearly all. What each answer means, and what
+a client does with it, is said by ``aicc_async.settings.profile``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from .._api import HasCaseApi
-from ..profile import Profile
+from ..settings.profile import Profile
 from .asking import Asker, BudgetSpent, Question
 from .cap import find_cap
 from .clock import find_utc_offset

@@ -14,7 +14,7 @@ from helpers.shell import Call
 from aicc_async import AICCClient, CaseQuery, SQLiteJournal, StaticToken, export_cases
 from aicc_async.emulator import Emulator
 from aicc_async.export import Progress
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 TARGETS = ("c.jsonl", "c.jsonl.gz", "c.jsonl.zst", "c.csv", "c.parquet", "c.db")
 QUARTER = CaseQuery(

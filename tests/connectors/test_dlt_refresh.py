@@ -25,7 +25,7 @@ from aicc_async import (
 from aicc_async._listing.pages import MAX_ROWS_PER_PAGE
 from aicc_async._listing.windows import Window
 from aicc_async.emulator import Emulator, Quirks, run_in_thread
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 pytest.importorskip("dlt", reason="dlt is missing: pip install 'aicc-async[dlt]'")
 

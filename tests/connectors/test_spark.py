@@ -26,7 +26,7 @@ import aicc_async
 from aicc_async import AICCClient, CaseQuery, ConfigError, StaticToken, export_cases
 from aicc_async.emulator import Emulator, Fault, Quirks, run_in_thread
 from aicc_async.export.sinks.parquet import Parquet
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 pytest.importorskip("pyspark", reason="pyspark is missing: pip install 'aicc-async[spark]'")
 if not shutil.which("java"):

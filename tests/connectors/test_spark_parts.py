@@ -46,7 +46,7 @@ from aicc_async.connectors.spark.plan import (
 from aicc_async.connectors.spark.rows import record_batches
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.export.record_batches import ROWS_PER_BATCH
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 ZONE = ZoneInfo("Europe/Berlin")
 START = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)

@@ -43,7 +43,7 @@ from aicc_async import (
     request_priority,
 )
 from aicc_async.emulator import Emulator
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 SEED = os.environ.get("AICC_FUZZ_SEED", "12")
 RUNS = int(os.environ.get("AICC_FUZZ_RUNS", "300"))

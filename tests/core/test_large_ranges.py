@@ -13,7 +13,7 @@ from helpers import tenants
 from aicc_async import AICCClient, CaseQuery, ExportError
 from aicc_async._listing.prefetch import PAGES_AHEAD
 from aicc_async.emulator import Emulator, Quirks
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 SINCE, UNTIL = datetime(2025, 1, 1), datetime(2025, 4, 1)  # noqa: DTZ001  (wall-clock times)
 MONTH = CaseQuery(start_time=SINCE, end_time=SINCE + timedelta(days=31))

@@ -27,7 +27,6 @@ ROOMS = [  # from the ground up: a room imports only rooms before it
     "journal",
     "credentials",
     "settings",
-    "profile",
     "_protocol",
     "_transport",
     "_api",

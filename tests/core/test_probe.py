@@ -40,7 +40,7 @@ from aicc_async.probe.order import (
 from aicc_async.probe.pages import ObservedPage
 from aicc_async.probe.rate import find_rate
 from aicc_async.probe.survey import Survey
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 SINCE = datetime(2025, 1, 1)  # noqa: DTZ001  (wall-clock times)
 UNTIL = datetime(2025, 4, 1)  # noqa: DTZ001

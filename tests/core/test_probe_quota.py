@@ -16,7 +16,7 @@ from aicc_async.cli.group import run
 from aicc_async.emulator import Emulator, Fault, Quirks, Readings
 from aicc_async.probe import probe
 from aicc_async.probe.gateway import lowest_quota
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 GATEWAY: dict[str, Any] = {"cases": 30, "quirks": Quirks(gateway=True)}
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aicc_async import AICCClient, ConfigError, RateLimit, StaticToken
 from aicc_async.emulator import Emulator, Quirks
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 URL = "http://127.0.0.1:1"
 PROFILES = st.builds(

@@ -30,7 +30,7 @@ from aicc_async import (
 from aicc_async.export import Progress, manifest
 from aicc_async.export.report.page import report_page
 from aicc_async.export.sinks.registry import resolve_target
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = timedelta(days=1)

@@ -31,7 +31,7 @@ from aicc_async.emulator import Emulator
 from aicc_async.emulator.http.answer import Answer
 from aicc_async.emulator.operations.service import CaseService
 from aicc_async.export import WholeCount, WindowReport, deletions
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 pytest_plugins = ["helpers.postgres_server"]
 

@@ -12,7 +12,7 @@ from helpers.tenants import client_of, count, pair
 
 from aicc_async import CaseQuery, ConfigError, RateLimit, export_cases, plan_export
 from aicc_async.emulator import Emulator
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 TENANT: dict[str, Any] = {"cases": 900, "since": SINCE, "until": UNTIL}
 

@@ -44,7 +44,7 @@ from aicc_async.emulator.operations.service import CaseService
 from aicc_async.export import Progress, manifest
 from aicc_async.export.report.contradictions import find_contradictions
 from aicc_async.export.report.page import report_page
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 pytest_plugins = ["helpers.postgres_server"]
 

@@ -14,7 +14,7 @@ from helpers.tenants import client_of, pair
 
 from aicc_async import AICCClient, CaseQuery, export_cases
 from aicc_async.emulator import Emulator, Quirks
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 JANUARY = CaseQuery(
     start_time=datetime(2025, 1, 1),  # noqa: DTZ001  (wall-clock time, as all here)

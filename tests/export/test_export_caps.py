@@ -17,7 +17,7 @@ from helpers.exports import QUARTER, SINCE, UNTIL, read_lines
 from aicc_async import AICCClient, CaseQuery, ExportError, export_cases
 from aicc_async.emulator import Emulator, Quirks
 from aicc_async.emulator.data.store import Query, Store
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 MONTH = CaseQuery(start_time=SINCE, end_time=SINCE + timedelta(days=31))
 CROWD = "2025-02-10 10:00:00"

@@ -21,6 +21,8 @@ PACKAGE = ROOT / "aicc_async"
 # Packages with modules inside that are public by themselves. A file in any other package is a part
 # of it: what is promised of it is imported from the package.
 OPEN_PACKAGES = ("connectors", "testing")
+# Of a package that is one page, what has a page of its own.
+OPEN_FILES = ["settings/profile.py"]
 # What the samples find in their folder.
 SAMPLE_FILES = {
     "cases.csv": """\
@@ -62,6 +64,7 @@ def public_modules() -> dict[str, Path]:
     """Map the modules that users import to their files."""
     folders = [PACKAGE, *(PACKAGE / name for name in OPEN_PACKAGES)]
     paths = [path for folder in folders for path in folder.iterdir() if path.name[0] != "_"]
+    paths += [PACKAGE / name for name in OPEN_FILES]
     files = {_module(path): path / "__init__.py" if path.is_dir() else path for path in paths}
     return {name: file for name, file in sorted(files.items()) if file.suffix == ".py"}
 

@@ -45,8 +45,8 @@ from aicc_async._protocol.converter import RecordConverter
 from aicc_async.emulator import Emulator, Fault, Latency, Quirks
 from aicc_async.journal import Entry, SQLiteJournal
 from aicc_async.models.details import CaseInfo
-from aicc_async.profile import Profile
 from aicc_async.settings import Dialect
+from aicc_async.settings.profile import Profile
 
 REF = "AICC__ref__CST"
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -12,7 +12,7 @@ from helpers.watching import DAY, Watching, change, kinds, shown, watching
 
 from aicc_async import AICCError, CaseQuery, Dialect
 from aicc_async.emulator import Fault, PageFault, Quirks
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 SOON: dict[str, Any] = {"every": 30, "period": 60}
 

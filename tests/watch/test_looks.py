@@ -13,7 +13,7 @@ from aicc_async import CaseQuery
 from aicc_async._api import CaseApi
 from aicc_async._ratelimit.budget import current_priority
 from aicc_async.emulator import Quirks
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 
 
 async def test_what_was_there_is_not_told(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from aicc_async import (
     to_json,
 )
 from aicc_async.emulator import Emulator, Fault
-from aicc_async.profile import Profile
+from aicc_async.settings.profile import Profile
 from aicc_async.watch import CaseEvent, CaseWatch, SQLiteWatchState
 from aicc_async.watch.settings import check_settings
 

@@ -31,7 +31,7 @@ TOPICS = {
     "otel": "aicc_async.connectors.otel",
     "postgres": "aicc_async.connectors.postgres",
     "probe": "aicc_async.probe",
-    "profile": "aicc_async.profile",
+    "profile": "aicc_async.settings.profile",
     "qflow": "aicc_async.qflow",
     "redis": "aicc_async.connectors.redis",
     "service": "aicc_async.client",

@@ -19,7 +19,6 @@ from ...client import AICCClient
 from ...credentials import Credentials, credentials_from
 from ...errors import ConfigError
 from ...models import CaseQuery
-from ...profile import Profile
 from ...settings import RateLimit
 from ...settings.environment import (
     override_network,
@@ -28,6 +27,7 @@ from ...settings.environment import (
     parse_headers,
     parse_rate_limit,
 )
+from ...settings.profile import Profile
 from .._shared_token import keep_in_process, kept_token, share_token
 from .plan import ColumnText, Part
 from .values import parse_filters, parse_integer, parse_settle, parse_time

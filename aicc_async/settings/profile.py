@@ -6,7 +6,7 @@
     import asyncio
 
     from aicc_async import AICCClient
-    from aicc_async.profile import Profile
+    from aicc_async.settings.profile import Profile
 
 
     async def main() -> None:
@@ -45,13 +45,12 @@ from typing import Any, Self
 from attrs import Attribute, asdict, converters, field, fields, frozen, validators
 from attrs.validators import ge, gt, le
 
-from ._files import create_private
-from ._optional import load
-from ._validators import MAX_INTEGER, integer, is_a, kind, kind_of, must, one_of, optional, shown
-from .errors import ConfigError
-from .settings import RateLimit
-from .settings.endpoint import as_codes, check_codes
-from .settings.environment import parse_rate_limit
+from .._files import create_private
+from .._optional import load
+from .._validators import MAX_INTEGER, integer, is_a, kind, kind_of, must, one_of, optional, shown
+from ..errors import ConfigError
+from .endpoint import RateLimit, as_codes, check_codes
+from .environment import parse_rate_limit
 
 # Of the rate that passed: what a client uses by default.
 SHARE_OF_RATE = 0.8
