@@ -10,18 +10,16 @@ this lease may end while its holder is at work: as long as nobody took it, it is
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from ..errors import AICCError, ConfigError, WatchError
+from ..errors import AICCError, WatchError
 from ..journal.leases import Lease, LeaseKeeper, loop_time
+from ._one_loop import OneLoop
 
 # Another one leads so long after a leader died, and what it needs to see that.
 LEASE_SECONDS = 3.0
 POLL_INTERVAL = 0.5  # seconds
-# What to do about a state that another version wrote.
-LAYOUT_ADVICE = "Acknowledge its events with the version that wrote it, then start under a new name"
 
 
 class Leader:
@@ -41,17 +39,18 @@ class Leader:
         self._step = step
         self._disconnect = disconnect
         self._leases = LeaseKeeper(LEASE_SECONDS, self._renew)
-        # Of the process and the event loop that use it.
-        self._pid: int | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._place = OneLoop(
+            "state",
+            lambda: self.failure("it was used before os.fork(). Make one in each process"),
+        )
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
         """Lead within this; wait for it as long as another one does."""
-        self._check_place()
+        self._place.check()
         if self._leases.find(self._name):
             raise self.failure("it is in use by another watch of this program")
-        self._pid, self._loop = os.getpid(), asyncio.get_running_loop()
+        self._place.enter()
         lease = self._leases.add(self._name)
         try:
             requested_at = loop_time()
@@ -66,7 +65,7 @@ class Leader:
     @property
     def token(self) -> str:
         """The token of the lease; WatchError when it is not held."""
-        self._check_place()
+        self._place.check()
         lease = self._leases.find(self._name)
         if lease is None or lease.ends_at is None:
             raise self.failure("the watch has ended, or waits for its turn")
@@ -74,9 +73,9 @@ class Leader:
 
     async def close(self) -> None:
         """End the lease before its block does, unless it is the parent's of a fork."""
-        if self._pid not in {None, os.getpid()}:
+        if self._place.is_of_parent:
             return
-        self._check_place()
+        self._place.check()
         if lease := self._leases.find(self._name):
             await self._end(lease)
 
@@ -87,15 +86,6 @@ class Leader:
     def lost(self) -> WatchError:
         """Return the error of a lease that another one has."""
         return self.failure("its lease is lost, another process watches now")
-
-    def _check_place(self) -> None:
-        if self._pid not in {None, os.getpid()}:
-            raise self.failure("it was used before os.fork(). Make one in each process")
-        if self._loop not in {None, asyncio.get_running_loop()}:
-            raise ConfigError(
-                "one state per event loop: this one was used in another loop, and was not closed"
-                " there"
-            )
 
     async def _end(self, lease: Lease) -> None:
         """Release a lease, and close the connections, unless that was done."""
@@ -108,8 +98,7 @@ class Leader:
             with suppress(AICCError):
                 await self._step("release", lease.token)
         await self._disconnect()
-        # It may be held again in another event loop.
-        self._loop = None
+        self._place.leave()
 
     async def _renew(self, leases: list[Lease]) -> set[str]:
         return {lease.key for lease in leases if not await self._step("renew", lease.token)}

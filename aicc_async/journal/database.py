@@ -7,10 +7,8 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from .._files import create_private, is_mount_point
-from .entry import describe_layout
+from .file_layout import FileLayout
 
-# "AICC", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
-APPLICATION_ID = 0x41494343
 RESTORE = "Restore the file from a backup"
 # Raise it with every change of the schema: a file of another layout is refused.
 LAYOUT = 2
@@ -26,6 +24,13 @@ CREATE TABLE creates (
 ) WITHOUT ROWID;
 CREATE INDEX creates_open ON creates (match_digest) WHERE state IN ('sent', 'unknown');
 """
+FILE_LAYOUT = FileLayout(
+    # "AICC"
+    application_id=0x41494343,
+    number=LAYOUT,
+    schema=SCHEMA,
+    foreign="it is another database",
+)
 
 
 class JournalFile:
@@ -79,7 +84,10 @@ def open_database(path: Path) -> sqlite3.Connection:
     )
     db.row_factory = sqlite3.Row
     try:
-        _create_or_check(db)
+        # In one transaction, or two processes would both find an empty file.
+        db.execute("BEGIN IMMEDIATE")
+        FILE_LAYOUT.create_or_check(db)
+        db.execute("COMMIT")
         _use_wal(db)
         # In WAL mode nothing less syncs each commit (https://www.sqlite.org/wal.html).
         db.execute("PRAGMA synchronous = FULL")
@@ -88,24 +96,6 @@ def open_database(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _create_or_check(db: sqlite3.Connection) -> None:
-    # In one transaction, or two processes would both find an empty file.
-    db.execute("BEGIN IMMEDIATE")
-    (application_id,) = db.execute("PRAGMA application_id").fetchone()
-    (layout,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application_id != APPLICATION_ID:
-        raise sqlite3.DatabaseError("it is another database")
-    if tables and layout != LAYOUT:
-        raise sqlite3.DatabaseError(describe_layout(found=layout, known=LAYOUT))
-    if not tables:
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {LAYOUT}")
-        for statement in SCHEMA.split(";"):
-            db.execute(statement)
-    db.execute("COMMIT")
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

@@ -2,7 +2,7 @@
 
 The idea: a lease ends by itself some seconds after it was requested, and is renewed three times in
 that time; what is sent under it is cancelled when it ends. The invariant: a lease ends here before
-it ends in Redis, since it counts from before the request; so nobody else holds the key while this
+it ends elsewhere, since it counts from before the request; so nobody else holds the key while this
 process sends. What it can't see: the clock while the process is suspended, between the last look at
 it and the sending. No lease closes that gap where the service can't refuse an old token
 (https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html); what comes of it is
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 from attrs import define, field
 
-from ..errors import AICCError, JournalError, UnknownOutcome, WatchError
+from ..errors import AICCError, ConfigError, JournalError, UnknownOutcome, WatchError
 
 RENEWALS_PER_LEASE = 3
 
@@ -81,6 +81,7 @@ class LeaseKeeper:
         self._renew = renew
         self._leases: dict[str, Lease] = {}
         self._task: asyncio.Task[None] | None = None
+        self._releasing: set[asyncio.Task[None]] = set()
 
     def add(self, key: str, digest: str = "") -> Lease:
         """Keep other tasks of this process from the key, before it is claimed."""
@@ -106,6 +107,28 @@ class LeaseKeeper:
     def drop(self, key: str) -> Lease | None:
         """Renew a key no longer."""
         return self._leases.pop(key, None)
+
+    def release(self, key: str, end: Callable[[Lease], Awaitable[object]]) -> None:
+        """Hold a key no longer, at once; ``end`` notes it in the background, unless it is settled.
+
+        When that fails with JournalError or ConfigError, the lease ends by itself.
+        """
+        lease = self.drop(key)
+        if lease is None or lease.is_settled:
+            return
+
+        async def note() -> None:
+            with suppress(JournalError, ConfigError):
+                await end(lease)
+
+        task = asyncio.create_task(note())
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+
+    async def wait_released(self) -> None:
+        """Wait until what was released is noted, or failed to be."""
+        if self._releasing:
+            await asyncio.wait(self._releasing)
 
     async def close(self) -> list[str]:
         """Renew nothing more, and return the keys that are held."""

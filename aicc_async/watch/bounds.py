@@ -16,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from .._listing.windows import Window
-from .rows import SECOND, to_seconds, to_time
+from .._listing.zones import SECOND
+from .rows import to_seconds, to_time
 from .state import WatchState
 
 Span = tuple[int, int]

@@ -20,7 +20,7 @@ from .._api import MAX_FUTURE, CaseApi
 from .._listing.pages import MAX_ROWS_PER_PAGE
 from .._listing.plan import max_rows_per_window, plan_windows
 from .._listing.windows import SETTLE, Window
-from .._listing.zones import wall
+from .._listing.zones import SECOND, wall
 from .._ratelimit.budget import request_priority
 from ..errors import ApiError, NotFoundError
 from .absorb import Outcome
@@ -45,7 +45,6 @@ SPAN_MARGIN = timedelta(hours=3)
 # Cases are known for so long behind the horizon: its begin moves, and is looked for nearby.
 FORGET_MARGIN = 3600  # seconds
 CASES_PER_COMMIT = 1000
-TIME_UNIT = timedelta(seconds=1)
 
 
 class Looker:
@@ -57,7 +56,7 @@ class Looker:
         self._api = api
         self._settings = settings
         self._clock = clock
-        self._span = (api.span - SPAN_MARGIN) // TIME_UNIT
+        self._span = (api.span - SPAN_MARGIN) // SECOND
         self._page = api.profile.page_size or MAX_ROWS_PER_PAGE
         self._keeper = Keeper(state, WindowReader(api, settings.query, self._later_time))
         self._counts = Counts(self._keeper, span=self._span)
@@ -106,7 +105,7 @@ class Looker:
         with request_priority("worker"):
             edge = await self._find_edge(horizon)
             # More than one window only while the clocks are weeks apart.
-            for part in split((edge, turn.late + MAX_FUTURE // TIME_UNIT), self._span):
+            for part in split((edge, turn.late + MAX_FUTURE // SECOND), self._span):
                 await self._keeper.read(part)
             await self._read_each(wanted)
         with request_priority("bulk"):
@@ -147,15 +146,15 @@ class Looker:
 
     @property
     def _lookback(self) -> int:
-        return self._settings.lookback // TIME_UNIT
+        return self._settings.lookback // SECOND
 
     # What is read.
 
     async def _find_edge(self, horizon: int) -> int:
         """Return where the tail begins: it has what may be unsettled, and about a page of cases."""
         state, turn, room = self._keeper.state, self._keeper.turn, int(self._page * TAIL_SHARE)
-        settled = turn.early - SETTLE // TIME_UNIT
-        end = turn.late + MAX_FUTURE // TIME_UNIT
+        settled = turn.early - SETTLE // SECOND
+        end = turn.late + MAX_FUTURE // SECOND
         if settled <= horizon:
             return horizon
         edge = self._edge
@@ -164,7 +163,7 @@ class Looker:
             if not is_long and await is_quiet(state, edge):
                 return edge
         earliest, back = max(horizon, end - self._span), 0
-        step = SETTLE // TIME_UNIT
+        step = SETTLE // SECOND
         while settled - step >= earliest and await state.count(settled - step, end) <= room:
             back, step = step, step * 2
         self._edge = await find_bound(state, settled - back, begin=earliest, end=settled + 1)

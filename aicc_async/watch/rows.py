@@ -13,12 +13,13 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, get_type_hints
 
 import msgspec
 from attrs import evolve
 
+from .._listing.zones import SECOND
 from .._protocol.converter import RecordConverter, loads
 from .._protocol.names import wire_names
 from ..errors import DecodeError
@@ -27,7 +28,6 @@ from ..models import Case
 Row = dict[str, Any]
 DIGEST_BYTES = 16
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (wall-clock time)
-SECOND = timedelta(seconds=1)
 # What a packed row begins with: the version of this layout, and that of the shape it was seen in.
 _HEAD = struct.Struct(">BH")
 LAYOUT = 1

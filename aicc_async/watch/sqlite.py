@@ -21,13 +21,10 @@ from .._files import create_private
 from .._validators import check, kind
 from ..errors import ConfigError, WatchError
 from ..export.concurrency import call_in_thread
-from .state import KnownCase, Look, PendingEvent
+from ..journal.file_layout import FileLayout
+from .state import LAYOUT_ADVICE, KnownCase, Look, PendingEvent
 
 T = TypeVar("T")
-# "AICW", in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id).
-APPLICATION_ID = 0x41494357
-# Raise it with every change of the schema: a file of another layout is refused.
-LAYOUT = 1
 # Numbers of events are never used again: a late acknowledgement would take another's.
 SCHEMA = """
 CREATE TABLE cases (
@@ -41,6 +38,15 @@ CREATE TABLE events (
 );
 CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 """
+FILE_LAYOUT = FileLayout(
+    # "AICW"
+    application_id=0x41494357,
+    # Raise it with every change of the schema: a file of another layout is refused.
+    number=1,
+    schema=SCHEMA,
+    foreign="it must be the state of a watch, got another database",
+    advice=LAYOUT_ADVICE,
+)
 COLUMNS = "id, created, digest, event_id, row, missing_at"
 # SQLite limits how many values a statement takes.
 IDS_PER_STATEMENT = 500
@@ -193,7 +199,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         # In one transaction, or of two processes both would find an empty file.
         db.execute("BEGIN EXCLUSIVE")
-        _create_or_check(db)
+        FILE_LAYOUT.create_or_check(db)
         db.execute("COMMIT")
         # The lock stays: in this mode only the end of the connection gives it free.
         db.execute("PRAGMA journal_mode = WAL")
@@ -202,21 +208,6 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _create_or_check(db: sqlite3.Connection) -> None:
-    (application_id,) = db.execute("PRAGMA application_id").fetchone()
-    (layout,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application_id != APPLICATION_ID:
-        raise sqlite3.DatabaseError("it must be the state of a watch, got another database")
-    if tables and layout != LAYOUT:
-        raise sqlite3.DatabaseError(f"its layout must be {LAYOUT}, got {layout}")
-    if not tables:
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {LAYOUT}")
-        for statement in SCHEMA.split(";"):
-            db.execute(statement)
 
 
 def _describe(path: Path, error: Exception) -> WatchError:

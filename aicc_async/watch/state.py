@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
+# What to do about a state that another version wrote.
+LAYOUT_ADVICE = "Acknowledge its events with the version that wrote it, then start under a new name"
+
 
 @frozen(kw_only=True)
 class KnownCase:

@@ -398,7 +398,7 @@ async def replay(steps: list[Step], make: Callable[[], Either]) -> list[object]:
             if step in {"confirm", "reject", "release"} or result == "found":
                 journal.release(key)
                 if not isinstance(journal, SQLiteJournal):  # a file keeps their order
-                    await asyncio.gather(*journal._releasing)
+                    await journal._leases.wait_released()
                 held.discard((who, key))
             seen += [(step, key, result if isinstance(result, str) else None)]
             seen += [summary(await journal.entry(each)) for each in "abc"]

@@ -68,7 +68,7 @@ def now() -> float:
 
 async def state_of(journal: PostgresJournal, key: str) -> str | None:
     """Return the state of a key once what is released in the background is noted."""
-    await asyncio.gather(*journal._releasing)
+    await journal._leases.wait_released()
     entry = await journal.entry(key)
     return entry.state if entry else None
 
@@ -418,11 +418,11 @@ async def test_a_journal_of_the_parent_is_refused(opened: Open) -> None:
     """After a fork no step is run, and closing it releases nothing of the parent's."""
     mine, other = opened(), opened()
     await mine.claim("k", **DIGESTS)
-    parent, mine._pid = mine._pid, -1
+    parent, mine._place._pid = mine._place._pid, -1
     with pytest.raises(JournalError, match=r"was used before os\.fork\(\)"):
         await mine.entry("k")
     await mine.close()
-    mine._pid = parent
+    mine._place._pid = parent
 
     assert not (await other.claim("k", **DIGESTS)).held
 

@@ -7,9 +7,8 @@ a step becomes durable, and the head of ``journal/leases.py`` how a process keep
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, timedelta
 from typing import Any, Self, TypeVar
 
@@ -22,6 +21,7 @@ from ...journal import STATES, Entry, Finding
 from ...journal.clock import wall_now
 from ...journal.entry import is_age, new_entry
 from ...journal.leases import Lease, LeaseKeeper, loop_time, lost_lease
+from .._one_loop import OneLoop
 from . import steps
 from .connection import Database
 from .library import AsyncConnection, Connection, DictRow
@@ -87,11 +87,14 @@ class PostgresJournal:
                 f"cannot use the journal {self._database.name}: {why}"
             ),
         )
-        # Of the process and the event loop that use it.
-        self._pid: int | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._place = OneLoop(
+            "journal",
+            lambda: JournalError(
+                f"the journal {self._database.name} was used before os.fork(), and cannot be used"
+                " after it. Open one in each process"
+            ),
+        )
         self._leases = LeaseKeeper(lease, self._renew)
-        self._releasing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,17 +104,14 @@ class PostgresJournal:
 
     async def close(self) -> None:
         """Release every key, and close the connections."""
-        # After a fork, leases and connections are the parent's.
-        if self._pid not in {None, os.getpid()}:
+        if self._place.is_of_parent:
             return
-        self._check_loop()
+        self._place.check()
         for key in await self._leases.close():
             self.release(key)
-        if self._releasing:
-            await asyncio.wait(self._releasing)
+        await self._leases.wait_released()
         await self._database.close()
-        # It may be used again in another event loop.
-        self._loop = None
+        self._place.leave()
 
     async def plan(self, connection: AsyncConnection[Any], *keys: str) -> None:
         """Note, in the caller's own transaction, that cases are to be created under these keys.
@@ -231,11 +231,11 @@ class PostgresJournal:
 
     def release(self, key: str) -> None:
         """Hold a key no longer, at once and without waiting for Postgres."""
-        self._give_up(key, steps.RELEASE)
+        self._leases.release(key, lambda lease: self._end(steps.RELEASE, lease))
 
     def withdraw(self, key: str) -> None:
         """Release a key under which nothing was sent; it is rejected then, or planned as before."""
-        self._give_up(key, steps.WITHDRAW)
+        self._leases.release(key, lambda lease: self._end(steps.WITHDRAW, lease))
 
     async def entry(self, key: str) -> Entry | None:
         """Return the entry of a key, or None."""
@@ -293,20 +293,8 @@ class PostgresJournal:
         if not await self._run(lambda db: steps.change(db, sql, new)):
             raise lost_lease(lease.key)
 
-    def _give_up(self, key: str, sql: str) -> None:
-        """Drop a lease, and run the statement that ends it in Postgres in the background."""
-        lease = self._leases.drop(key)
-        if lease is None or lease.is_settled:
-            return
-
-        async def end() -> None:
-            # When that fails, the lease ends by itself.
-            with suppress(JournalError, ConfigError):
-                await self._run(lambda db: steps.change(db, sql, self._values(lease)))
-
-        task = asyncio.create_task(end())
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+    async def _end(self, sql: str, lease: Lease) -> None:
+        await self._run(lambda db: steps.change(db, sql, self._values(lease)))
 
     async def _renew(self, leases: list[Lease]) -> set[str]:
         held = {lease.key: lease.token for lease in leases}
@@ -314,24 +302,10 @@ class PostgresJournal:
         rows = await self._fetch(steps.RENEW, values)
         return held.keys() - {row["key"] for row in rows}
 
-    def _check_loop(self) -> None:
-        if self._loop not in {None, asyncio.get_running_loop()}:
-            raise ConfigError(
-                "one journal per event loop: this one was used in another loop, and was not closed"
-                " there"
-            )
-
     async def _run(
         self, step: Callable[[Connection], Awaitable[T]], *, patience: float | None = None
     ) -> T:
-        self._pid = self._pid or os.getpid()
-        if self._pid != os.getpid():
-            raise JournalError(
-                f"the journal {self._database.name} was used before os.fork(), and cannot be used"
-                " after it. Open one in each process"
-            )
-        self._check_loop()
-        self._loop = asyncio.get_running_loop()
+        self._place.enter()
         return await self._database.run(step, patience=patience)
 
 

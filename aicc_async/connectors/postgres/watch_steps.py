@@ -10,7 +10,7 @@ So a transaction in which an event was acknowledged has ended before another pro
 
 from __future__ import annotations
 
-from .._leader import LAYOUT_ADVICE
+from ...watch.state import LAYOUT_ADVICE
 from .layout import Layout
 
 SCHEMA = """

@@ -6,11 +6,9 @@ The head of ``journal.lua`` explains how entries and leases are kept, the head o
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, Self
@@ -24,6 +22,7 @@ from ...journal import STATES, Entry, Finding
 from ...journal.clock import wall_now
 from ...journal.entry import decide, describe_layout, is_age, new_entry
 from ...journal.leases import Lease, LeaseKeeper, loop_time, lost_lease
+from .._one_loop import OneLoop
 from .connection import (
     FAILURES,
     FullJitterBackoff,
@@ -103,11 +102,14 @@ class RedisJournal:
         retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), MAX_RETRIES)
         self._redis = RedisConnection("redis", redis, timeout=REPLY_TIMEOUT_SECONDS, retry=retry)
         self._is_checked = False
-        # Of the process and the event loop that use it.
-        self._pid: int | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._place = OneLoop(
+            "journal",
+            lambda: JournalError(
+                f"the journal {self._prefix!r} was used before os.fork(), and cannot be used after"
+                " it. Open one in each process"
+            ),
+        )
         self._leases = LeaseKeeper(lease, self._renew)
-        self._releasing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,17 +119,14 @@ class RedisJournal:
 
     async def close(self) -> None:
         """Release every key, and close the connections that are ours."""
-        # After a fork, leases and connections are the parent's.
-        if self._pid not in {None, os.getpid()}:
+        if self._place.is_of_parent:
             return
-        self._check_loop()
+        self._place.check()
         for key in await self._leases.close():
             self.release(key)
-        if self._releasing:
-            await asyncio.wait(self._releasing)
+        await self._leases.wait_released()
         await self._redis.close()
-        # It may be used again in another event loop.
-        self._loop = None
+        self._place.leave()
 
     async def claim(
         self, key: str, *, digest: str, match_digest: str, skew: timedelta | None = None
@@ -225,11 +224,11 @@ class RedisJournal:
 
     def release(self, key: str) -> None:
         """Hold a key no longer, at once and without waiting for Redis."""
-        self._give_up(key, "release")
+        self._leases.release(key, lambda lease: self._end("release", lease))
 
     def withdraw(self, key: str) -> None:
         """Release a key under which nothing was sent; it is rejected then."""
-        self._give_up(key, "withdraw")
+        self._leases.release(key, lambda lease: self._end("withdraw", lease))
 
     async def entry(self, key: str) -> Entry | None:
         """Return the entry of a key, or None."""
@@ -280,20 +279,8 @@ class RedisJournal:
         if not await self._run(step, lease.key, lease.token, *values):
             raise lost_lease(lease.key)
 
-    def _give_up(self, key: str, step: str) -> None:
-        """Drop a lease, and run the step that ends it in Redis in the background."""
-        lease = self._leases.drop(key)
-        if lease is None or lease.is_settled:
-            return
-
-        async def end() -> None:
-            # When that fails, the lease ends by itself.
-            with suppress(JournalError, ConfigError):
-                await self._run(step, lease.key, lease.token)
-
-        task = asyncio.create_task(end())
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+    async def _end(self, step: str, lease: Lease) -> None:
+        await self._run(step, lease.key, lease.token)
 
     async def _renew(self, leases: list[Lease]) -> set[str]:
         lost: set[str] = set()
@@ -314,22 +301,8 @@ class RedisJournal:
         )
         self._is_checked = True
 
-    def _check_loop(self) -> None:
-        if self._loop not in {None, asyncio.get_running_loop()}:
-            raise ConfigError(
-                "one journal per event loop: this one was used in another loop, and was not closed"
-                " there"
-            )
-
     async def _run(self, step: str, *values: str | int) -> Any:
-        self._pid = self._pid or os.getpid()
-        if self._pid != os.getpid():
-            raise JournalError(
-                f"the journal {self._prefix!r} was used before os.fork(), and cannot be used after"
-                " it. Open one in each process"
-            )
-        self._check_loop()
-        self._loop = asyncio.get_running_loop()
+        self._place.enter()
         if self._redis.is_cluster and not HASH_TAG.match(self._prefix):
             condition = f"hold a hash tag on a cluster, as {DEFAULT_PREFIX!r} does"
             raise ConfigError(f"prefix must {condition}, got {self._prefix!r}")

@@ -17,8 +17,8 @@ import msgspec
 from ..._validators import check, is_a, must, shown, text
 from ...errors import ConfigError, WatchError
 from ...journal.entry import describe_layout
-from ...watch.state import KnownCase, Look, PendingEvent
-from .._leader import LAYOUT_ADVICE, LEASE_SECONDS, Leader
+from ...watch.state import LAYOUT_ADVICE, KnownCase, Look, PendingEvent
+from .._leader import LEASE_SECONDS, Leader
 from .connection import (
     FAILURES,
     FullJitterBackoff,
