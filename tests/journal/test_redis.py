@@ -27,11 +27,10 @@ from aicc_async import (
     AICCClient,
     ConfigError,
     JournalError,
-    KeyInUse,
     UnknownOutcome,
 )
 from aicc_async.connectors.redis import RedisJournal
-from aicc_async.emulator import Emulator, Fault, Latency
+from aicc_async.emulator import Emulator, Latency
 
 pytest_plugins = ["helpers.redis_server"]
 
@@ -112,60 +111,6 @@ async def test_a_renewed_lease_outlasts_its_time(opened: Open, store: Store, jum
     await until(lambda: store.lease_end() > first)
 
     assert not (await other.claim("k", **DIGESTS)).held
-
-
-async def test_a_dead_holder_is_followed(
-    opened: Open, store: Store, tenant: Emulator, connect: Connect
-) -> None:
-    """A key whose holder has died goes to the next when its lease has ended: its case is found."""
-    mine, other = opened(), opened()
-    tenant.fail("create", Fault.DROP_AFTER)
-    async with connect(journal=mine) as first, connect(journal=other) as second:
-        mine.release = mine._leases.find  # type: ignore[assignment]  # the dead let go of nothing
-        with pytest.raises(UnknownOutcome):
-            await first.create_case(NEW, key="k")
-        await mine._leases.close()
-        with pytest.raises(KeyInUse):
-            await second.create_case(NEW, key="k", wait=False)
-        store.expire()
-        case_id = await second.create_case(NEW, key="k")
-
-    assert case_id in tenant.ids()
-    assert tenant.count() == 301
-
-
-async def test_a_lost_lease_changes_nothing(opened: Open, store: Store) -> None:
-    """Who lost a key to somebody may not send, doubt, reject or take any more."""
-    mine, other = opened(), opened()
-    await mine.claim("k", **DIGESTS)
-    store.expire()
-    assert (await other.claim("k", **DIGESTS)).held
-    before = await other.entry("k")
-
-    for late in (
-        mine.resend("k"),
-        mine.doubt("k", "late"),
-        mine.reject("k", "late"),
-        mine.take("k", ["c1"], [], asked=now()),
-    ):
-        with pytest.raises(JournalError, match="the lease on the key 'k' is lost"):
-            await late
-    assert await other.entry("k") == before
-
-
-async def test_a_late_answer_is_noted(opened: Open, store: Store) -> None:
-    """A case that was made is noted though the lease was lost: the next holder doesn't send."""
-    mine, other = opened(), opened()
-    await mine.claim("k", **DIGESTS)
-    store.expire()
-    await other.claim("k", **DIGESTS)
-    await mine.confirm("k", "c1")
-
-    with pytest.raises(JournalError, match="lost"):
-        await other.resend("k")
-    with pytest.raises(JournalError, match="c2 was made, but the key 'k' has the case c1 already"):
-        await other.confirm("k", "c2")
-    assert (await opened().claim("k", **DIGESTS)).case_id == "c1"
 
 
 async def test_a_step_may_come_twice(opened: Open) -> None:
