@@ -223,6 +223,7 @@ def test_a_plan_says_what_it_costs(tenant: Emulator, call: Call) -> None:
         (("--exec", ""), "--exec must begin with a program that can be run, got ''"),
         (("--exec", "no-such-program"), "--exec must begin with a program"),
         (("--exec", "'"), "--exec must be a command, got"),
+        (("--state", "redis://:hush@host/0"), "state must be a path, got a URL"),
         (("--filter", "nonsense=1"), "--filter must be NAME=VALUE"),
     ],
 )
@@ -233,6 +234,7 @@ def test_what_cannot_be_watched(
     ended = call("watch", *arguments)
     assert (ended.code, ended.out, tenant.requests) == (2, "", [])
     assert error in ended.err
+    assert "hush" not in ended.err
     assert list(Path().iterdir()) == []
 
 

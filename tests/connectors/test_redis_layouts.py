@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from helpers.new_cases import DIGESTS
-from helpers.redis_nodes import SERVICE, Node, Watched, running, wait_until
+from helpers.processes import wait_until
+from helpers.redis_nodes import SERVICE, Node, Watched, running
 from helpers.tls_front import make_authority, terminating
 from helpers.watch_states import known
 from redis.asyncio import Redis, RedisCluster

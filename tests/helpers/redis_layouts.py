@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from helpers.processes import wait_until
 from helpers.redis_nodes import (
     SERVICE,
     Node,
@@ -15,7 +16,6 @@ from helpers.redis_nodes import (
     is_whole,
     knows_replica,
     running,
-    wait_until,
 )
 
 SLOTS = 16_384

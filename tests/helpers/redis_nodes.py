@@ -8,8 +8,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,7 +17,6 @@ import pytest
 import redis
 from attrs import frozen
 
-START_TIMEOUT = 15.0  # seconds
 SERVICE = "cases"
 
 
@@ -65,14 +63,6 @@ def find_free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def wait_until(happened: Callable[[], object]) -> None:
-    """Wait for what servers do by themselves."""
-    last = time.monotonic() + START_TIMEOUT
-    while not happened():
-        assert time.monotonic() < last, "Redis takes too long"
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class SetClock(Clock):
             self.passed += max(seconds, 0)
 
 
-async def wait_until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], object]) -> None:
     """Let others work until something is so."""
     while not condition():  # noqa: ASYNC110  (nobody tells a test of what is inside a watch)
         await asyncio.sleep(0.005)

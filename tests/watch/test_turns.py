@@ -14,6 +14,7 @@ import pytest
 import redis
 from attrs import frozen
 from helpers.watch_states import known
+from helpers.watching import wait_until
 
 from aicc_async import ConfigError, WatchError
 from aicc_async.connectors import _leader
@@ -79,13 +80,6 @@ def count_steps(state: State) -> list[str]:
 
     state._leader._step = note
     return steps
-
-
-async def wait_until(happened: Callable[[], object]) -> None:
-    """Wait for something that is sure to happen."""
-    async with asyncio.timeout(15):
-        while not happened():  # noqa: ASYNC110  (other processes set no events)
-            await asyncio.sleep(0.005)
 
 
 async def use_all(state: State) -> list[Any]:

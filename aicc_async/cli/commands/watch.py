@@ -6,7 +6,6 @@ import shlex
 import shutil
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,13 +13,14 @@ import click
 from ..._validators import shown
 from ...errors import ConfigError
 from ..console import echo, run_async
-from ..options import OUTPUT_FILE, Span, connection
+from ..options import Span, connection
 
 
 @click.command()
 @click.option(
     "--state",
-    type=OUTPUT_FILE,
+    # As text: in a Path the two slashes of a URL, which is refused, are one.
+    type=click.Path(dir_okay=False),
     default="aicc-watch.db",
     show_default=True,
     help="The file of what is known and was not acknowledged. Contact data is in it.",
@@ -66,7 +66,7 @@ from ..options import OUTPUT_FILE, Span, connection
 @connection
 def watch(
     *,
-    state: Path,
+    state: str,
     every: timedelta,
     lookback: timedelta,
     period: timedelta,
@@ -99,7 +99,7 @@ def watch(
     words = _split_command(command)
     settings: dict[str, Any] = {
         "query": query(None, None, filters),
-        "state": str(state),
+        "state": state,
         "every": every.total_seconds(),
         "lookback": lookback,
         "period": period.total_seconds(),
