@@ -61,7 +61,7 @@ FAR_HORIZON_SECONDS = 1.5 * MAX_ROUND_TRIP
 PROBE_INTERVAL_SECONDS = 0.2
 # What a process that is near needs to notice that the store is back.
 NOTICE_SECONDS = 0.5
-# Of a shared limit all processes send so much at most, because of its slack: that has tried it.
+# Who sends so much of a shared limit has tried it: its slack and the way to the store take the rest.
 MAX_USED_SHARE = 0.9
 # How long nothing is sent while the store is told what was sent.
 MAX_REJOIN_SECONDS = 2.0

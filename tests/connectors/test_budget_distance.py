@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from attrs import evolve
-from helpers.virtual_budget import Process, VirtualBudget, VirtualRedis, loop_time, share
+from helpers.virtual_budget import Process, Quota, VirtualBudget, VirtualRedis, loop_time, share
 
 from aicc_async import ConfigError, RateLimit
 from aicc_async._ratelimit.budget import Share, SlotReports, Terms
@@ -198,6 +198,30 @@ async def test_a_fixed_limit_ignores_a_found_one(store: VirtualRedis) -> None:
     await fixed.acquire()
     assert fixed.limit == 100
     await fixed.close()
+
+
+@pytest.mark.looptime
+async def test_a_quota_that_rises_is_found_by_all(store: VirtualRedis) -> None:
+    """An adaptive limit that three share follows the quota up, after it was refused below it."""
+    budget, quota = VirtualBudget(store, 0.0004, 3), Quota(15)
+    limiters = [SharedLimiter(budget, limit=5, per=1.0, ceiling=100) for _ in range(3)]
+
+    async def ask(limiter: SharedLimiter, until: float) -> None:
+        while loop_time() < until:
+            slot = await limiter.acquire()
+            assert slot is not None
+            slot.mark_sent()
+            before = quota.refused
+            quota.arrive(loop_time())
+            if quota.refused > before:
+                limiter.pause(1.0, sent_at=loop_time())
+            await asyncio.sleep(0.005)
+
+    for quota.limit in (15, 60):
+        until = loop_time() + 12
+        await asyncio.gather(*(ask(each, until) for each in limiters for _ in range(3)))
+        assert 0.85 * quota.limit <= limiters[0].limit <= 1.15 * quota.limit
+    await asyncio.gather(*(each.close() for each in limiters))
 
 
 async def test_limits_that_contradict_each_other_are_refused(redis_url: str, prefix: str) -> None:
