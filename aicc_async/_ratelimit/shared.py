@@ -61,8 +61,8 @@ FAR_HORIZON_SECONDS = 1.5 * MAX_ROUND_TRIP
 PROBE_INTERVAL_SECONDS = 0.2
 # What a process that is near needs to notice that the store is back.
 NOTICE_SECONDS = 0.5
-# Who sends so much of a shared limit has tried it: its slack and the way to the store take the rest.
-MAX_USED_SHARE = 0.9
+# Who sends so much of a shared limit has tried it: slack and the way to the store take the rest.
+TRIED_SHARE = 0.9
 # How long nothing is sent while the store is told what was sent.
 MAX_REJOIN_SECONDS = 2.0
 # A loss that lasts is logged again, as often as this.
@@ -350,7 +350,7 @@ class SharedLimiter:
         def higher(found: FoundLimit, state: BudgetState) -> FoundLimit:
             now, sent, per = state.time, state.sent, self._terms.per
             if isinstance(found, search.Search):
-                sent = ceil(sent / MAX_USED_SHARE)
+                sent = ceil(sent / TRIED_SHARE)
                 return search.raise_limit(found, now=now, sent=sent, per=per, ceiling=ceiling)
             return raise_limit(found, now=now, sent=sent, per=per, ceiling=ceiling)
 
