@@ -24,6 +24,8 @@ Span = tuple[int, int]
 # How far from where a bound should be one is looked for, nearest first.
 SEARCH_SECONDS = (60, 3600, 86_400)
 MAX_SEARCHED_CASES = 1000
+# What is read where something differs, or is missing, has about so many.
+ROWS_PER_LEAF = 200
 # Of the cases that a window may have.
 FILL_SHARE = 0.9
 # From a case to the next one, for a quiet second between them.

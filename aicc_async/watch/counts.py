@@ -15,11 +15,10 @@ from itertools import pairwise
 from .._listing.counting import NO_CASES
 from .._listing.plan import max_rows_per_window
 from .._listing.run_all import run_all
-from .bounds import Span, cut, find_bound, is_quiet, window_of
+from .bounds import ROWS_PER_LEAF, Span, cut, find_bound, is_quiet, window_of
 from .keeper import Keeper
 
-# Differences are followed down to so many rows, or so short a span.
-ROWS_PER_LEAF = 200
+# Differences are followed down to a leaf, or so short a span.
 MIN_LEAF_SECONDS = 8
 # The first window begins so far behind the horizon at most, which moves on.
 BEGIN_MARGIN = 1800  # seconds

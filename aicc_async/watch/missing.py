@@ -15,12 +15,11 @@ from ..errors import NotFoundError
 from ..export.existence import PROBE_ADVICE, find_existence
 from ..models import CaseQuery
 from .absorb import ListedRow
-from .bounds import find_leaf, is_in
+from .bounds import ROWS_PER_LEAF, find_leaf, is_in
 from .keeper import Keeper
 from .rows import drop_nulls, parse_date, read_row, unpack
 from .state import KnownCase
 
-ROWS_PER_LEAF = 200
 # Cases among which one is looked for that is listed.
 MAX_CONTROLS = 1000
 # A case that stays in doubt is asked for in the next look, and later in so many at most.

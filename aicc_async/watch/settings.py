@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -14,12 +13,11 @@ from .._listing.creation_dates import CREATED
 from .._validators import check, kind, number, shown
 from ..errors import ConfigError
 from ..models import CaseQuery
+from ..settings.environment import parse_span
 
 MIN_EVERY, MAX_EVERY = 1.0, 86_400.0  # seconds
 MAX_PERIOD = 31 * 86_400.0  # seconds
 MIN_LOOKBACK, MAX_LOOKBACK = timedelta(minutes=1), timedelta(days=366)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_SPAN = re.compile(r"(\d{1,9})([smhd])")
 
 
 class Clock:
@@ -73,12 +71,15 @@ def check_settings(
 def _parse_lookback(lookback: timedelta | str) -> timedelta:
     check("lookback", lookback, kind(timedelta, str))
     if isinstance(lookback, str):
-        match = _SPAN.fullmatch(lookback)
-        if not match:
+        try:
+            found = parse_span(lookback)
+        except OverflowError:
+            found = timedelta.max
+        if found is None:
             raise ConfigError(
                 f"lookback must be a length of time such as 7d, 12h or 30m, got {shown(lookback)}"
             )
-        lookback = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        lookback = found
     if not MIN_LOOKBACK <= lookback <= MAX_LOOKBACK:
         raise ConfigError(
             f"lookback must be from {MIN_LOOKBACK} to {MAX_LOOKBACK.days} days, got {lookback}"

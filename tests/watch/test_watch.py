@@ -233,6 +233,8 @@ async def test_plan_says_what_it_costs(aicc: AICCClient, tenant: Emulator, tmp_p
         ({"lookback": "a week"}, "lookback must be a length of time such as 7d"),
         ({"lookback": timedelta(seconds=59)}, "lookback must be from 0:01:00 to 366 days"),
         ({"lookback": "367d"}, "lookback must be from"),
+        ({"lookback": "0s"}, "lookback must be from"),
+        ({"lookback": "9999999999d"}, "lookback must be from"),
         ({"state": 5}, "state must be a path or a state"),
         ({"state": "redis://:hush@host"}, "^(?!.*hush)state must be a path, got a URL"),
         ({"manual_ack": 1}, "manual_ack must be"),
