@@ -43,6 +43,7 @@ def shared() -> Iterator[Emulator]:
 def tenant(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """Give that tenant with nothing wrong, and the variables that its command prints."""
     shared.clear_faults()
+    shared.retry_after = None
     shared.on_page(None)
     shared.readings = Readings()
     shared.requests.clear()
@@ -68,8 +69,7 @@ def empty_tenant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 def _retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("client", "qflow"):
-        # What never ends is given up after a second.
-        policy = partial(RetryPolicy, base=0.001, deadline=1.0, patience=0.0)
+        policy = partial(RetryPolicy, base=0.001, patience=0.0)
         monkeypatch.setattr(f"aicc_async.{module}.RetryPolicy", policy)
 
 

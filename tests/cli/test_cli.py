@@ -601,6 +601,7 @@ def test_a_failure_of_the_service_is_one_line(
     tenant: Emulator, call: Call, fault: Fault, error: str, command: str
 ) -> None:
     """Exit code 1, the error's kind and text, and no file."""
+    tenant.retry_after = "86400"  # too long to be waited for
     tenant.fail("list", fault, times=None)
     ended = call(command, *(["out.jsonl"] if command == "export" else []))
     assert (ended.code, ended.out) == (1, "")

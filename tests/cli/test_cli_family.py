@@ -152,6 +152,7 @@ def test_what_the_service_refuses_is_one_line(
     tenant: Emulator, call: Call, command: Command
 ) -> None:
     """Exit code 1, the error's kind and text on one line, and nothing on standard output."""
+    tenant.retry_after = "86400"  # too long to be waited for
     tenant.fail(command.operation, Fault.THROTTLED, times=None)
     ended = call(*command.line.split(), stdin=command.stdin or b"")
     assert (ended.code, ended.out) == (1, "")

@@ -20,6 +20,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError as TimedOut
 
 from aicc_async import ConfigError, JournalError, RateLimit
 from aicc_async._ratelimit.budget import SlotReports, Terms
@@ -29,7 +30,7 @@ from aicc_async.connectors.redis.connection import RedisPlace
 from aicc_async.credentials import IssuedToken
 from aicc_async.watch import Look
 
-pytest_plugins = ["helpers.redis_layouts"]
+pytest_plugins = ["helpers.redis_layouts", "helpers.redis_server"]
 
 TERMS = Terms(limit=5, per=0.2, slack=0.01, horizon=10.0, hold=0.0)
 SECRET = "hush-4711"
@@ -168,6 +169,17 @@ async def test_tls_of_a_private_authority(tmp_path: Path) -> None:
         for scheme in ("rediss", "valkeys"):
             await use_all(f"{scheme}://{address}?ssl_ca_certs={ca_file}")
         await refuse(f"rediss://:{SECRET}@{address}", "must have a certificate that is trusted")
+
+
+async def test_a_server_that_is_slow_to_close_is_left(redis_url: str) -> None:
+    """What was done stays done: no error of the library's comes out of a close."""
+
+    class Slow(Redis):
+        async def aclose(self, *options: Any, **more: Any) -> None:
+            await super().aclose(*options, **more)
+            raise TimedOut("Timed out closing connection after 0.5")
+
+    await use_all(lambda: Slow.from_url(redis_url))
 
 
 # ---- wrong set-ups -------------------------------------------------------------------------

@@ -55,7 +55,10 @@ def _load(file: Path) -> Rows | None:
 
 
 def _keep(file: Path, rows: Rows) -> None:
-    file.write_text(json.dumps(rows))
+    # Whole or not at all, whenever it is killed.
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(rows))
+    new.replace(file)
 
 
 def _text(value: Any) -> str | None:

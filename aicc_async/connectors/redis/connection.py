@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..._validators import kind_of
@@ -133,23 +134,17 @@ class RedisConnection:
         return isinstance(self._open(), RedisCluster)
 
     async def close(self) -> None:
-        """Close the connections, unless they are the caller's."""
+        """Close the connections, unless they are the caller's; a server that is slow is left."""
         client, self._client = self._client, None
         # They may have been of another event loop.
         self._turns, self._first = None, asyncio.Lock()
         self._scripts.clear()
         if client is None or isinstance(self._place, RedisClient):
             return
-        await client.aclose()
-        if isinstance(client, RedisCluster):
-            # A client that never saw its cluster leaves these open.
-            for node in client.nodes_manager.startup_nodes.values():
-                await node.disconnect()
-            return
-        # The pool of a service closes its own connections, not those to the Sentinels.
-        manager = getattr(client.connection_pool, "sentinel_manager", None)
-        for sentinel in manager.sentinels if manager else ():
-            await sentinel.aclose()
+        for close in (client.aclose, *_closers_beside(client)):
+            # It is closed on this side by then.
+            with suppress(*FAILURES):
+                await close()
 
     async def _run(self, script: str, keys: Sequence[str], args: Sequence[Value]) -> Any:
         client = self._open()
@@ -217,3 +212,13 @@ def _count_places(client: RedisClient) -> int:
         return min(node.max_connections for node in client.nodes_manager.startup_nodes.values())
     count: int = client.connection_pool.max_connections
     return count
+
+
+def _closers_beside(client: RedisClient) -> list[Callable[[], Awaitable[None]]]:
+    """Return what closes the connections that ``aclose`` leaves open."""
+    if isinstance(client, RedisCluster):
+        # Those of a client that never saw its cluster.
+        return [node.disconnect for node in client.nodes_manager.startup_nodes.values()]
+    # The pool of a service closes its own, not those to the Sentinels.
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    return [sentinel.aclose for sentinel in manager.sentinels] if manager else []
