@@ -675,7 +675,7 @@ def test_the_loop_goes_on_between_steps() -> None:
 
     steps = iterate(items())
     assert next(steps) == 1
-    assert ended.wait(5)
+    assert ended.wait(60)
     assert list(steps) == []
 
 

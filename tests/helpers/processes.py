@@ -33,3 +33,8 @@ def wait_until(happened: Callable[[], object], *, seconds: float = SECONDS) -> N
     while not happened():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.005)
+
+
+def without_progress(shown: str) -> str:
+    """Drop from standard error how far an export is, which one says after five seconds."""
+    return "".join(line for line in shown.splitlines(True) if not line.startswith("windows "))

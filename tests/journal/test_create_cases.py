@@ -71,7 +71,7 @@ def sent(tenant: Emulator) -> list[str]:
 
 async def arrived(tenant: Emulator, count: int) -> None:
     """Wait until so many creates have arrived."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(sent(tenant)) < count:  # noqa: ASYNC110  (the tenant tells nobody)
             await asyncio.sleep(0.001)
 

@@ -104,7 +104,7 @@ def test_a_mounted_file_is_refused(tmp_path: Path) -> None:
     names = [str(tmp_path / "one.db"), str(tmp_path / "two places.db"), sys.executable]
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNTED, "sh", *names]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)  # noqa: S603  (ours)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603  (ours)
     except FileNotFoundError:
         pytest.skip("unshare is not installed")
     if ended.returncode:
@@ -149,7 +149,7 @@ def attempt(*steps: Callable[[], object]) -> str:
         said = []
         for step in steps:
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await step()  # type: ignore[misc]  # each returns a coroutine
             except (AICCError, TimeoutError) as error:
                 said.append(f"{type(error).__name__}: {error}")

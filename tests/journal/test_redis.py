@@ -95,7 +95,7 @@ def now() -> float:
 
 async def until(happened: Callable[[], object]) -> None:
     """Wait for something that is sure to happen."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not happened():  # noqa: ASYNC110  (other processes set no events)
             await asyncio.sleep(0.005)
 
