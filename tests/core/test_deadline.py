@@ -88,7 +88,7 @@ async def test_cancelled_in_the_queue(tenant: Emulator) -> None:
 async def test_cancelled_in_the_limiter(tenant: Emulator, jump: Jump) -> None:
     """A call that is cancelled while it waits for the rate limit gives its place back."""
     case_id = tenant.ids()[0]
-    limit = RateLimit(PLACES, per=0.3 * SOON)
+    limit = RateLimit(PLACES, per=0.9 * SOON)
     async with client_of(tenant, signs_in=False, max_concurrency=PLACES, rate_limit=limit) as aicc:
         await asyncio.gather(*(aicc.get_case(case_id) for _ in range(PLACES)))
         await cancel_when(lambda: True, aicc, case_id)
