@@ -204,7 +204,7 @@ class SharedLimiter:
 
     async def _reserved(self, queue: WaitQueue) -> ReservedSlot | None:
         """Wait for the next reserved slot; None when there is none, or its turn was missed."""
-        if not queue.reserved:
+        if not queue.reserved and not self._closed:
             reserving = self._reserve_soon(queue)
             await asyncio.wait({reserving})
             if not reserving.cancelled():
@@ -304,7 +304,8 @@ class SharedLimiter:
             if reports and not self._fallback:
                 await self._unless_lost(self._budget.report(reports))
 
-        if self._reporting is None or self._reporting.done():
+        is_reporting = self._reporting is not None and not self._reporting.done()
+        if not is_reporting and not self._closed:
             self._reporting = self._start(report())
 
     async def _pause(self, seconds: float, *, held: float, left_at: float) -> None:

@@ -247,7 +247,7 @@ async def test_a_limit_may_follow_another_one(redis_url: str, prefix: str) -> No
 
 async def test_a_share_is_no_more_than_that(redis_url: str, prefix: str) -> None:
     """During a hold a process that sent nothing before has its share of the limit, and no more."""
-    terms = evolve(TERMS, limit=8, hold=60.0, horizon=0.25)
+    terms = evolve(TERMS, limit=8, per=60.0, hold=600.0, horizon=60.0)
     connection = RedisBudgetConnection(redis_url, prefix, terms)
     counts = []
     for is_idle in (False, True, False, False):

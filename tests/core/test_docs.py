@@ -31,6 +31,8 @@ from aicc_async import AICCClient, NewCase, SQLiteJournal, StaticToken, UnknownO
 from aicc_async.emulator import Emulator, Fault, run_in_thread
 
 pytest_plugins = ["helpers.postgres_server", "helpers.redis_server", "helpers.s3_server"]
+# They start processes, one after the other.
+pytestmark = pytest.mark.timeout(60)
 
 BLOCKS = all_blocks()
 # Scripts that are servers, or need what is not installed everywhere, and the tests that run them.
