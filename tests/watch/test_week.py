@@ -39,11 +39,13 @@ pytestmark = [
 WATCH = Watch(every=60.0 if IS_LONG else 300.0, lookback=LOOKBACK, period=HOUR)
 
 
-def live(folder: Path, *, days: float, kills: int, seed: int, is_naive: bool = False) -> Life:
+def live(
+    folder: Path, *, days: float, kills: int, seed: int, cases: int, is_naive: bool = False
+) -> Life:
     """Run a watcher for so many days."""
     print(f"AICC_WATCH_SEED={seed}")  # noqa: T201  (shown when it fails)
     since = WALL_START - timedelta(seconds=LOOKBACK)
-    with run_in_thread(cases=CASES, since=since, until=WALL_START, seed=seed) as tenant:
+    with run_in_thread(cases=cases, since=since, until=WALL_START, seed=seed) as tenant:
         tenant.record = False
         world = World(
             tenant=tenant,
@@ -69,7 +71,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def life(folder: Path) -> Life:
     """Run a watcher, once for all tests."""
-    return live(folder, days=DAYS, kills=KILLS, seed=SEED)
+    return live(folder, days=DAYS, kills=KILLS, seed=SEED, cases=CASES)
 
 
 def test_a_week_is_told_as_it_was(life: Life) -> None:
@@ -144,5 +146,5 @@ def test_the_judge_is_not_blind(
 @pytest.mark.timeout(60)
 def test_a_naive_watch_is_found_out(tmp_path: Path) -> None:
     """Whoever takes what does not come for deleted is found out."""
-    found = judge(live(tmp_path, days=0.25, kills=3, seed=1, is_naive=True))
+    found = judge(live(tmp_path, days=0.25, kills=3, seed=1, cases=300, is_naive=True))
     assert any("deleted as" in each for each in found.faults)
