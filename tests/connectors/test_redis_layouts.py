@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,29 @@ from helpers.processes import wait_until
 from helpers.redis_nodes import SERVICE, Node, Watched, running
 from helpers.tls_front import make_authority, terminating
 from helpers.watch_states import known
+from helpers.watching import DAY, change, client, kinds, shown
+from helpers.watching import wait_until as wait_in_loop
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import TimeoutError as TimedOut
 
-from aicc_async import ConfigError, JournalError, RateLimit
+from aicc_async import AICCClient, ConfigError, JournalError, RateLimit, WatchError
 from aicc_async._ratelimit.budget import SlotReports, Terms
 from aicc_async._transport.session import limiter_of
 from aicc_async.connectors.redis import RedisBudget, RedisJournal, RedisTokens, RedisWatchState
 from aicc_async.connectors.redis.connection import RedisPlace
 from aicc_async.credentials import IssuedToken
-from aicc_async.watch import Look
+from aicc_async.emulator import Emulator
+from aicc_async.watch import CaseEvent, Look
 
 pytest_plugins = ["helpers.redis_layouts", "helpers.redis_server"]
 
 TERMS = Terms(limit=5, per=0.2, slack=0.01, horizon=10.0, hold=0.0)
+STATE = "{aicc:watch:cases}:state"
+EVENTS = "{aicc:watch:cases}:events"
 SECRET = "hush-4711"
 NO_RETRY = Retry(NoBackoff(), 0)
 
@@ -148,6 +155,76 @@ async def test_a_service_follows_its_master(redis_watched: Watched) -> None:
                 await journal.claim("after", **DIGESTS)
                 break
         assert [each.key for each in await journal.entries()] == ["k", "after"]
+    role = watched.replica.ask("ROLE")
+    assert isinstance(role, list)
+    assert role[0] == b"master"
+
+
+async def follow(
+    aicc: AICCClient, url: str, told: list[CaseEvent], outages: list[WatchError]
+) -> None:
+    """Watch as the recipe does: open the watch again whenever it ends with WatchError."""
+    while True:
+        try:
+            async with aicc.watch_cases(state=RedisWatchState(url), every=1) as watch:
+                async for event in watch:
+                    told.append(event)  # noqa: PERF401  (kept also when the watch ends)
+        except WatchError as error:
+            outages.append(error)
+
+
+def is_replicated(master: Node) -> bool:
+    """Return whether all events are acknowledged, and the replica has that too."""
+    with SyncRedis(port=master.port) as connection:
+        if connection.zcard(EVENTS):
+            return False
+        # WAIT counts from the last write of its own connection.
+        connection.set("mark", 1)
+        return bool(connection.wait(1, 1000))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_a_watch_follows_its_master(redis_watched: Watched) -> None:
+    """When the master dies, the watch ends; opened again, it goes on where the replica is."""
+    watched, outages = redis_watched, list[WatchError]()
+    told: list[CaseEvent] = []
+
+    def told_once() -> list[CaseEvent]:
+        # One whose acknowledgement failed comes again, under its id.
+        return list({event.id: event for event in told}.values())
+
+    url = f"redis+sentinel://{watched.sentinel.address}/{SERVICE}/0"
+    until = datetime.fromisoformat(shown(DAY))
+    async with (
+        Emulator(cases=30, since=until - DAY, until=until) as tenant,
+        client(tenant) as aicc,
+        asyncio.TaskGroup() as group,
+    ):
+        following = group.create_task(follow(aicc, url, told, outages))
+        await wait_in_loop(lambda: watched.master.ask("HEXISTS", STATE, "meta"))
+        changed, deleted = tenant.insert(priority="Low"), tenant.insert()
+        await wait_in_loop(lambda: len(told_once()) == 2 and is_replicated(watched.master))
+        watched.master.process.kill()
+        watched.master.process.wait()
+        change(tenant, changed, priority="High")
+        tenant.delete(deleted)
+        created = tenant.insert()
+        outages.clear()
+        # The Sentinel waits until the watch has seen the outage.
+        await wait_in_loop(lambda: outages)
+        assert len(told_once()) == 2
+        # No less: a replica that had no master for ten times as long is not promoted.
+        watched.sentinel.ask("SENTINEL", "SET", SERVICE, "down-after-milliseconds", 3000)
+        await wait_in_loop(lambda: {event.kind for event in told} >= {"changed", "deleted"})
+        later = tenant.insert()
+        await wait_in_loop(lambda: any(event.case_id == later for event in told))
+        following.cancel()
+    before, after = told_once()[:2], told_once()[2:]
+    assert sorted(kinds(before)) == sorted([("created", changed), ("created", deleted)])
+    assert sorted(kinds(after)) == sorted(
+        [("changed", changed), ("deleted", deleted), ("created", created), ("created", later)]
+    )
     role = watched.replica.ask("ROLE")
     assert isinstance(role, list)
     assert role[0] == b"master"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,10 +13,12 @@ import redis
 from helpers.redis_nodes import Node
 from helpers.redis_process import RedisServer
 from helpers.watch_states import known
+from helpers.watching import DAY, Watching, client, kinds, shown
 from redis.asyncio import Redis
 
 from aicc_async import ConfigError, WatchError
 from aicc_async.connectors.redis import RedisWatchState
+from aicc_async.emulator import Emulator
 from aicc_async.watch.state import Look
 
 pytest_plugins = ["helpers.redis_server", "helpers.redis_layouts"]
@@ -46,6 +50,46 @@ async def test_a_crash_of_redis_loses_nothing(redis_server: RedisServer, redis_u
             redis_server.start()
         assert [each.body for each in await state.pending(0, limit=9)] == [b"1", b"2"]
         assert await state.find(["c1"]) == [known("c1")]
+
+
+async def test_what_was_there_is_not_new_where_looks_are_lost(
+    redis_url: str, server: redis.Redis
+) -> None:
+    """A replica that took over lacks the first looks: the watch ends, and goes on if held again."""
+    until = datetime.fromisoformat(shown(DAY))
+    async with (
+        Emulator(cases=30, since=until - DAY, until=until) as tenant,
+        client(tenant) as aicc,
+        RedisWatchState(redis_url) as state,
+    ):
+        watch = Watching(tenant, aicc, state)
+        async with state.hold():
+            await watch.looker.begin()
+            before = server.dump(f"{KEY}:state")
+            await watch.settle()
+            server.delete(*server.keys(f"{KEY}:*"))
+            assert before
+            server.restore(f"{KEY}:state", 0, before)
+            with pytest.raises(WatchError, match="Redis lost the last look"):
+                await watch.look()
+            assert await state.pending(0, limit=9) == []
+        async with state.hold():
+            watch.restart()
+            await watch.settle()
+            new = tenant.insert()
+            assert kinds(await watch.look()) == [("created", new)]
+
+
+async def test_no_cancellation_is_lost(redis_url: str) -> None:
+    """Whenever it comes, a call ends with it, also as long as ``asyncio.wait_for`` loses some."""
+    async with RedisWatchState(redis_url) as state, state.hold():
+        for turns in range(20):
+            reading = asyncio.create_task(state.pending(0, limit=9))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            is_in_time = reading.cancel()
+            await asyncio.wait([reading])
+            assert reading.cancelled() == is_in_time
 
 
 async def test_a_redis_that_would_forget_is_refused(redis_url: str, server: redis.Redis) -> None:

@@ -116,8 +116,14 @@ class RedisConnection:
         Raises one of ``FAILURES``, and ConfigError where the other end never ran one and none can
         be run before something is changed.
         """
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task else 0
         try:
             answer = await self._run(script, keys, args)
+            # Before Python 3.12, asyncio.wait_for, by which redis-py sends, loses a cancellation
+            # that comes when it is done: https://github.com/python/cpython/issues/86296.
+            if task and task.cancelling() > cancels:
+                raise asyncio.CancelledError
         except FAILURES as error:
             fault = None if self._has_answered else find_setup_fault(error)
             if fault is None:

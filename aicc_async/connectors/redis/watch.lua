@@ -4,8 +4,9 @@
 -- that nobody acknowledged. The invariants: only the holder of the lease reads or changes any of
 -- it, since each step names its token, and Redis runs a script alone; what comes of a look is one
 -- step, so all of it is kept or nothing; looks have numbers, so one that is sent twice, because its
--- answer was lost, or that comes late, because its caller was cancelled, does nothing more. What it
--- can't see: what Redis itself forgets.
+-- answer was lost, or that comes late, because its caller was cancelled, does nothing more; and none
+-- is kept where an earlier one is missing that the caller knows to be kept. What it can't see: what
+-- else Redis itself forgets.
 --
 -- ARGV: the step, the caller's token, then the step's own arguments.
 -- KEYS, all in one slot of a cluster, as they hold a hash tag:
@@ -152,12 +153,20 @@ local function forget(id)
     redis.call('ZREM', MISSING, id)
 end
 
--- The arguments: the look's number; how many names and values of the state, cases that are known,
--- that are forgotten, and events there are; then these.
+-- The arguments: the look's number, and that of the last one that its caller knows to be kept; how
+-- many names and values of the state, cases that are known, that are forgotten, and events there
+-- are; then these.
 function steps.commit()
-    local number, fields, known, forgotten, events = take(), take(), take(), take(), take()
-    if tonumber(number) <= tonumber(get('look')) then
+    local number, kept = take(), take()
+    local fields, known, forgotten, events = take(), take(), take(), take()
+    local look = tonumber(get('look'))
+    if tonumber(number) <= look then
         return
+    end
+    -- A replica that takes over may lack the last looks. The caller's notes count on them: without
+    -- them, what was there before the watch began would be told as created.
+    if look < tonumber(kept) then
+        return redis.error_reply('FORGOT a look')
     end
     -- A number is never used again, also where a replica takes over that lacks the last looks: an
     -- acknowledgement that comes late would be of another event.

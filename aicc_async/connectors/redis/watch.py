@@ -64,7 +64,8 @@ class RedisWatchState:
 
     What it promises, Redis must keep: it needs ``appendonly yes`` with ``appendfsync always``.
     What Redis forgets in a crash, or a replica did not have yet when it took over, is noticed anew:
-    events that were acknowledged then may come again. When it is full, nothing more is noticed
+    events that were acknowledged then may come again. A watch that counts on what was forgotten
+    ends with WatchError; opened again, it goes on. When Redis is full, nothing more is noticed
     (WatchError), but events can be acknowledged.
     """
 
@@ -82,6 +83,7 @@ class RedisWatchState:
         # numbers.
         self._turn = asyncio.Lock()
         self._looks = 0
+        self._last_kept = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,6 +100,8 @@ class RedisWatchState:
                 raise ConfigError("redis must be a client without decode_responses: rows are bytes")
             needed, user = self._must_be_durable, "RedisWatchState"
             check_keeps(info.decode(), must_be_durable=needed, lost="happened", user=user)
+            # Who holds it reads what is there now, and counts on nothing older.
+            self._last_kept = 0
             yield
 
     async def meta(self) -> bytes | None:
@@ -149,7 +153,8 @@ class RedisWatchState:
         values += [msgspec.msgpack.encode(event) for event in look.events]
         async with self._turn:
             self._looks += 1
-            await self._run("commit", self._looks, *values)
+            await self._run("commit", self._looks, self._last_kept, *values)
+            self._last_kept = self._looks
 
     async def pending(self, after: int, *, limit: int) -> list[PendingEvent]:
         """Return events with numbers higher than ``after``, in order."""
@@ -203,6 +208,8 @@ class RedisWatchState:
     def _explain(self, error: Exception) -> WatchError:
         if isinstance(error, ResponseError) and str(error).startswith("LOST "):
             return self._leader.lost()
+        if isinstance(error, ResponseError) and str(error).startswith("FORGOT "):
+            return self._leader.failure("Redis lost the last look. Open the watch again")
         if isinstance(error, ResponseError) and str(error).startswith("LAYOUT "):
             _, known, found = str(error).split(" ", 2)
             why = describe_layout(known=known, found=found, advice=LAYOUT_ADVICE)
