@@ -39,8 +39,10 @@ local MAX_ROUND_TRIP = 400000
 -- What a process needs to notice that the server is back: to connect, to sign in, to load a script.
 local NOTICE_ROUND_TRIPS = 7
 local RANKS = {interactive = 1, worker = 2, bulk = 3}
--- Of an even distance between slots: closer than that, so that lost time is made up for.
-local MIN_SPACING_SHARE = 0.95
+-- Of an even distance between slots: closer than that, so that lost time is made up for; but not so
+-- close that a second without a gap holds as many as T may, which would leave nothing of the slack
+-- to a process that is farther from the service than the others.
+local MIN_SPACING_SHARE = 0.985
 -- What bulk has of the limit while others use all that they get.
 local BULK_SHARE = 0.22
 -- Of the limit, what workers and bulk leave free while there are interactive calls: the line of the
