@@ -132,12 +132,25 @@ def test_no_window_holds_more_than_n(redis_server: RedisServer, asked: Any, limi
 @given(rounds, st.integers(2, 20))
 @settings(max_examples=30)
 def test_bulk_leaves_a_reserve(redis_server: RedisServer, asked: Any, limit: int) -> None:
-    """Bulk alone never has the last tenth of a window."""
+    """While others are there, bulk never has the last tenth of a window."""
     url, name = redis_server.url, f"bulk-{time.monotonic_ns()}"
     terms = evolve(TERMS, limit=limit)
-    slots = asyncio.run(reserve_all(url, name, terms, asked))
+    slots = asyncio.run(reserve_all(url, name, terms, [(0, "interactive", 1, False), *asked]))
     bulk = [moment for moment, priority in slots if priority == "bulk"]
     assert most_in(terms.per + terms.slack, bulk) <= limit - max(limit // 10, 1)
+
+
+async def test_bulk_alone_has_all(connect: Connect) -> None:
+    """There is nobody to leave a reserve to, until somebody comes."""
+    connection = connect(evolve(TERMS, limit=20, per=60.0, horizon=200.0))
+
+    async def reserve_bulk() -> list[float]:
+        answers = [await reserve(connection, 1, "bulk") for _ in range(20)]
+        return [moment for answer in answers for moment in slot_times(answer).values()]
+
+    assert most_in(60.0, await reserve_bulk()) == 20
+    await reserve(connection, 1, "interactive")
+    assert most_in(60.0, await reserve_bulk()) == 18
 
 
 @pytest.fixture

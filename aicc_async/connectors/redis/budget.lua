@@ -48,8 +48,8 @@ local BULK_SHARE = 0.22
 -- Of the limit, what workers and bulk leave free while there are interactive calls: the line of the
 -- others is as long as their round trips, and who comes now must not wait behind it.
 local INTERACTIVE_SHARE = 0.02
--- So long after an interactive slot more of them are expected (microseconds).
-local INTERACTIVE_TIME = 60000000
+-- So long after a slot of a higher rank more of them are expected (microseconds).
+local OTHERS_TIME = 60000000
 -- So long after a refusal all slots are evenly spaced (microseconds).
 local EVEN_TIME = 60000000
 local time = redis.call('TIME')
@@ -164,11 +164,12 @@ local function find_earliest(key, n, s)
     return s
 end
 
--- Bulk leaves a reserve of a tenth (at least 1) alone; but when others use up all the rest, it may
--- have as many slots as that reserve, in turn with them, so that it does not starve. While others
--- want more than they get, it has about a fifth, however many its processes are.
+-- While there are others, bulk leaves a reserve of a tenth (at least 1) alone; but when they use up
+-- all the rest, it may have as many slots as that reserve, in turn with them, so that it does not
+-- starve. While others want more than they get, it has about a fifth, however many its processes are.
 local function find_earliest_bulk(n, s)
-    local reserve = n > 1 and math.max(1, math.floor(n / 10)) or 0
+    local is_alone = now > math.max(get_time('latest_1'), get_time('latest_2')) + OTHERS_TIME
+    local reserve = n > 1 and not is_alone and math.max(1, math.floor(n / 10)) or 0
     local below_reserve = find_earliest(SLOTS, n - reserve, s)
     if reserve == 0 then
         return below_reserve
@@ -300,7 +301,7 @@ function steps.reserve(priority, count, waiting, lag, share, is_idle, token, ...
     local margin
     count, margin = get_batch(rank, n, asker, count)
     n = n - margin
-    if rank > 1 and now < get_time('latest_1') + INTERACTIVE_TIME then
+    if rank > 1 and now < get_time('latest_1') + OTHERS_TIME then
         n = n - math.floor(n * INTERACTIVE_SHARE)
     end
     if now < hold_until and (is_idle == 1 or redis.call('HEXISTS', SHARES, asker) == 1) then
