@@ -33,9 +33,10 @@ class RateLimit:
     With ``shared`` (``connectors.redis.RedisBudget``) the limit is that of all processes that share
     the budget. ``priority`` says who goes first there: ``bulk`` leaves a tenth of the limit (one at
     least) to the others until a minute after their last call, ``interactive`` and ``worker`` may
-    take all; each priority has a queue of its own, and processes take turns. ``with request_priority("interactive"):`` sets it for single
-    calls. Nothing is bulk unless it says so: not even an export, but for the command line's. When
-    workers take all, bulk still gets about a fifth, however many processes read in bulk.
+    take all; each priority has a queue of its own, and processes take turns.
+    ``with request_priority("interactive"):`` sets it for single calls. Nothing is bulk unless it
+    says so: not even an export, but for the command line's. When workers take all, bulk still gets
+    about a fifth, however many processes read in bulk.
 
     ``ceiling`` makes it an adaptive one, see ``adaptive``.
 
