@@ -6,8 +6,8 @@ share it. The ordinary way into Spark is an export into Parquet on storage that 
 often as you like. Take this source for streams, and for pipelines that must not touch a disk.
 
 For 100,000 rows of a year an export sends 1,020 requests, and Spark with four workers 1,043; each
-signs in once (``python benchmarks/bench_spark.py``). On two cores with a load of 10 to 15 by other
-work the export took 4.7 s, and Spark 41 s, most of it for its start.
+signs in once. On two cores the export took 1.3 s, and Spark 9.6 s, most of it for its start; with
+a budget of 50 requests a second 22.9 s, and 24.5 s (``python benchmarks/bench_spark.py``).
 
 What must be installed
 ----------------------
