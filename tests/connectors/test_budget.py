@@ -140,6 +140,17 @@ def test_bulk_leaves_a_reserve(redis_server: RedisServer, asked: Any, limit: int
     assert most_in(terms.per + terms.slack, bulk) <= limit - max(limit // 10, 1)
 
 
+async def test_no_second_is_full_of_slots(connect: Connect) -> None:
+    """Any second leaves some of the slack to a process that is farther from the service."""
+    connection = connect(evolve(TERMS, limit=100, per=1.0, slack=0.055))
+    moments: list[float] = []
+    while len(moments) < 300:
+        moments += slot_times(await reserve(connection, 3)).values()
+    after_the_burst = [moment for moment in moments if moment > moments[0] + 1.055]
+    assert len(after_the_burst) > 150
+    assert most_in(1.0, after_the_burst) <= 97
+
+
 async def test_bulk_alone_has_all(connect: Connect) -> None:
     """There is nobody to leave a reserve to, until somebody comes."""
     connection = connect(evolve(TERMS, limit=20, per=60.0, horizon=200.0))
