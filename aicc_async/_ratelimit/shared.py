@@ -222,7 +222,8 @@ class SharedLimiter:
         finally:
             queue.waiting += 1
         now = _loop_time()
-        if slot.begins_at + MAX_DELAY_SECONDS < now or now < self._paused_until:
+        is_over = slot.begins_at + MAX_DELAY_SECONDS < now
+        if is_over or now < self._paused_until or self._closed:
             self._give_back(slot.name)
             return None
         return slot
