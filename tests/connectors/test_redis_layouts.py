@@ -29,7 +29,13 @@ from redis.exceptions import TimeoutError as TimedOut
 from aicc_async import AICCClient, ConfigError, JournalError, RateLimit, WatchError
 from aicc_async._ratelimit.budget import SlotReports, Terms
 from aicc_async._transport.session import limiter_of
-from aicc_async.connectors.redis import RedisBudget, RedisJournal, RedisTokens, RedisWatchState
+from aicc_async.connectors.redis import (
+    RedisBudget,
+    RedisJournal,
+    RedisTokens,
+    RedisWatchState,
+    budget,
+)
 from aicc_async.connectors.redis.connection import RedisPlace
 from aicc_async.credentials import IssuedToken
 from aicc_async.emulator import Emulator
@@ -42,6 +48,12 @@ STATE = "{aicc:watch:cases}:state"
 EVENTS = "{aicc:watch:cases}:events"
 SECRET = "hush-4711"
 NO_RETRY = Retry(NoBackoff(), 0)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a server that a busy machine makes slow for no outage: a budget waits half a second."""
+    monkeypatch.setattr(budget, "REPLY_TIMEOUT_SECONDS", 5.0)
 
 
 async def sign_in() -> IssuedToken:
