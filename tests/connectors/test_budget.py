@@ -151,19 +151,6 @@ async def test_no_second_is_full_of_slots(connect: Connect) -> None:
     assert most_in(1.0, after_the_burst) <= 97
 
 
-async def test_bulk_alone_has_all(connect: Connect) -> None:
-    """There is nobody to leave a reserve to, until somebody comes."""
-    connection = connect(evolve(TERMS, limit=20, per=60.0, horizon=200.0))
-
-    async def reserve_bulk() -> list[float]:
-        answers = [await reserve(connection, 1, "bulk") for _ in range(20)]
-        return [moment for answer in answers for moment in slot_times(answer).values()]
-
-    assert most_in(60.0, await reserve_bulk()) == 20
-    await reserve(connection, 1, "interactive")
-    assert most_in(60.0, await reserve_bulk()) == 18
-
-
 @pytest.fixture
 async def connect(redis_url: str, prefix: str) -> AsyncIterator[Connect]:
     """Connect to a budget that nobody used before; all is closed at the end."""

@@ -68,6 +68,27 @@ async def test_workers_go_before_bulk(store: VirtualRedis, exports: int) -> None
 
 
 @pytest.mark.looptime
+async def test_bulk_alone_has_all(store: VirtualRedis) -> None:
+    """A minute after the last of the others there is nobody to leave a tenth to."""
+    connection = VirtualBudget(store, 0.0, 1).connect(evolve(TERMS, limit=20, per=1.0))
+
+    async def spread_of_a_window() -> float:
+        answers = [await connection.reserve(1, "bulk", SlotReports()) for _ in range(20)]
+        waits = [wait for answer in answers for _, wait in answer.slots]
+        assert len(waits) == 20
+        return max(waits) - min(waits)
+
+    assert await spread_of_a_window() < 1.0
+    await asyncio.sleep(5)
+    await connection.reserve(1, "interactive", SlotReports())
+    await asyncio.sleep(55)
+    assert await spread_of_a_window() > 1.0
+    await asyncio.sleep(10)
+    assert await spread_of_a_window() < 1.0
+    await connection.close()
+
+
+@pytest.mark.looptime
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("round_trip", [0.0004, 0.2])
 async def test_interactive_calls_go_before_those_who_wait(

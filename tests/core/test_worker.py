@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import redis
+from helpers.processes import SECONDS, wait_until
 from helpers.recipes import SAMPLE_FILES, recipe
 
 from aicc_async.emulator import Emulator, Latency, run_in_thread
@@ -23,7 +24,6 @@ pytest_plugins = ["helpers.redis_server"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 NURSERY = Path(__file__).parents[1] / "helpers/nursery.py"
-PATIENCE = 30.0  # seconds, far more than anything takes
 RECONCILE = 'on_unknown="reconcile"'
 SQLITE = 'SQLiteJournal("cases.journal")'
 REDIS = (
@@ -36,14 +36,6 @@ FIELDS = {
     "contact_id": "ciIy0000013y7cC8T2rA",
     "creator_id": "10gg00000148PCjKVDAu",
 }
-
-
-def until(happened: Callable[[], object]) -> None:
-    """Wait for something that is sure to happen."""
-    last = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < last, "it did not happen"
-        time.sleep(0.005)
 
 
 class Orders:
@@ -148,7 +140,7 @@ class Workers:
     def kill(self, pid: int) -> None:
         """Kill one, and wait until it is gone."""
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{pid}").exists())
+        wait_until(lambda: not Path(f"/proc/{pid}").exists())
         self.alive.remove(pid)
 
 
@@ -201,7 +193,7 @@ def test_fifty_kills_and_one_case_for_each_message(
     """Workers are killed 50 times with messages in hand, some come twice: one case for each."""
     with workers(write_worker(tmp_path), environ, 4) as crowd:
         kill_many(orders, crowd, kills=50, fresh=4)
-        until(orders.done)
+        wait_until(orders.done)
 
     assert len(orders.titles) >= 200
     assert sorted(row["title"] for row in tenant.rows()) == sorted(orders.titles)
@@ -213,7 +205,7 @@ def test_a_journal_in_redis_holds_as_well(
     """With the journal of several machines, too, killed workers make one case for each message."""
     with workers(write_worker(tmp_path, journal=REDIS), environ, 3) as crowd:
         kill_many(orders, crowd, kills=8, fresh=4)
-        until(orders.done)
+        wait_until(orders.done)
 
     assert sorted(row["title"] for row in tenant.rows()) == sorted(orders.titles)
 
@@ -228,7 +220,7 @@ def test_an_order_that_can_be_no_case_is_put_aside(
     orders.send(json.dumps({"case": FIELDS | {"title": "a"}}))
     orders.add()
     with workers(write_worker(tmp_path), environ, 1):
-        until(lambda: orders.done() and orders.dead() == 3)
+        wait_until(lambda: orders.done() and orders.dead() == 3)
     assert tenant.count() == 1
 
 
@@ -249,9 +241,9 @@ def test_sigterm_lets_it_finish(
     )  # fmt: skip
     try:
         # Each is begun, and none is answered; what Redis has given may not be begun yet.
-        until(lambda: tenant.count() == len(orders.titles))
+        wait_until(lambda: tenant.count() == len(orders.titles))
         worker.send_signal(signal.SIGTERM)
-        printed, _ = worker.communicate(timeout=PATIENCE)
+        printed, _ = worker.communicate(timeout=SECONDS)
     finally:
         worker.kill()
         worker.wait()
