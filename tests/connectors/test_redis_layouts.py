@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 from helpers.new_cases import DIGESTS
-from helpers.processes import wait_until
+from helpers.processes import wait_in_loop, wait_until
 from helpers.redis_nodes import SERVICE, Node, Watched, running
 from helpers.tls_front import make_authority, terminating
 from helpers.watch_states import known
 from helpers.watching import DAY, change, client, kinds, shown
-from helpers.watching import wait_until as wait_in_loop
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry

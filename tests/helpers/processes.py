@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 import time
@@ -33,6 +34,12 @@ def wait_until(happened: Callable[[], object], *, seconds: float = SECONDS) -> N
     while not happened():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.005)
+
+
+async def wait_in_loop(happened: Callable[[], object]) -> None:
+    """Let the loop run until something has happened: in it, or elsewhere."""
+    while not happened():  # noqa: ASYNC110  (other processes set no events)
+        await asyncio.sleep(0.005)
 
 
 def without_progress(shown: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,12 +44,6 @@ class SetClock(Clock):
         await asyncio.sleep(0)
         if not wake.is_set():
             self.passed += max(seconds, 0)
-
-
-async def wait_until(condition: Callable[[], object]) -> None:
-    """Let others work until something is so."""
-    while not condition():  # noqa: ASYNC110  (nobody tells a test of what is inside a watch)
-        await asyncio.sleep(0.005)
 
 
 def shown(ago: timedelta = timedelta(0)) -> str:

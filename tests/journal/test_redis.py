@@ -20,6 +20,7 @@ from attrs import evolve
 from helpers.clock import Jump
 from helpers.clock import until as turns
 from helpers.new_cases import DIGESTS, new_case
+from helpers.processes import wait_in_loop
 from helpers.redis_process import RedisServer
 from redis.asyncio import Redis
 
@@ -93,13 +94,6 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def until(happened: Callable[[], object]) -> None:
-    """Wait for something that is sure to happen."""
-    async with asyncio.timeout(60):
-        while not happened():  # noqa: ASYNC110  (other processes set no events)
-            await asyncio.sleep(0.005)
-
-
 async def test_a_renewed_lease_outlasts_its_time(opened: Open, store: Store, jump: Jump) -> None:
     """A key stays held for longer than its lease while its holder is at work."""
     mine, other = opened(), opened()
@@ -108,7 +102,7 @@ async def test_a_renewed_lease_outlasts_its_time(opened: Open, store: Store, jum
     # The renewal is waited for by then.
     await turns(lambda: True)
     jump()
-    await until(lambda: store.lease_end() > first)
+    await wait_in_loop(lambda: store.lease_end() > first)
 
     assert not (await other.claim("k", **DIGESTS)).held
 
@@ -200,7 +194,7 @@ async def test_redis_dies_while_a_case_is_made(
         await aicc.list_cases()
         tenant.latency = Latency(0.2)
         making = asyncio.create_task(aicc.create_case(NEW, key="k"))
-        await until(lambda: tenant.count() > 300)
+        await wait_in_loop(lambda: tenant.count() > 300)
         redis_server.kill()
         try:
             with pytest.raises(JournalError) as caught:
@@ -258,7 +252,7 @@ async def test_a_stopped_process_does_not_send(
     arguments = (tenant.url, tenant.token(), redis_url, store.prefix, json.dumps(FIELDS))
     with running(*arguments) as process:
         async with connect(journal=journal) as aicc:
-            await until(store.lease_end)
+            await wait_in_loop(store.lease_end)
             process.send_signal(signal.SIGSTOP)
             case_id = await aicc.create_case(NEW, key="k")
             process.send_signal(signal.SIGCONT)
@@ -405,13 +399,13 @@ async def test_a_lease_that_is_lost_while_a_case_is_made_is_an_unknown_outcome(
         await aicc.list_cases()
         tenant.latency = Latency(600)
         making = asyncio.create_task(aicc.create_case(NEW, key="k"))
-        await until(lambda: tenant.count() > 300)
+        await wait_in_loop(lambda: tenant.count() > 300)
         # Somebody else is at work on it.
         store.redis.hset(f"{store.prefix}entry:k", "owner", "other")
         # The create is not answered any more; the search for it is.
         tenant.latency = None
         jump()
-        await until(making.done)
+        await wait_in_loop(making.done)
         with pytest.raises(UnknownOutcome, match="the journal has failed since") as caught:
             await making
     assert isinstance(caught.value.__cause__, JournalError)
@@ -460,7 +454,7 @@ async def test_a_full_redis_takes_no_claim_but_every_note(
         assert caught.value.case_id is None
         assert tenant.requests == []
         jump()
-        await until(lambda: store.lease_end("doubtful") > first)
+        await wait_in_loop(lambda: store.lease_end("doubtful") > first)
 
         await journal.confirm("made", "c1")
         await journal.reject("refused", "no")

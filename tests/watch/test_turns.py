@@ -13,8 +13,8 @@ import psycopg
 import pytest
 import redis
 from attrs import frozen
+from helpers.processes import wait_in_loop
 from helpers.watch_states import known
-from helpers.watching import wait_until
 
 from aicc_async import ConfigError, WatchError
 from aicc_async.connectors import _leader
@@ -104,7 +104,7 @@ async def test_one_leads_and_others_wait(store: Store) -> None:
     async with mine.hold():
         await mine.commit(LOOK)
         following = asyncio.create_task(follow())
-        await wait_until(lambda: steps.count("claim") > 3)
+        await wait_in_loop(lambda: steps.count("claim") > 3)
         assert not following.done()
         [event] = await mine.pending(0, limit=9)
 
@@ -143,7 +143,7 @@ async def test_a_lease_that_nobody_took_is_still_its_holders(store: Store) -> No
         assert await mine._leader._renew([lease]) == set()
         steps = count_steps(other)
         waiting = asyncio.create_task(other.hold().__aenter__())
-        await wait_until(lambda: len(steps) > 3)
+        await wait_in_loop(lambda: len(steps) > 3)
         assert not waiting.done()
         waiting.cancel()
         await asyncio.wait([waiting])
@@ -165,7 +165,7 @@ async def test_a_lease_is_renewed(store: Store) -> None:
 
         mine._leader._step = fail_once
         steps = count_steps(mine)
-        await wait_until(lambda: steps)
+        await wait_in_loop(lambda: steps)
         assert (failed, steps) == (["renew"], ["renew"])
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.watching import DAY, SetClock, change, client, shown, wait_until
+from helpers.processes import wait_in_loop
+from helpers.watching import DAY, SetClock, change, client, shown
 
 from aicc_async import (
     AICCClient,
@@ -59,7 +60,7 @@ def open_watch(aicc: AICCClient, path: Path, *, manual_ack: bool = False) -> Cas
 async def wait_for_look(watch: CaseWatch) -> None:
     """Let a watch look until it waits for the next time."""
     loop = asyncio.get_running_loop()
-    await wait_until(lambda: watch._next_look > loop.time())
+    await wait_in_loop(lambda: watch._next_look > loop.time())
 
 
 async def fail_at(watch: CaseWatch, case_id: str) -> None:
@@ -142,7 +143,7 @@ async def test_a_failing_service_is_logged_once_and_outlived(
     async with watch:
         tenant.fail("list", Fault.HTTP_503, times=6)
         waiting = asyncio.ensure_future(anext(watch))
-        await wait_until(lambda: watch._has_looked)
+        await wait_in_loop(lambda: watch._has_looked)
         new = tenant.insert()
         assert (await waiting).case_id == new
     assert len(caplog.records) == 1
@@ -346,7 +347,7 @@ async def test_what_is_wanted_outlives_failures_and_cancelling(
         tenant.fail("list", Fault.HANG, times=None)
         tenant.requests.clear()
         watch.look_at(old)
-        await wait_until(lambda: bool(tenant.requests))
+        await wait_in_loop(lambda: bool(tenant.requests))
         waiting.cancel()
         await asyncio.wait([waiting])
         tenant.clear_faults()
